@@ -1,0 +1,1 @@
+"""Dagster shells: get, compute, record. No arithmetic, no parsing, no prompts."""

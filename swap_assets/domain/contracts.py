@@ -1,0 +1,44 @@
+"""How an answer is written: the contracts, each rendering the expected answer and parsing a prediction."""
+
+from enum import StrEnum
+
+from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.model import Frozen
+
+
+class Track(StrEnum):
+    """What family of answers a contract belongs to; candidates are compared within a track."""
+
+    TOOLCALL = "toolcall"
+    STRUCTURED = "structured"
+
+
+class Contract(StrEnum):
+    """The ways to write an answer."""
+
+    HERMES = "hermes"
+    FLEDGLING_TOOLCALL = "fledgling-toolcall"
+    FLEDGLING_STRUCTURED = "fledgling-structured"
+    OPENAI = "openai"
+    JSON_SCHEMA = "json-schema"
+
+    @property
+    def track(self) -> Track:
+        """The family this contract belongs to."""
+        return Track.STRUCTURED if self in (Contract.FLEDGLING_STRUCTURED, Contract.JSON_SCHEMA) else Track.TOOLCALL
+
+
+class ParsedAnswer(Frozen):
+    """What was read out of an answer.
+
+    `compliant` is True where the text follows its contract to the letter (strict); `calls` are what could be
+    recovered leniently, `strict_calls` what the strict reading gives. `valid_json` is None where the answer holds no
+    JSON at all and none was called for.
+    """
+
+    calls: tuple[ToolCall, ...] = ()
+    strict_calls: tuple[ToolCall, ...] = ()
+    text: str = ""
+    compliant: bool
+    valid_json: bool | None = None
+    problems: tuple[str, ...] = ()

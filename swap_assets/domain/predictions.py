@@ -1,0 +1,51 @@
+"""The one record that everything that answers writes and everything that scores reads."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from swap_assets.domain.contracts import Contract, ParsedAnswer
+from swap_assets.domain.model import Frozen
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
+
+
+class Usage(Frozen):
+    """Tokens of one answer."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class PredictionRecord(Frozen):
+    """One answer of one candidate to one case.
+
+    `finish_reason` "error" means that no answer could be obtained (transport): it is unscored, never wrong.
+    `content_filter` is a refusal, and a refusal is a wrong answer. `latency_s` is wall time in seconds of the whole
+    answer; `latency_kind` tells a request's own time from a batch's time shared evenly among its rows. `cost` is in
+    the currency of the experiment file, None where there is no price. `request_hash` covers the rendered prompt, the
+    model's artefact and the decoding settings.
+    """
+
+    case_id: str
+    conversation_id: str
+    candidate_id: str
+    contract: Contract
+    request_hash: str
+    prompt_hash: str
+    text: str = ""
+    parsed: ParsedAnswer | None = None
+    finish_reason: FinishReason
+    usage: Usage = Field(default_factory=Usage)
+    latency_s: float = 0.0
+    latency_kind: Literal["request", "batch_share"] = "request"
+    cost: float | None = None
+    error: str = ""
+    epoch: str = "first"
+    served_model: str = ""
+    fingerprint: str = ""
+
+    @property
+    def obtained(self) -> bool:
+        """Whether there is an answer to score at all."""
+        return self.finish_reason != "error"

@@ -1,0 +1,93 @@
+"""The shape of a score: per row with its evidence, and a candidate's summary. Computing them lives in `scoring`.
+
+A value that could not be computed is None and says so; it is never 0.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.conversations import Origin, ToolCall
+from swap_assets.domain.model import Frozen
+
+FailureClass = Literal[
+    "none", "unreadable", "truncated", "refusal", "wrong_function", "missing_call", "extra_call",
+    "called_when_it_should_not", "wrong_value", "missing_argument", "extra_argument",
+]  # fmt: skip
+
+
+class RowScore(Frozen):
+    """How one answer compares with its gold, and the evidence for it.
+
+    Rates are 0.0 or 1.0 per row; `field_*` are in [0, 1]. None means "does not apply to this row" (for example
+    `no_call_correct` on a row whose gold has calls). `scored` is False where no answer could be obtained.
+    """
+
+    case_id: str
+    conversation_id: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    origin: Origin
+    scored: bool = True
+    format_compliant: float | None = None
+    valid_json: float | None = None
+    schema_valid: float | None = None
+    name_match: float | None = None
+    arguments_exact: float | None = None
+    exact_match: float | None = None
+    field_precision: float | None = None
+    field_recall: float | None = None
+    field_f1: float | None = None
+    true_positives: int = 0
+    predicted_fields: int = 0
+    gold_fields: int = 0
+    extra_calls: int = 0
+    missing_calls: int = 0
+    no_call_correct: float | None = None
+    extracted_calls: tuple[ToolCall, ...] = ()
+    first_difference: str = ""
+    failure: FailureClass = "none"
+
+
+class Metric(Frozen):
+    """An aggregate with its 95 % interval; `n` is the number of rows it rests on.
+
+    `unit` "rate" is a share of rows; "score" a mean of per-row values in [0, 1]; "deviation" a standard deviation.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    unit: Literal["rate", "score", "deviation"] = "score"
+    method: str = ""
+
+
+class EvalSummary(Frozen):
+    """All aggregates of one candidate under one contract, over the test rows of one scale.
+
+    `by_label` maps a test split ("single_turn", "multi_turn", "domain", ...) to its labels and their metrics;
+    `by_origin` keeps real and synthetic rows apart; `micro` counts fields over all rows together.
+    """
+
+    candidate_id: str
+    contract: Contract
+    track: Track
+    cases: int
+    scored: int
+    unscored: int
+    metrics: dict[str, Metric]
+    micro: dict[str, Metric] = Field(default_factory=dict)
+    by_label: dict[str, dict[str, dict[str, Metric]]] = Field(default_factory=dict)
+    by_origin: dict[str, dict[str, Metric]] = Field(default_factory=dict)
+    failures: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every case got an answer; an incomplete candidate is marked so wherever it is shown."""
+        return self.unscored == 0 and self.scored == self.cases
+
+    def value(self, metric: str) -> float | None:
+        """Return a metric's value, None where it was not measured."""
+        found = self.metrics.get(metric)
+        return found.value if found else None
