@@ -1,0 +1,52 @@
+"""How adapters are trained: LoRA and training settings, and the two approaches made of them.
+
+The defaults in `swap.yaml` are the guide's recipes: "paper" is QLoRA on Hermes answers, "fledgling" trains a
+structured and a tool-call adapter.
+"""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.model import Frozen
+
+
+class LoraSettings(Frozen):
+    """The shape of a LoRA adapter (Hu et al. 2021); the update is scaled by alpha / r."""
+
+    r: int = Field(ge=1, le=1024)
+    alpha: int = Field(ge=1)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    # "all-linear" and not a list of names: Phi's projections are fused, and a list of q_proj, k_proj misses them.
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+
+
+class TrainingSettings(Frozen):
+    """One training run; rows per optimiser step = batch_size x gradient_accumulation."""
+
+    batch_size: int = Field(ge=1)
+    gradient_accumulation: int = Field(default=1, ge=1)
+    learning_rate: float = Field(gt=0, lt=1)
+    epochs: int = Field(ge=1, le=100)
+    max_length: int = Field(ge=16, description="tokens; longer rows are cut, counted and shown")
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_ratio: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the optimiser steps")
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    quantisation: Literal["none", "nf4"] = "none"
+
+
+class Approach(Frozen):
+    """A way to make adapters: which answer contract each adapter learns, when it trains, and with what settings."""
+
+    adapters: dict[str, Contract]
+    trains: Literal["always", "when_gate_says"]
+    lora: LoraSettings
+    training: TrainingSettings
+
+    @field_validator("adapters")
+    @classmethod
+    def _has_an_adapter(cls, value: dict[str, Contract]) -> dict[str, Contract]:
+        if not value:
+            raise ValueError("name at least one adapter and its contract, for example {toolcall: hermes}")
+        return value

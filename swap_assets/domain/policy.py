@@ -1,0 +1,65 @@
+"""The gates' thresholds and what counts: typed form of `gates:` in the experiment file.
+
+"points" are absolute (100 x a share), "percent of the LLM" is relative.
+"""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from swap_assets.domain.model import Frozen
+
+Unit = Literal["rate", "score"]
+MetricName = Literal[
+    "field_f1", "exact_match", "name_match", "arguments_exact", "valid_json", "schema_valid", "field_precision",
+    "field_recall", "no_call_accuracy", "format_compliance",
+]  # fmt: skip
+
+
+class CoreMetric(Frozen):
+    """A metric that gates read; `rate` is a share of rows, `score` a mean of per-row values in [0, 1]."""
+
+    unit: Unit
+
+
+class FineTuneRule(Frozen):
+    """Fine-tune when the SLM trails the LLM by more than so many points on any core metric."""
+
+    trails_by_points: float = Field(default=10.0, ge=0, le=100)
+
+
+class ScaleUpRule(Frozen):
+    """Scale up when a candidate reaches so many percent of the LLM on the primary metric."""
+
+    reaches_percent: float = Field(default=90.0, gt=0, le=200)
+
+
+class ReleaseRule(Frozen):
+    """Release when LLM - SLM is at most `max_delta_points` and the interval of SLM - LLM stays above -margin."""
+
+    max_delta_points: float = Field(default=0.0, ge=-100, le=100)
+    margin_points: float = Field(default=5.0, ge=0, le=100)
+
+
+class GatePolicy(Frozen):
+    """All gates. `reads` says whether they judge lenient calls (ability) or strict ones (ability and format)."""
+
+    reads: Literal["lenient", "strict"] = "lenient"
+    primary_metric: MetricName = "field_f1"
+    core_metrics: dict[MetricName, CoreMetric] = Field(
+        default_factory=lambda: {
+            "field_f1": CoreMetric(unit="score"),
+            "exact_match": CoreMetric(unit="rate"),
+            "name_match": CoreMetric(unit="rate"),
+        }
+    )
+    fine_tune: FineTuneRule = FineTuneRule()
+    scale_up: ScaleUpRule = ScaleUpRule()
+    release: ReleaseRule = ReleaseRule()
+
+    @field_validator("core_metrics")
+    @classmethod
+    def _not_empty(cls, value: dict[MetricName, CoreMetric]) -> dict[MetricName, CoreMetric]:
+        if not value:
+            raise ValueError("name at least one core metric, for example {field_f1: {unit: score}}")
+        return value
