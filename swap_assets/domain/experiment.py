@@ -18,7 +18,7 @@ from swap_assets.domain.candidates import SEPARATOR
 from swap_assets.domain.entries import BaselineContracts, HostedModel, Prices, SmallModel
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.policy import GatePolicy
-from swap_assets.domain.sizes import SplitSizes
+from swap_assets.domain.sizes import SplitSizes, TestSplitSizes
 from swap_assets.domain.sources import Source
 
 APPROACHES = ("fledgling", "paper")
@@ -33,6 +33,7 @@ class ExperimentError(ValueError):
 class Scale(SplitSizes):
     """A dataset scale: sizes in conversations, and the epochs that training takes at it (None: the approach's)."""
 
+    test_splits: TestSplitSizes = TestSplitSizes()
     epochs: int | None = Field(default=None, ge=1, le=100)
 
 

@@ -1,0 +1,74 @@
+"""What a decision is, once made: rule, evidence, verdict, action, reason. Making one lives in `gates`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.model import Frozen, content_hash
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+Action = Literal["train", "skip", "scale_up", "iterate", "release", "wait"]
+
+
+class Contrast(Frozen):
+    """An SLM candidate against the LLM on identical rows, for one metric of one track.
+
+    `delta_points` is LLM - SLM in points (100 x a share), as the guide has it; `low_points` and `high_points` are its
+    95 % interval. `percent_of_llm` is relative, None where the LLM's value is 0.
+    """
+
+    candidate_id: str
+    reference_id: str
+    track: Track
+    metric: str
+    slm: float
+    llm: float
+    delta_points: float
+    low_points: float
+    high_points: float
+    rows: int
+
+    @property
+    def percent_of_llm(self) -> float | None:
+        """The SLM's value in percent of the LLM's."""
+        return 100 * self.slm / self.llm if self.llm else None
+
+    def sentence(self) -> str:
+        """Say the contrast in words."""
+        side = "behind" if self.delta_points > 0 else "ahead of"
+        return (
+            f"{self.candidate_id} is {abs(self.delta_points):.1f} points {side} {self.reference_id} on "
+            f"{self.metric} ({100 * self.slm:.1f} against {100 * self.llm:.1f}; 95 % interval of LLM - SLM "
+            f"{self.low_points:+.1f} to {self.high_points:+.1f}, {self.rows} rows)"
+        )
+
+
+class Override(Frozen):
+    """A person going against a gate, by name and with a reason; it is recorded in whatever it lets through."""
+
+    reason: str = Field(min_length=3)
+    by: str = Field(min_length=1)
+
+
+class Decision(Frozen):
+    """One recorded decision. The verdict says what the evidence shows; the action, what the policy makes of it."""
+
+    name: Literal["fine_tune_decision", "scale_up_decision", "release_decision"]
+    scale: str
+    model: str = ""
+    rule: str
+    thresholds: dict[str, float]
+    verdict: Verdict
+    action: Action
+    reason: str
+    candidates: tuple[str, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    missing: tuple[str, ...] = Field(default=(), description="expected evidence that was not there, and why")
+    hashes: dict[str, str] = Field(default_factory=dict)
+    decided_by: str = "policy"
+    decided_at: str = ""
+
+    def content(self) -> str:
+        """Hash everything but who and when: the same evidence decides the same thing under the same hash."""
+        return content_hash(self.model_dump(mode="json", exclude={"decided_by", "decided_at"}))

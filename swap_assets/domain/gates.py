@@ -1,0 +1,212 @@
+"""The decision gates: evaluations and a policy in, one recorded decision out. Pure functions; nothing acts in here.
+
+A threshold on LLM - SLM (in points) is passed for sure when the whole 95 % interval lies on its good side, failed for
+sure when it lies on the bad side, and inconclusive between. What an inconclusive verdict does is policy: it trains
+and scales up, because the next measurement is cheap beside a wrong stop; it never releases.
+"""
+
+from collections.abc import Sequence
+
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.decisions import Action, Contrast, Decision, Verdict
+from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.policy import GatePolicy, MetricName
+from swap_assets.domain.statistics import paired_difference
+
+# Decisions compare function calling; the structured track is reported beside it.
+DECIDING_TRACK = Track.TOOLCALL
+_STRICT_VARIANTS = ("field_f1", "exact_match")
+
+
+def metric_read(metric: MetricName, policy: GatePolicy) -> str:
+    """Return the metric's name in a summary under the policy's reading, lenient or strict."""
+    return f"{metric}_strict" if policy.reads == "strict" and metric in _STRICT_VARIANTS else metric
+
+
+def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK) -> Contrast | None:
+    """Compare a candidate with the LLM on the rows that both answered; None where there are no such rows."""
+    ours, theirs = slm.track(track), llm.track(track)
+    if ours is None or theirs is None:
+        return None
+    paired = paired_difference(ours.rows, theirs.rows, metric)
+    if paired is None:
+        return None
+    return Contrast(
+        candidate_id=slm.candidate.id,
+        reference_id=llm.candidate.id,
+        track=track,
+        metric=metric,
+        slm=paired.mean_a,
+        llm=paired.mean_b,
+        delta_points=-100 * paired.difference,
+        low_points=-100 * paired.high,
+        high_points=-100 * paired.low,
+        rows=paired.rows,
+    )
+
+
+def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
+    """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
+    limit = policy.fine_tune.trails_by_points
+    found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
+    verdicts = [_side(item, limit) for item in found]
+    verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
+    action: Action = "skip" if verdict == "pass" else "train"
+    return Decision(
+        name="fine_tune_decision",
+        model=slm.candidate.model,
+        scale=slm.candidate.scale,
+        rule=f"fine-tune when the SLM trails the LLM by more than {limit:g} points on any core metric",
+        thresholds={"trails_by_points": limit},
+        verdict=verdict,
+        action=action,
+        reason=_fine_tune_reason(found, missing, limit, verdict),
+        candidates=(slm.candidate.id,),
+        contrasts=tuple(found),
+        missing=tuple(missing),
+        hashes=_hashes([slm], llm),
+    )
+
+
+def scale_up(
+    candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, scale: str, next_scale: str | None
+) -> Decision:
+    """Decide whether to go on to the next scale: yes where a candidate reaches its share of the LLM."""
+    share = policy.scale_up.reaches_percent
+    evaluated = [item for item in candidates if item.status == "evaluated"]
+    found, missing = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in evaluated]
+    sides = {item.candidate_id: _side(item, (100 - share) * item.llm) for item in found}
+    verdict: Verdict = "pass" if "pass" in sides.values() else _worst(list(sides.values()))
+    admitted = tuple(sorted(name for name, side in sides.items() if side != "fail"))
+    action: Action = "iterate" if not admitted else ("scale_up" if next_scale else "wait")
+    return Decision(
+        name="scale_up_decision",
+        scale=scale,
+        rule=f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}",
+        thresholds={"reaches_percent": share},
+        verdict=verdict,
+        action=action,
+        reason=_scale_up_reason(found, admitted, share, next_scale),
+        candidates=admitted,
+        contrasts=tuple(found),
+        missing=tuple(missing),
+        hashes=_hashes(evaluated, llm),
+    )
+
+
+def release(
+    candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, model: str, scale: str
+) -> Decision:
+    """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse."""
+    rule = policy.release
+    evaluated = [item for item in candidates if item.status == "evaluated"]
+    found, missing = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    best = min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
+    incomplete = [_incomplete(item) for item in [*evaluated, llm] if _incomplete(item)]
+    verdict = _release_verdict(best, policy) if not incomplete else "inconclusive"
+    return Decision(
+        name="release_decision",
+        model=model,
+        scale=scale,
+        rule=(
+            f"release when LLM - SLM is at most {rule.max_delta_points:g} points and SLM - LLM is above "
+            f"-{rule.margin_points:g} points with 95 % confidence, on {policy.primary_metric}"
+        ),
+        thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
+        verdict=verdict,
+        action="release" if verdict == "pass" else "wait",
+        reason=_release_reason(best, verdict, policy, incomplete),
+        candidates=(best.candidate_id,) if best else (),
+        contrasts=tuple(found),
+        missing=(*missing, *incomplete),
+        hashes=_hashes(evaluated, llm),
+    )
+
+
+def _contrasts(
+    candidates: Sequence[Evaluation], llm: Evaluation, metrics: Sequence[str]
+) -> tuple[list[Contrast], list[str]]:
+    found: list[Contrast] = []
+    missing: list[str] = []
+    for candidate in candidates:
+        for metric in metrics:
+            item = contrast(candidate, llm, metric)
+            if item is None:
+                missing.append(f"{candidate.candidate.id}: no row has {metric} for it and for the LLM")
+            else:
+                found.append(item)
+    return found, missing
+
+
+def _side(item: Contrast, limit_points: float) -> Verdict:
+    if item.high_points <= limit_points:
+        return "pass"
+    return "fail" if item.low_points > limit_points else "inconclusive"
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    if not verdicts or "fail" in verdicts:
+        return "fail"
+    return "inconclusive" if "inconclusive" in verdicts else "pass"
+
+
+def _release_verdict(best: Contrast | None, policy: GatePolicy) -> Verdict:
+    if best is None:
+        return "inconclusive"
+    if best.delta_points <= policy.release.max_delta_points and best.high_points < policy.release.margin_points:
+        return "pass"
+    return "fail" if best.low_points > policy.release.max_delta_points else "inconclusive"
+
+
+def _incomplete(item: Evaluation) -> str:
+    result = item.track(DECIDING_TRACK)
+    if result is None or result.summary.complete:
+        return ""
+    return f"{item.candidate.id}: {result.summary.unscored} of {result.summary.cases} answers could not be obtained"
+
+
+def _hashes(candidates: Sequence[Evaluation], llm: Evaluation) -> dict[str, str]:
+    return {item.candidate.id: item.evidence_hash() for item in [*candidates, llm]}
+
+
+def _fine_tune_reason(found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict) -> str:
+    if not found:
+        return f"Nothing could be compared ({missing[0]}), so the policy trains."
+    worst = max(found, key=lambda item: item.delta_points)
+    ending = {
+        "fail": f"more than the {limit:g} points allowed: train",
+        "pass": f"within the {limit:g} points allowed on every core metric: no training needed",
+        "inconclusive": f"too few rows to tell whether that is within {limit:g} points: the policy trains",
+    }[verdict]
+    return f"{worst.sentence()}; {ending}."
+
+
+def _scale_up_reason(found: Sequence[Contrast], admitted: Sequence[str], share: float, next_scale: str | None) -> str:
+    if not found:
+        return "No candidate has been evaluated beside the LLM, so there is nothing to scale up."
+    best = min(found, key=lambda item: item.delta_points)
+    percent = best.percent_of_llm
+    reached = f"{percent:.0f} % of the LLM" if percent is not None else "an LLM that scores 0"
+    opening = f"{best.sentence()}: {reached}"
+    if not admitted:
+        return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
+    names = " and ".join(admitted)
+    if next_scale is None:
+        return f"{opening}; {names} may go on, but there is no larger scale: release_decision is next."
+    return f"{opening}; {names} may be at the {share:g} % asked for or above: go on to scale '{next_scale}'."
+
+
+def _release_reason(
+    best: Contrast | None, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
+) -> str:
+    if best is None:
+        return "No candidate of this model has been evaluated beside the LLM: wait."
+    if incomplete:
+        return f"{best.sentence()}; but {incomplete[0]}: wait."
+    ending = {
+        "pass": f"no worse than the LLM within the margin of {policy.release.margin_points:g} points: release",
+        "fail": "worse than the LLM for sure: wait",
+        "inconclusive": f"not shown to be no worse within {policy.release.margin_points:g} points: wait",
+    }[verdict]
+    return f"{best.sentence()}; {ending}."

@@ -1,0 +1,180 @@
+"""The comparison report as one typed object: everything that is shown is in here, and nothing is computed later.
+
+Writing it as text lives in `report_markdown`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.costs import cost_per_thousand
+from swap_assets.domain.criteria import CriterionResult
+from swap_assets.domain.decisions import Contrast, Decision
+from swap_assets.domain.evaluation import Evaluation, Status
+from swap_assets.domain.gates import contrast, metric_read
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.policy import GatePolicy
+from swap_assets.domain.scores import EvalSummary, Metric
+
+SCHEMA_VERSION = 1
+# The columns of the main table, in this order: the primary metric first.
+MAIN_METRICS = ("field_f1", "exact_match", "name_match", "valid_json", "format_compliance", "no_call_accuracy")
+
+
+class CandidateRow(Frozen):
+    """A candidate's line in one track's main table; `versus_llm` is None for the LLM itself and where not comparable."""
+
+    candidate_id: str
+    track: Track
+    contract: str
+    cases: int
+    unscored: int
+    metrics: dict[str, Metric]
+    versus_llm: Contrast | None = None
+    cost_per_thousand: float | None = None
+    latency_p50_s: float | None = None
+    latency_kind: str = "request"
+
+
+class CandidateNote(Frozen):
+    """A candidate and how far it came; anything but `evaluated` comes with the reason."""
+
+    candidate_id: str
+    status: Status
+    reason: str = ""
+
+
+class LabelRow(Frozen):
+    """One label of one test split for one candidate, for example single_turn / complex."""
+
+    candidate_id: str
+    track: Track
+    split: str
+    label: str
+    rows: int
+    field_f1: Metric
+    exact_match: Metric
+
+
+class Report(Frozen):
+    """Everything the report shows of one scale."""
+
+    schema_version: int = SCHEMA_VERSION
+    experiment: str
+    scale: str
+    notices: tuple[str, ...]
+    verdict: str
+    candidates: tuple[CandidateNote, ...]
+    rows: tuple[CandidateRow, ...]
+    labels: tuple[LabelRow, ...]
+    criteria: dict[str, tuple[CriterionResult, ...]] = Field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
+    failures: dict[str, dict[str, int]] = Field(default_factory=dict)
+    provenance: dict[str, str] = Field(default_factory=dict)
+
+
+def build_report(
+    evaluations: Sequence[Evaluation],
+    *,
+    experiment: str,
+    scale: str,
+    llm_id: str,
+    policy: GatePolicy,
+    notices: Sequence[str],
+    decisions: Sequence[Decision],
+    criteria: Mapping[str, Sequence[CriterionResult]],
+    provenance: Mapping[str, str],
+) -> Report:
+    """Gather what is there; what is absent, skipped or failed is named, and never an error."""
+    llm = next((item for item in evaluations if item.candidate.id == llm_id and item.status == "evaluated"), None)
+    rows = tuple(_rows(evaluations, llm, policy))
+    return Report(
+        experiment=experiment,
+        scale=scale,
+        notices=tuple(notices),
+        verdict=_verdict(rows, llm_id, policy),
+        candidates=tuple(
+            CandidateNote(candidate_id=item.candidate.id, status=item.status, reason=item.reason)
+            for item in evaluations
+        ),
+        rows=rows,
+        labels=tuple(label for item in evaluations for label in _labels(item)),
+        criteria={key: tuple(value) for key, value in criteria.items()},
+        decisions=tuple(decisions),
+        failures={
+            f"{item.candidate.id} ({track.value})": result.summary.failures
+            for item in evaluations
+            for track, result in item.results.items()
+        },
+        provenance=dict(provenance),
+    )
+
+
+def _rows(evaluations: Sequence[Evaluation], llm: Evaluation | None, policy: GatePolicy) -> list[CandidateRow]:
+    rows = []
+    for track in Track:
+        for item in evaluations:
+            result = item.track(track)
+            if result is None:
+                continue
+            own = llm is None or item.candidate.id == llm.candidate.id
+            versus = (
+                None
+                if own or llm is None
+                else contrast(item, llm, metric_read(policy.primary_metric, policy), track=track)
+            )
+            rows.append(_row(item, track, versus))
+    return rows
+
+
+def _row(item: Evaluation, track: Track, versus: Contrast | None) -> CandidateRow:
+    result = item.results[track]
+    summary: EvalSummary = result.summary
+    return CandidateRow(
+        candidate_id=item.candidate.id,
+        track=track,
+        contract=summary.contract.value,
+        cases=summary.cases,
+        unscored=summary.unscored,
+        metrics={name: summary.metrics[name] for name in MAIN_METRICS if name in summary.metrics},
+        versus_llm=versus,
+        cost_per_thousand=cost_per_thousand(result.totals),
+        latency_p50_s=result.totals.latency_p50_s,
+        latency_kind=result.totals.latency_kind,
+    )
+
+
+def _labels(item: Evaluation) -> list[LabelRow]:
+    empty = Metric(value=None)
+    return [
+        LabelRow(
+            candidate_id=item.candidate.id,
+            track=track,
+            split=split,
+            label=label,
+            rows=max((metric.n for metric in metrics.values()), default=0),
+            field_f1=metrics.get("field_f1", empty),
+            exact_match=metrics.get("exact_match", empty),
+        )
+        for track, result in item.results.items()
+        for split, labels in result.summary.by_label.items()
+        for label, metrics in labels.items()
+    ]
+
+
+def _verdict(rows: Sequence[CandidateRow], llm_id: str, policy: GatePolicy) -> str:
+    compared = [row.versus_llm for row in rows if row.track is Track.TOOLCALL and row.versus_llm]
+    if not any(row.candidate_id == llm_id for row in rows):
+        return f"No verdict: {llm_id} has not been measured on this scale."
+    if not compared:
+        return "No verdict: no small model has been measured beside the LLM on this scale."
+    best = min(compared, key=lambda item: (item.delta_points, item.candidate_id))
+    margin = policy.release.margin_points
+    if best.delta_points <= policy.release.max_delta_points and best.high_points < margin:
+        opening = f"A small model can take over: it is no worse within {margin:g} points, with 95 % confidence."
+    elif best.low_points > policy.release.max_delta_points:
+        opening = "No small model can take over yet: the best one is worse than the LLM for sure."
+    else:
+        opening = f"Not shown yet: the best small model may be worse than the LLM by more than {margin:g} points."
+    return f"{opening} {best.sentence()}."
