@@ -1,0 +1,109 @@
+"""What the machine has: processor, memory, disk, GPUs. Read from the system, without torch."""
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from pydantic import Field
+
+from swap_assets.domain.model import Frozen
+
+_GIB = 1024**3
+
+
+class Gpu(Frozen):
+    """One NVIDIA card as `nvidia-smi` lists it."""
+
+    index: int
+    name: str
+    memory_gib: float
+    driver: str = ""
+
+
+class Hardware(Frozen):
+    """The machine; sizes in GiB, None where the system does not say."""
+
+    system: str
+    processor: str
+    cpus: int = Field(description="processors this process may use")
+    memory_gib: float | None
+    memory_free_gib: float | None
+    disk_free_gib: float | None
+    gpus: tuple[Gpu, ...] = ()
+
+
+def hardware(folder: Path = Path()) -> Hardware:
+    """Look at the machine; free disk is that of the file system that `folder` lies (or would lie) on."""
+    memory = _memory()
+    return Hardware(
+        system=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        cpus=cpu_count(),
+        memory_gib=memory.get("MemTotal"),
+        memory_free_gib=memory.get("MemAvailable"),
+        disk_free_gib=_disk_free(folder),
+        gpus=gpus(),
+    )
+
+
+def cpu_count() -> int:
+    """Return how many processors this process may use, a container's limit included where it is known."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_cpus()
+    return max(1, min(allowed, quota) if quota else allowed)
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """List the NVIDIA cards; empty where there is none or `nvidia-smi` does not answer within ten seconds."""
+    if not shutil.which("nvidia-smi"):
+        return ()
+    query = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return parse_gpus(done.stdout) if done.returncode == 0 else ()
+
+
+def parse_gpus(text: str) -> tuple[Gpu, ...]:
+    """Read `0, NVIDIA H100 80GB HBM3, 81559, 550.90` lines; memory is in MiB. Lines of another shape are left out."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) == 4 and cells[0].isdigit() and cells[2].isdigit():
+            memory = round(int(cells[2]) / 1024, 1)
+            found.append(Gpu(index=int(cells[0]), name=cells[1], memory_gib=memory, driver=cells[3]))
+    return tuple(found)
+
+
+def _memory() -> dict[str, float]:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {key: round(int(value.split()[0]) / 1024**2, 1) for key, value in pairs if value.split()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _disk_free(folder: Path) -> float | None:
+    existing = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()), None)
+    return round(shutil.disk_usage(existing).free / _GIB, 1) if existing else None
+
+
+def _cgroup_cpus() -> int | None:
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, int(quota) // int(period))

@@ -1,0 +1,85 @@
+"""Where an artefact came from: hashes of files, folders and weights, library versions, the git commit.
+
+`content_hash` of the domain hashes values; here are the bytes on disk.
+"""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "safetensors", "swap-assets")
+_WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "config.json", "generation_config.json")
+_TOKENIZER_PATTERNS = ("tokenizer*", "chat_template*", "special_tokens_map.json")
+_CHUNK = 1 << 20
+
+
+def file_hash(path: Path) -> str:
+    """Return the first 16 hex digits of a file's SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """Return one hash over files' names and bytes, whatever the order and the folders they lie in."""
+    listed = sorted(f"{path.name}:{file_hash(path)}" for path in paths)
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
+
+
+def weights_hash(source: str, revision: str = "") -> str:
+    """Name a base model's weights: by the bytes of a local folder, by id and revision for the hub."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return hashlib.sha256(f"{source}@{revision}".encode()).hexdigest()[:16]
+    return files_hash(path for pattern in (*_WEIGHT_PATTERNS, *_TOKENIZER_PATTERNS) for path in folder.glob(pattern))
+
+
+def adapter_hash(folder: Path) -> str:
+    """Name an adapter by the bytes of its weights.
+
+    Raises:
+        FileNotFoundError: there is no adapter in the folder.
+    """
+    path = folder / "adapter_model.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no adapter_model.safetensors; train the adapter first")
+    return file_hash(path)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that shape an artefact."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str:
+    """Return the project's commit, with `-dirty` where files differ from it; empty outside a checkout.
+
+    SWAP_GIT_COMMIT says it where there is no git, as in a container.
+    """
+    if given := os.environ.get("SWAP_GIT_COMMIT"):
+        return given
+    here = Path(__file__).parent
+    commit = _git(here, "rev-parse", "HEAD")
+    dirty = commit and _git(here, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if dirty else commit
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
