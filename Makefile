@@ -1,0 +1,44 @@
+# Every target sets up by itself: the first one to run makes .venv and installs the tested versions.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help setup demo test ui check format bench miniatures clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(INSTALLED) ## make .venv and install
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(INSTALLED) ## the whole graph of examples/demo/swap.yaml, without GPU, key or network
+	$(BIN)/swap-assets demo
+
+test: $(INSTALLED) ## all tests, the slow ones too
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+ui: $(INSTALLED) ## web server and daemon on loopback, for the experiment that SWAP_CONFIG names
+	$(BIN)/swap-assets ui
+
+check: $(INSTALLED) ## ruff, pyright, import-linter, dagster definitions validate
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/swap-assets validate
+
+format: $(INSTALLED) ## ruff's formatter and safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## ratios beside the peers, from one run
+	$(BIN)/python -m benchmarks
+
+miniatures: $(INSTALLED) ## pre-train the demo's models again
+	$(BIN)/python -m swap_assets.backends.pretraining
+
+clean: ## remove .venv and what the demo made; a real experiment's storage stays
+	rm -rf .venv .swap/demo build *.egg-info

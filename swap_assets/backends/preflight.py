@@ -1,0 +1,175 @@
+"""What must be there before anything expensive runs: keys, tokens, weights, source files, disk.
+
+Each check is one sentence that says what to do; a key's value is never read further than "is it set".
+"""
+
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from swap_assets.backends import miniatures
+from swap_assets.backends.experiment_file import experiment_path, storage_root
+from swap_assets.backends.hardware import Hardware, hardware
+from swap_assets.domain.entries import HostedModel, SmallModel
+from swap_assets.domain.experiment import Experiment
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.sources import HubSource, LocalSource
+
+HUB = "https://huggingface.co"
+HUB_TOKEN = "HUGGING_FACE_HUB_TOKEN"
+# Weights of 16 bit, times the base model in the cache, a merged copy of it, and checkpoints.
+_DISK_GIB_PER_BILLION = 2 * 3
+
+
+class PreflightError(RuntimeError):
+    """Something that a step needs is not there; the message says what to do."""
+
+
+class Finding(Frozen):
+    """One line of `swap-assets doctor`."""
+
+    what: str
+    state: Literal["ok", "warn", "fail"]
+    detail: str
+
+
+def require_hosted(model: HostedModel, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure that the hosted model can be asked.
+
+    Raises:
+        PreflightError: a variable that it needs is not set, or its miniature does not exist.
+    """
+    if problem := hosted_problem(model, environment):
+        raise PreflightError(problem)
+
+
+def require_model(key: str, model: SmallModel, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure that a small model's weights can be had.
+
+    Raises:
+        PreflightError: it is gated and there is no token, or its folder or miniature does not exist.
+    """
+    if problem := model_problem(key, model, environment):
+        raise PreflightError(problem)
+
+
+def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
+    """Return why the hosted model can't be asked, an empty text where it can."""
+    if model.provider == "stand-in":
+        return miniatures.problem(model.model)
+    needed = [model.key_env] + ([model.endpoint_env] if model.provider == "azure" and not model.base_url else [])
+    unset = [name for name in needed if not environment.get(name)]
+    if not unset:
+        return ""
+    return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env and source that file"
+
+
+def model_problem(key: str, model: SmallModel, environment: Mapping[str, str]) -> str:
+    """Return why a small model's weights can't be had, an empty text where nothing speaks against it."""
+    if model.miniature:
+        return miniatures.problem(model.miniature)
+    if model.path and not Path(model.path).expanduser().is_dir():
+        return f"the folder {model.path} of model '{key}' does not exist; correct models.{key}.path"
+    if model.gated and not (environment.get(HUB_TOKEN) or environment.get("HF_TOKEN")):
+        return (
+            f"model '{key}' ({model.hub_id}) is gated; ask for access on its hub page and set {HUB_TOKEN} to a token "
+            "of that account"
+        )
+    return ""
+
+
+def examine(experiment: Experiment, environment: Mapping[str, str] = os.environ) -> list[Finding]:
+    """Look at everything the experiment needs on this machine."""
+    machine = hardware(storage_root(experiment))
+    return [
+        _python(),
+        Finding(what="experiment file", state="ok", detail=f"{experiment_path()} ('{experiment.name}')"),
+        _source(experiment),
+        _disk(experiment, machine),
+        _memory(machine),
+        _gpus(experiment, machine),
+        _problem(f"hosted model {experiment.hosted_model.key}", hosted_problem(experiment.hosted_model, environment)),
+        *[_problem(f"model {key}", model_problem(key, model, environment)) for key, model in experiment.models.items()],
+        *_keys(environment),
+        _hub(experiment),
+        *[_port(port, what) for port, what in ((3000, "web server"), (5000, "MLflow"))],
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(what="Python", state="ok" if sys.version_info >= (3, 11) else "fail", detail=version)
+
+
+def _source(experiment: Experiment) -> Finding:
+    source = experiment.source
+    if isinstance(source, LocalSource):
+        paths = [source.path] if isinstance(source.path, str) else list(source.path)
+        missing = [path for path in paths if not _matches(path)]
+        if missing:
+            return Finding(what="source", state="fail", detail=f"no file matches {missing[0]}; correct source.path")
+        return Finding(what="source", state="ok", detail=", ".join(paths))
+    if isinstance(source, HubSource):
+        return Finding(what="source", state="ok", detail=f"{source.dataset} at {source.revision[:12]} from the hub")
+    return Finding(what="source", state="ok", detail="the built-in generator")
+
+
+def _matches(pattern: str) -> bool:
+    path = Path(pattern).expanduser()
+    return path.exists() or any(path.parent.glob(path.name))
+
+
+def _disk(experiment: Experiment, machine: Hardware) -> Finding:
+    needed = max(1.0, _DISK_GIB_PER_BILLION * sum(model.parameters_billion for model in experiment.models.values()))
+    free = machine.disk_free_gib
+    if free is None:
+        return Finding(what="disk", state="warn", detail="the free space could not be read")
+    state = "ok" if free >= needed else "fail"
+    return Finding(what="disk", state=state, detail=f"{free:.0f} GiB free, about {needed:.0f} GiB wanted")
+
+
+def _memory(machine: Hardware) -> Finding:
+    detail = f"{machine.memory_gib} GiB, {machine.memory_free_gib} GiB free, {machine.cpus} processors"
+    return Finding(what="memory", state="ok" if machine.memory_gib else "warn", detail=detail)
+
+
+def _gpus(experiment: Experiment, machine: Hardware) -> Finding:
+    if machine.gpus:
+        return Finding(
+            what="GPU", state="ok", detail="; ".join(f"{gpu.name}, {gpu.memory_gib} GiB" for gpu in machine.gpus)
+        )
+    real = [key for key, model in experiment.models.items() if not model.miniature]
+    detail = "none; miniatures run on the processor" if not real else f"none; {real[0]} would take days without one"
+    return Finding(what="GPU", state="warn" if real else "ok", detail=detail)
+
+
+def _problem(what: str, problem: str) -> Finding:
+    return Finding(what=what, state="fail" if problem else "ok", detail=problem or "nothing speaks against it")
+
+
+def _keys(environment: Mapping[str, str]) -> list[Finding]:
+    names = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", HUB_TOKEN, "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
+    return [Finding(what=name, state="ok", detail="set" if environment.get(name) else "not set") for name in names]
+
+
+def _hub(experiment: Experiment) -> Finding:
+    wanted = isinstance(experiment.source, HubSource) or any(model.hub_id for model in experiment.models.values())
+    try:
+        urllib.request.urlopen(HUB, timeout=5).close()
+    except (OSError, urllib.error.URLError):
+        detail = f"{HUB} does not answer" + ("" if wanted else "; this experiment does not need it")
+        return Finding(what="hub", state="fail" if wanted else "ok", detail=detail)
+    return Finding(what="hub", state="ok", detail=f"{HUB} answers")
+
+
+def _port(port: int, what: str) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    detail = f"port {port} is taken; choose another one with --port" if taken else f"port {port} is free"
+    return Finding(what=what, state="warn" if taken else "ok", detail=detail)

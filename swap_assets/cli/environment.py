@@ -1,0 +1,47 @@
+"""The environment in which Dagster's own commands run: which experiment, which instance, nothing sent anywhere."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swap_assets.backends.experiment_file import CONFIG_VARIABLE, experiment_path, load_experiment, storage_root
+from swap_assets.domain.experiment import Experiment, ExperimentError
+
+MODULE = "swap_assets.definitions"
+Config = Annotated[Path | None, typer.Option("--config", help="the experiment file; else SWAP_CONFIG or swap.yaml")]
+
+
+def experiment_or_exit(config: Path | None = None) -> Experiment:
+    """Load the experiment; a file that can't be used ends the command with one sentence and exit code 2."""
+    try:
+        return load_experiment(config)
+    except ExperimentError as error:
+        raise fail(str(error)) from None
+
+
+def fail(sentence: str) -> typer.Exit:
+    """Print a sentence on stderr and return the exit to raise."""
+    typer.secho(f"swap-assets: {sentence}", fg="red", err=True)
+    return typer.Exit(2)
+
+
+def dagster_environment(config: Path | None = None) -> dict[str, str]:
+    """Return the environment for Dagster's commands on an experiment; its storage folder is made.
+
+    DAGSTER_HOME is the current folder, because Dagster reads dagster.yaml only there.
+    """
+    if not Path("dagster.yaml").exists():
+        raise fail("there is no dagster.yaml in this folder; run the command in the repository's folder")
+    path = (config or experiment_path()).resolve()
+    storage = storage_root(experiment_or_exit(path)) / "dagster"
+    storage.mkdir(parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        CONFIG_VARIABLE: str(path),
+        "DAGSTER_HOME": str(Path.cwd()),
+        "SWAP_DAGSTER_STORAGE": str(storage),
+        "DAGSTER_MODULE_NAME": MODULE,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }

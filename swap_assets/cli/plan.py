@@ -1,0 +1,54 @@
+"""`swap-assets plan`: what would run, and what it would cost, before anything starts."""
+
+from rich.console import Console
+from rich.table import Table
+
+from swap_assets.backends.datasets import load_source
+from swap_assets.cli.environment import Config, experiment_or_exit
+from swap_assets.domain.experiment import Experiment
+from swap_assets.domain.plan import HERMES_LENGTHS, Plan, TextLengths, build_plan, measured_lengths
+
+
+def plan(config: Config = None) -> None:
+    """Print the calls, tokens, cost and GPU hours of an experiment; nothing is started and nothing is downloaded."""
+    experiment = experiment_or_exit(config)
+    made = build_plan(experiment, _lengths(experiment))
+    console = Console()
+    console.print(f"[bold]{experiment.name}[/]: {len(experiment.models)} models x {len(experiment.scales)} scales")
+    console.print(f"Text lengths: {made.lengths.basis}. Calls are an upper bound.\n")
+    console.print(_answers(experiment, made))
+    console.print(_trainings(made))
+    if made.gpu_cost is not None:
+        console.print(f"GPU time in all: {made.gpu_cost:.2f} {experiment.prices.currency}, if every gate opens.")
+
+
+def _lengths(experiment: Experiment) -> TextLengths:
+    if experiment.source.kind == "hub":
+        return HERMES_LENGTHS
+    return measured_lengths(load_source(experiment.source).conversations)
+
+
+def _answers(experiment: Experiment, made: Plan) -> Table:
+    table = Table("scale", f"calls to {experiment.hosted_model.key}", "tokens in", "tokens out", "cost", "local answers")
+    for scale, estimate in made.hosted.items():
+        cost = "no price" if estimate.cost is None else f"{estimate.cost:.2f} {experiment.prices.currency}"
+        table.add_row(
+            scale,
+            f"{estimate.calls:,}",
+            f"{estimate.prompt_tokens:,}",
+            f"{estimate.completion_tokens:,}",
+            cost,
+            f"{made.local_answers[scale]:,}",
+        )
+    return table
+
+
+def _trainings(made: Plan) -> Table:
+    table = Table("model", "scale", "approach", "adapters", "rows", "epochs", "trains", "GPU hours")
+    for item in made.trainings:
+        hours = "miniature" if item.gpu_hours is None else f"{item.gpu_hours:.2f}"
+        table.add_row(
+            item.model, item.scale, item.approach, str(item.adapters), str(item.rows), str(item.epochs),
+            item.condition, hours,
+        )  # fmt: skip
+    return table

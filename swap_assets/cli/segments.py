@@ -1,0 +1,79 @@
+"""Running one segment of the graph through Dagster's own command line, with progress on the screen.
+
+A segment is a selection of assets at one partition; one run takes assets of one partitions definition.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from swap_assets.cli.environment import MODULE
+from swap_assets.cli.ui import dagster_command
+
+# `... - RUN_ID - 1234 - STEP - STEP_START - Started execution of step "paper_adapter".`
+_EVENT = re.compile(r" - (\S+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE) - ")
+
+
+class Segment(NamedTuple):
+    """Assets to materialise together; `partition` is empty for unpartitioned ones."""
+
+    title: str
+    assets: tuple[str, ...]
+    partition: str = ""
+
+
+class SegmentFailed(RuntimeError):
+    """A segment ended with an error; the message says which step, why, and where the whole log lies."""
+
+
+def command_of(segment: Segment) -> list[str]:
+    """Return the command that a person would type for a segment."""
+    command = ["dagster", "asset", "materialize", "-m", MODULE, "--select", ",".join(segment.assets)]
+    return [*command, "--partition", segment.partition] if segment.partition else command
+
+
+def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, console: Console) -> None:
+    """Materialise a segment and show each step as it starts and ends.
+
+    Raises:
+        SegmentFailed: Dagster's command did not succeed.
+    """
+    command = [dagster_command(), *command_of(segment)[1:]]
+    console.print(f"[bold]{segment.title}[/] [dim]$ {' '.join(command_of(segment))}[/]", highlight=False, soft_wrap=True)
+    began, started = time.monotonic(), {}
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            file.write(line)
+            _show(line, started, console)
+    if process.returncode:
+        raise SegmentFailed(f"{segment.title} failed; {_why(log)} (whole log: {log})")
+    console.print(f"  [dim]{time.monotonic() - began:.0f} s[/]")
+
+
+def _show(line: str, started: dict[str, float], console: Console) -> None:
+    if not (event := _EVENT.search(line)):
+        return
+    step, kind = event.groups()
+    if kind == "STEP_START":
+        started[step] = time.monotonic()
+        console.print(f"  [dim]… {step}[/]", highlight=False)
+        return
+    seconds = time.monotonic() - started.get(step, time.monotonic())
+    sign = "[green]✓[/]" if kind == "STEP_SUCCESS" else "[red]✗[/]"
+    console.print(f"  {sign} {step} [dim]{seconds:.0f} s[/]", highlight=False)
+
+
+def _why(log: Path) -> str:
+    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    errors = [line for line in lines if re.match(r"^(\w+\.)*\w*(Error|Failure|Missing)\b.*:", line)]
+    return (errors or lines[-1:] or ["no output"])[-1]
