@@ -1,0 +1,130 @@
+"""A row of any known file -> a `Conversation`, or a `Quarantined` with a reason from a closed list.
+
+    {"conversations": [{"from": "human", "value": "..."}, ...], "tools": "[...]"}     Hermes, glaive
+    {"messages": [{"role": "user", "content": "..."}, ...], "tools": [...]}           OpenAI chat completions
+
+The shapes live in `hermes_rows` (Hermes, both revisions, five configs, and glaive) and `openai_logs`. A conversation's
+id is a hash of what was said and offered, so the same row has the same id in both revisions of the dataset.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from swap_assets.domain import bfcl_rows, hermes_rows, openai_logs
+from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
+from swap_assets.domain.model import content_hash
+from swap_assets.domain.reading import QuarantineReason, Reading, RowError
+
+_RAW_LIMIT = 2000  # characters of a refused row that are kept to look at
+
+
+def parse_row(
+    row: Any, *, source: str, config: str = "", index: int = 0, revision: str = "", origin: Origin = "real"
+) -> Conversation | Quarantined:
+    """Read one row of any known shape; a row that can't be read comes back with its reason, never as an exception.
+
+    Args:
+        row: the row as plain values.
+        source: the dataset or file it is from.
+        config: the dataset's config, or the file's stem.
+        index: 0-based place in the source file.
+        revision: the dataset's commit, if it has one.
+        origin: whether people, the generator or a running system made it.
+    """
+    row_id = str(row.get("id") or "") if isinstance(row, Mapping) else ""
+    try:
+        reading = _read(row)
+        _check(reading)
+    except RowError as error:
+        return Quarantined(
+            source=source,
+            config=config,
+            row=index,
+            row_id=row_id,
+            reason=error.reason,
+            detail=error.detail,
+            raw=_shorten(row),
+        )
+    provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
+    return build_conversation(reading, provenance, row)
+
+
+def build_conversation(reading: Reading, provenance: Provenance, row: Mapping[str, Any]) -> Conversation:
+    """Put a reading and its provenance together; the labels are the row's own where it has them."""
+    labels = {key: str(row.get(key) or "") for key in ("category", "subcategory", "task")}
+    return Conversation(
+        id=conversation_id(reading.system, reading.tools, reading.turns),
+        system=reading.system,
+        tools=reading.tools,
+        turns=reading.turns,
+        provenance=provenance,
+        repairs=tuple(dict.fromkeys(str(repair) for repair in reading.repairs)),
+        **labels,
+    )
+
+
+def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn, ...]) -> str:
+    """Return the id that conversations share exactly when the same was said with the same tools on offer."""
+    return content_hash(system, [_tool_key(tool) for tool in tools], [_turn_key(turn) for turn in turns])
+
+
+def _tool_key(tool: ToolSpec) -> list[Any]:
+    return [tool.name, tool.description, tool.parameters]
+
+
+def _turn_key(turn: Turn) -> list[Any]:
+    calls = [[call.name, call.arguments] for call in turn.calls]
+    return [turn.role, turn.text, calls, [[answer.name, answer.content] for answer in turn.responses]]
+
+
+def _read(row: Any) -> Reading:
+    if not isinstance(row, Mapping):
+        raise RowError(QuarantineReason.NOT_AN_OBJECT, f"the row is a {type(row).__name__}")
+    for shape in (openai_logs, hermes_rows, bfcl_rows):
+        if shape.recognises(row):
+            return shape.read(row)
+    raise RowError(QuarantineReason.UNKNOWN_SHAPE, f"columns: {', '.join(sorted(map(str, row))) or 'none'}")
+
+
+def _check(reading: Reading) -> None:
+    if not any(turn.role == "assistant" for turn in reading.turns):
+        raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "nobody answers, so there is nothing to learn or to score")
+    if reading.turns[0].role == "assistant":
+        raise RowError(QuarantineReason.NO_REQUEST, "the assistant speaks first, so there is no request to answer")
+    offered = {tool.name for tool in reading.tools}
+    for turn in reading.turns:
+        if turn.role == "assistant" and not turn.calls and not turn.text:
+            raise RowError(QuarantineReason.EMPTY_ANSWER, "an assistant turn with neither text nor a call")
+        for call in turn.calls:
+            if call.name not in offered:
+                raise RowError(QuarantineReason.CALL_TO_UNOFFERED_TOOL, f"{call.name} is not among the tools offered")
+
+
+def _shorten(row: Any) -> str:
+    text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, default=str)
+    return text if len(text) <= _RAW_LIMIT else text[:_RAW_LIMIT] + "..."
+
+
+def set_duplicates_aside(
+    conversations: Iterable[Conversation],
+) -> tuple[list[Conversation], list[Quarantined]]:
+    """Keep the first of equal conversations; the others are quarantined and name the row they repeat."""
+    kept: dict[str, Conversation] = {}
+    repeats = []
+    for conversation in conversations:
+        first = kept.setdefault(conversation.id, conversation)
+        if first is conversation:
+            continue
+        place = conversation.provenance
+        repeats.append(
+            Quarantined(
+                source=place.source,
+                config=place.config,
+                row=place.row,
+                row_id=place.row_id,
+                reason=QuarantineReason.EXACT_DUPLICATE,
+                detail=f"says the same as row {first.provenance.row} of {first.provenance.config or place.source}",
+            )
+        )
+    return list(kept.values()), repeats
