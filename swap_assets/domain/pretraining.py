@@ -22,6 +22,8 @@ from swap_assets.domain.pretraining_values import Vocabulary, listed
 
 Message = dict[str, str]
 DRILL_SHARE = 0.2
+FIRST_DRILLS = 6000
+"""The rows at the start of a stream in which four of five are drills: copying forms sooner when it is met bare."""
 NOTHING_FITS = "Nothing here can do that."
 
 _VERBS = listed(
@@ -48,8 +50,10 @@ _PARAMETERS = {
     "file": listed("file source target sheet photo log_file"),
     "flag": listed("urgent rush insured spare fragile indoor"),
     "several": listed("tags parts colours items crew steps"),
+    "choice": listed("size mode variety finish_as rank season_of"),
     "record": listed("crate lot bundle detail setup frame"),
 }
+_KIND_WEIGHTS = (4, 3, 3, 3, 4, 2, 3, 2, 2, 3, 1.5, 1.5, 1, 2, 0.5)
 _CUES = {
     "person": ("for {v}", "for {v}", "that belongs to {v}", "with {v}"),
     "place": ("in {v}", "at {v}", "near {v}", "over in {v}"),
@@ -63,8 +67,10 @@ _CUES = {
     "code": ("under {v}", "number {v}", "with #{v}"),
     "file": ("from {v}", "into {v}", "as in {v}"),
     "several": ("including {v}", "with {v}"),
+    "choice": ("{v}", "in {v}", "the {v} way"),
 }
 _NAMED = ("{n} {v}", "{n} {v}", "with {n} {v}", "{n}: {v}", "{n}={v}", "{n} is {v}", "{v} as the {n}", "set {n} to {v}")
+_MONTHS = listed("January February March April May June July August September October November December")
 _OPENINGS = (
     "Please {}",
     "{}",
@@ -98,7 +104,7 @@ def pretraining_row(seed: int, index: int, *, held_out: bool = False) -> Pretrai
     """Return row `index` of the stream of `seed`; with `held_out`, no word in it is one that training draws."""
     random = Random(f"pretraining:{seed}:{index}")
     vocabulary = Vocabulary(random, held_out=held_out)
-    if random.random() < DRILL_SHARE:
+    if random.random() < (0.8 if index < FIRST_DRILLS else DRILL_SHARE):
         return PretrainingRow("drill", drill(random, vocabulary))
     return _Composer(random, vocabulary).row()
 
@@ -148,10 +154,11 @@ class _Composer:
         naming = self._random.choice(_NAMINGS[:-1])
         count = self._random.choices((1, 2, 3, 4), (3, 4, 2, 1))[0]
         parameters: dict[str, Parameter] = {}
-        for kind in self._random.choices(list(_PARAMETERS), (4, 3, 3, 3, 4, 2, 3, 2, 2, 3, 1.5, 1.5, 1, 0.5), k=count):
+        for kind in self._random.choices(list(_PARAMETERS), _KIND_WEIGHTS, k=count):
             name = self._vocabulary.word() if self._random.random() < 0.2 else self._random.choice(_PARAMETERS[kind])
             required = not parameters or self._random.random() < 0.7
-            parameters.setdefault(name, Parameter(name, kind, required))
+            options = self._vocabulary.options() if kind == "choice" else ()
+            parameters.setdefault(name, Parameter(name, kind, required, options))
         return Tool(naming.format(v=verb, n=noun), f"{verb} the {noun}", tuple(parameters.values()))
 
     def _calls(self, count: int) -> tuple[Message, ...]:
@@ -164,7 +171,7 @@ class _Composer:
     def _with_tool_turn(self) -> tuple[Message, ...]:
         key, value = self._random.choice(("state", "result", "ref", "left")), self._value(self._any_kind())
         content = self._random.choice(('{{"{0}": {1}}}', "{0}={1}", "<out {0}={1}/>")).format(key, _literal(value))
-        turns = (*self._calls(1), {"role": "tool", "content": content}, _say(f"The {key} is {_spoken(value)}."))
+        turns = (*self._calls(1), {"role": "tool", "content": content}, _say(f"The {key} is {_plainly(value)}."))
         return turns if self._random.random() < 0.5 else (*turns, *self._calls(1))
 
     def _nothing_fits(self) -> tuple[Message, ...]:
@@ -181,12 +188,12 @@ class _Composer:
     def _asks_back(self) -> tuple[Message, ...]:
         tool = self._random.choice(self._tools)
         missing = self._random.choice([each for each in tool.parameters if each.required])
-        given = [(each, self._value(each.kind)) for each in tool.parameters if each is not missing]
+        given = [(each, self._draw(each)) for each in tool.parameters if each is not missing]
         return self._ask(self._phrase(tool, given)), _say(f"Which {missing.name}?")
 
     def _request(self, tool: Tool) -> _Request:
         kept = [each for each in tool.parameters if each.required or self._random.random() < 0.5]
-        given = [(each, self._value(each.kind)) for each in kept]
+        given = [(each, self._draw(each)) for each in kept]
         return _Request(self._phrase(tool, given), (tool.name, {each.name: value for each, value in given}))
 
     def _phrase(self, tool: Tool, given: list[tuple[Parameter, Any]]) -> str:
@@ -197,12 +204,12 @@ class _Composer:
             else tool.words.replace(" the ", self._random.choice((" ", " a ")))
         )
         if mode < 0.12 and len(given) == len(tool.parameters) and given:
-            return f"{words}: {', '.join(_spoken(value) for _, value in given)}"
+            return f"{words}: {', '.join(self._said(each.kind, value) for each, value in given)}"
         kinds = [each.kind for each, _ in given]
         cues = [
             self._cue(each.kind, value)
             if mode < 0.62 and each.kind in _CUES and kinds.count(each.kind) == 1
-            else self._random.choice(_NAMED).format(n=each.name.replace("_", " "), v=_spoken(value))
+            else self._named(each, value)
             for each, value in given
         ]
         if self._random.random() < 0.4:
@@ -211,7 +218,27 @@ class _Composer:
         return gap.join([words, *cues])
 
     def _cue(self, kind: str, value: Any) -> str:
-        return self._random.choice(_CUES[kind]).format(v=_spoken(value))
+        return self._random.choice(_CUES[kind]).format(v=self._said(kind, value))
+
+    def _named(self, parameter: Parameter, value: Any) -> str:
+        name = parameter.name.replace("_", " ")
+        if parameter.kind == "flag" and self._random.random() < 0.5:
+            return name if value else f"not {name}"
+        return self._random.choice(_NAMED).format(n=name, v=self._said(parameter.kind, value))
+
+    def _said(self, kind: str, value: Any) -> str:
+        """Return a value as the request says it: a day or an hour at times in another form than the answer's."""
+        if kind == "day" and self._random.random() < 0.5:
+            year, month, day = value.split("-")
+            name = _MONTHS[int(month) - 1]
+            return f"{int(day)} {name} {year}" if self._random.random() < 0.5 else f"{name} {int(day)}, {year}"
+        if kind == "clock" and self._random.random() < 0.4:
+            hour, minute = int(value[:2]), value[3:]
+            return f"{(hour - 1) % 12 + 1}:{minute} {'am' if hour < 12 else 'pm'}"
+        return _plainly(value)
+
+    def _draw(self, parameter: Parameter) -> Any:
+        return self._random.choice(parameter.options) if parameter.options else self._value(parameter.kind)
 
     def _value(self, kind: str) -> Any:
         if kind != "record":
@@ -237,8 +264,8 @@ def _literal(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _spoken(value: Any) -> str:
-    """Return a value as a request says it: yes and no, lists with commas, records as `key value` in brackets."""
+def _plainly(value: Any) -> str:
+    """Return a value as text: yes and no, lists with commas, records as `key value` in brackets."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

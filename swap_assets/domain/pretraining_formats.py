@@ -19,15 +19,18 @@ Call = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a made-up tool; `kind` names the vocabulary that its values come from."""
+    """A parameter of a made-up tool; `kind` names the vocabulary of its values, a choice has `options` instead."""
 
     name: str
     kind: str
     required: bool = True
+    options: tuple[str, ...] = ()
 
     @property
     def type(self) -> str:
-        """The plain type word of the kind: integer, number, boolean, list, or string."""
+        """The plain type word of the kind: integer, number, boolean, list, string, or the options."""
+        if self.options:
+            return "/".join(self.options)
         return {"whole": "integer", "decimal": "number", "flag": "boolean", "several": "list"}.get(self.kind, "string")
 
 

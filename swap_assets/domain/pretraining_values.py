@@ -157,6 +157,10 @@ class Vocabulary:
         symbols = string.ascii_letters + string.digits + string.punctuation * 2
         return self._admitted(lambda: "".join(self._random.choices(symbols, k=self._random.randrange(4, 12))))
 
+    def options(self) -> tuple[str, ...]:
+        """Return two to four common words to choose from; such words are on both sides."""
+        return tuple(self._random.sample(PLAIN_WORDS, self._random.randrange(2, 5)))
+
     def flag(self) -> bool:
         """Return yes or no."""
         return self._random.random() < 0.5
