@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,10 @@ def quiet_libraries() -> None:
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    logging.getLogger("trl").setLevel(logging.ERROR)
+    for library in ("trl", "bitsandbytes", "mlflow", "alembic"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    # Deprecations between the pinned libraries themselves; nobody who reads a training log can act on them.
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def limit_threads(threads: int) -> None:

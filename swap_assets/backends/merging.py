@@ -1,0 +1,128 @@
+"""Merging an adapter into its 16-bit base, and checking that the merged model still answers as the adapter did.
+
+Never into a quantised base: merging into 4 bit leaves 4 bit, and the model can score far below its adapter.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from swap_assets.backends import provenance
+from swap_assets.backends.generation import LocalModel, render_prompt
+from swap_assets.backends.generation_records import read_rows
+from swap_assets.backends.local_model import load_adapted, load_tokenizer
+from swap_assets.backends.reporting import Reporter
+from swap_assets.backends.specs import ADAPTER_CARD, AdapterCard, MergeResult, MergeSpec
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.prompts import render_messages
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class MergeError(ValueError):
+    """An adapter cannot be merged; the message is one sentence that says why."""
+
+
+class _Sample(NamedTuple):
+    texts: list[str]
+    logits: list[torch.Tensor]
+
+
+def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
+    """Merge `spec.adapter` into its base, save the model into `spec.output` and compare it with the adapter.
+
+    Raises:
+        MergeError: the adapter's folder does not say how it was made. ModelUnavailableError: a model is not there.
+    """
+    began = time.monotonic()
+    card = read_card(spec.adapter)
+    tokenizer = load_tokenizer(spec.weights, padding_side="left")
+    prompts = _prompts(spec, card, tokenizer)
+    adapted = load_adapted(spec.weights, spec.adapter)
+    before = _sample(adapted, tokenizer, prompts, spec.max_new_tokens)
+    merged = adapted.merge_and_unload(safe_merge=True)  # type: ignore[operator]
+    _save(spec, card, merged, tokenizer)
+    del adapted, merged
+    # Measured on what was saved, not on what is in memory: saving is a transformation too.
+    saved = load_adapted(spec.weights.model_copy(update={"source": str(spec.output), "revision": ""}), None)
+    after = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
+    result = MergeResult(
+        model=spec.output,
+        merged_hash=provenance.weights_hash(str(spec.output)),
+        adapter_hash=card.adapter_hash,
+        prompt_hash=card.prompt_hash,
+        parity_rows=len(prompts),
+        equal_texts=sum(first == second for first, second in zip(before.texts, after.texts, strict=True)),
+        max_logit_difference=_difference(before, after),
+        total_seconds=round(time.monotonic() - began, 3),
+    )
+    reporter.line(
+        f"merged into {spec.output}: {result.equal_texts} of {result.parity_rows} answers equal the adapter's, "
+        f"largest logit difference {result.max_logit_difference:.2g}"
+    )
+    return result
+
+
+def read_card(adapter: Path) -> AdapterCard:
+    """Read how an adapter was made.
+
+    Raises:
+        MergeError: the folder has no readable `swap_adapter.json`, or the weights beside it are not the ones it names.
+    """
+    path = adapter / ADAPTER_CARD
+    try:
+        card = AdapterCard.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise MergeError(f"{adapter} has no {ADAPTER_CARD}; train the adapter first") from None
+    except ValueError as error:
+        raise MergeError(f"{path} cannot be read: {error}; train the adapter again") from None
+    if card.adapter_hash != provenance.adapter_hash(adapter):
+        raise MergeError(f"the weights in {adapter} are not those that {ADAPTER_CARD} names; train the adapter again")
+    return card
+
+
+def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    if spec.cases_file is None:
+        return []
+    contract, style = card.spec.contract, card.spec.prompt_style
+    cases = read_rows(spec.cases_file, EvalCase)[: spec.parity_rows]
+    return [
+        render_prompt(tokenizer, render_messages(case.tools, case.history, contract=contract, style=style))
+        for case in cases
+    ]
+
+
+def _sample(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], max_new_tokens: int
+) -> _Sample:
+    import torch
+
+    answers = LocalModel(model, tokenizer, max_new_tokens=max_new_tokens)
+    texts, logits = [], []
+    for prompt in prompts:
+        texts.append(answers.answer([prompt])[0].text)
+        tokens = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(model.device)
+        with torch.inference_mode():
+            logits.append(model(input_ids=tokens["input_ids"]).logits.float().cpu())
+    return _Sample(texts, logits)
+
+
+def _difference(before: _Sample, after: _Sample) -> float:
+    pairs = zip(before.logits, after.logits, strict=True)
+    return max((float((first - second).abs().max()) for first, second in pairs), default=0.0)
+
+
+def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    unfinished = spec.output.with_name(spec.output.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    merged.save_pretrained(str(unfinished))
+    tokenizer.save_pretrained(str(unfinished))
+    (unfinished / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(spec.output, ignore_errors=True)
+    unfinished.rename(spec.output)

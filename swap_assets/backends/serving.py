@@ -1,0 +1,133 @@
+"""The stand-in for a hosted LLM: a local model behind a real OpenAI-compatible HTTP server on loopback.
+
+`transformers serve` does the serving, in a worker process of its own; nothing here answers in the model's place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from swap_assets.backends.processes import start, stop, worker_command
+from swap_assets.backends.specs import ServeSpec, Weights, write_spec
+from swap_assets.domain.model import Frozen
+
+_LOOPBACK = "127.0.0.1"
+_TAIL_CHARACTERS = 2000
+
+
+class ServingError(RuntimeError):
+    """A server did not come up; the message ends with the last lines of its log."""
+
+
+class Endpoint(Frozen):
+    """Where a served model is reached: give `base_url` and `model` to any OpenAI client."""
+
+    base_url: str
+    model: str
+    process_id: int
+    ready_s: float
+
+
+@contextlib.contextmanager
+def served_model(
+    weights: Weights, *, workdir: Path, threads: int = 1, max_new_tokens: int = 1024, ready_within_s: float = 120.0
+) -> Iterator[Endpoint]:
+    """Serve a local model folder on a free loopback port for as long as the block runs.
+
+    The server is stopped on the way out for sure, and stops by itself when this process dies.
+
+    Args:
+        weights: A folder on this machine, with its dtype.
+        workdir: Where the server's spec and `server.log` go.
+        threads: CPU threads of the server.
+        max_new_tokens: The most tokens of an answer whose request does not say.
+        ready_within_s: How long loading may take, in seconds.
+
+    Raises:
+        ServingError: the server ended or was not ready in time.
+    """
+    folder = Path(weights.source).absolute()
+    port = _free_port()
+    spec = ServeSpec(
+        weights=weights, served_name=folder.name, port=port, threads=threads, max_new_tokens=max_new_tokens
+    )
+    path = write_spec(spec, workdir).absolute()
+    log = workdir / "server.log"
+    with log.open("wb") as stream:
+        # Beside the model, so that its folder's name alone is the name under which it is served.
+        child = start(
+            worker_command(path),
+            env={"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)},
+            cwd=folder.parent,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            ready_s = _wait_until_ready(child, port, log=log, within_s=ready_within_s)
+            yield Endpoint(
+                base_url=f"http://{_LOOPBACK}:{port}/v1", model=folder.name, process_id=child.pid, ready_s=ready_s
+            )
+        finally:
+            stop(child, grace_s=3.0)
+
+
+def serve_forever(spec: ServeSpec) -> None:
+    """Serve a model in this process until it is stopped: the worker's side of `served_model`.
+
+    Raises:
+        ServingError: the folder has no chat template.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from transformers.cli.serve import Serve
+
+    if not Path(spec.served_name).is_dir():
+        raise ServingError(f"there is no model folder {Path(spec.served_name).absolute()}; correct the model's path")
+    Serve(
+        force_model=spec.served_name,
+        host=_LOOPBACK,
+        port=spec.port,
+        device="auto",
+        dtype=spec.weights.dtype,
+        trust_remote_code=spec.weights.trust_remote_code,
+        log_level="error",
+        default_seed=0,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until_ready(child: subprocess.Popen[bytes], port: int, *, log: Path, within_s: float) -> float:
+    began = time.monotonic()
+    while time.monotonic() - began < within_s:
+        if child.poll() is not None:
+            raise ServingError(f"the model server ended with code {child.returncode}:\n{_tail(log)}")
+        if _healthy(port):
+            return round(time.monotonic() - began, 2)
+        time.sleep(0.1)
+    raise ServingError(f"the model server was not ready within {within_s:.0f} s:\n{_tail(log)}")
+
+
+def _healthy(port: int) -> bool:
+    # No proxy: an environment's HTTP_PROXY must not be asked for loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{_LOOPBACK}:{port}/health", timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:].strip() or "(its log is empty)"

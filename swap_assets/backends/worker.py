@@ -1,0 +1,109 @@
+"""The process that loads a model: `python -m swap_assets.backends.worker SPEC.json`.
+
+Reads the spec, does the work, writes `result.json` beside the spec. Started by Dagster it also speaks Pipes: progress
+lines and the result's numbers. Started by hand it needs neither Dagster nor the rest of the experiment.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from swap_assets.backends.processes import PARENT_VARIABLE, die_with_parent
+from swap_assets.backends.reporting import Reporter
+from swap_assets.backends.specs import (
+    RESULT_FILE,
+    GenerateSpec,
+    MergeSpec,
+    ServeSpec,
+    Spec,
+    TrainSpec,
+    WorkerResult,
+    read_spec,
+)
+
+USAGE = "usage: python -m swap_assets.backends.worker SPEC.json"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the spec that the one argument names; return the exit code."""
+    if len(arguments) != 1:
+        print(USAGE, file=sys.stderr)
+        return 2
+    if parent := os.environ.get(PARENT_VARIABLE):
+        die_with_parent(int(parent))
+    signal.signal(signal.SIGTERM, _leave)
+    path = Path(arguments[0])
+    try:
+        with _reporter() as reporter:
+            _run(path, reporter)
+    except KeyboardInterrupt:
+        print("stopped by an interrupt", file=sys.stderr)
+        return 130
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(path: Path, reporter: Reporter) -> None:
+    spec = read_spec(path)
+    (path.parent / RESULT_FILE).unlink(missing_ok=True)
+    result = perform(spec, folder=path.parent, reporter=reporter)
+    if result is None:
+        return
+    # Written whole or not at all: a reader must never meet half a result.
+    unfinished = path.parent / (RESULT_FILE + ".part")
+    unfinished.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(path.parent / RESULT_FILE)
+    reporter.result(result)
+
+
+def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | None:
+    """Do what a spec says, with `folder` for scratch files; a server returns None when it is stopped."""
+    from swap_assets.backends.local_model import limit_threads, quiet_libraries
+
+    quiet_libraries()
+    limit_threads(spec.threads)
+    match spec:
+        case TrainSpec():
+            from swap_assets.backends.training import train
+
+            return train(spec, folder=folder, reporter=reporter)
+        case GenerateSpec():
+            from swap_assets.backends.generation import generate
+
+            return generate(spec, reporter=reporter)
+        case MergeSpec():
+            from swap_assets.backends.merging import merge
+
+            return merge(spec, reporter=reporter)
+        case ServeSpec():
+            from swap_assets.backends.serving import serve_forever
+
+            serve_forever(spec)
+            return None
+
+
+def _leave(_number: int, _frame: object) -> None:
+    # An exception, unlike the signal's default, lets open files and tracked runs be closed.
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _reporter() -> Iterator[Reporter]:
+    if "DAGSTER_PIPES_CONTEXT" not in os.environ:
+        yield Reporter()
+        return
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        yield Reporter(pipes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""Running a model process under Dagster Pipes.
+
+Dagster's own subprocess client reports only "code 1"; this one keeps the end of the child's stderr for the error.
+"""
+
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from swap_assets.backends.processes import WorkerError, run_worker
+from swap_assets.backends.specs import Spec, WorkerResult
+
+
+class WorkerClient(dg.ConfigurableResource):
+    """Runs a spec in a process of its own.
+
+    Progress lines reach the run's log over Pipes; the child's stdout and stderr go to the step's own, where Dagster
+    shows them. An asset that uses it returns a `MaterializeResult`, as every asset with a Pipes session must.
+    """
+
+    def run(self, context: dg.AssetExecutionContext, spec: Spec, *, workdir: Path) -> WorkerResult:
+        """Run a spec to its end and return its result; the child is stopped when the step is interrupted.
+
+        Raises:
+            dagster.Failure: the process failed; the description holds the last lines of its stderr.
+        """
+        with dg.open_pipes_session(
+            context=context,
+            context_injector=dg.PipesTempFileContextInjector(),
+            message_reader=dg.PipesTempFileMessageReader(),
+        ) as session:
+            try:
+                return run_worker(spec, workdir=workdir, env=session.get_bootstrap_env_vars(), on_line=_forward)
+            except WorkerError as error:
+                metadata = {"spec": dg.MetadataValue.path(str(workdir / "spec.json"))}
+                raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from None
+
+
+def _forward(stream: str, line: str) -> None:
+    print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
