@@ -121,11 +121,11 @@ class Writer:
         text = text[0].upper() + text[1:]
         return Turn(role="user", text=text if text.endswith(("?", ".")) else f"{text}.")
 
-    def offer(self, *called: ToolPlan, least: int = 0, most: int = 8) -> tuple[ToolSpec, ...]:
+    def offer(self, *called: ToolPlan, least: int = 0) -> tuple[ToolSpec, ...]:
         """Return the tools on offer: the called ones and some distractors, shuffled."""
         names = {plan.name for plan in called}
         others = [plan for plan in self.tools if plan.name not in names]
-        count = min(max(least, self.random.randint(0, min(most, self.max_distractors))), len(others))
+        count = min(max(least, self.random.randint(0, self.max_distractors)), len(others))
         unique = {plan.name: plan for plan in [*called, *self.random.sample(others, count)]}
         offered = list(unique.values())
         self.random.shuffle(offered)
@@ -169,10 +169,10 @@ def respond(*calls: ToolCall, **content: Any) -> Turn:
 
 
 def simple(writer: Writer) -> Dialogue:
-    """One call with at most three arguments and at most three tools on offer."""
+    """One call with at most three arguments."""
     plan = writer.random.choice([plan for plan in writer.tools if _flat(plan)] or list(writer.tools))
     request = writer.request(plan, optional=writer.random.randint(0, max(0, 3 - len(plan.required))))
-    return _dialogue(writer, [request], writer.offer(plan, most=2))
+    return _dialogue(writer, [request], writer.offer(plan))
 
 
 def moderate(writer: Writer) -> Dialogue:

@@ -1,0 +1,62 @@
+"""What adapters are trained on: the same conversations, once per answer contract.
+
+`toolcall_track` takes whole conversations; every assistant turn is trained on, calls and text alike.
+`structured_track` answers with a JSON list and nothing else, so it takes each conversation up to its last assistant
+turn that calls, or up to the first one that rightly does not call a tool on offer (answered by `[]`); summaries and
+small talk after that have no structured form and are left out, as are conversations without any such turn.
+"""
+
+from collections.abc import Iterable
+
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.conversations import Conversation, ToolSpec, Turn
+from swap_assets.domain.model import Frozen
+
+
+class TrainingExample(Frozen):
+    """One conversation to train on; the loss is on every assistant turn, written in `contract`."""
+
+    id: str
+    conversation_id: str
+    tools: tuple[ToolSpec, ...]
+    turns: tuple[Turn, ...]
+    contract: Contract
+
+
+def toolcall_track(
+    conversations: Iterable[Conversation], contract: Contract = Contract.FLEDGLING_TOOLCALL
+) -> list[TrainingExample]:
+    """Return whole conversations, ending with the assistant's last turn."""
+    return [
+        _example(conversation, conversation.assistant_turns()[-1], contract)
+        for conversation in conversations
+        if conversation.assistant_turns()
+    ]
+
+
+def structured_track(conversations: Iterable[Conversation]) -> list[TrainingExample]:
+    """Return conversations cut after the last assistant turn that a JSON list can answer."""
+    examples = []
+    for conversation in conversations:
+        end = _last_structured_turn(conversation)
+        if end is not None:
+            examples.append(_example(conversation, end, Contract.FLEDGLING_STRUCTURED))
+    return examples
+
+
+def _last_structured_turn(conversation: Conversation) -> int | None:
+    speaking = conversation.assistant_turns()
+    calling = [index for index in speaking if conversation.turns[index].calls]
+    if calling:
+        return calling[-1]
+    return speaking[0] if conversation.tools and speaking else None
+
+
+def _example(conversation: Conversation, end: int, contract: Contract) -> TrainingExample:
+    return TrainingExample(
+        id=f"{conversation.id}:{contract}",
+        conversation_id=conversation.id,
+        tools=conversation.tools,
+        turns=conversation.turns[: end + 1],
+        contract=contract,
+    )
