@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,12 +100,12 @@ def ask_hosted(
     )
 
 
-def missing_variables(model: HostedModel) -> list[str]:
+def missing_variables(model: HostedModel, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return the environment variables that a hosted model needs and that are not set; never their values."""
     needed = [] if model.provider == "stand-in" else [model.key_env]
     if model.provider == "azure" and not model.base_url:
         needed.append(model.endpoint_env)
-    return [name for name in needed if not os.environ.get(name)]
+    return [name for name in needed if not environment.get(name)]
 
 
 def open_client(model: HostedModel, *, base_url: str = "") -> AsyncOpenAI:
@@ -222,7 +222,7 @@ class _Asking:
 
     def _adapted_to(self, error: Exception) -> bool:
         """Change a parameter that the server does not know, once, and say whether asking again makes sense."""
-        parameter = rejected_parameter(error)
+        parameter = rejected_parameter(error) or ""
         others = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
         if parameter == self._limit_name and "limit" not in self._left_out:
             self._limit_name = others[parameter]

@@ -15,6 +15,7 @@ from typing import Literal
 from swap_assets.backends import miniatures
 from swap_assets.backends.experiment_file import experiment_path, storage_root
 from swap_assets.backends.hardware import Hardware, hardware
+from swap_assets.backends.hosted import missing_variables
 from swap_assets.domain.entries import HostedModel, SmallModel
 from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.model import Frozen
@@ -62,8 +63,7 @@ def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
     """Return why the hosted model can't be asked, an empty text where it can."""
     if model.provider == "stand-in":
         return miniatures.problem(model.model)
-    needed = [model.key_env] + ([model.endpoint_env] if model.provider == "azure" and not model.base_url else [])
-    unset = [name for name in needed if not environment.get(name)]
+    unset = missing_variables(model, environment)
     if not unset:
         return ""
     return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env and source that file"

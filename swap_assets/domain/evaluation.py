@@ -5,11 +5,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from swap_assets.domain.aggregation import summarise
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scores import EvalSummary, RowScore
+from swap_assets.domain.scoring import score_all
 
 Status = Literal["evaluated", "skipped", "failed", "absent"]
 
@@ -89,7 +92,30 @@ def _nearest_rank(ordered: list[float], percent: int) -> float | None:
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
 
 
-def contract_of(evaluation: Evaluation, track: Track) -> Contract | None:
-    """Return the contract in which a candidate answered a track."""
-    result = evaluation.track(track)
-    return result.summary.contract if result else None
+def measure(
+    candidate: Candidate, contract: Contract, *, cases: Sequence[EvalCase], records: Sequence[PredictionRecord]
+) -> TrackResult:
+    """Score a candidate's answers in one contract; a case without an answer stays, unscored and counted."""
+    rows = score_all(cases, records)
+    prompts = {record.prompt_hash for record in records}
+    return TrackResult(
+        summary=summarise(candidate.id, contract, rows),
+        rows=tuple(rows),
+        totals=totals(records),
+        prompt_hash=prompts.pop() if len(prompts) == 1 else "",
+    )
+
+
+def union_of_cases(*splits: Sequence[EvalCase]) -> list[EvalCase]:
+    """Return the cases of several test splits once each, in order, with the labels of all of them."""
+    labels: dict[str, dict[str, str]] = {}
+    first: dict[str, EvalCase] = {}
+    for case in (case for split in splits for case in split):
+        first.setdefault(case.id, case)
+        labels.setdefault(case.id, {}).update(case.labels)
+    return [case.model_copy(update={"labels": labels[case.id]}) for case in first.values()]
+
+
+def hash_of_cases(cases: Sequence[EvalCase]) -> str:
+    """Name a set of cases by its content, whatever the order."""
+    return content_hash(sorted(content_hash(case) for case in cases))

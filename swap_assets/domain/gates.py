@@ -6,16 +6,17 @@ and scales up, because the next measurement is cheap beside a wrong stop; it nev
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.decisions import Action, Contrast, Decision, Verdict
+from swap_assets.domain.decisions import Action, Contrast, Decision, Override, Verdict
 from swap_assets.domain.evaluation import Evaluation
 from swap_assets.domain.policy import GatePolicy, MetricName
 from swap_assets.domain.statistics import paired_difference
 
 # Decisions compare function calling; the structured track is reported beside it.
 DECIDING_TRACK = Track.TOOLCALL
-_STRICT_VARIANTS = ("field_f1", "exact_match")
+_STRICT_VARIANTS = ("field_f1", "exact_match", "name_match", "arguments_exact", "field_precision", "field_recall")
 
 
 def metric_read(metric: MetricName, policy: GatePolicy) -> str:
@@ -24,21 +25,28 @@ def metric_read(metric: MetricName, policy: GatePolicy) -> str:
 
 
 def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK) -> Contrast | None:
-    """Compare a candidate with the LLM on the rows that both answered; None where there are no such rows."""
+    """Compare a candidate with the LLM on the rows that both have a value for.
+
+    None where they were asked different rows or share none: such a comparison would say nothing.
+    """
     ours, theirs = slm.track(track), llm.track(track)
     if ours is None or theirs is None:
         return None
-    paired = paired_difference(ours.rows, theirs.rows, metric)
-    if paired is None:
+    try:
+        paired = paired_difference(ours.rows, theirs.rows, metric)
+    except ValueError:
         return None
+    reference = {row.case_id: getattr(row, metric) for row in theirs.rows}
+    pairs = [(getattr(row, metric), reference[row.case_id]) for row in ours.rows]
+    shared = [(own, other) for own, other in pairs if own is not None and other is not None]
     return Contrast(
         candidate_id=slm.candidate.id,
         reference_id=llm.candidate.id,
         track=track,
         metric=metric,
-        slm=paired.mean_a,
-        llm=paired.mean_b,
-        delta_points=-100 * paired.difference,
+        slm=fmean(own for own, _ in shared),
+        llm=fmean(other for _, other in shared),
+        delta_points=-100 * paired.value,
         low_points=-100 * paired.high,
         high_points=-100 * paired.low,
         rows=paired.rows,
@@ -210,3 +218,18 @@ def _release_reason(
         "inconclusive": f"not shown to be no worse within {policy.release.margin_points:g} points: wait",
     }[verdict]
     return f"{best.sentence()}; {ending}."
+
+
+def release_refusal(decision: Decision, override: Override | None) -> str:
+    """Say why a model may not be merged under a decision; an empty text where it may.
+
+    Without a candidate there is nothing to merge, override or not.
+    """
+    if not decision.candidates:
+        return f"release_decision for {decision.model} at {decision.scale} names no candidate: {decision.reason}"
+    if decision.action == "release" or override:
+        return ""
+    return (
+        f"release_decision for {decision.model} at {decision.scale} says {decision.action}, so nothing is merged: "
+        f"{decision.reason} To go against it give override_reason and override_by; both are recorded."
+    )

@@ -13,7 +13,7 @@ from swap_assets.domain.criteria import CriterionResult
 from swap_assets.domain.decisions import Contrast, Decision
 from swap_assets.domain.evaluation import Evaluation, Status
 from swap_assets.domain.gates import contrast, metric_read
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.policy import GatePolicy
 from swap_assets.domain.scores import EvalSummary, Metric
 
@@ -72,6 +72,13 @@ class Report(Frozen):
     decisions: tuple[Decision, ...] = ()
     failures: dict[str, dict[str, int]] = Field(default_factory=dict)
     provenance: dict[str, str] = Field(default_factory=dict)
+
+    def content(self) -> str:
+        """Hash what the report says, leaving out time and cost, which differ from run to run."""
+        timed = {"cost_per_thousand", "latency_p50_s"}
+        rows = [row.model_dump(mode="json", exclude=timed) for row in self.rows]
+        decisions = [decision.content() for decision in self.decisions]
+        return content_hash(self.model_dump(mode="json", exclude={"rows", "decisions"}), rows, decisions)
 
 
 def build_report(

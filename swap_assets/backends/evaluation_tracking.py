@@ -1,0 +1,45 @@
+"""What of an evaluation goes to MLflow: one run with its metrics, hashes and candidate."""
+
+from swap_assets.backends.provenance import git_commit
+from swap_assets.backends.tracking import tracked_run
+from swap_assets.backends.workbench import Workbench
+from swap_assets.domain.evaluation import Evaluation, TrackResult
+
+
+def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str) -> str:
+    """Write an evaluation as a finished run and return its id; an empty text where nothing was evaluated.
+
+    Metric names are `TRACK.METRIC` for every candidate, so that MLflow's compare view lines them up.
+    """
+    if evaluation.status != "evaluated":
+        return ""
+    tracking = bench.tracking(f"evaluate {evaluation.candidate.id}", kind="evaluation")
+    tags = {
+        "candidate_id": evaluation.candidate.id,
+        "partition": partition,
+        "dataset_hash": evaluation.dataset_hash,
+        "artefact_hash": evaluation.artefact_hash,
+        "prompt_hash": "-".join(result.prompt_hash for result in evaluation.results.values()),
+        "git_commit": git_commit(),
+    }
+    params = {
+        f"{track.value}.contract": result.summary.contract.value for track, result in evaluation.results.items()
+    }
+    with tracked_run(tracking, params={**evaluation.candidate.model_dump(mode="json"), **params}, tags=tags) as run:
+        for track, result in evaluation.results.items():
+            run.metrics({f"{track.value}.{name}": value for name, value in _numbers(result).items()})
+    return run.id
+
+
+def _numbers(result: TrackResult) -> dict[str, float | None]:
+    totals = result.totals
+    return {
+        **{name: metric.value for name, metric in result.summary.metrics.items()},
+        "cases": result.summary.cases,
+        "unscored": result.summary.unscored,
+        "prompt_tokens": totals.prompt_tokens,
+        "completion_tokens": totals.completion_tokens,
+        "cost": totals.cost,
+        "latency_p50_s": totals.latency_p50_s,
+        "latency_p95_s": totals.latency_p95_s,
+    }

@@ -1,0 +1,110 @@
+"""Reading whatever evidence of a scale there is, tolerantly: missing is a status, never an error."""
+
+from collections.abc import Sequence
+
+from swap_assets.backends.artefacts import ArtefactMissing, ArtefactStore
+from swap_assets.domain.candidates import Candidate, base, hosted, tuned
+from swap_assets.domain.judging import criteria_of
+from swap_assets.domain.decisions import Decision
+from swap_assets.domain.evaluation import Evaluation, not_evaluated
+from swap_assets.domain.experiment import APPROACHES, Experiment
+from swap_assets.domain.report import Report, build_report
+
+_ADAPTER_ASSETS = {
+    "paper": ("paper_adapter",),
+    "fledgling": ("fledgling_structured_adapter", "fledgling_toolcall_adapter"),
+}
+
+
+class Evidence:
+    """What has been measured and decided at one scale."""
+
+    def __init__(self, experiment: Experiment, store: ArtefactStore, scale: str) -> None:
+        self.experiment, self.store, self.scale = experiment, store, scale
+
+    @property
+    def llm(self) -> Evaluation:
+        """The hosted LLM's evaluation, or the record of its absence."""
+        return self._evaluation(hosted(self.experiment.hosted_model.key, self.scale), "llm_baseline", self.scale)
+
+    def of_model(self, model: str) -> list[Evaluation]:
+        """Return a model's contenders: its tuned candidates, and the base where no training was needed."""
+        key = f"{model}|{self.scale}"
+        found = [self._tuned(model, approach, key) for approach in sorted(APPROACHES)]
+        decision = self.decision("fine_tune_decision", key)
+        if decision and decision.action == "skip":
+            found.insert(0, self.base(model))
+        return found
+
+    def base(self, model: str) -> Evaluation:
+        """Return the untouched model's evaluation, or the record of its absence."""
+        return self._evaluation(base(model, self.scale), "slm_baseline", f"{model}|{self.scale}")
+
+    def contenders(self) -> list[Evaluation]:
+        """Return the contenders of all models."""
+        return [item for model in self.experiment.models for item in self.of_model(model)]
+
+    def everything(self) -> list[Evaluation]:
+        """Return the LLM, every base and every tuned candidate, each once."""
+        bases = [self.base(model) for model in self.experiment.models]
+        listed = [self.llm, *bases, *self.contenders()]
+        return list({item.candidate.id: item for item in listed}.values())
+
+    def decision(self, name: str, partition: str) -> Decision | None:
+        """Return a recorded decision, None where it has not been made."""
+        try:
+            return self.store.read(name, partition, Decision)
+        except ArtefactMissing:
+            return None
+
+    def decisions(self) -> list[Decision]:
+        """Return the scale's decisions that rest on what is measured now; those on older evidence are left out."""
+        current = {item.candidate.id: item.evidence_hash() for item in self.everything()}
+        keys = [("scale_up_decision", self.scale)]
+        keys = [("fine_tune_decision", f"{model}|{self.scale}") for model in self.experiment.models] + keys
+        keys += [("release_decision", f"{model}|{self.scale}") for model in self.experiment.models]
+        found = [self.decision(name, partition) for name, partition in keys]
+        return [
+            item
+            for item in found
+            if item and all(current.get(candidate) == value for candidate, value in item.hashes.items())
+        ]
+
+    def report(self, *, notices: Sequence[str] = (), provenance: dict[str, str] | None = None) -> Report:
+        """Build the scale's report from what is there."""
+        evaluations = self.everything()
+        judged = [item for item in evaluations if item.status == "evaluated" and item.candidate.id != self.llm_id]
+        return build_report(
+            evaluations,
+            experiment=self.experiment.name,
+            scale=self.scale,
+            llm_id=self.llm_id,
+            policy=self.experiment.gates,
+            notices=notices,
+            decisions=self.decisions(),
+            criteria={item.candidate.id: criteria_of(item, self.llm, self.experiment.gates) for item in judged},
+            provenance=provenance or {},
+        )
+
+    @property
+    def llm_id(self) -> str:
+        """The hosted LLM's candidate id at this scale."""
+        return hosted(self.experiment.hosted_model.key, self.scale).id
+
+    def _tuned(self, model: str, approach: str, key: str) -> Evaluation:
+        candidate = tuned(model, self.scale, approach)
+        found = self._evaluation(candidate, f"{approach}_evaluation", key)
+        if found.status != "absent":
+            return found
+        for asset in _ADAPTER_ASSETS[approach]:
+            if why := self.store.failure(asset, key):
+                return not_evaluated(candidate, "failed", f"{asset}: {why}")
+        return found
+
+    def _evaluation(self, candidate: Candidate, asset: str, partition: str) -> Evaluation:
+        if why := self.store.failure(asset, partition):
+            return not_evaluated(candidate, "failed", f"{asset}: {why}")
+        try:
+            return self.store.read(asset, partition, Evaluation)
+        except ArtefactMissing:
+            return not_evaluated(candidate, "absent", f"{asset} has not been materialised for {partition}")

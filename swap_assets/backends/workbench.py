@@ -1,0 +1,145 @@
+"""From the experiment file to pieces of work: which weights, which files, which spec, in which folder.
+
+    STORAGE/work/trainings/CANDIDATE/ADAPTER/   spec.json, result.json, train.jsonl, adapter/
+    STORAGE/work/answers/CANDIDATE/TRACK/       spec.json, cases.jsonl, predictions.jsonl
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from swap_assets.backends import miniatures
+from swap_assets.backends.artefacts import ArtefactStore, write_text
+from swap_assets.backends.experiment_file import storage_root
+from swap_assets.backends.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
+from swap_assets.domain.approaches import Approach
+from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment import Experiment
+from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.tracks import TrainingExample
+
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+class Workbench:
+    """One experiment on this machine."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.store = ArtefactStore(storage_root(experiment))
+
+    def tracking(self, run_name: str, *, kind: str) -> Tracking:
+        """Return the MLflow run to open: in MLFLOW_TRACKING_URI, else in SQLite in the experiment's folder."""
+        self.store.root.mkdir(parents=True, exist_ok=True)
+        uri = os.environ.get(TRACKING_VARIABLE) or f"sqlite:///{self.store.root / 'mlflow.db'}"
+        return Tracking(uri=uri, experiment=self.experiment.name, run_name=run_name, tags={"kind": kind})
+
+    def weights(self, model: str) -> Weights:
+        """Return where a small model's base weights come from."""
+        entry = self.experiment.small_model(model)
+        source = str(miniatures.path(entry.miniature)) if entry.miniature else entry.hub_id
+        return Weights(
+            source=source or str(Path(entry.path).expanduser().resolve()),
+            revision=entry.revision if entry.hub_id else "",
+            trust_remote_code=entry.trust_remote_code,
+            dtype=entry.dtype,
+        )
+
+    def training(
+        self,
+        candidate: Candidate,
+        adapter: str,
+        approach: Approach,
+        *,
+        train: Sequence[TrainingExample],
+        validation: Sequence[TrainingExample],
+    ) -> tuple[TrainSpec, Path]:
+        """Write the examples and return the spec of one adapter's training with its folder."""
+        entry = self.experiment.small_model(candidate.model)
+        folder = self.store.work("trainings", candidate.id, adapter)
+        spec = TrainSpec(
+            candidate_id=candidate.id,
+            partition=f"{candidate.model}|{candidate.scale}",
+            weights=self.weights(candidate.model),
+            train_file=write_lines(folder / "train.jsonl", train),
+            validation_file=write_lines(folder / "validation.jsonl", validation) if validation else None,
+            contract=approach.adapters[adapter],
+            prompt_style=entry.prompt_style,
+            lora=approach.lora,
+            training=approach.training,
+            seed=self.experiment.seed,
+            threads=self.experiment.threads,
+            output=folder / "adapter",
+            tracking=self.tracking(f"train {candidate.id} {adapter}", kind="training"),
+        )
+        return spec, folder
+
+    def generation(
+        self,
+        candidate: Candidate,
+        contract: Contract,
+        cases: Sequence[EvalCase],
+        *,
+        adapter: Path | None = None,
+        weights: Weights | None = None,
+    ) -> tuple[GenerateSpec, Path]:
+        """Write the cases and return the spec of a local candidate's answers with its folder."""
+        entry = self.experiment.small_model(candidate.model)
+        folder = self.store.work("answers", candidate.id, contract.value)
+        spec = GenerateSpec(
+            candidate_id=candidate.id,
+            partition=f"{candidate.model}|{candidate.scale}",
+            weights=weights or self.weights(candidate.model),
+            adapter=adapter,
+            cases_file=write_lines(folder / "cases.jsonl", cases),
+            contract=contract,
+            prompt_style=entry.prompt_style,
+            batch_size=entry.generation_batch,
+            max_new_tokens=entry.max_answer_tokens,
+            seed=self.experiment.seed,
+            threads=self.experiment.threads,
+            output=folder / "predictions.jsonl",
+        )
+        return spec, folder
+
+    def merge(
+        self, candidate: Candidate, adapter: str, *, folder: Path, cases: Sequence[EvalCase]
+    ) -> tuple[MergeSpec, Path]:
+        """Return the spec that merges an adapter's folder into the base, with its own folder."""
+        work = self.store.work("merged", candidate.id, adapter)
+        spec = MergeSpec(
+            candidate_id=candidate.id,
+            partition=f"{candidate.model}|{candidate.scale}",
+            weights=self.weights(candidate.model),
+            adapter=folder,
+            cases_file=write_lines(work / "cases.jsonl", cases),
+            max_new_tokens=self.experiment.small_model(candidate.model).max_answer_tokens,
+            threads=self.experiment.threads,
+            output=work / "model",
+        )
+        return spec, work
+
+    def baseline_contract(self, track: Track) -> Contract:
+        """Return the contract in which untrained candidates answer a track."""
+        contracts = self.experiment.baseline_contracts
+        return contracts.toolcall if track is Track.TOOLCALL else contracts.structured
+
+
+def write_lines(path: Path, values: Iterable[BaseModel]) -> Path:
+    """Write one JSON value a line, atomically, and return the path."""
+    write_text(path, "".join(value.model_dump_json() + "\n" for value in values))
+    return path
+
+
+def read_predictions(path: Path) -> list[PredictionRecord]:
+    """Read prediction records back, one a line."""
+    # Not splitlines(): it also breaks at U+2028, which JSON strings may hold.
+    return [
+        PredictionRecord.model_validate_json(line)
+        for line in path.read_text(encoding="utf-8").split("\n")
+        if line.strip()
+    ]

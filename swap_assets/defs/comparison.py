@@ -1,0 +1,40 @@
+"""The comparison of all candidates of a scale, and whether to go on to the next one.
+
+Both read the experiment's folder instead of asset inputs: a candidate that is absent, skipped or failed is named, and
+Dagster's fan-in input would raise for the first missing partition.
+"""
+
+import dagster as dg
+
+from swap_assets.defs import metadata
+from swap_assets.defs.partitions import SCALES, scale_of
+from swap_assets.defs.resources import Lab
+from swap_assets.domain.decisions import Decision
+from swap_assets.domain.gates import scale_up
+from swap_assets.domain.report import Report
+
+_EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
+
+
+@dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"markdown"})
+def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Report]:
+    """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
+    scale = scale_of(context)
+    report = lab.evidence(scale).report()
+    folder = lab.write_report(report)
+    return metadata.report_result(report, folder)
+
+
+@dg.asset(partitions_def=SCALES, deps=[comparison_report, *_EVIDENCE], kinds={"python"})
+def scale_up_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Decision]:
+    """Whether to go on to the next scale: yes where a candidate reaches its share of the LLM."""
+    scale = scale_of(context)
+    evidence = lab.evidence(scale)
+    decision = scale_up(
+        evidence.contenders(),
+        evidence.llm,
+        lab.experiment.gates,
+        scale=scale,
+        next_scale=lab.experiment.next_scale(scale),
+    )
+    return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))

@@ -1,0 +1,181 @@
+"""What a person sees of each asset in the UI: counts, tables in Markdown, samples, paths, and the check results.
+
+Formatting only: every number shown here was computed in the domain.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from swap_assets.defs.resources import Done, experiment_in_force
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.criteria import CriterionResult
+from swap_assets.domain.decisions import Decision
+from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.judging import criteria_in_force
+from swap_assets.domain.lora_adapter import MergedModel
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.report import MAIN_METRICS, Report
+from swap_assets.domain.report_markdown import candidates_table, main_table, percent, table, to_markdown
+
+Shown = dict[str, dg.MetadataValue | str | int | float]
+
+
+def markdown(text: str) -> dg.MetadataValue:
+    """Return Markdown that the UI renders."""
+    return dg.MetadataValue.md(text)
+
+
+def sample(value: Frozen | None) -> dg.MetadataValue:
+    """Return one row to look at."""
+    return dg.MetadataValue.json(value.model_dump(mode="json") if value else None)
+
+
+def counts_table(counts: Mapping[str, int], *, of: str) -> dg.MetadataValue:
+    """Return counts as a two-column table."""
+    return markdown(table([of, "rows"], [[name, str(count)] for name, count in counts.items()]) or "none")
+
+
+def evaluation_result(
+    evaluation: Evaluation, *, run_id: str, checks: Sequence[dg.AssetCheckResult] = ()
+) -> dg.MaterializeResult[Evaluation]:
+    """Return an evaluation with its metrics table; its data version is what was measured, not when."""
+    shown: Shown = {"candidate": evaluation.candidate.id, "status": evaluation.status}
+    if evaluation.reason:
+        shown["reason"] = evaluation.reason
+    if run_id:
+        shown["mlflow_run"] = run_id
+    for track, result in evaluation.results.items():
+        shown[f"{track.value}_metrics"] = markdown(_metrics_table(evaluation, track))
+        shown[f"{track.value}_field_f1"] = result.summary.value("field_f1") or 0.0
+        shown[f"{track.value}_rows"] = result.summary.cases
+        shown[f"{track.value}_unscored"] = result.summary.unscored
+        shown[f"{track.value}_worst_row"] = sample(_worst_row(evaluation, track))
+    version = dg.DataVersion(evaluation.evidence_hash())
+    return dg.MaterializeResult(value=evaluation, metadata=shown, data_version=version, check_results=list(checks))
+
+
+def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
+    """Return a decision with its evidence as a table."""
+    header = ["candidate", "metric", "SLM", "LLM", "LLM − SLM, points", "95 % interval", "rows"]
+    rows = [
+        [
+            item.candidate_id,
+            item.metric,
+            f"{item.slm:.3f}",
+            f"{item.llm:.3f}",
+            f"{item.delta_points:+.1f}",
+            f"{item.low_points:+.1f} to {item.high_points:+.1f}",
+            str(item.rows),
+        ]
+        for item in decision.contrasts
+    ]
+    shown: Shown = {
+        "verdict": decision.verdict,
+        "action": decision.action,
+        "reason": decision.reason,
+        "rule": decision.rule,
+        "candidates": ", ".join(decision.candidates) or "none",
+        "evidence": markdown(table(header, rows) or "none"),
+        "missing": "; ".join(decision.missing) or "nothing",
+        "decided_by": f"{decision.decided_by}, {decision.decided_at}",
+    }
+    return dg.MaterializeResult(value=decision, metadata=shown, data_version=dg.DataVersion(decision.content()))
+
+
+def report_result(report: Report, folder: Path) -> dg.MaterializeResult[Report]:
+    """Return the report with its main tables inline and the path of its files."""
+    shown: Shown = {
+        "verdict": report.verdict,
+        "candidates": markdown(candidates_table(report)),
+        "report": markdown(to_markdown(report)),
+        "folder": dg.MetadataValue.path(str(folder)),
+    }
+    for track in Track:
+        shown[f"{track.value}_table"] = markdown(main_table(report, track))
+    return dg.MaterializeResult(value=report, metadata=shown, data_version=dg.DataVersion(report.content()))
+
+
+def of_training(result: Done, *, spec_file: Path) -> Shown:
+    """Return what a training left behind: rows, losses, mask preview, speed, memory."""
+    assert result.kind == "train"
+    rows = result.train_rows
+    curve = [[str(point.step), f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
+    validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
+    return {
+        "rows": counts_table(
+            {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost},
+            of="training rows",
+        ),
+        "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
+        "loss": markdown(table(["step", "training loss"], curve)),
+        "validation_loss": markdown(table(["epoch", "validation loss"], validation) or "no validation rows"),
+        "steps": result.steps,
+        "trainable_parameters": result.trainable_parameters,
+        "trainable_percent": round(100 * result.trainable_parameters / result.parameters, 2),
+        "tokens_per_second": result.tokens_per_second,
+        "training_seconds": result.seconds,
+        "process_seconds": result.total_seconds,
+        "peak_memory_mb": result.peak_memory_mb,
+        "device": result.device,
+        "adapter": dg.MetadataValue.path(str(result.adapter)),
+        "adapter_hash": result.adapter_hash,
+        "dataset_hash": result.dataset_hash,
+        "prompt_hash": result.prompt_hash,
+        "spec": dg.MetadataValue.path(str(spec_file)),
+        "mlflow_run": result.mlflow_run_id or "not tracked",
+    }
+
+
+def merged_result(model: MergedModel, decision: Decision) -> dg.MaterializeResult[MergedModel]:
+    """Return the merged model with its folders and what let it through."""
+    shown: Shown = {
+        "candidate": model.candidate_id,
+        "let_through_by": model.override or f"release_decision: {decision.reason}",
+        "folders": markdown(table(["adapter", "folder"], list(model.folders.items()))),
+        "hashes": markdown(table(["adapter", "hash"], list(model.hashes.items()))),
+    }
+    version = dg.DataVersion("-".join(sorted(model.hashes.values())))
+    return dg.MaterializeResult(value=model, metadata=shown, data_version=version)
+
+
+def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:
+    """Return one non-blocking check for each success criterion."""
+    demands = criteria_in_force(experiment_in_force().gates).demands
+    return [dg.AssetCheckSpec(name=item.name, asset=asset, description=item.description) for item in demands]
+
+
+def check_results(judged: Sequence[CriterionResult]) -> list[dg.AssetCheckResult]:
+    """Return the checks' results: green where the criterion is passed, amber where it is not or cannot be told."""
+    found = {item.name: item for item in judged}
+    demands = criteria_in_force(experiment_in_force().gates).demands
+    return [_check(item.name, found.get(item.name)) for item in demands]
+
+
+def _check(name: str, result: CriterionResult | None) -> dg.AssetCheckResult:
+    shown: dict[str, Any] = {"verdict": "not_measured"}
+    if result:
+        shown = {"verdict": result.verdict, "threshold": f"{result.threshold:g} {result.unit}", "rows": result.rows}
+        if result.value is not None:
+            shown["value"] = float(result.value)
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=bool(result and result.verdict == "pass"),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=result.sentence if result else "Not measured: the candidate was not evaluated.",
+        metadata=shown,
+    )
+
+
+def _metrics_table(evaluation: Evaluation, track: Track) -> str:
+    summary = evaluation.results[track].summary
+    rows = [[name, percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
+            for name in MAIN_METRICS if name in summary.metrics]  # fmt: skip
+    return table(["metric", "% [95 % interval]", "rows"], rows)
+
+
+def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:
+    rows = [row for row in evaluation.results[track].rows if row.field_f1 is not None]
+    return min(rows, key=lambda row: (row.field_f1 or 0.0, row.case_id), default=None)

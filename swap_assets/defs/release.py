@@ -1,0 +1,70 @@
+"""May a model's best candidate replace the LLM, and the merged model if it may."""
+
+import dagster as dg
+
+from swap_assets.defs import metadata
+from swap_assets.defs.baselines import Cases
+from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
+from swap_assets.defs.pipes import WorkerClient
+from swap_assets.defs.resources import Lab
+from swap_assets.defs.training import MODEL_PROCESS_POOL
+from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.domain.decisions import Decision, Override
+from swap_assets.domain.gates import release
+from swap_assets.domain.lora_adapter import MergedModel
+
+_EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
+_ADAPTERS = ["paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter"]
+
+
+class MergeConfig(dg.Config):
+    """How to go against the gate: both fields, and they are recorded."""
+
+    override_reason: str = ""
+    override_by: str = ""
+
+    def override(self) -> Override | None:
+        """Return the override, None where none is given."""
+        if not (self.override_reason or self.override_by):
+            return None
+        return Override(reason=self.override_reason, by=self.override_by)
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, deps=_EVIDENCE, kinds={"python"})
+def release_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Decision]:
+    """Whether the model's best candidate may replace the LLM: only when it is shown to be no worse."""
+    model, scale = model_and_scale_of(context)
+    evidence = lab.evidence(scale)
+    decision = release(evidence.of_model(model), evidence.llm, lab.experiment.gates, model=model, scale=scale)
+    return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, deps=_ADAPTERS, pool=MODEL_PROCESS_POOL, kinds={"huggingface"})
+def merged_model(
+    context: dg.AssetExecutionContext,
+    config: MergeConfig,
+    lab: Lab,
+    worker: WorkerClient,
+    release_decision: Decision,
+    single_turn_test: Cases,
+) -> dg.MaterializeResult[MergedModel]:
+    """The candidate that release_decision names, merged into its 16-bit base with tokenizer and chat template."""
+    override = config.override()
+    lab.require_release(release_decision, override)
+    chosen = Candidate.from_id(release_decision.candidates[0])
+    folders: dict[str, str] = {}
+    hashes: dict[str, str] = {}
+    with lab.recording_failure(context):
+        for adapter in lab.adapters_of(chosen):
+            spec, folder = lab.bench.merge(chosen, adapter.name, folder=adapter.path, cases=single_turn_test)
+            merged = worker.run(context, spec, workdir=folder)
+            assert merged.kind == "merge"
+            folders[adapter.name], hashes[adapter.name] = str(merged.model), merged.merged_hash
+    value = MergedModel(
+        candidate_id=chosen.model_copy(update={"form": Form.MERGED}).id,
+        decision=release_decision.content(),
+        override=f"{override.by}: {override.reason}" if override else "",
+        folders=folders,
+        hashes=hashes,
+    )
+    return metadata.merged_result(value, release_decision)

@@ -1,0 +1,150 @@
+"""What assets may use of the outside world: the one room of `defs` (beside `pipes`) that imports backends."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import dagster as dg
+
+from swap_assets.backends import preflight
+from swap_assets.backends.artefacts import ArtefactStore, write_text
+from swap_assets.backends.datasets import load_source
+from swap_assets.backends.evaluation_tracking import track_evaluation
+from swap_assets.backends.evidence import Evidence
+from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.hosted_baseline import hosted_answers
+from swap_assets.backends.specs import WorkerResult
+from swap_assets.backends.workbench import Workbench, read_predictions
+from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.decisions import Decision, Override
+from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.experiment import Experiment
+from swap_assets.domain.gates import release_refusal
+from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.report import Report
+from swap_assets.domain.report_markdown import to_markdown
+from swap_assets.domain.sources import LoadedSource
+
+Done = WorkerResult
+_ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
+
+
+class AdapterFolder(NamedTuple):
+    """A trained adapter of a candidate and where it lies."""
+
+    name: str
+    path: Path
+
+
+def experiment_in_force() -> Experiment:
+    """Return the experiment that SWAP_CONFIG names, or swap.yaml of the current folder."""
+    return load_experiment()
+
+
+class Lab(dg.ConfigurableResource):
+    """The experiment in force, its folder, and the work that can be done in it."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment file, typed."""
+        return self.bench.experiment
+
+    @cached_property
+    def bench(self) -> Workbench:
+        """From the experiment to pieces of work."""
+        return Workbench(experiment_in_force())
+
+    @property
+    def store(self) -> ArtefactStore:
+        """The experiment's folder."""
+        return self.bench.store
+
+    def now(self) -> str:
+        """Return the time in UTC, to the second."""
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+    def load_source(self) -> LoadedSource:
+        """Read the experiment's conversations."""
+        return load_source(self.experiment.source)
+
+    def require_hosted(self) -> None:
+        """Refuse to start when the hosted model can't be asked."""
+        with _as_failure(preflight.PreflightError):
+            preflight.require_hosted(self.experiment.hosted_model)
+
+    def require_model(self, key: str) -> None:
+        """Refuse to start when a small model's weights can't be had."""
+        with _as_failure(preflight.PreflightError):
+            preflight.require_model(key, self.experiment.small_model(key))
+
+    def require_release(self, decision: Decision, override: Override | None) -> None:
+        """Refuse to merge what the gate does not let through, unless somebody overrides it by name."""
+        if refusal := release_refusal(decision, override):
+            raise dg.Failure(description=refusal, allow_retries=False)
+
+    def hosted_answers(
+        self, candidate: Candidate, cases: Sequence[EvalCase], *, log: Callable[[str], None]
+    ) -> dict[Track, list[PredictionRecord]]:
+        """Ask the hosted model every case in every track."""
+        with _as_failure(RuntimeError):
+            return hosted_answers(self.bench, candidate, cases, say=log)
+
+    def read_predictions(self, path: Path) -> list[PredictionRecord]:
+        """Read what a model process answered."""
+        return read_predictions(path)
+
+    def track_evaluation(self, evaluation: Evaluation, *, partition: str) -> str:
+        """Write an evaluation to MLflow and return the run's id; nothing where nothing was evaluated."""
+        return track_evaluation(self.bench, evaluation, partition=partition)
+
+    def evidence(self, scale: str) -> Evidence:
+        """Return what has been measured and decided at a scale."""
+        return Evidence(self.experiment, self.store, scale)
+
+    def adapters_of(self, candidate: Candidate) -> list[AdapterFolder]:
+        """Return a candidate's trained adapters; none where it is the untouched base."""
+        key = f"{candidate.model}|{candidate.scale}"
+        found = [
+            self.store.read(asset, key, LoraAdapter)
+            for asset in _ADAPTER_ASSETS
+            if self.store.exists(asset, key, LoraAdapter)
+        ]
+        return [
+            AdapterFolder(item.name, Path(item.folder))
+            for item in found
+            if item.candidate_id == candidate.id and item.status == "trained"
+        ]
+
+    def write_report(self, report: Report) -> Path:
+        """Write report.md and report.json and return their folder."""
+        folder = self.store.work("reports", report.scale)
+        write_text(folder / "report.md", to_markdown(report))
+        write_text(folder / "report.json", report.model_dump_json(indent=1))
+        return folder
+
+    @contextlib.contextmanager
+    def recording_failure(self, context: dg.AssetExecutionContext) -> Iterator[None]:
+        """Keep why a step failed, so that the report can name it; the failure goes on its way."""
+        try:
+            yield
+        except Exception as error:
+            why = error.description if isinstance(error, dg.Failure) else str(error)
+            partition = context.partition_key if context.has_partition_key else None
+            first_line = (why or type(error).__name__).splitlines()[0]
+            self.store.record_failure(context.asset_key.path[-1], partition, first_line)
+            raise
+
+
+@contextlib.contextmanager
+def _as_failure(*kinds: type[Exception]) -> Iterator[None]:
+    """Show an expected problem as one sentence instead of a traceback."""
+    try:
+        yield
+    except kinds as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -1,0 +1,101 @@
+"""The LoRA adapters of the two approaches, each trained in a process of its own.
+
+Not here: how a training goes (`backends.training`), and what an approach is (`domain.approaches`).
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from swap_assets.defs import metadata
+from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
+from swap_assets.defs.pipes import WorkerClient
+from swap_assets.defs.resources import Lab
+from swap_assets.domain.candidates import tuned
+from swap_assets.domain.decisions import Decision
+from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.tracks import TrackData
+
+MODEL_PROCESS_POOL = "model_process"
+_ASSET = {"partitions_def": MODELS_AND_SCALES, "pool": MODEL_PROCESS_POOL, "kinds": {"pytorch", "huggingface"}}
+Result = dg.MaterializeResult[LoraAdapter]
+
+
+@dg.asset(**_ASSET)
+def paper_adapter(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    worker: WorkerClient,
+    toolcall_track: TrackData,
+    fine_tune_decision: Decision,
+) -> Result:
+    """The "paper" approach's LoRA adapter: QLoRA on Hermes tool-call answers."""
+    return _adapter(context, lab, worker, toolcall_track, fine_tune_decision, approach="paper", name="toolcall")
+
+
+@dg.asset(**_ASSET)
+def fledgling_structured_adapter(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    worker: WorkerClient,
+    structured_track: TrackData,
+    fine_tune_decision: Decision,
+) -> Result:
+    """The "Fledgling" approach's LoRA adapter for structured answers: a JSON list of tool names and arguments."""
+    return _adapter(context, lab, worker, structured_track, fine_tune_decision, approach="fledgling", name="structured")
+
+
+@dg.asset(**_ASSET)
+def fledgling_toolcall_adapter(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    worker: WorkerClient,
+    toolcall_track: TrackData,
+    fine_tune_decision: Decision,
+) -> Result:
+    """The "Fledgling" approach's LoRA adapter for tool calls in `<tool_call name="...">` tags."""
+    return _adapter(context, lab, worker, toolcall_track, fine_tune_decision, approach="fledgling", name="toolcall")
+
+
+def _adapter(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    worker: WorkerClient,
+    track: TrackData,
+    decision: Decision,
+    *,
+    approach: str,
+    name: str,
+) -> Result:
+    model, scale = model_and_scale_of(context)
+    settings = lab.experiment.approach_for(approach, model=model, scale=scale)
+    candidate, contract = tuned(model, scale, approach), settings.adapters[name]
+    if settings.trains == "when_gate_says" and decision.action == "skip":
+        skipped = LoraAdapter(
+            candidate_id=candidate.id, name=name, contract=contract, status="skipped", reason=decision.reason
+        )
+        return _recorded(skipped, {"status": "skipped by decision", "reason": decision.reason})
+    with lab.recording_failure(context):
+        lab.require_model(model)
+        spec, folder = lab.bench.training(
+            candidate, name, settings, train=track.train, validation=track.validation
+        )
+        result = worker.run(context, spec, workdir=folder)
+    assert result.kind == "train"
+    trained = LoraAdapter(
+        candidate_id=candidate.id,
+        name=name,
+        contract=contract,
+        status="trained",
+        folder=str(result.adapter),
+        adapter_hash=result.adapter_hash,
+        dataset_hash=result.dataset_hash,
+        prompt_hash=result.prompt_hash,
+        mlflow_run_id=result.mlflow_run_id,
+    )
+    return _recorded(trained, metadata.of_training(result, spec_file=Path(folder) / "spec.json"))
+
+
+def _recorded(adapter: LoraAdapter, shown: metadata.Shown) -> Result:
+    version = adapter.adapter_hash or f"skipped: {adapter.reason}"
+    return dg.MaterializeResult(value=adapter, metadata=shown, data_version=dg.DataVersion(version))

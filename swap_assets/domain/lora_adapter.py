@@ -1,0 +1,34 @@
+"""The record that a training asset leaves: where its LoRA adapter lies, or why there is none."""
+
+from typing import Literal
+
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.model import Frozen
+
+
+class LoraAdapter(Frozen):
+    """One LoRA adapter. `skipped` means that a decision said no training was needed; it is not a failure.
+
+    `folder` is an absolute path; the hashes name the exact weights, training rows, and prompt renderer.
+    """
+
+    candidate_id: str
+    name: str
+    contract: Contract
+    status: Literal["trained", "skipped"]
+    reason: str = ""
+    folder: str = ""
+    adapter_hash: str = ""
+    dataset_hash: str = ""
+    prompt_hash: str = ""
+    mlflow_run_id: str = ""
+
+
+class MergedModel(Frozen):
+    """A candidate's adapters merged into its 16-bit base, or the base itself where no training was needed."""
+
+    candidate_id: str
+    decision: str
+    override: str = ""
+    folders: dict[str, str]
+    hashes: dict[str, str]
