@@ -73,8 +73,8 @@ def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> l
     """Return the tokens that end an answer: the model's own, the tokenizer's, and the template's end of a turn."""
     own = model.generation_config.eos_token_id if model.generation_config else None
     listed = own if isinstance(own, list) else [own]
-    found = {*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)}
-    return sorted(token for token in found if token is not None)
+    found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
+    return sorted({token for token in found if isinstance(token, int)})
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> str:

@@ -7,7 +7,7 @@ and masks everything silently when the chat template has no generation marks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends.specs import RowCounts
 from swap_assets.domain.prompts import Message
@@ -70,7 +70,8 @@ def _masked(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> Toke
         padding=False,
         truncation=False,
     )
-    ids, mask = list(encoded["input_ids"]), encoded["assistant_masks"]  # type: ignore[index]
+    fields: Any = encoded
+    ids, mask = list(fields["input_ids"]), fields["assistant_masks"]
     return TokenRow(ids, [token if trained else IGNORED for token, trained in zip(ids, mask, strict=True)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from swap_assets.domain.model import Frozen
 
@@ -21,9 +21,7 @@ def _print_at_once(text: str) -> None:
 class Reporter:
     """Writes progress; `line` always, `progress` at most every two seconds."""
 
-    def __init__(
-        self, pipes: PipesContext[Any] | None = None, *, write: Callable[[str], None] = _print_at_once
-    ) -> None:
+    def __init__(self, pipes: PipesContext | None = None, *, write: Callable[[str], None] = _print_at_once) -> None:
         self._pipes = pipes
         self._write = write
         self._last_progress = float("-inf")

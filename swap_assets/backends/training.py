@@ -74,7 +74,8 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
             versions=provenance.versions(),
             git_commit=provenance.git_commit(),
             mlflow_run_id=run.id,
-            **_parameters(trainer),
+            trainable_parameters=count_parameters(trainer.model, trained_only=True),
+            parameters=count_parameters(trainer.model),
         )
         run.record(result)
     shutil.rmtree(folder / "trainer", ignore_errors=True)
@@ -208,12 +209,9 @@ def _settings(spec: TrainSpec, data: _Data, *, large: bool, folder: Path) -> Any
     )
 
 
-def _parameters(trainer: SFTTrainer) -> dict[str, int]:
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in trainer.model.parameters()]  # type: ignore[union-attr]
-    return {
-        "trainable_parameters": sum(size for size, trains in sizes if trains),
-        "parameters": sum(size for size, _ in sizes),
-    }
+def count_parameters(model: Any, *, trained_only: bool = False) -> int:
+    """Return how many parameters a model has; under nf4 two share a byte and count as one."""
+    return sum(part.numel() for part in model.parameters() if part.requires_grad or not trained_only)
 
 
 def _save(spec: TrainSpec, trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, hashes: dict[str, str]) -> None:
