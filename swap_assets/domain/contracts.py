@@ -1,4 +1,7 @@
-"""How an answer is written: the contracts, each rendering the expected answer and parsing a prediction."""
+"""How an answer is written: the contracts, and what was read out of an answer.
+
+Writing an expected answer lives in `rendering`, reading a prediction in `answers`.
+"""
 
 from enum import StrEnum
 
@@ -32,8 +35,9 @@ class ParsedAnswer(Frozen):
     """What was read out of an answer.
 
     `compliant` is True where the text follows its contract to the letter (strict); `calls` are what could be
-    recovered leniently, `strict_calls` what the strict reading gives. `valid_json` is None where the answer holds no
-    JSON at all and none was called for.
+    recovered leniently, `strict_calls` what the strict reading gives (none where the text is not compliant).
+    `unread` counts calls that were begun and could not be read. `valid_json` is None where the answer holds no JSON
+    and its contract does not call for any. `problems` says, in order, what the strict reading could not accept.
     """
 
     calls: tuple[ToolCall, ...] = ()
@@ -41,4 +45,5 @@ class ParsedAnswer(Frozen):
     text: str = ""
     compliant: bool
     valid_json: bool | None = None
+    unread: int = 0
     problems: tuple[str, ...] = ()

@@ -1,5 +1,10 @@
-"""Writing an expected answer in each contract; reading answers lives in `answers`."""
+"""Writing an expected answer in each contract; reading answers lives in `answers`.
 
+Law, held by the tests: for every contract `parse_answer(contract, render_answer(contract, calls))` gives back `calls`,
+strictly (JSON_SCHEMA carries one call and not its name).
+"""
+
+import html
 import json
 
 from swap_assets.domain.contracts import Contract
@@ -29,7 +34,7 @@ def _hermes_call(call: ToolCall) -> str:
 
 
 def _named_tag_call(call: ToolCall) -> str:
-    return f'<tool_call name="{call.name}">{_dump(call.arguments)}</tool_call>'
+    return f'<tool_call name="{html.escape(call.name)}">{_dump(call.arguments)}</tool_call>'
 
 
 def _openai_call(index: int, call: ToolCall) -> dict[str, object]:

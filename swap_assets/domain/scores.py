@@ -12,8 +12,9 @@ from swap_assets.domain.conversations import Origin, ToolCall
 from swap_assets.domain.model import Frozen
 
 FailureClass = Literal[
-    "none", "unreadable", "truncated", "refusal", "wrong_function", "missing_call", "extra_call",
-    "called_when_it_should_not", "wrong_value", "missing_argument", "extra_argument",
+    "none", "not_obtained", "refusal", "empty", "truncated", "unreadable", "called_when_it_should_not",
+    "missing_call", "extra_call", "unknown_function", "wrong_function", "wrong_order",
+    "missing_argument", "extra_argument", "wrong_type", "wrong_value",
 ]  # fmt: skip
 
 
@@ -22,6 +23,9 @@ class RowScore(Frozen):
 
     Rates are 0.0 or 1.0 per row; `field_*` are in [0, 1]. None means "does not apply to this row" (for example
     `no_call_correct` on a row whose gold has calls). `scored` is False where no answer could be obtained.
+    Figures read the lenient calls, those that end in `_strict` the strict ones. `predicted_fields` is what precision
+    is divided by over many rows: an answer that gives no field where gold has some is charged with as many as gold
+    has, so that invalid output costs precision too.
     """
 
     case_id: str
@@ -38,9 +42,17 @@ class RowScore(Frozen):
     field_precision: float | None = None
     field_recall: float | None = None
     field_f1: float | None = None
+    name_match_strict: float | None = None
+    arguments_exact_strict: float | None = None
+    exact_match_strict: float | None = None
+    field_precision_strict: float | None = None
+    field_recall_strict: float | None = None
+    field_f1_strict: float | None = None
     true_positives: int = 0
     predicted_fields: int = 0
     gold_fields: int = 0
+    true_positives_strict: int = 0
+    predicted_fields_strict: int = 0
     extra_calls: int = 0
     missing_calls: int = 0
     no_call_correct: float | None = None
@@ -66,8 +78,11 @@ class Metric(Frozen):
 class EvalSummary(Frozen):
     """All aggregates of one candidate under one contract, over the test rows of one scale.
 
-    `by_label` maps a test split ("single_turn", "multi_turn", "domain", ...) to its labels and their metrics;
-    `by_origin` keeps real and synthetic rows apart; `micro` counts fields over all rows together.
+    `by_label` maps a test split ("single_turn", "multi_turn", "domain", ...) to its labels and their metrics; the label
+    "all" is all rows of the split. `by_origin` keeps real and synthetic rows apart; `micro` counts fields over all rows
+    together. Metrics whose name ends in `_strict` read the strict calls, all others the lenient ones.
+    `domain_deviation` is the spread of field F1 over the domains as it is, `domain_deviation_corrected` with sampling
+    noise taken out, `domain_lowest` the worst. `failure_examples` holds the first case ids of each failure class.
     """
 
     candidate_id: str
@@ -81,6 +96,7 @@ class EvalSummary(Frozen):
     by_label: dict[str, dict[str, dict[str, Metric]]] = Field(default_factory=dict)
     by_origin: dict[str, dict[str, Metric]] = Field(default_factory=dict)
     failures: dict[str, int] = Field(default_factory=dict)
+    failure_examples: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
