@@ -1,42 +1,79 @@
 """Makes the demo's miniature models from nothing but seeds: `python -m swap_assets.backends.pretraining`.
 
 The student is pre-trained on the foreign conversations of `swap_assets.domain.pretraining`: it copies values it never
-saw, and knows nothing of the demo's formats. A killed run goes on from its last checkpoint in the scratch folder.
+saw, and knows nothing of the demo's formats. The teacher starts as the student and goes on with the demo's own kind of
+conversation (`pretraining_teacher`). A killed run goes on from its last checkpoint in the scratch folder; what is done
+is not done again.
 """
 
 import argparse
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swap_assets.backends.pretraining_exam import exact_match, held_out_questions
+from swap_assets.backends.pretraining_exam import Question, exact_match, held_out_questions
 from swap_assets.backends.pretraining_loop import Recipe, Trainer, build_model
+from swap_assets.backends.pretraining_teacher import exam_questions, teacher_conversation
 from swap_assets.backends.pretraining_tokenizer import ConversationEncoder, load_tokenizer, train_tokenizer
-from swap_assets.domain.pretraining import pretraining_row
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.pretraining import Message, pretraining_row
 
 log = logging.getLogger(__name__)
 
 SEED = 2718
 STUDENT = Recipe(tokens=12_000_000)
+TEACHER = Recipe(tokens=6_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.3)
 EXAM_ROWS = 128
 
 
-def make_student(scratch: Path, out: Path, recipe: Recipe) -> None:
-    """Pre-train the student, or go on doing so, and save it under `out`/student."""
+@dataclass(frozen=True)
+class Miniature:
+    """What makes a miniature: its recipe, the rows it learns from, and the questions that its curve is measured on."""
+
+    name: str
+    recipe: Recipe
+    conversation: Callable[[int], list[Message]]
+    exams: Mapping[str, Sequence[Question]]
+
+
+def student(recipe: Recipe) -> Miniature:
+    """Return the making of the student."""
+    exams = {"held_out": held_out_questions(EXAM_ROWS)}
+    return Miniature("student", recipe, lambda index: list(pretraining_row(SEED, index).messages), exams)
+
+
+def teacher(recipe: Recipe) -> Miniature:
+    """Return the making of the teacher; its curve is measured on rows of the training pool, never of the test pool."""
+    exams = {
+        contract.value: exam_questions(contract, EXAM_ROWS, narrow=True, pool="train")
+        for contract in (Contract.HERMES, Contract.FLEDGLING_STRUCTURED)
+    }
+    return Miniature("teacher", recipe, lambda index: teacher_conversation(SEED, index), exams)
+
+
+def make(miniature: Miniature, *, scratch: Path, out: Path, start: Path | None = None) -> None:
+    """Train a miniature, or go on doing so, and save it under `out`; it begins as the model in `start` if given."""
+    from transformers import AutoModelForCausalLM
+
     tokenizer = _tokenizer(scratch)
-    model = build_model(SEED, len(tokenizer), pad=tokenizer.pad_token_id, end=tokenizer.eos_token_id)
+    if start is None:
+        model = build_model(SEED, len(tokenizer), pad=tokenizer.pad_token_id, end=tokenizer.eos_token_id)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(start, dtype="float32")
+
+    def examine(trained: Any) -> dict[str, float]:
+        scores = {name: exact_match(trained, tokenizer, questions) for name, questions in miniature.exams.items()}
+        return {f"{name} {kind}": rate for name, rates in scores.items() for kind, rate in rates.items()}
+
     trainer = Trainer(
-        model,
-        ConversationEncoder(tokenizer),
-        recipe=recipe,
-        conversation=lambda index: list(pretraining_row(SEED, index).messages),
+        model, ConversationEncoder(tokenizer), recipe=miniature.recipe, conversation=miniature.conversation
     )
-    questions = held_out_questions(EXAM_ROWS)
-    progress = trainer.run(scratch / "student.pt", lambda trained: exact_match(trained, tokenizer, questions))
-    save(model, tokenizer, out / "student")
-    (scratch / "student-curve.json").write_text(json.dumps(progress.curve, indent=1))
+    progress = trainer.run(scratch / f"{miniature.name}.pt", examine)
+    save(model, tokenizer, out / miniature.name)
+    (scratch / f"{miniature.name}-curve.json").write_text(json.dumps(progress.curve, indent=1))
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
@@ -66,6 +103,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("swap_assets/miniatures"))
     parser.add_argument("--scratch", type=Path, default=Path(".swap/miniatures"), help="checkpoints and curves")
     parser.add_argument("--tokens", type=int, default=STUDENT.tokens, help="tokens to pre-train the student on")
+    parser.add_argument("--teacher-tokens", type=int, default=TEACHER.tokens, help="tokens to train the teacher on")
+    parser.add_argument("--only", choices=("student", "teacher"), help="make one; a teacher starts from OUT/student")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -74,7 +113,12 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    make_student(arguments.scratch, arguments.out, replace(STUDENT, tokens=arguments.tokens))
+    paths = {"scratch": arguments.scratch, "out": arguments.out}
+    if arguments.only != "teacher":
+        make(student(replace(STUDENT, tokens=arguments.tokens)), **paths)
+    if arguments.only != "student":
+        recipe = replace(TEACHER, tokens=arguments.teacher_tokens)
+        make(teacher(recipe), **paths, start=arguments.out / "student")
 
 
 if __name__ == "__main__":

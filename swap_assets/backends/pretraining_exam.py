@@ -15,11 +15,19 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Question:
-    """Messages up to an assistant turn, the text that turn should have, and the kind that the score is listed under."""
+    """Messages up to an assistant turn, the text that turn should have, and the kind that the score is listed under.
+
+    Where `words_will_do`, no tool is to be called and any sentence that calls none is right.
+    """
 
     kind: str
     messages: tuple[Message, ...]
     answer: str
+    words_will_do: bool = False
+
+    def is_right(self, text: str) -> bool:
+        """Return whether an answer is right to the last character, or calls nothing where nothing is to be called."""
+        return text == self.answer or (self.words_will_do and bool(text) and text[0] not in "<[{")
 
 
 def held_out_questions(count: int) -> list[Question]:
@@ -32,8 +40,8 @@ def exact_match(model: Any, tokenizer: Any, questions: Sequence[Question]) -> di
     """Return the share of exact answers: under `exact` over all questions, and under each kind."""
     hits: dict[str, list[bool]] = defaultdict(list)
     for question, text in zip(questions, answers(model, tokenizer, questions), strict=True):
-        hits["exact"].append(text == question.answer)
-        hits[question.kind].append(text == question.answer)
+        hits["exact"].append(question.is_right(text))
+        hits[question.kind].append(question.is_right(text))
     return {kind: round(sum(found) / len(found), 3) for kind, found in hits.items()}
 
 

@@ -17,16 +17,17 @@ from swap_assets.domain.pretraining import Message
 
 log = logging.getLogger(__name__)
 
-WINDOW = 512
-"""Rows that are drawn, sorted by length and cut into batches together; a checkpoint falls between two windows."""
-
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast to train; rates hold until `decay_from` of the tokens, then fall to a twentieth."""
+    """How long and how fast to train; rates hold until `decay_from` of the tokens, then fall to a twentieth.
+
+    `window_rows` are drawn, sorted by length and cut into batches together; a checkpoint falls between two windows.
+    """
 
     tokens: int
     batch_tokens: int = 2048
+    window_rows: int = 512
     matrix_rate: float = 0.02
     other_rate: float = 3e-3
     warmup: float = 0.02
@@ -116,8 +117,9 @@ class Trainer:
         return progress
 
     def _window(self) -> float:
-        start = self.progress.window * WINDOW
-        rows = [self._encoder.encode(self._conversation(index)) for index in range(start, start + WINDOW)]
+        start = self.progress.window * self.recipe.window_rows
+        indexes = range(start, start + self.recipe.window_rows)
+        rows = [self._encoder.encode(self._conversation(index)) for index in indexes]
         losses = [
             self._step(batch) for batch in batches(rows, self.progress.window, batch_tokens=self.recipe.batch_tokens)
         ]

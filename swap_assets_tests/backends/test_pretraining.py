@@ -1,0 +1,128 @@
+"""The miniatures and their making: sizes, tokenizer, loss mask, resuming, and copying what was never seen."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swap_assets.backends.pretraining_exam import exact_match, held_out_questions
+from swap_assets.backends.pretraining_loop import Recipe, Trainer, batches, build_model
+from swap_assets.backends.pretraining_tokenizer import END, ConversationEncoder, load_tokenizer
+from swap_assets.domain.pretraining import pretraining_row, pretraining_rows
+
+MINIATURES = Path(str(files("swap_assets"))) / "miniatures"
+NAMES = ("student", "teacher")
+VALUES = (
+    "Zoë Åström",
+    "AB-1234",
+    "t.bresk9@olmay.net",
+    "2031-04-09",
+    "a_b/c.d",
+    "{}[]:,<>=",
+    "  two  ",
+    "€ 12.50",
+    "漢字",
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return load_tokenizer(MINIATURES / "student")
+
+
+def test_the_miniatures_are_small_enough_to_be_carried() -> None:
+    sizes = {path: path.stat().st_size for path in MINIATURES.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 9_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_miniature_is_a_two_million_parameter_llama_in_float16_that_answers_greedily(name: str) -> None:
+    from safetensors.numpy import load_file
+    from transformers import AutoConfig, GenerationConfig
+
+    tensors = load_file(MINIATURES / name / "model.safetensors")
+    assert {str(tensor.dtype) for tensor in tensors.values()} == {"float16"}
+    config = AutoConfig.from_pretrained(MINIATURES / name)
+    assert (config.model_type, config.num_hidden_layers, config.hidden_size) == ("llama", 4, 192)
+    assert config.max_position_embeddings >= 2048
+    generation = GenerationConfig.from_pretrained(MINIATURES / name)
+    ends = load_tokenizer(MINIATURES / name)
+    assert not generation.do_sample
+    assert (generation.eos_token_id, generation.pad_token_id) == (ends.eos_token_id, ends.pad_token_id)
+    assert ends.eos_token == END
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_the_tokenizer_gives_back_every_value_and_cuts_it_alike_inside_json(tokenizer: Any, value: str) -> None:
+    ids = tokenizer.encode(value, add_special_tokens=False)
+    assert tokenizer.decode(ids) == value
+    quoted = tokenizer.encode(f'{{"k": "{value}"}}', add_special_tokens=False)
+    assert any(quoted[start : start + len(ids)] == ids for start in range(len(quoted)))
+
+
+def test_digits_punctuation_and_spaces_are_tokens_of_their_own(tokenizer: Any) -> None:
+    assert len(tokenizer.encode("2031-04, {}", add_special_tokens=False)) == len("2031-04, {}")
+
+
+def test_the_fast_encoder_agrees_with_the_chat_template_and_marks_only_the_assistant(tokenizer: Any) -> None:
+    encoder = ConversationEncoder(tokenizer)
+    for row in pretraining_rows(5, 0, 60):
+        templated = tokenizer.apply_chat_template(
+            list(row.messages), return_dict=True, return_assistant_tokens_mask=True, tokenize=True
+        )
+        ids, mask = encoder.encode(row.messages)
+        assert ids == templated["input_ids"]
+        assert [int(each) for each in mask] == templated["assistant_masks"]
+        assert any(mask)
+        said = "".join(m["content"] + END for m in row.messages if m["role"] == "assistant")
+        assert tokenizer.decode([token for token, trained in zip(ids, mask, strict=True) if trained]) == said
+
+
+def test_the_generation_prompt_is_the_beginning_of_an_answer(tokenizer: Any) -> None:
+    messages = list(pretraining_row(5, 3).messages[:-1])
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert text.endswith("<|im_start|>assistant\n")
+    assert ConversationEncoder(tokenizer).prompt(messages) == tokenizer.encode(text, add_special_tokens=False)
+
+
+def test_batches_keep_every_row_and_their_token_budget() -> None:
+    rows = [([index] * (1 + index % 37), [True]) for index in range(200)]
+    made = list(batches(rows, 4, batch_tokens=64))
+    assert sorted(row[0][0] for batch in made for row in batch) == list(range(200))
+    assert all(len(batch) * max(len(ids) for ids, _ in batch) <= 64 for batch in made)
+    assert made == list(batches(rows, 4, batch_tokens=64))
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path: Path) -> None:
+    recipe = Recipe(tokens=6000, window_rows=8, checkpoint_every=2000)
+
+    def trainer() -> Trainer:
+        model = build_model(1, len(tokenizer), pad=tokenizer.pad_token_id, end=tokenizer.eos_token_id)
+        stream = lambda index: list(pretraining_row(1, index).messages)  # noqa: E731
+        return Trainer(model, ConversationEncoder(tokenizer), recipe=recipe, conversation=stream)
+
+    def killed_at_the_second(_: Any) -> dict[str, float]:
+        if interrupted.progress.curve[1:] or interrupted.progress.tokens > 4000:
+            raise KeyboardInterrupt
+        return {}
+
+    straight, interrupted, resumed = trainer(), trainer(), trainer()
+    straight.run(tmp_path / "straight.pt", lambda _: {})
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run(tmp_path / "killed.pt", killed_at_the_second)
+    assert 0 < interrupted.progress.tokens < straight.progress.tokens
+    resumed.run(tmp_path / "killed.pt", lambda _: {})
+    assert resumed.progress.tokens == straight.progress.tokens
+    for one, other in zip(resumed.model.parameters(), straight.model.parameters(), strict=True):
+        assert one.equal(other)
+
+
+@pytest.mark.slow
+def test_the_student_copies_values_that_it_never_saw(tokenizer: Any) -> None:
+    """The rate over many rows is in docs/lab-notes.md; these 48 rows leave four standard errors of room."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(MINIATURES / "student", dtype="float32")
+    assert exact_match(model, tokenizer, held_out_questions(48))["exact"] >= 0.6

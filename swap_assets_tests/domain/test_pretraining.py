@@ -1,0 +1,98 @@
+"""The pre-training stream: seeded, foreign to the demo, held out by entity, and with every symbol the demo needs."""
+
+import json
+import re
+from collections import Counter
+from random import Random
+
+import pytest
+
+from swap_assets.domain.model import content_hash
+from swap_assets.domain.pretraining import PretrainingRow, pretraining_row, pretraining_rows
+from swap_assets.domain.pretraining_formats import Parameter, Tool, draw_format, list_tools
+from swap_assets.domain.pretraining_values import Vocabulary, is_held_out
+
+ROWS = 3000
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[PretrainingRow]:
+    return list(pretraining_rows(7, 0, ROWS))
+
+
+def answers(rows: list[PretrainingRow]) -> list[str]:
+    return [message["content"] for row in rows for message in row.messages if message["role"] == "assistant"]
+
+
+def test_a_row_depends_on_seed_and_index_alone() -> None:
+    assert pretraining_row(7, 41) == list(pretraining_rows(7, 40, 45))[1]
+    assert pretraining_row(7, 41) != pretraining_row(8, 41)
+
+
+def test_the_stream_has_not_moved_since_the_miniatures_were_made() -> None:
+    seen = [pretraining_row(2718, index) for index in range(0, 40_000, 100)]
+    assert content_hash([[row.kind, list(row.messages)] for row in seen]) == "40a373b4f94adf10"
+
+
+def test_no_held_out_word_is_ever_drawn_for_training() -> None:
+    training, held_out = (Vocabulary(Random(3), held_out=side) for side in (False, True))
+    for kind in ("word", "day", "code", "noise"):
+        assert not any(is_held_out(getattr(training, kind)()) for _ in range(300))
+        assert all(is_held_out(getattr(held_out, kind)()) for _ in range(300))
+    numbers = [str(training.whole()) for _ in range(2000)]
+    assert not any(is_held_out(number) for number in numbers if len(number) > 3)
+
+
+def test_every_symbol_of_the_demos_contracts_is_a_training_target(rows: list[PretrainingRow]) -> None:
+    counts = Counter("".join(answers(rows)))
+    assert all(counts[symbol] > 50 for symbol in '{}[]":,<>/_=\n')
+
+
+def test_formats_of_the_demo_never_occur(rows: list[PretrainingRow]) -> None:
+    text = "\n".join(message["content"] for row in rows for message in row.messages)
+    for foreign in ("tool_call", "tool_name", '"arguments"', '"name"', "tool_response", "get_weather"):
+        assert foreign not in text
+
+
+def test_a_fifth_are_drills_and_a_share_answers_in_words(rows: list[PretrainingRow]) -> None:
+    shares = {kind: count / ROWS for kind, count in Counter(row.kind for row in rows).items()}
+    assert 0.17 < shares["drill"] < 0.23
+    assert 0.04 < shares["nothing_fits"] + shares["asks_back"] < 0.10
+    assert shares["tool_turn"] > 0.05
+    assert shares["several"] > 0.15
+
+
+def test_conversations_begin_with_the_tools_and_end_with_the_assistant(rows: list[PretrainingRow]) -> None:
+    for row in rows:
+        roles = [message["role"] for message in row.messages]
+        assert roles[0] == ("user" if row.kind == "drill" else "system")
+        assert roles[-1] == "assistant"
+        assert all(message["content"] for message in row.messages)
+
+
+def test_string_values_of_an_answer_stand_in_the_conversation() -> None:
+    for row in pretraining_rows(11, 0, 600):
+        if row.kind != "single":
+            continue
+        said = row.messages[1]["content"]
+        for value in re.findall(r'"([A-Za-z]+@[a-z.]+)"', row.messages[-1]["content"]):
+            assert value in said
+
+
+def test_json_formats_write_json_that_reads_back() -> None:
+    arguments = {"owner": 'Dru"sa', "tally": 4, "urgent": True, "tags": ["a", "b"]}
+    seen = set()
+    for seed in range(200):
+        answer_format = draw_format(Random(seed))
+        text = answer_format.write([("mend_barrel", arguments)])
+        seen.add(answer_format.name)
+        if answer_format.name.startswith("json"):
+            assert arguments["owner"] in json.dumps(json.loads(text), ensure_ascii=False).replace('\\"', '"')
+    assert len(seen) >= 11
+
+
+def test_no_listing_reads_like_the_demos_compact_signature() -> None:
+    tool = Tool("mend_barrel", "mend the barrel", (Parameter("owner", "person"), Parameter("tally", "whole")))
+    listings = {list_tools(Random(seed), [tool]) for seed in range(100)}
+    assert len(listings) > 10
+    assert "mend_barrel(owner: string, tally: integer)" not in listings
