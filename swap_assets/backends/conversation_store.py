@@ -23,7 +23,7 @@ Row = TypeVar("Row", bound=BaseModel)
 _TEXT = "text"
 _JSON = "json"
 _WHOLE = "whole"
-# Column kinds by class; `provenance` is spread over columns of its own, so that a query can filter by source.
+# How each column is written, by class.
 _COLUMNS: dict[type[BaseModel], dict[str, str]] = {
     Conversation: {
         "id": _TEXT,

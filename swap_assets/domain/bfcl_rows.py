@@ -5,8 +5,8 @@
      "ground_truth": [{"f": {"base": [10], "unit": ["units", ""]}}]}
 
 The types are not JSON Schema's and are mapped. The gold call takes the first accepted value of each parameter and
-leaves out a parameter for which "" (may be left out) comes first; a row without `ground_truth` is one of the
-irrelevance category, where no call is right.
+leaves out a parameter for which "" (may be left out) comes first. No call is right in the irrelevance category, whose
+rows have no `ground_truth`; any other row without one has no answer to score against.
 """
 
 from collections.abc import Mapping
@@ -57,6 +57,8 @@ def read(row: Mapping[str, Any]) -> Reading:
             turns.append(Turn(role="user", text=message["content"]))
         else:
             raise RowError(QuarantineReason.UNKNOWN_ROLE, f"role {message['role']!r}")
+    if "ground_truth" not in row and "irrelevance" not in str(row.get("id")):
+        raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "a BFCL row without its accepted answers (ground_truth)")
     calls = _gold(row.get("ground_truth") or [])
     answer = Turn(role="assistant", calls=calls, text="" if calls else NO_CALL_TEXT)
     return Reading("\n".join(system), tools, (*turns, answer), ())

@@ -81,10 +81,20 @@ def _turn_key(turn: Turn) -> list[Any]:
 def _read(row: Any) -> Reading:
     if not isinstance(row, Mapping):
         raise RowError(QuarantineReason.NOT_AN_OBJECT, f"the row is a {type(row).__name__}")
+    if not _is_unicode(row):
+        raise RowError(QuarantineReason.BROKEN_UNICODE, "half a surrogate pair, which no file or tokenizer can hold")
     for shape in (openai_logs, hermes_rows, bfcl_rows):
         if shape.recognises(row):
             return shape.read(row)
     raise RowError(QuarantineReason.UNKNOWN_SHAPE, f"columns: {', '.join(sorted(map(str, row))) or 'none'}")
+
+
+def _is_unicode(row: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check(reading: Reading) -> None:
@@ -103,6 +113,7 @@ def _check(reading: Reading) -> None:
 
 def _shorten(row: Any) -> str:
     text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, default=str)
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _RAW_LIMIT else text[:_RAW_LIMIT] + "..."
 
 

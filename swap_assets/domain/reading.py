@@ -12,6 +12,7 @@ class QuarantineReason(StrEnum):
 
     LINE_NOT_JSON = "line_not_json"
     NOT_AN_OBJECT = "not_an_object"
+    BROKEN_UNICODE = "broken_unicode"
     UNKNOWN_SHAPE = "unknown_shape"
     UNKNOWN_ROLE = "unknown_role"
     TURN_UNREADABLE = "turn_unreadable"

@@ -1,0 +1,117 @@
+"""Rows out of local files: JSON, JSON Lines and Parquet, gzipped or not, recognised by their content.
+
+JSON is read here and not by `datasets`, which re-parses strings inside mixed columns ("02139" becomes 2139).
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+_LISTS = ("data", "rows", "train", "conversations")  # keys under which a JSON file may hold its list of rows
+_BATCH = 1000  # Parquet rows in memory at a time
+
+
+class SourceError(RuntimeError):
+    """A source that can't be used; the message is one sentence that says what to do."""
+
+
+class BadLine(NamedTuple):
+    """A line that is no JSON: what the reader said, and the beginning of the line."""
+
+    problem: str
+    text: str
+
+
+def read_file(path: Path) -> Iterator[Any]:
+    """Yield the rows of a file in order, a `BadLine` for a line that is no JSON; blank lines are no rows.
+
+    Raises:
+        SourceError: the file is missing, empty, a folder, or in none of the formats.
+    """
+    try:
+        with path.open("rb") as plain:
+            head = plain.read(4)
+    except FileNotFoundError:
+        raise SourceError(f"there is no file {path}; correct `path` under `source` or put the file there") from None
+    except IsADirectoryError:
+        raise SourceError(f"{path} is a folder; name its files, for example {path}/*.jsonl") from None
+    except OSError as error:
+        raise SourceError(f"{path} can't be opened ({error.strerror}); check its permissions") from None
+    if not head:
+        raise SourceError(f"{path} is empty; give a file with at least one row")
+    if head == _PARQUET:
+        yield from _read_parquet(path)
+        return
+    try:
+        with gzip.open(path) if head.startswith(_GZIP) else path.open("rb") as stream:
+            yield from _read_json(stream, path)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise SourceError(f"{path} is a damaged gzip file ({error}); fetch it again") from None
+
+
+def _read_parquet(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH):
+            yield from batch.to_pylist()
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{path} is a damaged Parquet file ({error}); fetch it again") from None
+
+
+def _read_json(stream: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[Any]:
+    """Read JSON Lines line by line; anything that begins otherwise as one JSON value."""
+    first = stream.readline().removeprefix(b"\xef\xbb\xbf")
+    if _is_whole_row(first):
+        yield json.loads(first)
+        yield from _read_lines(stream)
+        return
+    text = first + stream.read()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        lines = text.split(b"\n")
+        if not any(_is_whole_row(line) for line in lines):
+            raise SourceError(
+                f"{path} is neither JSON, JSON Lines nor Parquet ({error}); convert it to one of them"
+            ) from None
+        yield from (_read_line(line) for line in lines if line.strip())
+        return
+    yield from _rows_of(value)
+
+
+def _is_whole_row(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _read_lines(stream: BinaryIO | gzip.GzipFile) -> Iterator[Any]:
+    for line in stream:
+        if line.strip():
+            yield _read_line(line)
+
+
+def _read_line(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return BadLine(str(error), line[:500].decode("utf-8", "replace"))
+
+
+def _rows_of(value: Any) -> list[Any]:
+    """Return the rows of a JSON file: a list, a list under a usual key, or the one row itself."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        for key in _LISTS:
+            inner = value.get(key)
+            if isinstance(inner, list) and inner and isinstance(inner[0], dict) and "from" not in inner[0]:
+                return inner
+    return [value]

@@ -1,0 +1,68 @@
+"""Data files of a dataset on the Hugging Face hub, at one commit, with their hash checked."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from swap_assets.backends.datasets_files import SourceError
+from swap_assets.domain.sources import HubSource
+
+_TIMEOUT = 10  # seconds for the first answer of the hub
+
+
+class HubUnreachableError(SourceError):
+    """The hub gave no file; a source may allow the generator to step in for this and for nothing else."""
+
+
+def fetch(source: HubSource, config: str) -> Path:
+    """Return the local path of a config's data file, downloaded or from the cache.
+
+    `HF_ENDPOINT` names another hub, `HF_HUB_OFFLINE=1` allows the cache alone, `HF_TOKEN` opens gated datasets.
+
+    Raises:
+        HubUnreachableError: the hub can't be reached, or has no such dataset, revision or file.
+        SourceError: the file is not the one whose hash is expected.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    name = source.files[config]
+    where = f"{source.dataset}/{name} at revision {source.revision}"
+    try:
+        path = hf_hub_download(
+            source.dataset,
+            name,
+            repo_type="dataset",
+            revision=source.revision,
+            endpoint=os.environ.get("HF_ENDPOINT") or None,
+            etag_timeout=_TIMEOUT,
+        )
+    except LocalEntryNotFoundError:
+        raise HubUnreachableError(
+            f"the hub can't be reached for {where} and it is not in the cache; check the network, "
+            "use `kind: local` with a file of your own, or set `fallback: synthetic`"
+        ) from None
+    except EntryNotFoundError:
+        raise HubUnreachableError(f"the hub has no {where}; correct `files` or `revision` under `source`") from None
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "no answer")
+        raise HubUnreachableError(
+            f"the hub refused {where} ({status}); check the dataset's name and, if it is gated, HF_TOKEN"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise HubUnreachableError(f"the hub can't be reached for {where} ({error}); check the network") from None
+    _check_hash(Path(path), source, config)
+    return Path(path)
+
+
+def _check_hash(path: Path, source: HubSource, config: str) -> None:
+    expected = source.sha256.get(config)
+    if not expected:
+        return
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected.lower():
+        raise SourceError(
+            f"{source.files[config]} has SHA-256 {found} and not {expected} as source.sha256.{config} says; "
+            "delete it from the hub cache and fetch it again, or correct the hash if the change is wanted"
+        )
