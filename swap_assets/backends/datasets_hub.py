@@ -2,12 +2,16 @@
 
 import hashlib
 import os
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from swap_assets.backends.datasets_files import SourceError
 from swap_assets.domain.sources import HubSource
 
 _TIMEOUT = 10  # seconds for the first answer of the hub
+_PROBE_TIMEOUT = 5  # seconds to connect; the client's own retries take 24 s before they give up
 
 
 class HubUnreachableError(SourceError):
@@ -23,19 +27,21 @@ def fetch(source: HubSource, config: str) -> Path:
         HubUnreachableError: the hub can't be reached, or has no such dataset, revision or file.
         SourceError: the file is not the one whose hash is expected.
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     name = source.files[config]
     where = f"{source.dataset}/{name} at revision {source.revision}"
+    endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     try:
         path = hf_hub_download(
             source.dataset,
             name,
             repo_type="dataset",
             revision=source.revision,
-            endpoint=os.environ.get("HF_ENDPOINT") or None,
+            endpoint=endpoint,
             etag_timeout=_TIMEOUT,
+            local_files_only=not _answers(endpoint),
         )
     except LocalEntryNotFoundError:
         raise HubUnreachableError(
@@ -53,6 +59,19 @@ def fetch(source: HubSource, config: str) -> Path:
         raise HubUnreachableError(f"the hub can't be reached for {where} ({error}); check the network") from None
     _check_hash(Path(path), source, config)
     return Path(path)
+
+
+def _answers(endpoint: str) -> bool:
+    """Whether something listens at the hub's address; behind a proxy that can't be told, so it counts as yes."""
+    if getproxies():
+        return True
+    address = urlsplit(endpoint)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=_PROBE_TIMEOUT):
+            return True
+    except OSError:
+        return False
 
 
 def _check_hash(path: Path, source: HubSource, config: str) -> None:

@@ -220,7 +220,8 @@ def clarification(writer: Writer) -> Dialogue:
     plan, values, turns = _incomplete(writer)
     missing = next(slot for slot in plan.required if slot.name not in values)
     value = writer.values.draw(missing)
-    reply = writer.user(writer.pick(_REPLIES).format(label=missing.label, text=value.text), opening=False)
+    # Not `writer.user`: its capital letter would change a value that the reply begins with.
+    reply = Turn(role="user", text=writer.pick(_REPLIES).format(label=missing.label, text=value.text))
     call = _call(plan, {**values, missing.name: value})
     return Dialogue(plan, writer.offer(plan), (*turns, reply, answer(call), *writer.close(call)))
 

@@ -1,0 +1,224 @@
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from swap_assets.backends.datasets import load_source
+from swap_assets.backends.datasets_files import SourceError
+from swap_assets.backends.datasets_hub import HubUnreachableError
+from swap_assets.domain.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
+from swap_assets.domain.synthetic import GeneratorSettings
+from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, hermes_row
+
+ROWS = [hermes_row(call_text(LIGHT_CALL), human=f"Light {index}.", id=str(index)) for index in range(4)]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+
+
+def _load(path: Path | str, **options):
+    return load_source(LocalSource(path=str(path), **options))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", LINES.encode()),
+        ("a.json", json.dumps(ROWS).encode()),
+        ("b.json", json.dumps({"data": ROWS}, indent=1).encode()),
+        ("c.json", b"\xef\xbb\xbf" + LINES.encode()),
+        ("d.json", LINES.replace("\n", "\r\n\r\n").encode()),
+        ("a.jsonl.gz", gzip.compress(LINES.encode())),
+        ("strange.ending", gzip.compress(json.dumps(ROWS).encode())),
+    ],
+)
+def test_json_and_json_lines_are_read_gzipped_or_not_whatever_the_ending(tmp_path: Path, name, content):
+    (tmp_path / name).write_bytes(content)
+    loaded = _load(tmp_path / name)
+    assert [row.turns[0].text for row in loaded.conversations] == [f"Light {index}." for index in range(4)]
+    assert [row.provenance.row for row in loaded.conversations] == [0, 1, 2, 3]
+    assert loaded.balanced
+
+
+def test_parquet_is_read(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "a.parquet")
+    assert len(_load(tmp_path / "a.parquet").conversations) == 4
+
+
+def test_one_row_as_a_json_object_is_a_row(tmp_path: Path):
+    (tmp_path / "a.json").write_text(json.dumps(ROWS[0], indent=2))
+    assert len(_load(tmp_path / "a.json").conversations) == 1
+
+
+def test_a_line_separator_inside_a_string_does_not_end_the_line(tmp_path: Path):
+    row = hermes_row(call_text(LIGHT_CALL), human="one\u2028two")
+    (tmp_path / "a.jsonl").write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8")
+    assert _load(tmp_path / "a.jsonl").conversations[0].turns[0].text == "one\u2028two"
+
+
+def test_every_row_is_kept_or_quarantined_with_its_reason(tmp_path: Path):
+    (tmp_path / "a.jsonl").write_text(LINES + '{"half": \n\n[1]\n{"text": "x"}\n' + json.dumps(ROWS[0]) + "\n")
+    loaded = _load(tmp_path / "a.jsonl")
+    assert loaded.rows_in == 8
+    assert len(loaded.conversations) == 4
+    assert [row.reason for row in loaded.quarantined] == [
+        "line_not_json",
+        "not_an_object",
+        "unknown_shape",
+        "exact_duplicate",
+    ]
+    assert loaded.balanced
+
+
+def test_globs_name_several_files_and_the_stem_is_the_config(tmp_path: Path):
+    for name, row in (("b.x.jsonl", ROWS[0]), ("a.jsonl", ROWS[1])):
+        (tmp_path / name).write_text(json.dumps(row))
+    loaded = _load(tmp_path / "*.jsonl", origin="production")
+    assert [row.provenance.config for row in loaded.conversations] == ["a", "b"]
+    assert {row.provenance.origin for row in loaded.conversations} == {"production"}
+
+
+def test_max_rows_reads_only_the_first_rows(tmp_path: Path):
+    (tmp_path / "a.jsonl").write_text(LINES)
+    assert _load(tmp_path / "a.jsonl", max_rows=2).rows_in == 2
+
+
+def test_bfcl_answers_are_found_beside_the_questions(tmp_path: Path):
+    row = {"id": "s_0", "question": [[{"role": "user", "content": "go"}]], "function": [{"name": "f"}]}
+    (tmp_path / "possible_answer").mkdir()
+    (tmp_path / "B.json").write_text(json.dumps(row))
+    (tmp_path / "possible_answer" / "B.json").write_text(json.dumps({"id": "s_0", "ground_truth": [{"f": {"a": [1]}}]}))
+    assert _load(tmp_path / "B.json").conversations[0].turns[1].calls[0].arguments == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no file .*correct `path`"),
+        (b"", "is empty; give"),
+        (b"[]", "holds no rows"),
+        (b"name,age\n", "neither JSON, JSON Lines nor Parquet"),
+        (b'{"text": "x"}\n', "none of the 1 rows .* can be read .*expected rows with `conversations`"),
+        (b"\x1f\x8b broken", "damaged gzip"),
+        (b"PAR1 broken", "damaged Parquet"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_one_sentence_that_says_what_to_do(tmp_path: Path, content, message):
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(SourceError, match=message) as error:
+        _load(tmp_path / "a.json")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_is_refused_with_a_hint(tmp_path: Path):
+    with pytest.raises(SourceError, match="is a folder"):
+        _load(tmp_path)
+
+
+def test_the_generator_is_a_source_and_progress_is_told(tmp_path: Path):
+    seen: list[int] = []
+    loaded = load_source(SyntheticSource(generator=GeneratorSettings(rows=20)), progress=seen.append)
+    assert loaded.rows_in == 20
+    assert seen == list(range(1, 21))
+    assert loaded.first_line_warning == ""
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """As much of the hub as a download needs: one file at one revision."""
+
+    content = LINES.encode()
+    asked: list[str] = []  # noqa: RUF012  (emptied by the fixture)
+
+    def _answer(self, *, body: bool) -> None:
+        self.asked.append(self.path)
+        if not self.path.endswith(f"/resolve/{HERMES_REVISION}/data.json"):
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", HERMES_REVISION)
+        self.send_header("ETag", '"' + hashlib.sha256(self.content).hexdigest() + '"')
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(self.content)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[_Hub]]:
+    import huggingface_hub.constants as constants
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    Thread(target=server.serve_forever, daemon=True).start()
+    _Hub.asked.clear()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    yield _Hub
+    server.shutdown()
+    server.server_close()
+
+
+def _hub_source(**options) -> HubSource:
+    return HubSource(**({"dataset": "someone/rows", "files": {"all": "data.json"}} | options))
+
+
+def test_the_hub_is_asked_for_the_pinned_revision_and_the_rows_say_where_they_are_from(hub):
+    loaded = load_source(_hub_source(sha256={"all": hashlib.sha256(hub.content).hexdigest()}))
+    assert len(loaded.conversations) == 4
+    place = loaded.conversations[1].provenance
+    assert (place.source, place.config, place.row, place.revision) == ("someone/rows", "all", 1, HERMES_REVISION)
+    assert all(HERMES_REVISION in path for path in hub.asked)
+
+
+def test_a_file_with_another_hash_is_refused_even_where_the_generator_may_step_in(hub):
+    with pytest.raises(SourceError, match=r"has SHA-256 .*source\.sha256\.all"):
+        load_source(_hub_source(sha256={"all": "0" * 64}, fallback="synthetic"))
+
+
+def test_a_file_that_the_hub_does_not_have_is_named(hub):
+    with pytest.raises(HubUnreachableError, match=r"the hub has no someone/rows/other\.json"):
+        load_source(_hub_source(files={"all": "other.json"}))
+
+
+def test_when_the_hub_fails_the_generator_steps_in_only_where_allowed_and_the_first_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+        "no_proxy",
+        "NO_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(HubUnreachableError, match="the hub can't be reached"):
+        load_source(_hub_source())
+    loaded = load_source(_hub_source(fallback="synthetic", generator=GeneratorSettings(rows=10)))
+    assert {row.provenance.origin for row in loaded.conversations} == {"synthetic"}
+    assert loaded.first_line_warning.startswith("THE DATA ARE SYNTHETIC: 10 generated conversations stand in")
