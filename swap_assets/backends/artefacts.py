@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -19,14 +19,10 @@ from swap_assets.backends import conversation_store
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 
 Value = TypeVar("Value")
-_ROW_CODECS: dict[Any, tuple[Any, Any]] = {
-    Conversation: (conversation_store.write_conversations, conversation_store.read_conversations),
-    EvalCase: (conversation_store.write_cases, conversation_store.read_cases),
-    Quarantined: (conversation_store.write_quarantined, conversation_store.read_quarantined),
-}
+_ROW_TYPES = (Conversation, EvalCase, Quarantined)
 
 
-class ArtefactMissing(FileNotFoundError):
+class ArtefactMissingError(FileNotFoundError):
     """An asset's value is not there yet; the message says what to materialise."""
 
 
@@ -50,7 +46,7 @@ class ArtefactStore:
         path = self.path(asset, partition, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         if row_type := _row_type(kind):
-            _ROW_CODECS[row_type][0](path, value)
+            conversation_store.write_rows(path, value, row_type)
         else:
             write_text(path, value.model_dump_json(indent=1))
         self._failure_path(asset, partition).unlink(missing_ok=True)
@@ -60,14 +56,14 @@ class ArtefactStore:
         """Read a value back as `kind`.
 
         Raises:
-            ArtefactMissing: it has not been materialised.
+            ArtefactMissingError: it has not been materialised.
         """
         path = self.path(asset, partition, kind)
         if not path.exists():
             at = f" --partition '{partition}'" if partition else ""
-            raise ArtefactMissing(f"{asset} has no value yet; materialise it first: --select {asset}{at}")
+            raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: --select {asset}{at}")
         if row_type := _row_type(kind):
-            return _ROW_CODECS[row_type][1](path)
+            return cast(Value, conversation_store.read_rows(path, row_type))
         assert issubclass(kind, BaseModel)
         return kind.model_validate_json(path.read_bytes())
 
@@ -110,6 +106,6 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _row_type(kind: Any) -> Any:
-    if get_origin(kind) is list and get_args(kind)[0] in _ROW_CODECS:
+    if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES:
         return get_args(kind)[0]
     return None

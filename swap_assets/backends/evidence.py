@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from swap_assets.backends.artefacts import ArtefactMissing, ArtefactStore
+from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.candidates import Candidate, base, hosted, tuned
-from swap_assets.domain.judging import criteria_of
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.experiment import APPROACHES, Experiment
+from swap_assets.domain.judging import criteria_of
 from swap_assets.domain.report import Report, build_report
 
 _ADAPTER_ASSETS = {
@@ -54,7 +54,7 @@ class Evidence:
         """Return a recorded decision, None where it has not been made."""
         try:
             return self.store.read(name, partition, Decision)
-        except ArtefactMissing:
+        except ArtefactMissingError:
             return None
 
     def decisions(self) -> list[Decision]:
@@ -106,5 +106,5 @@ class Evidence:
             return not_evaluated(candidate, "failed", f"{asset}: {why}")
         try:
             return self.store.read(asset, partition, Evaluation)
-        except ArtefactMissing:
+        except ArtefactMissingError:
             return not_evaluated(candidate, "absent", f"{asset} has not been materialised for {partition}")

@@ -1,4 +1,4 @@
-"""Where the package's own miniature models lie."""
+"""Where the package's own miniature models lie. A name with a slash is a folder of one's own."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ FOLDER = Path(__file__).parent.parent / "miniatures"
 
 
 def path(name: str) -> Path:
-    """Return the folder of a miniature."""
-    return FOLDER / name
+    """Return the absolute folder of a miniature."""
+    return Path(name).expanduser().absolute() if "/" in name else FOLDER / name
 
 
 def names() -> list[str]:
@@ -17,4 +17,6 @@ def names() -> list[str]:
 
 def problem(name: str) -> str:
     """Return what is wrong with a miniature's name, an empty text where there is one."""
-    return "" if name in names() else f"there is no miniature '{name}'; the package carries {', '.join(names())}"
+    if (path(name) / "config.json").exists():
+        return ""
+    return f"there is no miniature '{name}'; the package carries {', '.join(names()) or 'none'}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from swap_assets.backends import miniatures
-from swap_assets.backends.experiment_file import experiment_path, storage_root
+from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import Hardware, hardware
 from swap_assets.backends.hosted import missing_variables
 from swap_assets.domain.entries import HostedModel, SmallModel
@@ -83,12 +83,12 @@ def model_problem(key: str, model: SmallModel, environment: Mapping[str, str]) -
     return ""
 
 
-def examine(experiment: Experiment, environment: Mapping[str, str] = os.environ) -> list[Finding]:
+def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """Look at everything the experiment needs on this machine."""
     machine = hardware(storage_root(experiment))
     return [
         _python(),
-        Finding(what="experiment file", state="ok", detail=f"{experiment_path()} ('{experiment.name}')"),
+        Finding(what="experiment file", state="ok", detail=f"{file} ('{experiment.name}')"),
         _source(experiment),
         _disk(experiment, machine),
         _memory(machine),

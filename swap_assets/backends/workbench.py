@@ -1,7 +1,7 @@
 """From the experiment file to pieces of work: which weights, which files, which spec, in which folder.
 
-    STORAGE/work/trainings/CANDIDATE/ADAPTER/   spec.json, result.json, train.jsonl, adapter/
-    STORAGE/work/answers/CANDIDATE/TRACK/       spec.json, cases.jsonl, predictions.jsonl
+STORAGE/work/trainings/CANDIDATE/ADAPTER/   spec.json, result.json, train.jsonl, adapter/
+STORAGE/work/answers/CANDIDATE/TRACK/       spec.json, cases.jsonl, predictions.jsonl
 """
 
 import os

@@ -2,12 +2,19 @@
 
 import typer
 
+from swap_assets.cli.demo import demo
+from swap_assets.cli.doctor import doctor
+from swap_assets.cli.plan import plan
+from swap_assets.cli.ui import ui, validate
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
     help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.",
 )
+for command in (demo, plan, doctor, ui, validate):
+    app.command()(command)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.preflight import PreflightError, require_hosted, require_model
 from swap_assets.cli.environment import dagster_environment, experiment_or_exit, fail
-from swap_assets.cli.segments import Segment, SegmentFailed, run_segment
+from swap_assets.cli.segments import Segment, SegmentError, run_segment
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.experiment import Experiment
@@ -22,7 +22,7 @@ DEMO = Path("examples/demo/swap.yaml")
 ROOT = ("hermes_conversations", "quarantined_conversations")
 SCALE = (
     "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
-    "domain_diverse_test", "llm_baseline",
+    "domain_diverse_test", "no_call_test", "parallel_test", "llm_baseline",
 )  # fmt: skip
 MODEL = (
     "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
@@ -45,7 +45,7 @@ def demo(
             log = logs / f"{number:02d}.log"
             run_segment(segment, environment=environment, log=log, console=console)
         _release(experiment, environment, logs, console)
-    except SegmentFailed as error:
+    except SegmentError as error:
         raise fail(str(error)) from None
     _show_results(experiment, console)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s.  Look around: make ui SWAP_CONFIG={config}")

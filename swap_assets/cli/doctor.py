@@ -4,6 +4,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from swap_assets.backends.experiment_file import experiment_path
 from swap_assets.backends.preflight import examine
 from swap_assets.cli.environment import Config, experiment_or_exit
 
@@ -12,7 +13,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 def doctor(config: Config = None) -> None:
     """Check Python, disk, memory, GPU, keys (never printing one), hub, source, ports and the experiment file."""
-    findings = examine(experiment_or_exit(config))
+    findings = examine(experiment_or_exit(config), config or experiment_path())
     table = Table("", "what", "detail", box=None, pad_edge=False)
     for finding in findings:
         table.add_row(f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.what, finding.detail)

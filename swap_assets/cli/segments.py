@@ -4,6 +4,7 @@ A segment is a selection of assets at one partition; one run takes assets of one
 """
 
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 
 from swap_assets.cli.environment import MODULE
 from swap_assets.cli.ui import dagster_command
 
 # `... - RUN_ID - 1234 - STEP - STEP_START - Started execution of step "paper_adapter".`
 _EVENT = re.compile(r" - (\S+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE) - ")
+
+# `swap_assets.backends.artefacts.ArtefactMissingError: ` in front of a sentence
+_ERROR = re.compile(r"^(\w+\.)+(\w*Error|Failure): ")
 
 
 class Segment(NamedTuple):
@@ -27,7 +32,7 @@ class Segment(NamedTuple):
     partition: str = ""
 
 
-class SegmentFailed(RuntimeError):
+class SegmentError(RuntimeError):
     """A segment ended with an error; the message says which step, why, and where the whole log lies."""
 
 
@@ -41,22 +46,28 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
     """Materialise a segment and show each step as it starts and ends.
 
     Raises:
-        SegmentFailed: Dagster's command did not succeed.
+        SegmentError: Dagster's command did not succeed.
     """
     command = [dagster_command(), *command_of(segment)[1:]]
-    console.print(f"[bold]{segment.title}[/] [dim]$ {' '.join(command_of(segment))}[/]", highlight=False, soft_wrap=True)
+    typed = shlex.join(command_of(segment))
+    console.print(f"[bold]{segment.title}[/] [dim]$ {escape(typed)}[/]", highlight=False, soft_wrap=True)
     began, started = time.monotonic(), {}
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
-            command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         ) as process,
     ):
         for line in process.stdout or ():
             file.write(line)
             _show(line, started, console)
     if process.returncode:
-        raise SegmentFailed(f"{segment.title} failed; {_why(log)} (whole log: {log})")
+        raise SegmentError(f"{segment.title} failed; {_why(log)} (whole log: {log})")
     console.print(f"  [dim]{time.monotonic() - began:.0f} s[/]")
 
 
@@ -74,6 +85,9 @@ def _show(line: str, started: dict[str, float], console: Console) -> None:
 
 
 def _why(log: Path) -> str:
-    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    errors = [line for line in lines if re.match(r"^(\w+\.)*\w*(Error|Failure|Missing)\b.*:", line)]
-    return (errors or lines[-1:] or ["no output"])[-1]
+    """Return the sentence of the error that stands at the root: Dagster wraps it in its own."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    causes = [lines[at + 1] for at, line in enumerate(lines[:-1]) if line.endswith("by the following exception:")]
+    errors = [line for line in lines if _ERROR.match(line)]
+    found = (causes or errors or lines[-1:] or ["no output"])[-1]
+    return _ERROR.sub("", found)

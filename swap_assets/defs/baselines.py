@@ -6,30 +6,24 @@ from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
 from swap_assets.defs.pipes import WorkerClient
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.defs.training import MODEL_PROCESS_POOL
 from swap_assets.domain.candidates import base, hosted
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation, hash_of_cases, measure, union_of_cases
+from swap_assets.domain.evaluation import Evaluation, hash_of_cases, measure
 from swap_assets.domain.gates import fine_tune
 
-Cases = list[EvalCase]
 
-
-@dg.asset(partitions_def=SCALES, pool="hosted_llm", kinds={"openai"})
+@dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool="hosted_llm", kinds={"openai"})
 def llm_baseline(
     context: dg.AssetExecutionContext,
     lab: Lab,
-    single_turn_test: Cases,
-    multi_turn_test: Cases,
-    domain_diverse_test: Cases,
 ) -> dg.MaterializeResult[Evaluation]:
     """The hosted LLM's answers to every test row of the scale, in both tracks: the bar."""
     scale = scale_of(context)
     candidate = hosted(lab.experiment.hosted_model.key, scale)
-    cases = union_of_cases(single_turn_test, multi_turn_test, domain_diverse_test)
+    cases = lab.test_cases(scale)
     with lab.recording_failure(context):
         lab.require_hosted()
         records = lab.hosted_answers(candidate, cases, log=context.log.info)
@@ -42,14 +36,11 @@ def llm_baseline(
     return metadata.evaluation_result(evaluation, run_id=run_id)
 
 
-@dg.asset(partitions_def=MODELS_AND_SCALES, pool=MODEL_PROCESS_POOL, kinds={"huggingface"})
+@dg.asset(partitions_def=MODELS_AND_SCALES, deps=TEST_SPLITS, pool=MODEL_PROCESS_POOL, kinds={"huggingface"})
 def slm_baseline(
     context: dg.AssetExecutionContext,
     lab: Lab,
     worker: WorkerClient,
-    single_turn_test: Cases,
-    multi_turn_test: Cases,
-    domain_diverse_test: Cases,
 ) -> dg.MaterializeResult[Evaluation]:
     """The untouched small model's answers to every test row of the scale, in both tracks."""
     model, scale = model_and_scale_of(context)
@@ -58,7 +49,7 @@ def slm_baseline(
         lab,
         worker,
         candidate=base(model, scale),
-        cases=union_of_cases(single_turn_test, multi_turn_test, domain_diverse_test),
+        cases=lab.test_cases(scale),
         answers_with={track: (lab.bench.baseline_contract(track), None) for track in Track},
     )
     run_id = lab.track_evaluation(evaluation, partition=context.partition_key)

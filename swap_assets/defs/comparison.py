@@ -20,7 +20,7 @@ _EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evalua
 def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Report]:
     """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
     scale = scale_of(context)
-    report = lab.evidence(scale).report()
+    report = lab.report(scale)
     folder = lab.write_report(report)
     return metadata.report_result(report, folder)
 

@@ -7,15 +7,14 @@ import dagster as dg
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
-from swap_assets.defs.baselines import Cases
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import WorkerClient
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.defs.training import MODEL_PROCESS_POOL
 from swap_assets.domain.candidates import tuned
 from swap_assets.domain.contracts import Track
+from swap_assets.domain.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.judging import criteria_of
-from swap_assets.domain.evaluation import Evaluation, not_evaluated, union_of_cases
 from swap_assets.domain.lora_adapter import LoraAdapter
 
 Result = Iterator[dg.MaterializeResult[Evaluation]]
@@ -23,6 +22,7 @@ Result = Iterator[dg.MaterializeResult[Evaluation]]
 
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
+    deps=TEST_SPLITS,
     pool=MODEL_PROCESS_POOL,
     kinds={"huggingface"},
     check_specs=metadata.criterion_checks("paper_evaluation"),
@@ -33,17 +33,14 @@ def paper_evaluation(
     worker: WorkerClient,
     paper_adapter: LoraAdapter,
     llm_baseline: Evaluation,
-    single_turn_test: Cases,
-    multi_turn_test: Cases,
-    domain_diverse_test: Cases,
 ) -> Result:
     """The paper approach's answers to every test row of the scale, scored."""
-    cases = union_of_cases(single_turn_test, multi_turn_test, domain_diverse_test)
-    yield _evaluated(context, lab, worker, adapters=[paper_adapter], cases=cases, llm=llm_baseline, approach="paper")
+    yield _evaluated(context, lab, worker, adapters=[paper_adapter], llm=llm_baseline, approach="paper")
 
 
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
+    deps=TEST_SPLITS,
     pool=MODEL_PROCESS_POOL,
     kinds={"huggingface"},
     check_specs=metadata.criterion_checks("fledgling_evaluation"),
@@ -55,14 +52,10 @@ def fledgling_evaluation(
     fledgling_structured_adapter: LoraAdapter,
     fledgling_toolcall_adapter: LoraAdapter,
     llm_baseline: Evaluation,
-    single_turn_test: Cases,
-    multi_turn_test: Cases,
-    domain_diverse_test: Cases,
 ) -> Result:
     """The Fledgling pair's answers to every test row of the scale, scored in both tracks: one candidate."""
-    cases = union_of_cases(single_turn_test, multi_turn_test, domain_diverse_test)
     pair = [fledgling_structured_adapter, fledgling_toolcall_adapter]
-    yield _evaluated(context, lab, worker, adapters=pair, cases=cases, llm=llm_baseline, approach="fledgling")
+    yield _evaluated(context, lab, worker, adapters=pair, llm=llm_baseline, approach="fledgling")
 
 
 def _evaluated(
@@ -71,7 +64,6 @@ def _evaluated(
     worker: WorkerClient,
     *,
     adapters: Sequence[LoraAdapter],
-    cases: Cases,
     llm: Evaluation,
     approach: str,
 ) -> dg.MaterializeResult[Evaluation]:
@@ -84,7 +76,7 @@ def _evaluated(
             adapter.contract.track: (adapter.contract, Path(adapter.folder)) for adapter in adapters
         }
         evaluation = local_evaluation(
-            context, lab, worker, candidate=candidate, cases=cases, answers_with=answers_with
+            context, lab, worker, candidate=candidate, cases=lab.test_cases(candidate.scale), answers_with=answers_with
         )
         run_id = lab.track_evaluation(evaluation, partition=context.partition_key)
     judged = criteria_of(evaluation, llm, lab.experiment.gates)

@@ -11,7 +11,7 @@ import dagster as dg
 
 from swap_assets.defs.resources import Done, experiment_in_force
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.criteria import CriterionResult
+from swap_assets.domain.criteria_table import CriterionResult
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.evaluation import Evaluation
 from swap_assets.domain.judging import criteria_in_force
@@ -30,7 +30,7 @@ def markdown(text: str) -> dg.MetadataValue:
 
 def sample(value: Frozen | None) -> dg.MetadataValue:
     """Return one row to look at."""
-    return dg.MetadataValue.json(value.model_dump(mode="json") if value else None)
+    return dg.MetadataValue.json(value.model_dump(mode="json") if value else {})
 
 
 def counts_table(counts: Mapping[str, int], *, of: str) -> dg.MetadataValue:

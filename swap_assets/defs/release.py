@@ -3,10 +3,9 @@
 import dagster as dg
 
 from swap_assets.defs import metadata
-from swap_assets.defs.baselines import Cases
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import WorkerClient
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.defs.training import MODEL_PROCESS_POOL
 from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.decisions import Decision, Override
@@ -39,14 +38,15 @@ def release_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.Material
     return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))
 
 
-@dg.asset(partitions_def=MODELS_AND_SCALES, deps=_ADAPTERS, pool=MODEL_PROCESS_POOL, kinds={"huggingface"})
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES, deps=[*_ADAPTERS, *TEST_SPLITS], pool=MODEL_PROCESS_POOL, kinds={"huggingface"}
+)
 def merged_model(
     context: dg.AssetExecutionContext,
     config: MergeConfig,
     lab: Lab,
     worker: WorkerClient,
     release_decision: Decision,
-    single_turn_test: Cases,
 ) -> dg.MaterializeResult[MergedModel]:
     """The candidate that release_decision names, merged into its 16-bit base with tokenizer and chat template."""
     override = config.override()
@@ -56,7 +56,9 @@ def merged_model(
     hashes: dict[str, str] = {}
     with lab.recording_failure(context):
         for adapter in lab.adapters_of(chosen):
-            spec, folder = lab.bench.merge(chosen, adapter.name, folder=adapter.path, cases=single_turn_test)
+            spec, folder = lab.bench.merge(
+                chosen, adapter.name, folder=adapter.path, cases=lab.test_cases(chosen.scale)
+            )
             merged = worker.run(context, spec, workdir=folder)
             assert merged.kind == "merge"
             folders[adapter.name], hashes[adapter.name] = str(merged.model), merged.merged_hash

@@ -11,28 +11,50 @@ import dagster as dg
 
 from swap_assets.backends import preflight
 from swap_assets.backends.artefacts import ArtefactStore, write_text
-from swap_assets.backends.datasets import load_source
+from swap_assets.backends.datasets import SourceError, load_source
 from swap_assets.backends.evaluation_tracking import track_evaluation
 from swap_assets.backends.evidence import Evidence
-from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.experiment_file import experiment_path, load_experiment
 from swap_assets.backends.hosted_baseline import hosted_answers
+from swap_assets.backends.provenance import file_hash, git_commit, versions
 from swap_assets.backends.specs import WorkerResult
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.decisions import Decision, Override
-from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.evaluation import Evaluation, union_of_cases
 from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.gates import release_refusal
 from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.report import Report
 from swap_assets.domain.report_markdown import to_markdown
-from swap_assets.domain.sources import LoadedSource
+from swap_assets.domain.sources import HubSource, LoadedSource, SyntheticSource
+from swap_assets.domain.synthetic import GeneratorSettings, fill_settings, generate
 
 Done = WorkerResult
+# The assets whose rows every candidate answers; they are read as one list, each case once.
+TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
 _ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
+
+
+# Enough generated rows for any test split; they are made lazily, at thousands a second.
+FILL_ROWS = 2000
+
+
+class Notices(Frozen):
+    """What the source said when it was read."""
+
+    warning: str = ""
+    source: str = ""
+
+    @classmethod
+    def of(cls, loaded: LoadedSource) -> "Notices":
+        """Take the notices of a source that was read."""
+        read = f"{loaded.rows_in} rows, {len(loaded.conversations)} kept, {len(loaded.quarantined)} quarantined"
+        return cls(warning=loaded.first_line_warning, source="; ".join((read, *loaded.notes)))
 
 
 class AdapterFolder(NamedTuple):
@@ -71,16 +93,31 @@ class Lab(dg.ConfigurableResource):
 
     def load_source(self) -> LoadedSource:
         """Read the experiment's conversations."""
-        return load_source(self.experiment.source)
+        with self.explained(SourceError):
+            return load_source(self.experiment.source)
+
+    def test_cases(self, scale: str) -> list[EvalCase]:
+        """Return every test case of a scale once, with the labels of all the splits it serves."""
+        return union_of_cases(*(self.store.read(name, scale, list[EvalCase]) for name in TEST_SPLITS))
+
+    def test_fill(self) -> Iterator[Conversation]:
+        """Generate synthetic test-pool rows, for what held-out rows leave short."""
+        source = self.experiment.source
+        settings = source.generator if isinstance(source, SyntheticSource | HubSource) else GeneratorSettings()
+        return generate(fill_settings(settings, rows=FILL_ROWS, seed=self.experiment.seed))
+
+    def keep_notices(self, loaded: LoadedSource) -> None:
+        """Keep what the source warned of, for the first lines of every report."""
+        self.store.write("source_notices", None, Notices.of(loaded), kind=Notices)
 
     def require_hosted(self) -> None:
         """Refuse to start when the hosted model can't be asked."""
-        with _as_failure(preflight.PreflightError):
+        with self.explained(preflight.PreflightError):
             preflight.require_hosted(self.experiment.hosted_model)
 
     def require_model(self, key: str) -> None:
         """Refuse to start when a small model's weights can't be had."""
-        with _as_failure(preflight.PreflightError):
+        with self.explained(preflight.PreflightError):
             preflight.require_model(key, self.experiment.small_model(key))
 
     def require_release(self, decision: Decision, override: Override | None) -> None:
@@ -92,7 +129,7 @@ class Lab(dg.ConfigurableResource):
         self, candidate: Candidate, cases: Sequence[EvalCase], *, log: Callable[[str], None]
     ) -> dict[Track, list[PredictionRecord]]:
         """Ask the hosted model every case in every track."""
-        with _as_failure(RuntimeError):
+        with self.explained(RuntimeError):
             return hosted_answers(self.bench, candidate, cases, say=log)
 
     def read_predictions(self, path: Path) -> list[PredictionRecord]:
@@ -121,6 +158,33 @@ class Lab(dg.ConfigurableResource):
             if item.candidate_id == candidate.id and item.status == "trained"
         ]
 
+    def report(self, scale: str) -> Report:
+        """Build a scale's report from what is there now."""
+        kept = self.store.read("source_notices", None, Notices) if self._has_notices else Notices()
+        notices = [line for line in (kept.warning, self.experiment.notice) if line]
+        provenance = {
+            "experiment file": f"{experiment_path().name}, sha256 {file_hash(experiment_path())}",
+            "code": git_commit() or "no git checkout",
+            "source": kept.source or "not read yet",
+            "reproduce": f"swap-assets demo --config {experiment_path().name}"
+            if self.experiment.hosted_model.provider == "stand-in"
+            else "dagster asset materialize -m swap_assets.definitions --select '*comparison_report'",
+            **{f"version of {name}": version for name, version in versions().items()},
+        }
+        return self.evidence(scale).report(notices=notices, provenance=provenance)
+
+    @property
+    def _has_notices(self) -> bool:
+        return self.store.exists("source_notices", None, Notices)
+
+    @contextlib.contextmanager
+    def explained(self, *kinds: type[Exception]) -> Iterator[None]:
+        """Show an expected problem as one sentence instead of a traceback."""
+        try:
+            yield
+        except kinds as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+
     def write_report(self, report: Report) -> Path:
         """Write report.md and report.json and return their folder."""
         folder = self.store.work("reports", report.scale)
@@ -139,12 +203,3 @@ class Lab(dg.ConfigurableResource):
             first_line = (why or type(error).__name__).splitlines()[0]
             self.store.record_failure(context.asset_key.path[-1], partition, first_line)
             raise
-
-
-@contextlib.contextmanager
-def _as_failure(*kinds: type[Exception]) -> Iterator[None]:
-    """Show an expected problem as one sentence instead of a traceback."""
-    try:
-        yield
-    except kinds as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -14,7 +14,7 @@ from swap_assets.defs.resources import Lab
 from swap_assets.domain.candidates import tuned
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.tracks import TrackData
+from swap_assets.domain.track_data import TrackData
 
 MODEL_PROCESS_POOL = "model_process"
 _ASSET = {"partitions_def": MODELS_AND_SCALES, "pool": MODEL_PROCESS_POOL, "kinds": {"pytorch", "huggingface"}}
@@ -77,9 +77,7 @@ def _adapter(
         return _recorded(skipped, {"status": "skipped by decision", "reason": decision.reason})
     with lab.recording_failure(context):
         lab.require_model(model)
-        spec, folder = lab.bench.training(
-            candidate, name, settings, train=track.train, validation=track.validation
-        )
+        spec, folder = lab.bench.training(candidate, name, settings, train=track.train, validation=track.validation)
         result = worker.run(context, spec, workdir=folder)
     assert result.kind == "train"
     trained = LoraAdapter(

@@ -6,7 +6,6 @@ and scales up, because the next measurement is cheap beside a wrong stop; it nev
 """
 
 from collections.abc import Sequence
-from statistics import fmean
 
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.decisions import Action, Contrast, Decision, Override, Verdict
@@ -36,17 +35,16 @@ def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DE
         paired = paired_difference(ours.rows, theirs.rows, metric)
     except ValueError:
         return None
-    reference = {row.case_id: getattr(row, metric) for row in theirs.rows}
-    pairs = [(getattr(row, metric), reference[row.case_id]) for row in ours.rows]
-    shared = [(own, other) for own, other in pairs if own is not None and other is not None]
+    if paired is None:
+        return None
     return Contrast(
         candidate_id=slm.candidate.id,
         reference_id=llm.candidate.id,
         track=track,
         metric=metric,
-        slm=fmean(own for own, _ in shared),
-        llm=fmean(other for _, other in shared),
-        delta_points=-100 * paired.value,
+        slm=paired.mean_a,
+        llm=paired.mean_b,
+        delta_points=-100 * paired.difference,
         low_points=-100 * paired.high,
         high_points=-100 * paired.low,
         rows=paired.rows,
@@ -57,8 +55,8 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
     limit = policy.fine_tune.trails_by_points
     found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
-    verdicts = [_side(item, limit) for item in found]
-    verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
+    verdicts: list[Verdict] = [_side(item, limit) for item in found]
+    verdict: Verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
     action: Action = "skip" if verdict == "pass" else "train"
     return Decision(
         name="fine_tune_decision",
@@ -84,7 +82,7 @@ def scale_up(
     evaluated = [item for item in candidates if item.status == "evaluated"]
     found, missing = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in evaluated]
-    sides = {item.candidate_id: _side(item, (100 - share) * item.llm) for item in found}
+    sides: dict[str, Verdict] = {item.candidate_id: _side(item, (100 - share) * item.llm) for item in found}
     verdict: Verdict = "pass" if "pass" in sides.values() else _worst(list(sides.values()))
     admitted = tuple(sorted(name for name, side in sides.items() if side != "fail"))
     action: Action = "iterate" if not admitted else ("scale_up" if next_scale else "wait")
@@ -205,9 +203,7 @@ def _scale_up_reason(found: Sequence[Contrast], admitted: Sequence[str], share: 
     return f"{opening}; {names} may be at the {share:g} % asked for or above: go on to scale '{next_scale}'."
 
 
-def _release_reason(
-    best: Contrast | None, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
-) -> str:
+def _release_reason(best: Contrast | None, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]) -> str:
     if best is None:
         return "No candidate of this model has been evaluated beside the LLM: wait."
     if incomplete:

@@ -1,6 +1,7 @@
 """A candidate's evaluation against the success criteria, beside the LLM on identical rows."""
 
-from swap_assets.domain.criteria import Criteria, CriterionResult, default_criteria, judge
+from swap_assets.domain.criteria import judge
+from swap_assets.domain.criteria_table import Criteria, CriterionResult, default_criteria
 from swap_assets.domain.evaluation import Evaluation
 from swap_assets.domain.gates import DECIDING_TRACK, metric_read
 from swap_assets.domain.policy import GatePolicy

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.costs import cost_per_thousand
-from swap_assets.domain.criteria import CriterionResult
+from swap_assets.domain.criteria_table import CriterionResult
 from swap_assets.domain.decisions import Contrast, Decision
 from swap_assets.domain.evaluation import Evaluation, Status
 from swap_assets.domain.gates import contrast, metric_read
@@ -23,7 +23,7 @@ MAIN_METRICS = ("field_f1", "exact_match", "name_match", "valid_json", "format_c
 
 
 class CandidateRow(Frozen):
-    """A candidate's line in one track's main table; `versus_llm` is None for the LLM itself and where not comparable."""
+    """A candidate's line in one track's main table; `versus_llm` is None for the LLM and where not comparable."""
 
     candidate_id: str
     track: Track
