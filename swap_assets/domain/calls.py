@@ -4,6 +4,8 @@
 (glaive, BFCL) are the same tool; arguments may be an object or its JSON text.
 """
 
+import json
+from functools import lru_cache
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec
@@ -35,11 +37,15 @@ def _read_tool(entry: Any) -> ToolSpec:
     if parameters is not None and not isinstance(parameters, dict):
         raise UnreadableError(f"the parameters of {function['name']} are a {type(parameters).__name__}, not an object")
     description = function.get("description")
-    return ToolSpec(
-        name=function["name"],
-        description=description if isinstance(description, str) else "",
-        parameters=parameters or {},
-    )
+    parts = [function["name"], description if isinstance(description, str) else "", parameters or {}]
+    return _shared(json.dumps(parts))
+
+
+@lru_cache(maxsize=4096)
+def _shared(text: str) -> ToolSpec:
+    """Return the tool of a JSON text, one object for all rows that offer it: an agent's log repeats its tools."""
+    name, description, parameters = json.loads(text)
+    return ToolSpec(name=name, description=description, parameters=parameters)
 
 
 def read_call(value: Any, tools: tuple[ToolSpec, ...]) -> tuple[ToolCall, tuple[Repair, ...]]:

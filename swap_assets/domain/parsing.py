@@ -7,13 +7,14 @@ The shapes live in `hermes_rows` (Hermes, both revisions, five configs, and glai
 id is a hash of what was said and offered, so the same row has the same id in both revisions of the dataset.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swap_assets.domain import bfcl_rows, hermes_rows, openai_logs
 from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import canonical_json
 from swap_assets.domain.reading import QuarantineReason, Reading, RowError
 
 _RAW_LIMIT = 2000  # characters of a refused row that are kept to look at
@@ -32,10 +33,12 @@ def parse_row(
         revision: the dataset's commit, if it has one.
         origin: whether people, the generator or a running system made it.
     """
-    row_id = str(row.get("id") or "") if isinstance(row, Mapping) else ""
+    row_id = _label(row, "id") if isinstance(row, Mapping) else ""
+    provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
     try:
         reading = _read(row)
         _check(reading)
+        return build_conversation(reading, provenance, row)
     except RowError as error:
         return Quarantined(
             source=source,
@@ -46,15 +49,21 @@ def parse_row(
             detail=error.detail,
             raw=_shorten(row),
         )
-    provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
-    return build_conversation(reading, provenance, row)
 
 
 def build_conversation(reading: Reading, provenance: Provenance, row: Mapping[str, Any]) -> Conversation:
-    """Put a reading and its provenance together; the labels are the row's own where it has them."""
-    labels = {key: str(row.get(key) or "") for key in ("category", "subcategory", "task")}
+    """Put a reading and its provenance together; the labels are the row's own where it has them.
+
+    Raises:
+        RowError: the row holds half a surrogate pair (a cut emoji), which no file or tokenizer can hold.
+    """
+    labels = {key: _label(row, key) for key in ("category", "subcategory", "task")}
+    try:
+        identity = conversation_id(reading.system, reading.tools, reading.turns)
+    except UnicodeEncodeError as error:
+        raise RowError(QuarantineReason.BROKEN_UNICODE, error.reason) from None
     return Conversation(
-        id=conversation_id(reading.system, reading.tools, reading.turns),
+        id=identity,
         system=reading.system,
         tools=reading.tools,
         turns=reading.turns,
@@ -65,8 +74,17 @@ def build_conversation(reading: Reading, provenance: Provenance, row: Mapping[st
 
 
 def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn, ...]) -> str:
-    """Return the id that conversations share exactly when the same was said with the same tools on offer."""
-    return content_hash(system, [_tool_key(tool) for tool in tools], [_turn_key(turn) for turn in turns])
+    """Return the id that conversations share exactly when the same was said with the same tools on offer.
+
+    Raises:
+        UnicodeEncodeError: a text has no UTF-8 form.
+    """
+    said = canonical_json([system, [_tool_key(tool) for tool in tools], [_turn_key(turn) for turn in turns]])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _label(row: Mapping[str, Any], key: str) -> str:
+    return str(row.get(key) or "").encode("utf-8", "replace").decode()
 
 
 def _tool_key(tool: ToolSpec) -> list[Any]:
@@ -81,20 +99,10 @@ def _turn_key(turn: Turn) -> list[Any]:
 def _read(row: Any) -> Reading:
     if not isinstance(row, Mapping):
         raise RowError(QuarantineReason.NOT_AN_OBJECT, f"the row is a {type(row).__name__}")
-    if not _is_unicode(row):
-        raise RowError(QuarantineReason.BROKEN_UNICODE, "half a surrogate pair, which no file or tokenizer can hold")
     for shape in (openai_logs, hermes_rows, bfcl_rows):
         if shape.recognises(row):
             return shape.read(row)
     raise RowError(QuarantineReason.UNKNOWN_SHAPE, f"columns: {', '.join(sorted(map(str, row))) or 'none'}")
-
-
-def _is_unicode(row: Mapping[str, Any]) -> bool:
-    try:
-        json.dumps(row, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check(reading: Reading) -> None:

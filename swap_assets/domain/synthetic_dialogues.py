@@ -1,7 +1,7 @@
 """How each kind of generated conversation goes, turn by turn.
 
-A kind is a function from a `Writer` to a `Dialogue`; the eight of them are in `KINDS`. Wordings are pairs, the first
-for training rows and the second reserved for test rows.
+A kind is a function from a `Writer` to a `Dialogue`; the eight of them are in `KINDS`. What is said is in
+`synthetic_wordings`, what can be asked for in the tables of tools.
 """
 
 import random
@@ -11,43 +11,21 @@ from typing import Any, NamedTuple
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.synthetic_grammar import Pool, Slot, ToolPlan
 from swap_assets.domain.synthetic_values import Value, Values
-
-Wordings = dict[Pool, tuple[str, ...]]
-
-OPENINGS: Wordings = {
-    "train": ("{}", "please {}", "can you {}", "hi, {}"),
-    "test": ("{}", "could you {}", "hello, {}", "I want you to {}"),
-}
-_CLAUSES: Wordings = {"train": (", {label} {text}", " with {label} {text}"), "test": (", the {label} being {text}",)}
-_FLAG_CLAUSES: Wordings = {"train": (", {label} yes",), "test": (", and {label} please",)}
-_TWO: Wordings = {"train": ("{} and {}", "{}, then also {}"), "test": ("{}; also {}", "{}, and besides that {}")}
-_WISHES: Wordings = {"train": ("I would like to {intent}", "I want to {intent}"), "test": ("I need to {intent}",)}
-_ASKS: Wordings = {
-    "train": ("Which {label} should I use?", "What is the {label}?"),
-    "test": ("Could you tell me the {label}?",),
-}
-_REPLIES: Wordings = {"train": ("{text}", "The {label} is {text}.", "Use {text}."), "test": ("It should be {text}.",)}
-_CHAINS: Wordings = {
-    "train": ("{first}, then I want to {intent} with the {label} you get{rest}",),
-    "test": ("{first}; afterwards I need to {intent} using the {label} from the answer{rest}",),
-}
-_CORRECTIONS: Wordings = {
-    "train": (
-        "Actually, make the {label} {text}.",
-        "Do the same with {label} {text}.",
-        "Sorry, the {label} is {text}.",
-    ),
-    "test": ("Change the {label} to {text}.", "Once more, but for {label} {text}."),
-}
-_BACK_REFERENCES: Wordings = {
-    "train": ("Now I want to {intent} with that {label}{rest}.",),
-    "test": ("Next I need to {intent}, taking the {label} from above{rest}.",),
-}
-_DECLINES: Wordings = {
-    "train": ("None of my tools can do that.", "I can't do that with the tools I have."),
-    "test": ("Sorry, that is beyond the tools at hand.",),
-}
-_CLOSINGS: Wordings = {"train": ("Done.", "That is done."), "test": ("All set.",)}
+from swap_assets.domain.synthetic_wordings import (
+    ASKS,
+    BACK_REFERENCES,
+    CHAINS,
+    CLAUSES,
+    CLOSINGS,
+    CORRECTIONS,
+    DECLINES,
+    FLAG_CLAUSES,
+    OPENINGS,
+    REPLIES,
+    TWO,
+    WISHES,
+    Wordings,
+)
 
 
 class Dialogue(NamedTuple):
@@ -112,7 +90,7 @@ class Writer:
 
     def clause(self, slot: Slot, value: Value) -> str:
         """Say a slot's value in a clause of its own."""
-        wordings = _FLAG_CLAUSES if slot.kind == "bool" else _CLAUSES
+        wordings = FLAG_CLAUSES if slot.kind == "bool" else CLAUSES
         return self.pick(wordings).format(label=slot.label, text=value.text)
 
     def user(self, text: str, *, opening: bool = True) -> Turn:
@@ -135,7 +113,7 @@ class Writer:
         """Return the tools' responses and a closing sentence for half of the rows, nothing where switched off."""
         if not self.closing or self.random.random() < 0.5:
             return ()
-        done = Turn(role="assistant", text=self.pick(_CLOSINGS))
+        done = Turn(role="assistant", text=self.pick(CLOSINGS))
         return respond(*calls), done
 
 
@@ -209,7 +187,7 @@ def _flat(plan: ToolPlan) -> bool:
 def _dialogue(writer: Writer, requests: list[Request], tools: tuple[ToolSpec, ...]) -> Dialogue:
     text = requests[0].text
     for request in requests[1:]:
-        text = writer.pick(_TWO).format(text, request.text)
+        text = writer.pick(TWO).format(text, request.text)
     calls = [request.call for request in requests]
     turns = (writer.user(text), answer(*calls), *writer.close(*calls))
     return Dialogue(requests[0].plan, tools, turns)
@@ -221,7 +199,7 @@ def clarification(writer: Writer) -> Dialogue:
     missing = next(slot for slot in plan.required if slot.name not in values)
     value = writer.values.draw(missing)
     # Not `writer.user`: its capital letter would change a value that the reply begins with.
-    reply = Turn(role="user", text=writer.pick(_REPLIES).format(label=missing.label, text=value.text))
+    reply = Turn(role="user", text=writer.pick(REPLIES).format(label=missing.label, text=value.text))
     call = _call(plan, {**values, missing.name: value})
     return Dialogue(plan, writer.offer(plan), (*turns, reply, answer(call), *writer.close(call)))
 
@@ -232,9 +210,9 @@ def _incomplete(writer: Writer) -> tuple[ToolPlan, dict[str, Value], tuple[Turn,
     missing = writer.random.choice(plan.required)
     given = [slot for slot in plan.required if slot is not missing]
     values = {slot.name: writer.values.draw(slot) for slot in given}
-    text = writer.pick(_WISHES).format(intent=plan.intents[writer.pool])
+    text = writer.pick(WISHES).format(intent=plan.intents[writer.pool])
     text += "".join(writer.clause(slot, values[slot.name]) for slot in given)
-    ask = Turn(role="assistant", text=writer.pick(_ASKS).format(label=missing.label))
+    ask = Turn(role="assistant", text=writer.pick(ASKS).format(label=missing.label))
     return plan, values, (writer.user(text, opening=False), ask)
 
 
@@ -242,7 +220,7 @@ def sequential(writer: Writer) -> Dialogue:
     """Two calls where the second needs a value out of the first one's response."""
     first = writer.request(writer.plan())
     follow = _follow_up(writer)
-    text = writer.pick(_CHAINS).format(
+    text = writer.pick(CHAINS).format(
         first=first.text, intent=follow.plan.intents[writer.pool], label=follow.slot.label, rest=follow.rest
     )
     turns = (
@@ -277,10 +255,10 @@ def _follow_up(writer: Writer) -> FollowUp:
 def context_dependent(writer: Writer) -> Dialogue:
     """A second request that only makes sense with the first: a correction, a repetition, or "with that record id"."""
     first = writer.request(writer.plan())
-    done = Turn(role="assistant", text=writer.pick(_CLOSINGS))
+    done = Turn(role="assistant", text=writer.pick(CLOSINGS))
     if writer.random.random() < 1 / 3:
         follow = _follow_up(writer)
-        text = writer.pick(_BACK_REFERENCES).format(
+        text = writer.pick(BACK_REFERENCES).format(
             intent=follow.plan.intents[writer.pool], label=follow.slot.label, rest=follow.rest
         )
         response = respond(first.call, **{follow.slot.name: follow.reference})
@@ -289,7 +267,7 @@ def context_dependent(writer: Writer) -> Dialogue:
         return Dialogue(first.plan, writer.offer(first.plan, follow.plan), turns)
     slot = writer.random.choice(first.plan.required)
     value = writer.values.draw(slot)
-    text = writer.pick(_CORRECTIONS).format(label=slot.label, text=value.text)
+    text = writer.pick(CORRECTIONS).format(label=slot.label, text=value.text)
     changed = ToolCall(name=first.call.name, arguments={**first.call.arguments, slot.name: value.json})
     turns = (writer.user(first.text), answer(first.call), respond(first.call), done)
     return Dialogue(first.plan, writer.offer(first.plan), (*turns, writer.user(text, opening=False), answer(changed)))
@@ -302,7 +280,7 @@ def no_call(writer: Writer) -> Dialogue:
         return Dialogue(plan, writer.offer(plan), turns)
     request = writer.request(writer.plan())
     offered = [tool for tool in writer.offer(request.plan, least=1) if tool.name != request.plan.name]
-    decline = Turn(role="assistant", text=writer.pick(_DECLINES))
+    decline = Turn(role="assistant", text=writer.pick(DECLINES))
     return Dialogue(request.plan, tuple(offered), (writer.user(request.text), decline))
 
 

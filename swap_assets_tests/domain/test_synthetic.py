@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from swap_assets.domain import synthetic_wordings
 from swap_assets.domain.capabilities import eval_cases
 from swap_assets.domain.hermes_rows import write_row
 from swap_assets.domain.parsing import parse_row
 from swap_assets.domain.synthetic import ALL_TOOLS, DOMAINS, GeneratorSettings, KindWeights, fill_settings, generate
-from swap_assets.domain.synthetic_dialogues import KINDS, OPENINGS
+from swap_assets.domain.synthetic_dialogues import KINDS
 from swap_assets.domain.synthetic_grammar import POOLS
 from swap_assets.domain.synthetic_values import entity_pool, vocabulary
 
@@ -146,5 +147,8 @@ def test_settings_that_make_no_sense_are_refused(wrong):
         GeneratorSettings.model_validate(wrong)
 
 
-def test_openings_differ_beyond_the_bare_request():
-    assert set(OPENINGS["train"]) & set(OPENINGS["test"]) == {"{}"}
+def test_no_wording_belongs_to_both_pools_but_the_bare_request_and_the_bare_value():
+    tables = [value for name, value in vars(synthetic_wordings).items() if name.isupper()]
+    assert len(tables) >= 10
+    for table in tables:
+        assert set(table["train"]) & set(table["test"]) <= {"{}"}
