@@ -1,8 +1,16 @@
-"""Small real things in place of big ones: a random Llama with a byte-level tokenizer and a ChatML template."""
+"""Small real things in place of big ones: a random Llama with a byte-level tokenizer, a chat server, a few rows."""
 
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from swap_assets.backends.chat_template import family_template
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
+from swap_assets.domain.tracks import TrainingExample
 
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 
@@ -37,3 +45,81 @@ def _byte_tokenizer(template: str):
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|pad|>")
     tokenizer.chat_template = template
     return tokenizer
+
+
+Reply = Callable[[dict[str, Any], int], tuple[int, dict[str, str], str]]
+
+
+class ChatServer:
+    """A small HTTP server in this process that answers `/chat/completions` as a function says, and remembers what came.
+
+    `reply` gets the request's JSON and its 0-based number, and returns status, headers and body.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        lock, outer = threading.Lock(), self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                with lock:
+                    number = len(outer.requests)
+                    outer.requests.append(body)
+                    outer.keys.append(self.headers.get("authorization", ""))
+                status, headers, text = reply(body, number)
+                content = text.encode()
+                self.send_response(status)
+                for name, value in {"content-type": "application/json", **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def __enter__(self) -> "ChatServer":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def completion(text: str, *, finish: str = "stop", prompt_tokens: int = 10, completion_tokens: int = 5) -> str:
+    """Return a chat completion as a server writes it."""
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": 15}
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "finish_reason": finish, "message": message}
+    answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "big-2", "choices": [choice]}
+    return json.dumps({**answer, "usage": usage, "system_fingerprint": "fp_1"})
+
+
+WEATHER = ToolSpec(
+    name="weather",
+    parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+)
+
+
+def weather_example(city: str) -> TrainingExample:
+    """Return a conversation in which one call is right."""
+    call = ToolCall(name="weather", arguments={"city": city})
+    turns = (Turn(role="user", text=f"weather in {city}?"), Turn(role="assistant", calls=(call,)))
+    return TrainingExample(id=city, conversation_id=city, tools=(WEATHER,), turns=turns, contract=Contract.HERMES)
+
+
+def weather_case(city: str) -> EvalCase:
+    """Return the question of `weather_example`, with its gold."""
+    example = weather_example(city)
+    return EvalCase(
+        id=city, conversation_id=city, turn=1, tools=example.tools, history=example.turns[:1],
+        gold_calls=example.turns[1].calls, origin="synthetic",
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swap_assets.backends.generation_records import RecordFile, parsed
 from swap_assets.backends.hosted_errors import HostedError, as_refusal, explain, rejected_parameter, stops_everything
 from swap_assets.backends.reporting import Reporter, duration
+from swap_assets.domain.answers_literals import without_lone_surrogates
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.entries import HostedModel
@@ -129,6 +130,11 @@ def open_client(model: HostedModel, *, base_url: str = "") -> AsyncOpenAI:
     return AsyncOpenAI(base_url=url or None, api_key=key, **limits)
 
 
+def _first(group: BaseExceptionGroup) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
 class _Asking:
     """One model, one contract, one candidate: makes requests and turns what comes back into records."""
 
@@ -182,9 +188,12 @@ class _Asking:
                 left = (time.monotonic() - began) / done * (len(cases) - done)
                 reporter.progress(f"{done}/{len(cases)} answers, {duration(left)} left", last=done == len(cases))
 
-            async with asyncio.TaskGroup() as group:
-                for case in cases[1:]:
-                    group.create_task(one(case))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for case in cases[1:]:
+                        group.create_task(one(case))
+            except* HostedError as stopped:
+                raise _first(stopped) from None
 
     async def _ask(self, case: EvalCase, *, first: bool = False) -> PredictionRecord:
         began = time.monotonic()
@@ -243,7 +252,7 @@ class _Asking:
         )
         return self._record(
             case,
-            text=choice.message.content or choice.message.refusal or "",
+            text=without_lone_surrogates(choice.message.content or choice.message.refusal or ""),
             finish_reason=_FINISHES.get(choice.finish_reason, "stop"),
             usage=tokens,
             latency_s=latency_s,
