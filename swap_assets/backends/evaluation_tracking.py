@@ -22,9 +22,7 @@ def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str
         "prompt_hash": "-".join(result.prompt_hash for result in evaluation.results.values()),
         "git_commit": git_commit(),
     }
-    params = {
-        f"{track.value}.contract": result.summary.contract.value for track, result in evaluation.results.items()
-    }
+    params = {f"{track.value}.contract": result.summary.contract.value for track, result in evaluation.results.items()}
     with tracked_run(tracking, params={**evaluation.candidate.model_dump(mode="json"), **params}, tags=tags) as run:
         for track, result in evaluation.results.items():
             run.metrics({f"{track.value}.{name}": value for name, value in _numbers(result).items()})

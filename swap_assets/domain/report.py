@@ -65,6 +65,9 @@ class Report(Frozen):
     scale: str
     notices: tuple[str, ...]
     verdict: str
+    floor: float | None = Field(
+        default=None, description="share of the LLM's rows on which no call is right: what never calling would score"
+    )
     candidates: tuple[CandidateNote, ...]
     rows: tuple[CandidateRow, ...]
     labels: tuple[LabelRow, ...]
@@ -101,6 +104,7 @@ def build_report(
         scale=scale,
         notices=tuple(notices),
         verdict=_verdict(rows, llm_id, policy),
+        floor=_floor(llm),
         candidates=tuple(
             CandidateNote(candidate_id=item.candidate.id, status=item.status, reason=item.reason)
             for item in evaluations
@@ -168,6 +172,17 @@ def _labels(item: Evaluation) -> list[LabelRow]:
         for split, labels in result.summary.by_label.items()
         for label, metrics in labels.items()
     ]
+
+
+def _floor(llm: Evaluation | None) -> float | None:
+    """Return what a model that never calls anything would score in field F1 and whole answers.
+
+    On a row without a gold call, not calling is right; a share of such rows lifts every candidate alike.
+    """
+    result = llm.track(Track.TOOLCALL) if llm else None
+    if result is None or not result.rows:
+        return None
+    return sum(row.no_call_correct is not None for row in result.rows) / len(result.rows)
 
 
 def _verdict(rows: Sequence[CandidateRow], llm_id: str, policy: GatePolicy) -> str:

@@ -27,6 +27,7 @@ def to_markdown(report: Report) -> str:
         f"# {cell(report.experiment)}, scale {cell(report.scale)}: can a small model take over?",
         *[f"> {notice}" for notice in report.notices],
         f"**{report.verdict}**",
+        _floor(report),
         _section("Candidates", candidates_table(report)),
         *[_section(title, main_table(report, track)) for track, title in _TRACKS.items() if _has(report, track)],
         _section("Decisions", decisions_list(report.decisions)),
@@ -87,6 +88,15 @@ def cell(text: str) -> str:
     """Return text that stays inside its table cell and starts no markup of its own."""
     flat = "".join(" " if ord(sign) < 32 else sign for sign in text)
     return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+
+
+def _floor(report: Report) -> str:
+    if report.floor is None:
+        return ""
+    return (
+        f"On {100 * report.floor:.0f} % of the rows no call is right: a model that never calls anything would score "
+        f"{100 * report.floor:.1f} in field F1 and in whole answers. Read every figure above that floor."
+    )
 
 
 def _has(report: Report, track: Track) -> bool:

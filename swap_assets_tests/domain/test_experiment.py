@@ -1,0 +1,99 @@
+"""The experiment file: what it accepts, and how it says no."""
+
+import pytest
+
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.experiment import ExperimentError, parse_experiment
+
+
+def test_a_variant_takes_everything_from_the_model_it_extends_but_its_own_keys(experiment_data):
+    experiment = parse_experiment(experiment_data)
+    variant = experiment.small_model("little-r4")
+    assert variant.path == "models/little"
+    assert experiment.approach_for("paper", model="little-r4").lora.r == 4
+    assert experiment.approach_for("paper", model="little-r4").lora.alpha == 4
+    assert experiment.approach_for("paper", model="little").lora.r == 2
+
+
+def test_a_scales_epochs_replace_the_approachs(experiment_data):
+    experiment = parse_experiment(experiment_data)
+    assert experiment.approach_for("paper", model="little", scale="tiny").training.epochs == 1
+    assert experiment.approach_for("paper", model="little", scale="small").training.epochs == 2
+
+
+def test_a_models_own_epochs_win_over_the_scales(experiment_data):
+    experiment_data["models"]["little"]["approaches"] = {"paper": {"training": {"epochs": 7}}}
+    experiment = parse_experiment(experiment_data)
+    assert experiment.approach_for("paper", model="little", scale="small").training.epochs == 7
+
+
+def test_scales_follow_each_other_in_the_files_order(experiment_data):
+    experiment = parse_experiment(experiment_data)
+    assert experiment.next_scale("tiny") == "small"
+    assert experiment.next_scale("small") is None
+
+
+def test_contracts_are_read_by_name(experiment_data):
+    fledgling = parse_experiment(experiment_data).approaches["fledgling"]
+    assert fledgling.adapters == {
+        "structured": Contract.FLEDGLING_STRUCTURED,
+        "toolcall": Contract.FLEDGLING_TOOLCALL,
+    }
+
+
+def _with(path: str, value):
+    def change(data):
+        *parents, last = path.split(".")
+        for key in parents:
+            data = data[key]
+        if value is None:
+            del data[last]
+        else:
+            data[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_with("models", None), "models is missing"),
+        (_with("modles", {}), "modles is not a known key"),
+        (_with("models.little.pth", "x"), "models.little.pth is not a known key"),
+        (_with("models.little.hub_id", "a/b"), "name exactly one of hub_id, miniature, path"),
+        (_with("models.little-r4.extends", "litle"), "did you mean 'little'?"),
+        (_with("models.little-r4.extends", "little-r4"), "goes round in a circle"),
+        (_with("scales.tiny.train", 0), "scales.tiny.train"),
+        (_with("scales.tiny.train", "many"), "scales.tiny.train"),
+        (_with("models.a|b", {"path": "x"}), "holds '|'"),
+        (_with("models.a--b", {"path": "x"}), "holds '--'"),
+        (_with("models.big", {"path": "x"}), "is also a small model's name"),
+        (_with("approaches.paper.trains", "sometimes"), "'always' or 'when_gate_says'"),
+        (_with("approaches.paper.adapters", {"toolcall": "xml"}), "'hermes'"),
+        (_with("approaches.other", {}), "approaches.other"),
+        (_with("models.little.approaches", {"papr": {}}), "papr is not an approach: expected fledgling or paper"),
+        (_with("models.little.approaches", {"paper": {"lora": {"r": 0}}}), "models.little.approaches.paper: lora.r"),
+        (_with("gates", {"core_metrics": {}}), "name at least one core metric"),
+        (_with("gates", {"primary_metric": "accuracy"}), "'field_f1'"),
+        (_with("source.kind", "s3"), "source"),
+        (_with("hosted_model.provider", "aws"), "'azure', 'openai' or 'stand-in'"),
+        (_with("name", "My Agent"), "name"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_sentence_that_names_the_key(experiment_data, change, said):
+    change(experiment_data)
+    with pytest.raises(ExperimentError) as refusal:
+        parse_experiment(experiment_data)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_no_mapping_is_refused():
+    with pytest.raises(ExperimentError, match="must be a mapping"):
+        parse_experiment(["models"])
+
+
+@pytest.mark.parametrize(("ask", "said"), [("small_model", "no model 'litle'"), ("scale", "no scale 'litle'")])
+def test_an_unknown_name_is_answered_with_those_there_are(experiment_data, ask, said):
+    with pytest.raises(ExperimentError, match=said):
+        getattr(parse_experiment(experiment_data), ask)("litle")

@@ -1,0 +1,150 @@
+"""The gates: which evidence leads to which verdict and action."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.decisions import Override
+from swap_assets.domain.evaluation import not_evaluated
+from swap_assets.domain.gates import contrast, fine_tune, release, release_refusal, scale_up
+from swap_assets.domain.policy import GatePolicy
+from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
+
+POLICY = GatePolicy()
+N = 200
+
+
+def _llm(right=160):
+    return evaluation(LLM, shares(right, N))
+
+
+@pytest.mark.parametrize(
+    ("slm_right", "verdict", "action"),
+    [
+        (160, "pass", "skip"),  # level with the LLM
+        (200, "pass", "skip"),  # far ahead
+        (158, "pass", "skip"),  # one point behind
+        (144, "inconclusive", "train"),  # eight points behind: the interval crosses ten
+        (138, "inconclusive", "train"),  # eleven points behind: so it does here
+        (100, "fail", "train"),  # thirty points behind
+        (0, "fail", "train"),
+    ],
+)
+def test_fine_tuning_is_decided_by_the_distance_and_how_sure_it_is(slm_right, verdict, action):
+    decision = fine_tune(evaluation(SLM, shares(slm_right, N)), _llm(), POLICY)
+    assert (decision.verdict, decision.action) == (verdict, action)
+    assert decision.candidates == (SLM.id,)
+    assert {item.metric for item in decision.contrasts} == set(POLICY.core_metrics)
+
+
+def test_fine_tuning_without_the_llm_trains_and_says_what_is_missing():
+    decision = fine_tune(evaluation(SLM, shares(10, N)), not_evaluated(LLM, "absent", "not asked"), POLICY)
+    assert (decision.verdict, decision.action) == ("inconclusive", "train")
+    assert decision.missing
+
+
+def _scale_up(*candidates, llm=None, next_scale="large"):
+    return scale_up(candidates, llm or _llm(), POLICY, scale="small", next_scale=next_scale)
+
+
+def test_scaling_up_takes_every_candidate_that_may_reach_its_share():
+    decision = _scale_up(evaluation(PAPER, shares(158, N)), evaluation(FLEDGLING, shares(60, N)))
+    assert (decision.verdict, decision.action) == ("pass", "scale_up")
+    assert decision.candidates == (PAPER.id,)
+
+
+def test_nobody_near_enough_means_iterate():
+    decision = _scale_up(evaluation(PAPER, shares(60, N)), evaluation(FLEDGLING, shares(80, N)))
+    assert (decision.verdict, decision.action) == ("fail", "iterate")
+    assert decision.candidates == ()
+
+
+def test_after_the_last_scale_there_is_nothing_to_scale_up_to():
+    decision = _scale_up(evaluation(PAPER, shares(160, N)), next_scale=None)
+    assert (decision.verdict, decision.action) == ("pass", "wait")
+
+
+def test_scaling_up_names_who_was_skipped_failed_or_absent_and_does_not_crash():
+    decision = _scale_up(
+        not_evaluated(PAPER, "failed", "paper_adapter: out of memory"), evaluation(FLEDGLING, shares(160, N))
+    )
+    assert decision.action == "scale_up"
+    assert decision.missing == (f"{PAPER.id}: failed, paper_adapter: out of memory",)
+
+
+def test_scaling_up_with_no_evidence_at_all_iterates():
+    decision = scale_up([], not_evaluated(LLM, "absent", "not asked"), POLICY, scale="small", next_scale="large")
+    assert (decision.verdict, decision.action) == ("fail", "iterate")
+
+
+def _release(*candidates, llm=None):
+    return release(candidates, llm or _llm(), POLICY, model="phi", scale="small")
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict", "action"),
+    [
+        (200, "pass", "release"),  # superior
+        (160, "pass", "release"),  # the same answers, row by row
+        (157, "inconclusive", "wait"),  # a little behind: the guide asks for delta <= 0
+        (100, "fail", "wait"),
+    ],
+)
+def test_a_release_needs_a_delta_of_at_most_zero_and_an_interval_within_the_margin(right, verdict, action):
+    decision = _release(evaluation(PAPER, shares(right, N)))
+    assert (decision.verdict, decision.action) == (verdict, action)
+
+
+def test_level_means_on_few_disagreeing_rows_release_nothing():
+    ours = [1.0] * 10 + [0.0] * 10
+    decision = _release(evaluation(PAPER, ours), llm=evaluation(LLM, ours[::-1]))
+    assert decision.contrasts[0].delta_points == pytest.approx(0.0)
+    assert (decision.verdict, decision.action) == ("inconclusive", "wait")
+
+
+def test_the_best_candidate_is_the_one_named():
+    decision = _release(evaluation(PAPER, shares(150, N)), evaluation(FLEDGLING, shares(170, N)))
+    assert decision.candidates == (FLEDGLING.id,)
+
+
+def test_an_answer_that_could_not_be_obtained_blocks_a_release():
+    decision = _release(evaluation(PAPER, [*shares(199, N - 1), None]))
+    assert (decision.verdict, decision.action) == ("inconclusive", "wait")
+    assert "1 of 200 answers could not be obtained" in decision.reason
+
+
+def test_candidates_asked_different_rows_are_not_compared():
+    assert contrast(evaluation(SLM, shares(5, 10)), evaluation(LLM, shares(5, 20)), "field_f1") is None
+    assert contrast(evaluation(SLM, shares(5, 10)), _llm(), "field_f1", track=Track.STRUCTURED) is None
+
+
+def test_the_same_evidence_decides_the_same_thing_under_the_same_hash():
+    first, second = (_release(evaluation(PAPER, shares(160, N))) for _ in range(2))
+    later = second.model_copy(update={"decided_at": "2030-01-01", "decided_by": "somebody"})
+    assert first.content() == later.content()
+    assert first.content() != _release(evaluation(PAPER, shares(161, N))).content()
+
+
+def test_merging_is_refused_without_a_pass_unless_somebody_overrides_it_by_name():
+    waiting = _release(evaluation(PAPER, shares(100, N)))
+    assert "says wait" in release_refusal(waiting, None)
+    assert release_refusal(waiting, Override(reason="a pilot for ten users", by="Ada")) == ""
+    assert release_refusal(_release(evaluation(PAPER, shares(180, N))), None) == ""
+
+
+def test_nothing_to_merge_is_refused_even_with_an_override():
+    empty = _release(not_evaluated(PAPER, "absent", "not trained"))
+    assert "names no candidate" in release_refusal(empty, Override(reason="anyway", by="Ada"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(right=st.integers(0, 60), better=st.integers(0, 60))
+def test_better_evidence_never_turns_a_release_into_a_wait_nor_starts_a_training(right, better):
+    low, high = sorted((right, better))
+    llm = evaluation(LLM, shares(40, 60))
+    worse, improved = (evaluation(PAPER, shares(count, 60)) for count in (low, high))
+    if _release(worse, llm=llm).action == "release":
+        assert _release(improved, llm=llm).action == "release"
+    if fine_tune(worse, llm, POLICY).action == "skip":
+        assert fine_tune(improved, llm, POLICY).action == "skip"
