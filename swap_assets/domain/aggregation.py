@@ -2,12 +2,15 @@
 
 Macro figures are means over rows (`metrics`), micro figures count fields over all rows together (`micro`). Rates carry
 Wilson intervals, means are resampled by conversation. Unscored rows are counted and enter no figure.
+The spread over domains lives in `aggregation_domains`.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from swap_assets.domain.aggregation_domains import domain_spread
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.scores import EvalSummary, Metric, RowScore
 from swap_assets.domain.statistics import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 ALL = "all"  # under by_label[split]: every row of the split together
 EXAMPLES = 3
+_MEANS = (
+    "field_f1", "field_precision", "field_recall", "field_f1_strict", "field_precision_strict", "field_recall_strict",
+)  # fmt: skip
 _RATES = {
     "exact_match": "exact_match",
     "name_match": "name_match",
@@ -29,17 +35,44 @@ _RATES = {
     "name_match_strict": "name_match_strict",
     "arguments_exact_strict": "arguments_exact_strict",
 }
-_MEANS = (
-    "field_f1", "field_precision", "field_recall", "field_f1_strict", "field_precision_strict", "field_recall_strict",
-)  # fmt: skip
+_COUNTS = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
+_COLUMNS = {name: index for index, name in enumerate((*_MEANS, *_RATES.values(), *_COUNTS))}
+_read_row = attrgetter(*_COLUMNS)
 METRICS = (*_MEANS, *_RATES)
+
+
+class _Table(NamedTuple):
+    """Scores as numbers: `values` has shape (rows, columns), NaN for None; `clusters` one conversation number a row."""
+
+    values: "np.ndarray"
+    clusters: "np.ndarray"
+
+    def rows(self, chosen: Sequence[int]) -> "_Table":
+        """Return some of the rows, their conversations numbered from 0 again."""
+        import numpy as np
+
+        clusters = np.unique(self.clusters[chosen], return_inverse=True)[1]
+        return _Table(self.values[chosen], clusters)
+
+    def column(self, name: str) -> tuple["np.ndarray", "np.ndarray"]:
+        """Return the values of a column where there are any, and their conversations."""
+        import numpy as np
+
+        column = self.values[:, _COLUMNS[name]]
+        known = ~np.isnan(column)
+        if known.all():
+            return column, self.clusters
+        return column[known], np.unique(self.clusters[known], return_inverse=True)[1]
 
 
 def summarise(candidate_id: str, contract: Contract, scores: Sequence[RowScore], *, seed: int = SEED) -> EvalSummary:
     """Aggregate the scores of one candidate under one contract; the same scores give the same summary, to the digit."""
     scored = [score for score in scores if score.scored]
-    failures = Counter(score.failure for score in scores if score.failure != "none")
-    domains = {label: rows for label, rows in _by_label(scored).get("domain", {}).items() if label != ALL}
+    table = _table(scored)
+    by_label = _by_label(scored)
+    metrics = _metrics(table, seed)
+    domains = {label: rows for label, rows in by_label.get("domain", {}).items() if label != ALL}
+    failures, examples = _failures(scores)
     return EvalSummary(
         candidate_id=candidate_id,
         contract=contract,
@@ -47,150 +80,100 @@ def summarise(candidate_id: str, contract: Contract, scores: Sequence[RowScore],
         cases=len(scores),
         scored=len(scored),
         unscored=len(scores) - len(scored),
-        metrics=metrics_of(scored, seed=seed) | domain_spread(domains, seed=seed),
-        micro=micro_of(scored, seed=seed),
+        metrics=metrics | domain_spread({label: [scored[row] for row in rows] for label, rows in domains.items()}),
+        micro=_micro(table, seed),
         by_label={
-            split: {label: metrics_of(rows, seed=seed) for label, rows in labels.items()}
-            for split, labels in _by_label(scored).items()
+            split: {label: _metrics(table.rows(rows), seed) for label, rows in labels.items()}
+            for split, labels in by_label.items()
         },
         by_origin={
-            origin: metrics_of([score for score in scored if score.origin == origin], seed=seed)
+            origin: _metrics(table.rows([row for row, score in enumerate(scored) if score.origin == origin]), seed)
             for origin in sorted({score.origin for score in scored})
         },
-        failures=dict(failures.most_common()),
-        failure_examples={
-            failure: tuple([score.case_id for score in scores if score.failure == failure][:EXAMPLES])
-            for failure in failures
-        },
+        failures=failures,
+        failure_examples=examples,
     )
 
 
 def metrics_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:
     """Return every per-row figure's aggregate; one that applies to no row has the value None and n = 0."""
-    means = {name: _mean(scores, name, seed) for name in _MEANS}
-    return means | {name: _rate(scores, attribute) for name, attribute in _RATES.items()}
+    return _metrics(_table(scores), seed)
 
 
 def micro_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:
     """Return field precision, recall and F1 over all rows together, lenient and strict; n counts rows."""
-    found: dict[str, Metric] = {}
-    for suffix in ("", "_strict"):
-        counts = _field_counts(scores, suffix)
-        ratios: dict[str, Callable[[Any], Any]] = {
-            f"field_precision{suffix}": lambda c: c[..., 0] / c[..., 1],
-            f"field_recall{suffix}": lambda c: c[..., 0] / c[..., 2],
-            f"field_f1{suffix}": lambda c: 2 * c[..., 0] / (c[..., 1] + c[..., 2]),
-        }
-        for name, ratio in ratios.items():
-            found[name] = _ratio(scores, counts, ratio, seed)
-    return found
+    return _micro(_table(scores), seed)
 
 
-def domain_spread(domains: dict[str, list[RowScore]], *, seed: int = SEED) -> dict[str, Metric]:
-    """Return how field F1 differs between domains: raw, corrected for sampling noise, and the lowest domain.
-
-    Raw is the sample standard deviation of the domains' means. With few rows a domain, means differ by chance alone;
-    the corrected deviation is the square root of what exceeds that chance (method of moments; the interval is the
-    Q-profile of Viechtbauer 2007 over the pooled within-domain variance). Fewer than two domains give nothing.
-    """
-    values = {label: [row.field_f1 for row in rows if row.field_f1 is not None] for label, rows in domains.items()}
-    values = {label: found for label, found in values.items() if found}
-    if len(values) < 2:
-        return {}
+def _table(scores: Sequence[RowScore]) -> _Table:
     import numpy as np
 
-    means = np.array([np.mean(found) for found in values.values()])
-    sizes = np.array([len(found) for found in values.values()], dtype=float)
-    rows = int(sizes.sum())
-    raw = float(np.std(means, ddof=1))
-    lowest = list(values)[int(np.argmin(means))]
-    spread = {"domain_deviation": Metric(value=raw, n=rows, unit="deviation", method=f"{len(means)} domains, raw")}
-    spread["domain_deviation_corrected"] = _corrected(means, sizes, list(values.values()), raw)
-    mean = _mean(domains[lowest], "field_f1", seed)
-    spread["domain_lowest"] = mean.model_copy(update={"method": f"lowest: {lowest}"})
-    return spread
+    values = np.array([_read_row(score) for score in scores], dtype=float).reshape(-1, len(_COLUMNS))
+    return _Table(values, cluster_numbers(scores))
 
 
-def _corrected(means: "np.ndarray", sizes: "np.ndarray", values: list[list[float]], raw: float) -> Metric:
-    import numpy as np
-
-    rows, count = int(sizes.sum()), len(means)
-    if rows == count:
-        return Metric(value=None, n=rows, unit="deviation", method="one row a domain: noise cannot be told apart")
-    within = sum(float(np.sum((np.array(found) - np.mean(found)) ** 2)) for found in values) / (rows - count)
-    noise = within / sizes
-    value = float(np.sqrt(max(0.0, raw**2 - float(noise.mean()))))
-    low, high = _q_profile(means, noise) if within > 0 else (raw, raw)
-    return Metric(value=value, low=low, high=high, n=rows, unit="deviation", method=f"{count} domains, noise taken out")
+def _metrics(table: _Table, seed: int) -> dict[str, Metric]:
+    means = {name: _mean(*table.column(name), seed=seed) for name in _MEANS}
+    return means | {name: _rate(table.column(column)[0]) for name, column in _RATES.items()}
 
 
-def _q_profile(means: "np.ndarray", noise: "np.ndarray") -> tuple[float, float]:
-    """Return the between-domain deviations whose heterogeneity statistic lies at the 97.5 % and 2.5 % of chi-square."""
-    import numpy as np
-    from scipy.optimize import brentq
-    from scipy.stats import chi2
-
-    def heterogeneity(variance: float) -> float:
-        weights = 1 / (noise + variance)
-        return float(np.sum(weights * (means - np.sum(weights * means) / np.sum(weights)) ** 2))
-
-    def deviation_at(share: float) -> float:
-        target = float(chi2.ppf(share, len(means) - 1))
-        if heterogeneity(0.0) <= target:
-            return 0.0
-        root: Any = brentq(lambda variance: heterogeneity(variance) - target, 0.0, 1e4)
-        return float(np.sqrt(root))
-
-    return deviation_at(0.975), deviation_at(0.025)
-
-
-def _by_label(scores: Sequence[RowScore]) -> dict[str, dict[str, list[RowScore]]]:
-    """Group rows by test split and label; `ALL` holds the split's rows together."""
-    grouped: dict[str, dict[str, list[RowScore]]] = {}
-    for score in scores:
-        for split, label in sorted(score.labels.items()):
-            labels = grouped.setdefault(split, {ALL: []})
-            labels[ALL].append(score)
-            labels.setdefault(label, []).append(score)
-    return {split: dict(sorted(grouped[split].items())) for split in sorted(grouped)}
-
-
-def _mean(scores: Sequence[RowScore], attribute: str, seed: int) -> Metric:
-    import numpy as np
-
-    rows = [score for score in scores if getattr(score, attribute) is not None]
-    if not rows:
+def _mean(values: "np.ndarray", clusters: "np.ndarray", *, seed: int) -> Metric:
+    if not len(values):
         return Metric(value=None, unit="score", method="applies to no row")
-    values = np.array([getattr(score, attribute) for score in rows])
-    low, high, method = mean_interval(values, cluster_numbers(rows), seed=seed)
-    return Metric(value=float(values.mean()), low=max(0.0, low), high=min(1.0, high), n=len(rows), method=method)
+    low, high, method = mean_interval(values, clusters, seed=seed)
+    value = float(values.mean())
+    return Metric(value=value, low=max(0.0, low), high=min(1.0, high), n=len(values), method=method)
 
 
-def _rate(scores: Sequence[RowScore], attribute: str) -> Metric:
-    values = [value for score in scores if (value := getattr(score, attribute)) is not None]
-    if not values:
+def _rate(values: "np.ndarray") -> Metric:
+    if not len(values):
         return Metric(value=None, unit="rate", method="applies to no row")
-    successes = round(sum(values))
+    successes = round(float(values.sum()))
     low, high = wilson(successes, len(values))
     return Metric(value=successes / len(values), low=low, high=high, n=len(values), unit="rate", method="Wilson")
 
 
-def _field_counts(scores: Sequence[RowScore], suffix: str) -> "np.ndarray":
-    """Return per row the fields that are right, predicted and gold, shape (rows, 3)."""
+def _micro(table: _Table, seed: int) -> dict[str, Metric]:
+    found: dict[str, Metric] = {}
+    for suffix in ("", "_strict"):
+        names = (f"true_positives{suffix}", f"predicted_fields{suffix}", "gold_fields")
+        counts = table.values[:, [_COLUMNS[name] for name in names]]
+        ratios: dict[str, Callable[[Any], Any]] = {
+            f"field_precision{suffix}": lambda total: total[..., 0] / total[..., 1],
+            f"field_recall{suffix}": lambda total: total[..., 0] / total[..., 2],
+            f"field_f1{suffix}": lambda total: 2 * total[..., 0] / (total[..., 1] + total[..., 2]),
+        }
+        found |= {name: _ratio(counts, table.clusters, ratio, seed) for name, ratio in ratios.items()}
+    return found
+
+
+def _ratio(counts: "np.ndarray", clusters: "np.ndarray", ratio: Callable[[Any], Any], seed: int) -> Metric:
     import numpy as np
 
-    names = (f"true_positives{suffix}", f"predicted_fields{suffix}", "gold_fields")
-    return np.array([[getattr(score, name) for name in names] for score in scores], dtype=float).reshape(-1, 3)
-
-
-def _ratio(scores: Sequence[RowScore], counts: "np.ndarray", ratio: Callable[[Any], Any], seed: int) -> Metric:
-    """Return a ratio of counts with an interval: resampled by conversation."""
-    import numpy as np
-
-    total = counts.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(ratio(total)) if len(counts) else float("nan")
+        value = float(ratio(counts.sum(axis=0)))
     if not np.isfinite(value):
         return Metric(value=None, n=len(counts), method="no field on either side")
-    low, high = ratio_interval(counts, cluster_numbers(scores), ratio, seed=seed)
+    low, high = ratio_interval(counts, clusters, ratio, seed=seed)
     return Metric(value=value, low=low, high=high, n=len(counts), method="counted over all fields, resampled")
+
+
+def _by_label(scores: Sequence[RowScore]) -> dict[str, dict[str, list[int]]]:
+    """Group rows by test split and label; `ALL` holds the split's rows together."""
+    grouped: dict[str, dict[str, list[int]]] = {}
+    for row, score in enumerate(scores):
+        for split, label in score.labels.items():
+            labels = grouped.setdefault(split, {ALL: []})
+            labels[ALL].append(row)
+            labels.setdefault(label, []).append(row)
+    return {split: dict(sorted(grouped[split].items())) for split in sorted(grouped)}
+
+
+def _failures(scores: Sequence[RowScore]) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+    """Return how often each failure class occurs, most frequent first, and the first case ids of each."""
+    counts = Counter(score.failure for score in scores if score.failure != "none")
+    examples: dict[str, list[str]] = {failure: [] for failure, _ in counts.most_common()}
+    for score in scores:
+        if score.failure != "none" and len(examples[score.failure]) < EXAMPLES:
+            examples[score.failure].append(score.case_id)
+    return dict(counts.most_common()), {failure: tuple(found) for failure, found in examples.items()}

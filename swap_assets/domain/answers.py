@@ -39,7 +39,7 @@ def parse_answer(contract: Contract, text: str, *, function: str = "") -> Parsed
     strict = _read_to_the_letter(contract, text.strip(), function)
     if strict is not None:
         json_expected = bool(strict) or contract in (Contract.FLEDGLING_STRUCTURED, Contract.JSON_SCHEMA)
-        return ParsedAnswer.model_construct(
+        return ParsedAnswer(
             calls=strict,
             strict_calls=strict,
             text="" if json_expected else text,
@@ -90,7 +90,7 @@ def _one_value(contract: Contract, text: str, function: str) -> tuple[ToolCall, 
     if end != len(text):
         return None
     if contract is Contract.JSON_SCHEMA:
-        return (ToolCall.model_construct(name=function, arguments=value),) if isinstance(value, dict) else None
+        return (ToolCall(name=function, arguments=value),) if isinstance(value, dict) else None
     if isinstance(value, dict) and contract is Contract.FLEDGLING_STRUCTURED:
         value = [value]
     if not isinstance(value, list) or (not value and contract is Contract.OPENAI):
@@ -113,7 +113,7 @@ def _read_leniently(contract: Contract, text: str, function: str) -> ParsedAnswe
     thinking, marker, answer = text.rpartition("</think>")
     found = _find_arguments(answer, function) if contract is Contract.JSON_SCHEMA else _find_calls(contract, answer)
     notes = ("a draft before the answer",) if marker and thinking else ()
-    return ParsedAnswer.model_construct(
+    return ParsedAnswer(
         calls=tuple(found.calls),
         strict_calls=(),
         text=found.text,
@@ -143,7 +143,7 @@ def _find_arguments(text: str, function: str) -> Found:
     wrapped = lenient_calls(value, tagged=False)
     if function and len(wrapped) == 1 and wrapped[0].name == function and len(value) == 2:
         return Found(wrapped, outside, 0, repairs)
-    return Found([ToolCall.model_construct(name=function, arguments=value)], outside, 0, repairs)
+    return Found([ToolCall(name=function, arguments=value)], outside, 0, repairs)
 
 
 def _skip(text: str, at: int) -> int:

@@ -73,7 +73,7 @@ def make_call(name: Any, arguments: Any) -> ToolCall | None:
     """Return a call from a name and an arguments object, None where they are of other types or the name is empty."""
     if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
         return None
-    return ToolCall.model_construct(name=name, arguments=arguments)
+    return ToolCall(name=name, arguments=arguments)
 
 
 def read_whole(text: str) -> Any:

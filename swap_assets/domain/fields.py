@@ -72,6 +72,9 @@ def compare(gold: list[Fields], predicted: list[Fields]) -> Comparison:
     Identical calls are paired first, which never costs a field: |g & p'| + |g' & p| <= |g| + |g' & p'| for g = p.
     What is left within a function is an assignment problem (scipy, Hungarian method).
     """
+    if gold == predicted:
+        count = sum(len(call.leaves) for call in gold)
+        return Comparison([(index, index) for index in range(len(gold))], [], [], count, count, count)
     free = dict(enumerate(predicted))
     pairs = []
     for index, call in enumerate(gold):
@@ -124,14 +127,14 @@ def same_arguments(gold: list[Fields], predicted: list[Fields]) -> bool:
 
 
 def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
-    """Whether an argument refers to the result of another of the calls, so that their order matters.
+    """Whether an argument refers to the result of an earlier one of the calls, so that their order matters.
 
     Hermes writes such a reference as `$functions.search.result`; `{{search.output}}` and `<search.result>` mean it too.
     """
     names = [call.name for call in calls]
     for index, call in enumerate(calls):
         texts = [value for value in fields_of(call).leaves.values() if isinstance(value, str)]
-        earlier = [name for other, name in enumerate(names) if other != index]
+        earlier = names[:index]
         if any(f"{name}.{word}" in text for text in texts for name in earlier for word in ("result", "output")):
             return True
     return False
@@ -155,18 +158,17 @@ def _assign(rows: list[int], columns: list[int], gold: list[Fields], predicted: 
 
 def _flatten(value: Any, path: Path, into: Leaves) -> None:
     """Write the fields under `path`; arguments nest at most `answers_literals.MAX_DEPTH` deep."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _flatten(inner, (*path, text_key(key)), into)
-        if not value:
-            into[path] = _EMPTY_OBJECT
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            _flatten(inner, (*path, index), into)
-        if not value:
-            into[path] = _EMPTY_LIST
-    else:
+    if not isinstance(value, dict | list | tuple):
         into[path] = _leaf(value)
+    elif not value:
+        into[path] = _EMPTY_OBJECT if isinstance(value, dict) else _EMPTY_LIST
+    else:
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            here = (*path, step if isinstance(step, int) else text_key(step))
+            if type(inner) is str:  # most fields are text: this spares them a call
+                into[here] = inner if inner.isascii() else text_key(inner)
+            else:
+                _flatten(inner, here, into)
 
 
 def _leaf(value: Any) -> Any:

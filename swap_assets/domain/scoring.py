@@ -28,6 +28,7 @@ from swap_assets.domain.scores import RowScore
 from swap_assets.domain.scoring_failures import Evidence, explain
 from swap_assets.domain.scoring_schema import calls_fit_schemas
 
+_FIGURES = ("name_match", "arguments_exact", "exact_match", "field_precision", "field_recall", "field_f1")
 _REFUSED = ParsedAnswer(compliant=False, valid_json=False, problems=("refused",))
 
 
@@ -97,18 +98,15 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
         strict_figures = _figures(gold, strict, strict_found, ordered=case.ordered, quiet=False)
     evidence = Evidence(case, parsed, gold, predicted, found, finish_reason)
     failure, difference = ("none", "") if figures["exact_match"] else explain(evidence)
-    figures_of_both = figures | {f"{name}_strict": value for name, value in strict_figures.items()}
-    values: dict[str, Any] = dict(
+    return RowScore(
         case_id=case.id,
         conversation_id=case.conversation_id,
         labels=case.labels,
         origin=case.origin,
-        scored=True,
         format_compliant=float(parsed.compliant),
         valid_json=_valid_json(case, parsed),
         schema_valid=_schema_valid(case, parsed),
         no_call_correct=None if gold else figures["exact_match"],
-        **figures_of_both,
         true_positives=found.true_positives,
         predicted_fields=_charged(found),
         gold_fields=found.gold,
@@ -119,8 +117,12 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
         extracted_calls=parsed.calls,
         first_difference=difference,
         failure=failure,
+        **_both_readings(figures, strict_figures),
     )
-    return RowScore.model_construct(**values)  # every value is made above: validating it again costs half the time
+
+
+def _both_readings(lenient: dict[str, float | None], strict: dict[str, float | None]) -> dict[str, Any]:
+    return lenient | {f"{name}_strict": value for name, value in strict.items()}
 
 
 def _figures(
@@ -131,6 +133,8 @@ def _figures(
         right = float(quiet and not predicted)
         fields = dict.fromkeys(("field_precision", "field_recall", "field_f1"), right)
         return {"name_match": None, "arguments_exact": None, "exact_match": right, **fields}
+    if gold == predicted:
+        return dict.fromkeys(_FIGURES, 1.0)
     precision = found.true_positives / found.predicted if found.predicted else 0.0
     recall = found.true_positives / found.gold
     return {

@@ -86,7 +86,8 @@ def _argument_difference(gold: Fields, predicted: Fields) -> tuple[FailureClass,
             return "missing_argument", f"{gold.name}: {_path(path)} is missing, expected {_shown(value)}"
         if path in predicted.leaves and predicted.leaves[path] != value:
             given = predicted.leaves[path]
-            kind = "wrong_type" if _loosely(value) == _loosely(given) else "wrong_value"
+            alike = type(_plain(value)) is not type(_plain(given)) and _loosely(value) == _loosely(given)
+            kind: FailureClass = "wrong_type" if alike else "wrong_value"
             return kind, f"{gold.name}: {_path(path)} should be {_shown(value)}, got {_shown(given)}"
     wanted_keys = {path[0] for path in gold.leaves if path}
     added = next((path for path in predicted.leaves if path and path[0] not in wanted_keys), None)

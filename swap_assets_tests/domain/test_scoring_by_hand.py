@@ -1,0 +1,49 @@
+"""The hand-worked cases, each a test whose name is its reason."""
+
+import pytest
+
+from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
+from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scores import RowScore
+from swap_assets.domain.scoring import score_record
+from swap_assets_tests.domain.scoring_cases import ALL_CASES, Case
+
+
+def score(case: Case) -> RowScore:
+    gold = EvalCase(
+        id="case",
+        conversation_id="conversation",
+        turn=1,
+        tools=tuple(ToolSpec.model_validate(tool) for tool in case.tools),
+        history=(),
+        gold_calls=tuple(ToolCall(name=name, arguments=arguments) for name, arguments in case.gold),
+        ordered=case.ordered,
+        origin="real",
+    )
+    record = PredictionRecord.model_validate(
+        {
+            "case_id": "case",
+            "conversation_id": "conversation",
+            "candidate_id": "any",
+            "contract": case.contract,
+            "request_hash": "",
+            "prompt_hash": "",
+            "text": case.answer,
+            "finish_reason": case.finish,
+        }
+    )
+    return score_record(gold, record)
+
+
+def test_there_are_at_least_sixty_hand_worked_cases_and_each_has_a_reason_of_its_own():
+    assert len(ALL_CASES) >= 60
+    assert len({case.why for case in ALL_CASES}) == len(ALL_CASES)
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=[case.why for case in ALL_CASES])
+def test_by_hand(case: Case):
+    found = score(case)
+    for name, expected in case.expect.items():
+        value = getattr(found, name)
+        same = value == pytest.approx(expected) if isinstance(expected, float) else value == expected
+        assert same, f"{name} should be {expected!r}, is {value!r}"
