@@ -15,7 +15,7 @@ from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.model import Frozen, content_hash
 
 NEAR_DUPLICATE = 0.8  # Jaccard index of word triples from which two requests count as the same
-_PERMUTATIONS = 64  # standard error of an estimate near 0.8: 0.05
+PERMUTATIONS = 64  # standard error of an estimate near 0.8: 0.05
 _CANDIDATES = 0.65  # LSH looks a little below the threshold, the exact index then decides
 _EXACT_PAIRS = 50  # closest pairs by estimate whose index is computed exactly
 _PASSAGE = re.compile(r"<passage>(.*?)(?:</passage>|$)", re.DOTALL)
@@ -83,20 +83,25 @@ def near_duplicates(conversations: Sequence[Conversation]) -> list[tuple[str, st
     if len(conversations) < 2:
         return []
     sets = {conversation.id: shingles(request_text(conversation)) for conversation in conversations}
-    index = MinHashLSH(threshold=_CANDIDATES, num_perm=_PERMUTATIONS)
+    index = MinHashLSH(threshold=_CANDIDATES, num_perm=PERMUTATIONS)
     pairs = []
-    for key, signature in zip(sets, _signatures(sets.values()), strict=True):
+    for key, signature in zip(sets, _minhashes(sets.values()), strict=True):
         found = [str(other) for other in index.query(signature)]
         pairs += [(other, key) for other in sorted(found) if similarity(sets[other], sets[key]) >= NEAR_DUPLICATE]
         index.insert(key, signature)
     return pairs
 
 
-def _signatures(sets: Iterable[frozenset[str]]) -> list[Any]:
+def signatures(sets: Iterable[frozenset[str]]) -> list[Any]:
+    """Return the MinHash signatures, arrays of `PERMUTATIONS` integers."""
+    return [minhash.hashvalues for minhash in _minhashes(sets)]
+
+
+def _minhashes(sets: Iterable[frozenset[str]]) -> list[Any]:
     from datasketch import MinHash
 
     encoded = [[shingle.encode("utf-8", "surrogatepass") for shingle in sorted(shingled)] for shingled in sets]
-    return list(MinHash.bulk(encoded, num_perm=_PERMUTATIONS, seed=1))
+    return list(MinHash.bulk(encoded, num_perm=PERMUTATIONS, seed=1))
 
 
 def check_leakage(training: Sequence[Conversation], held_out: Sequence[Conversation]) -> LeakageReport:
@@ -132,10 +137,9 @@ def _closest_by_estimate(trained: Sequence[frozenset[str]], held: Sequence[froze
     """Return index pairs (training, held-out) with the highest estimated similarity, the best per held-out row."""
     import numpy as np
 
-    left = np.array([signature.hashvalues for signature in _signatures(trained)])
-    right = np.array([signature.hashvalues for signature in _signatures(held)])
+    left = np.array(signatures(trained))
     found = []
-    for index, signature in enumerate(right):
+    for index, signature in enumerate(signatures(held)):
         equal = (left == signature).sum(axis=1)
         nearest = int(equal.argmax())
         found.append((-int(equal[nearest]), nearest, index))

@@ -1,0 +1,35 @@
+"""`swap-assets profile FILE`: what is in a file of conversations, before anybody trains or tests on it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swap_assets.backends.datasets import SourceError, load_source
+from swap_assets.cli.environment import fail
+from swap_assets.domain.profile import profile_source
+from swap_assets.domain.profile_markdown import profile_markdown
+from swap_assets.domain.sources import LocalSource
+
+_MANY_ROWS = 20_000  # from here on looking for near-duplicates takes more than ten seconds
+
+
+def profile(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="JSON, JSON Lines or Parquet, gzipped or not: Hermes, glaive, OpenAI logs, BFCL"),
+    ],
+    svg: Annotated[Path | None, typer.Option(help="also draw labels and lengths into this SVG file")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
+) -> None:
+    """Print counts per label, repairs, duplicates and lengths; what can't be read is counted by its reason."""
+    try:
+        loaded = load_source(LocalSource(path=tuple(map(str, files))))
+    except SourceError as error:
+        raise fail(str(error)) from None
+    made = profile_source(loaded, look_for_near_duplicates=loaded.rows_in < _MANY_ROWS)
+    typer.echo(made.model_dump_json(indent=2) if json else profile_markdown(made), nl=json)
+    if svg is not None:
+        from swap_assets.backends.datasets_plots import profile_svg
+
+        svg.write_text(profile_svg(made), encoding="utf-8")
