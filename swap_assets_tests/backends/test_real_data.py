@@ -107,8 +107,10 @@ def test_real_rows_split_exactly_without_leakage_and_fill_the_test_splits_first(
     repaired = {row.id for row in hermes.conversations if row.repairs}
     assert not repaired & {*split.test, *split.release, *split.reserve}
     fill = generate(fill_settings(GeneratorSettings(), rows=600, seed=42))
-    chosen = select(
-        "single_turn_test", conversations=hermes.conversations, split=split, sizes=TestSplitSizes(), fill=fill
-    )
+    rows, sizes = hermes.conversations, TestSplitSizes()
+    chosen = select("single_turn_test", conversations=rows, split=split, sizes=sizes, fill=fill)
     assert chosen.missing == {}
-    assert sum(chosen.real.values()) == len(split.test) + len(split.reserve)
+    held_out = {*split.test, *split.reserve}
+    cases = [case for row in rows if row.id in held_out for case in eval_cases(row)]
+    available = Counter(case.labels["single_turn"] for case in cases)
+    assert chosen.real == {label: min(available[label], count) for label, count in chosen.wanted.items()}
