@@ -1,0 +1,122 @@
+"""MLflow runs are always closed, and a new store survives processes that use it at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from swap_assets.backends.processes import WorkerError, run_worker
+from swap_assets.backends.specs import RUN_ID_FILE, Tracking, Weights
+from swap_assets.backends.tracking import mark_failed, prepare_store, tracked_run
+from swap_assets_tests.backends.test_training import run as run_training
+from swap_assets_tests.backends.test_training import spec_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    prepare_store(uri)
+    return uri
+
+
+def tracking(uri: str, name: str = "r") -> Tracking:
+    return Tracking(uri=uri, experiment="tests", run_name=name)
+
+
+def look_up(uri: str, run_id: str):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri).get_run(run_id)
+
+
+def test_a_run_holds_what_was_logged_and_is_finished(store: str, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    with tracked_run(tracking(store), params={"r": "16"}, tags={"candidate_id": "c", "empty": ""}) as run:
+        run.metrics({"f1": 0.5, "unmeasured": None})
+        run.curve("loss", {step: 1 / step for step in range(1, 1203)})
+        run.artifact(tmp_path / "note.txt")
+    found = look_up(store, run.id)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["r"] == "16" and found.data.tags["candidate_id"] == "c"
+    assert "empty" not in found.data.tags and "unmeasured" not in found.data.metrics
+    assert found.data.metrics["loss"] == pytest.approx(1 / 1202)
+    assert (Path(store.removeprefix("sqlite:///")).parent / "artifacts" / run.id / "artifacts" / "note.txt").is_file()
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError("broken"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
+def test_a_run_whose_work_breaks_off_is_closed_with_the_reason(store: str, error: BaseException, status: str) -> None:
+    with pytest.raises(type(error)), tracked_run(tracking(store)) as run:
+        raise error
+    found = look_up(store, run.id)
+    assert found.info.status == status
+    assert type(error).__name__ in found.data.tags["error"]
+
+
+def test_an_open_run_can_be_marked_failed_and_a_closed_one_stays(store: str) -> None:
+    with tracked_run(tracking(store)) as run:
+        mark_failed(store, run.id)
+        assert look_up(store, run.id).info.status == "FAILED"
+    assert look_up(store, run.id).info.status == "FINISHED"
+    mark_failed(store, run.id)
+    assert look_up(store, run.id).info.status == "FINISHED"
+
+
+def test_a_training_leaves_a_finished_run_with_settings_hashes_and_curves(
+    store: str, tiny: Weights, rows: Path
+) -> None:
+    spec = spec_for(tiny, rows).model_copy(update={"tracking": tracking(store, "training"), "partition": "tiny|s"})
+    result = run_training(spec, rows / "work")
+    found = look_up(store, result.mlflow_run_id)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["lora.r"] == "4" and found.data.params["training.epochs"] == "2"
+    assert found.data.tags["candidate_id"] == spec.candidate_id and found.data.tags["partition"] == "tiny|s"
+    assert found.data.tags["dataset_hash"] == result.dataset_hash
+    assert found.data.tags["prompt_hash"] == result.prompt_hash
+    assert found.data.metrics["train_loss"] == pytest.approx(result.loss_curve[-1].loss)
+    assert found.data.metrics["validation_loss"] == pytest.approx(result.validation_curve[-1].loss)
+
+
+def test_a_training_that_is_killed_leaves_no_run_open(store: str, tiny: Weights, rows: Path) -> None:
+    spec = spec_for(tiny, rows, epochs=100).model_copy(update={"tracking": tracking(store, "killed")})
+    folder = rows / "work"
+
+    def kill_when_training(_stream: str, line: str) -> None:
+        if line.startswith("step"):
+            children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+            for child in {int(number) for path in children for number in path.read_text().split()}:
+                if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(child, signal.SIGKILL)
+
+    with pytest.raises(WorkerError, match="killed by signal 9"):
+        run_worker(spec, workdir=folder, on_line=kill_when_training)
+    found = look_up(store, (folder / RUN_ID_FILE).read_text())
+    assert found.info.status == "FAILED"
+
+
+def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from swap_assets.backends.tracking import tracked_run; from swap_assets.backends.specs import *\n"
+        "for i in range(3):\n"
+        "    with tracked_run(Tracking(uri=sys.argv[1], experiment='e', run_name=str(i))) as run:\n"
+        "        run.metrics({'m': i})\n"
+    )
+    uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
+    began = time.monotonic()
+    children = [
+        subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    errors = [child.communicate(timeout=120)[1] for child in children]
+    assert [child.returncode for child in children] == [0] * 4, errors
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("e")
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 12 and {run.info.status for run in runs} == {"FINISHED"}
+    assert time.monotonic() - began < 100

@@ -1,0 +1,46 @@
+"""The worker under Dagster, on a real ephemeral instance."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from swap_assets.backends.specs import MergeSpec, Spec, Weights
+from swap_assets.defs.pipes import WorkerClient
+from swap_assets_tests.backends.test_specs import generate_spec
+
+pytestmark = pytest.mark.slow
+
+
+def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    @dg.asset
+    def answers(context: dg.AssetExecutionContext, worker: WorkerClient) -> dg.MaterializeResult:
+        result = worker.run(context, spec, workdir=folder)
+        return dg.MaterializeResult(metadata=result.model_dump(mode="json", include={"kind", "asked"}))
+
+    resources = {"worker": WorkerClient()}
+    return dg.materialize([answers], resources=resources, instance=instance, raise_on_error=False)
+
+
+def test_a_worker_runs_inside_an_asset_and_its_progress_is_in_the_log(tmp_path: Path) -> None:
+    from swap_assets.backends.generation_records import write_rows
+    from swap_assets_tests.fakes import tiny_model, weather_case
+
+    tiny = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")
+    write_rows(tmp_path / "cases.jsonl", [weather_case("Oslo"), weather_case("Riga")])
+    spec = generate_spec(tmp_path).model_copy(update={"weights": tiny, "max_new_tokens": 8, "threads": 1})
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = materialize(spec, tmp_path / "work", instance)
+        messages = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert run.success
+    assert run.asset_materializations_for_node("answers")[0].metadata["asked"].value == 2
+    assert any("2 cases, 0 answered already" in message for message in messages)
+
+
+def test_a_failing_worker_fails_the_step_with_the_end_of_its_stderr(tmp_path: Path) -> None:
+    spec = MergeSpec(candidate_id="c", weights=Weights(source="/m"), adapter=tmp_path / "none", output=tmp_path / "o")
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = materialize(spec, tmp_path / "work", instance)
+    failure = run.failure_data_for_node("answers")
+    assert failure and failure.user_failure_data and failure.user_failure_data.description
+    assert "train the adapter first" in failure.user_failure_data.description
