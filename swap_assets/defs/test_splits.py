@@ -1,5 +1,7 @@
 """The test splits of a scale, drawn from held-out rows; what they lack is filled with marked synthetic rows."""
 
+from functools import partial
+
 import dagster as dg
 
 from swap_assets.defs import metadata
@@ -57,14 +59,17 @@ def parallel_test(
 def _selected(
     name: str, context: dg.AssetExecutionContext, lab: Lab, split: DatasetSplit, conversations: Conversations
 ) -> Cases:
-    chosen = select(
+    choose = partial(
+        select,
         name,
         conversations=conversations,
         split=split,
         sizes=lab.experiment.scale(scale_of(context)).test_splits,
-        fill=lab.test_fill(),
         seed=lab.experiment.seed,
     )
+    chosen = choose()
+    if chosen.missing:
+        chosen = choose(fill=lab.test_fill())
     rows = [
         [label, str(wanted), str(chosen.real[label]), str(chosen.synthetic[label])]
         for label, wanted in chosen.wanted.items()

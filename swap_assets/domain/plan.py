@@ -28,7 +28,7 @@ HERMES_LENGTHS = TextLengths(prompt=3400, answer=200, basis="medians of Hermes c
 
 
 class PlannedTraining(Frozen):
-    """The adapters of one approach for one model at one scale; `gpu_hours` is None for miniatures."""
+    """The adapters of one approach for one model at one scale; `gpu_hours` is None where its size is not given."""
 
     model: str
     scale: str
@@ -99,7 +99,7 @@ def cases_of(sizes: TestSplitSizes) -> int:
     """Return the most cases that the test splits of a scale can hold."""
     single = sum(sizes.single_turn.model_dump().values())
     multi = sum(sizes.multi_turn.model_dump().values()) * TURNS_PER_CONVERSATION
-    return single + multi + sizes.per_domain * DOMAINS
+    return single + multi + sizes.per_domain * DOMAINS + sizes.no_call + sizes.parallel
 
 
 def _training(
@@ -109,7 +109,7 @@ def _training(
     entry: Scale = experiment.scale(scale)
     tokens = min((lengths.prompt + lengths.answer) / CHARACTERS_PER_TOKEN, settings.training.max_length)
     hours = None
-    if not experiment.small_model(model).miniature:
+    if experiment.small_model(model).parameters_billion:
         hours = len(settings.adapters) * training_hours(
             rows=entry.train,
             epochs=settings.training.epochs,

@@ -1,0 +1,181 @@
+"""The whole graph on a real ephemeral instance, with small random models and real processes, training and server."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from swap_assets.backends.artefacts import ArtefactStore
+from swap_assets.definitions import defs
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.decisions import Decision
+from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.lora_adapter import LoraAdapter, MergedModel
+from swap_assets.domain.report import Report
+from swap_assets.domain.track_data import TrackData
+from swap_assets_tests.fakes import tiny_model
+
+pytestmark = pytest.mark.slow
+SCALE_ASSETS = (
+    "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
+    "domain_diverse_test", "no_call_test", "parallel_test", "llm_baseline",
+)  # fmt: skip
+MODEL_ASSETS = (
+    "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
+    "paper_adapter", "fledgling_evaluation", "paper_evaluation",
+)  # fmt: skip
+
+
+class Laboratory:
+    """A folder in which the tests' experiment runs, and the instance that records it."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.folder, self.instance = folder, instance
+        self.store = ArtefactStore(folder / "state")
+
+    def materialize(self, *names: str, partition: str | None = None, run_config=None, raises: bool = True):
+        job = defs.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=[dg.AssetKey(name) for name in names],
+            partition_key=partition,
+            run_config=run_config,
+            raise_on_error=raises,
+        )
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("graph")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    for name, seed in (("little", 1), ("big", 2)):
+        tiny_model(folder / "models" / name, seed=seed)
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Laboratory(folder, instance)
+        made.materialize("hermes_conversations", "quarantined_conversations")
+        made.materialize(*SCALE_ASSETS, partition="tiny")
+        made.materialize(*MODEL_ASSETS, partition="little|tiny")
+        made.materialize("comparison_report", partition="tiny")
+        made.materialize("scale_up_decision", partition="tiny")
+        made.materialize("release_decision", partition="little|tiny")
+        yield made
+    patch.undo()
+
+
+def _metadata(laboratory, name):
+    event = laboratory.instance.get_latest_materialization_event(dg.AssetKey(name))
+    return event.asset_materialization.metadata
+
+
+def test_every_candidate_answered_every_test_row(laboratory):
+    cases = {
+        case.id
+        for name in SCALE_ASSETS
+        if name.endswith("_test")
+        for case in laboratory.store.read(name, "tiny", list[EvalCase])
+    }
+    for asset, partition in (("llm_baseline", "tiny"), ("slm_baseline", "little|tiny")):
+        evaluation = laboratory.store.read(asset, partition, Evaluation)
+        for result in evaluation.results.values():
+            assert {row.case_id for row in result.rows} == cases
+            assert result.summary.unscored == 0
+
+
+def test_the_paper_adapter_is_real_and_says_how_it_was_made(laboratory):
+    adapter = laboratory.store.read("paper_adapter", "little|tiny", LoraAdapter)
+    folder = Path(adapter.folder)
+    assert (folder / "adapter_model.safetensors").exists()
+    card = json.loads((folder / "swap_adapter.json").read_text())
+    assert card["prompt_hash"] == adapter.prompt_hash != ""
+    assert card["dataset_hash"] == adapter.dataset_hash != ""
+
+
+def test_the_fledgling_pair_is_one_candidate_with_a_score_in_each_track(laboratory):
+    assert laboratory.store.read("fine_tune_decision", "little|tiny", Decision).action == "train"
+    evaluation = laboratory.store.read("fledgling_evaluation", "little|tiny", Evaluation)
+    contracts = {track.value: result.summary.contract.value for track, result in evaluation.results.items()}
+    assert contracts == {"toolcall": "fledgling-toolcall", "structured": "fledgling-structured"}
+
+
+def test_where_no_training_is_needed_the_adapters_are_skipped_by_decision(laboratory):
+    decision = laboratory.store.read("fine_tune_decision", "little|tiny", Decision)
+    for asset in ("structured_track", "toolcall_track"):
+        value = laboratory.store.read(asset, "tiny", TrackData)
+        laboratory.store.write(asset, "small", value, kind=TrackData)
+    enough = decision.model_copy(update={"action": "skip", "verdict": "pass", "scale": "small"})
+    laboratory.store.write("fine_tune_decision", "little|small", enough, kind=Decision)
+    for asset in ("fledgling_structured_adapter", "fledgling_toolcall_adapter"):
+        laboratory.materialize(asset, partition="little|small")
+        skipped = laboratory.store.read(asset, "little|small", LoraAdapter)
+        assert (skipped.status, skipped.reason) == ("skipped", enough.reason)
+
+
+def test_the_report_names_the_model_that_nobody_materialised(laboratory):
+    report = laboratory.store.read("comparison_report", "tiny", Report)
+    statuses = {note.candidate_id: note.status for note in report.candidates}
+    assert statuses["little--tiny--paper--greedy--adapter"] == "evaluated"
+    assert statuses["little-r4--tiny--paper--greedy--adapter"] == "absent"
+    text = (laboratory.folder / "state/work/reports/tiny/report.md").read_text()
+    assert report.verdict in text
+    assert "Made by the tests." in text
+
+
+def test_every_asset_shows_a_person_something(laboratory):
+    for name in (*SCALE_ASSETS, *MODEL_ASSETS, "comparison_report", "scale_up_decision", "release_decision"):
+        assert len(_metadata(laboratory, name)) >= 3, name
+    assert "| metric |" in _metadata(laboratory, "llm_baseline")["toolcall_metrics"].value
+
+
+def test_the_success_criteria_stand_beside_the_evaluation(laboratory):
+    event = laboratory.instance.get_latest_materialization_event(dg.AssetKey("paper_evaluation"))
+    checks = laboratory.instance.get_records_for_run(
+        event.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    names = {
+        record.event_log_entry.dagster_event.event_specific_data.check_name
+        for record in checks
+        if record.event_log_entry.dagster_event.event_specific_data.asset_key == dg.AssetKey("paper_evaluation")
+    }
+    assert len(names) == 12
+
+
+def test_mlflow_holds_one_finished_run_for_each_training_and_evaluation(laboratory):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{laboratory.folder / 'state' / 'mlflow.db'}")
+    (experiment,) = [item for item in client.search_experiments() if item.name == "tests"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    kinds = sorted(run.data.tags["kind"] for run in runs)
+    assert kinds == ["evaluation"] * 4 + ["training"] * 3
+    for run in runs:
+        assert run.data.tags["candidate_id"]
+        assert run.data.tags["dataset_hash"]
+        assert run.data.tags["prompt_hash"]
+
+
+def test_merging_by_hand_without_a_pass_is_refused_and_an_override_is_recorded(laboratory):
+    decision = laboratory.store.read("release_decision", "little|tiny", Decision)
+    config = {"ops": {"merged_model": {"config": {"override_reason": "a test of merging", "override_by": "Ada"}}}}
+    if decision.action != "release":
+        refused = laboratory.materialize("merged_model", partition="little|tiny", raises=False)
+        assert not refused.success
+        assert "says wait" in refused.failure_data_for_node("merged_model").error.to_string()
+    laboratory.materialize("merged_model", partition="little|tiny", run_config=config)
+    merged = laboratory.store.read("merged_model", "little|tiny", MergedModel)
+    assert merged.override == "Ada: a test of merging"
+    assert merged.candidate_id.endswith("--merged")
+    for folder in merged.folders.values():
+        assert (Path(folder) / "model.safetensors").exists()
+
+
+def test_the_same_questions_again_change_no_data_version(laboratory):
+    def version():
+        event = laboratory.instance.get_latest_materialization_event(dg.AssetKey("slm_baseline"))
+        return event.asset_materialization.tags["dagster/data_version"]
+
+    before = version()
+    laboratory.materialize("slm_baseline", partition="little|tiny")
+    assert version() == before

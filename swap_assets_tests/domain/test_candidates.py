@@ -1,0 +1,27 @@
+"""A candidate's id is readable, goes both ways and is safe as a file name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
+
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)?", fullmatch=True)
+
+
+@given(model=NAMES, scale=NAMES, approach=NAMES, form=st.sampled_from(Form))
+def test_an_id_gives_the_same_candidate_back(model, scale, approach, form):
+    candidate = Candidate(model=model, scale=scale, approach=approach, form=form)
+    assert Candidate.from_id(candidate.id) == candidate
+
+
+def test_ids_are_readable():
+    assert hosted("gpt-4o", "small").id == "gpt-4o--small--none--greedy--hosted"
+    assert base("phi-4-mini", "small").id == "phi-4-mini--small--none--greedy--base"
+    assert tuned("phi-4-mini", "small", "paper").id == "phi-4-mini--small--paper--greedy--adapter"
+
+
+@pytest.mark.parametrize("text", ["", "a--b", "a--b--c--d--e--f", "a--b--c--d--nowhere"])
+def test_what_is_no_id_is_refused(text):
+    with pytest.raises(ValueError):
+        Candidate.from_id(text)

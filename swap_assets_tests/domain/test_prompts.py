@@ -1,0 +1,68 @@
+"""The one renderer: what each style says, and a hash that moves when the prompt does."""
+
+import json
+
+import pytest
+
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+from swap_assets.domain.prompts import PromptStyle, prompt_hash, render_messages, render_system, signature
+
+TOOL = ToolSpec(
+    name="book_table",
+    description="Book a table.",
+    parameters={
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "guests": {"type": "integer"},
+            "room": {"type": "string", "enum": ["inside", "garden"]},
+            "dishes": {"type": "array", "items": {"type": "string"}},
+            "at": {"type": "object", "properties": {"day": {"type": "string"}}},
+        },
+        "required": ["city", "guests"],
+    },
+)
+
+
+def test_a_signature_marks_what_is_optional_and_lists_choices():
+    assert signature(TOOL) == (
+        "book_table(city: string, guests: integer, room?: inside|garden, dishes?: string[], at?: {day: string})"
+    )
+
+
+def test_a_tool_without_a_schema_still_has_a_signature():
+    assert signature(ToolSpec(name="now")) == "now()"
+    assert signature(ToolSpec(name="f", parameters={"properties": {"x": True}})) == "f(x?: any)"
+
+
+def test_the_hermes_style_holds_the_schema_as_json_between_tools_tags():
+    text = render_system((TOOL,), Contract.HERMES, PromptStyle.HERMES)
+    body = text.split("<tools>\n")[1].split("\n</tools>")[0]
+    assert json.loads(body)[0]["function"]["parameters"] == TOOL.parameters
+
+
+def test_calls_and_responses_of_the_history_are_written_in_the_contract():
+    history = (
+        Turn(role="user", text="A table in Rome for 2"),
+        Turn(role="assistant", calls=(ToolCall(name="book_table", arguments={"city": "Rome", "guests": 2}),)),
+        Turn(role="tool", responses=(ToolResponse(name="book_table", content={"ok": True}),)),
+    )
+    messages = render_messages((TOOL,), history, contract=Contract.HERMES, style=PromptStyle.COMPACT)
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool"]
+    assert '{"name": "book_table", "arguments": {"city": "Rome", "guests": 2}}' in messages[2]["content"]
+    assert messages[3]["content"].startswith("<tool_response>")
+
+
+@pytest.mark.parametrize("style", PromptStyle)
+@pytest.mark.parametrize("contract", Contract)
+def test_every_style_says_how_to_answer_in_every_contract(style, contract):
+    assert len({render_system((TOOL,), other, style) for other in Contract}) == len(Contract)
+    assert render_system((TOOL,), contract, style)
+
+
+def test_the_hash_moves_with_contract_style_and_template_and_with_nothing_else():
+    hashes = {prompt_hash(contract, style) for contract in Contract for style in PromptStyle}
+    assert len(hashes) == len(Contract) * len(PromptStyle)
+    assert prompt_hash(Contract.HERMES, PromptStyle.HERMES) == prompt_hash(Contract.HERMES, PromptStyle.HERMES)
+    assert prompt_hash(Contract.HERMES, PromptStyle.HERMES, chat_template="a") not in hashes
