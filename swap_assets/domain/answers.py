@@ -12,7 +12,7 @@ import re
 from swap_assets.domain.answers_calls import lenient_calls, make_call, strict_call
 from swap_assets.domain.answers_literals import LiteralError, read_strict, without_lone_surrogates
 from swap_assets.domain.answers_markup import UNREADABLE, Found, find_bare, find_first_object, find_tagged
-from swap_assets.domain.contracts import Contract, ParsedAnswer
+from swap_assets.domain.contracts import Contract, ParsedAnswer, Track
 from swap_assets.domain.conversations import ToolCall
 
 MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict reading has no limit
@@ -20,6 +20,7 @@ MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict rea
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _NAMED_TAG = re.compile(r'<tool_call name="([^"<>]*+)">')
 _MARKUP = re.compile(r"[<\[]/?tool_call\b|\"(?:name|tool_name)\"\s*+:")
+_NO_CALLS = "[]"  # how the structured contract says that nothing is to be called
 _WRONG_FORM = "not written to the letter of the contract"
 
 
@@ -62,7 +63,7 @@ def _read_to_the_letter(contract: Contract, text: str, function: str) -> tuple[T
             calls = _one_value(contract, text, function)
     except LiteralError:
         calls = None
-    if calls is None and contract.track is Contract.HERMES.track and _is_plain_answer(text):
+    if calls is None and contract.track is Track.TOOLCALL and _is_plain_answer(text):
         return ()
     return calls
 
@@ -118,7 +119,8 @@ def _read_leniently(contract: Contract, text: str, function: str) -> ParsedAnswe
         strict_calls=(),
         text=found.text,
         compliant=False,
-        valid_json=found.json_valid and (bool(found.calls) or contract.track is Contract.HERMES.track),
+        valid_json=found.json_valid
+        and (bool(found.calls) or contract.track is Track.TOOLCALL or found.text == _NO_CALLS),
         unread=found.unread,
         problems=notes + found.problems or (_WRONG_FORM,),
     )
@@ -129,8 +131,8 @@ def _find_calls(contract: Contract, text: str) -> Found:
     if found.calls or found.unread:
         return found
     begun = text.lstrip().startswith(("{", "[{", "```")) or bool(_MARKUP.search(text))
-    if contract is Contract.FLEDGLING_STRUCTURED and text.strip().strip("`").removeprefix("json").strip() == "[]":
-        begun = False
+    if contract is Contract.FLEDGLING_STRUCTURED and found.text.removeprefix("json").strip() == _NO_CALLS:
+        return Found([], _NO_CALLS)
     return found._replace(unread=int(begun), problems=(UNREADABLE,) if begun else found.problems)
 
 
@@ -158,6 +160,7 @@ def read_reference(contract: Contract, text: str, *, function: str = "") -> tupl
         ValueError: the text holds a call that cannot be read: it must never be compared as if it were empty.
     """
     parsed = parse_answer(contract, text, function=function)
-    if parsed.unread or (not parsed.calls and parsed.problems and not parsed.text.strip()):
+    words = bool(parsed.text.strip()) and (contract.track is Track.TOOLCALL or parsed.text == _NO_CALLS)
+    if parsed.unread or not (parsed.calls or parsed.compliant or words):
         raise ValueError(f"the reference holds a call that cannot be read ({', '.join(parsed.problems)})")
     return parsed.calls

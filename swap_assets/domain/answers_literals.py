@@ -1,8 +1,9 @@
 """Reading one JSON value out of a text: strictly (RFC 8259), or tolerantly where a model wrote something near it.
 
 Tolerated, each named in `Literal.repairs`: Python repr (`{'a': True, 'b': None}`), bare keys, trailing commas, raw
-line breaks in strings, unknown escapes, NaN, duplicated keys (the last one counts), and closers that are missing at
-the end (`{"a": {"b": "x"`). A value that was cut in its middle is not guessed at: `"Par` may have been "Paris".
+line breaks in strings, unknown escapes, NaN, duplicated keys (the last one counts), and closers that are missing
+before a closing tag or fence (`{"a": {"b": "x"</tool_call>`). What was cut is not guessed at: `"Par` may have been
+"Paris", and behind `{"a": 1` another key may have stood; see `read_tolerant` for the one exception.
 
 The tolerant reader keeps its own stack: no depth of nesting can exhaust Python's, and every token is read by a
 pattern that cannot backtrack. Finding calls in an answer lives in `answers_markup`.
@@ -46,11 +47,18 @@ def read_strict(text: str, start: int = 0) -> Literal:
         raise LiteralError(str(error), start) from None
     if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH and _deeper_than_allowed(value):
         raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", start)
-    return Literal(without_lone_surrogates(value) if "\\u" in text else value, end)
+    return Literal(without_lone_surrogates(value) if text.find("\\u", start, end) >= 0 else value, end)
 
 
-def read_tolerant(text: str, start: int = 0) -> Literal:
+def read_tolerant(text: str, start: int = 0, *, whole: frozenset[str] | None = None) -> Literal:
     """Read the value that begins at `start` (blanks allowed before it), tolerating what the module's top lists.
+
+    Args:
+        text: the text.
+        start: where in it the value begins.
+        whole: keys whose values must be complete. With it, closers may be missing at the end of the text as long as
+            none of them belongs inside such a value: of `{"name": "f", "arguments": {"a": 1}` only the outer brace
+            is missing, and nothing that counts. Without it, a value that the text's end cuts is refused.
 
     Raises:
         LiteralError: nothing readable begins here, or what begins here was cut in the middle of a value.
@@ -59,7 +67,7 @@ def read_tolerant(text: str, start: int = 0) -> Literal:
     try:
         return read_strict(text, start)
     except LiteralError:
-        return _Reader(text, start).read()
+        return _Reader(text, start, whole).read()
 
 
 def skip_blank(text: str, start: int) -> int:
@@ -86,6 +94,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
 _WORD = re.compile(r"[-+]?[A-Za-z_$][\w$]*+")
 _BARE_KEY = re.compile(r"[A-Za-z_$][\w$-]*+(?=\s*:)")
 _CLOSING_MARK = re.compile(r"</|```|\Z")
+CLOSERS_MISSING = "closing brackets missing"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\n": ""}
@@ -111,8 +120,9 @@ class _Frame:
 class _Reader:
     """The tolerant reader: one pass, its own stack, a bounded number of tokens."""
 
-    def __init__(self, text: str, start: int) -> None:
+    def __init__(self, text: str, start: int, whole: frozenset[str] | None) -> None:
         self.text = text
+        self.whole = whole
         self.at = start
         self.stack: list[_Frame] = []
         self.repairs: dict[str, None] = {}
@@ -231,11 +241,22 @@ class _Reader:
         if char == frame.closer:
             self.at += 1
         elif _CLOSING_MARK.match(self.text, self.at):
-            self._repair("closing brackets missing at the end")
+            self._close_missing()
         else:
             raise LiteralError("expected ',' or a closing bracket", self.at)
         self.stack.pop()
         return True, frame.value
+
+    def _close_missing(self) -> None:
+        """Allow a closer to be missing.
+
+        Raises:
+            LiteralError: the text ends here, and what it cuts may have gone on.
+        """
+        inside = [frame.key for frame in self.stack[:-1] if isinstance(frame.value, dict)]
+        if self.at >= len(self.text) and (self.whole is None or not self.whole.isdisjoint(map(str, inside))):
+            raise LiteralError("cut before its end", self.at)
+        self._repair(CLOSERS_MISSING)
 
     def _repair(self, what: str) -> None:
         self.repairs[what] = None

@@ -10,11 +10,12 @@ import html
 import re
 from typing import Any, NamedTuple
 
-from swap_assets.domain.answers_calls import lenient_calls, make_call
-from swap_assets.domain.answers_literals import LiteralError, read_tolerant, skip_blank
+from swap_assets.domain.answers_calls import WHOLE, lenient_calls, make_call
+from swap_assets.domain.answers_literals import CLOSERS_MISSING, LiteralError, read_tolerant, skip_blank
 from swap_assets.domain.conversations import ToolCall
 
-MAX_FAILED_STARTS = 200  # brackets in prose that open no value, before the search gives up
+MAX_FAILED_STARTS = 200  # brackets in prose that open no value, before the search gives up,
+MAX_WASTED_CHARS = 500_000  # or what was read behind them in vain: half a second at most
 
 _OPEN = re.compile(r"[<\[]tool_call\b")
 _CLOSE = "</tool_call>"
@@ -75,7 +76,7 @@ def find_bare(text: str) -> Found:
     calls: list[ToolCall] = []
     problems: dict[str, None] = {}
     outside, at = [], 0
-    for start, value, end, repairs in _values(text):
+    for start, value, end, repairs in _values(text, WHOLE):
         calls_here = lenient_calls(value, tagged=False)
         if calls_here:
             calls += calls_here
@@ -88,23 +89,24 @@ def find_bare(text: str) -> Found:
 
 def find_first_object(text: str) -> tuple[dict[str, Any], tuple[str, ...], str] | None:
     """Return the first JSON object in a text, what was tolerated to read it, and the text outside it."""
-    for start, value, end, repairs in _values(text):
+    for start, value, end, repairs in _values(text, None):
         if isinstance(value, dict):
             return value, repairs, _prose(text[:start] + text[end:])
     return None
 
 
-def _values(text: str) -> list[tuple[int, Any, int, tuple[str, ...]]]:
+def _values(text: str, whole: frozenset[str] | None) -> list[tuple[int, Any, int, tuple[str, ...]]]:
     """Read every object or list that stands in a text, left to right, none inside another."""
-    found, failed, at = [], 0, 0
-    while failed < MAX_FAILED_STARTS:
+    found, failed, wasted, at = [], 0, 0, 0
+    while failed < MAX_FAILED_STARTS and wasted < MAX_WASTED_CHARS:
         bracket = _BRACKET.search(text, at)
         if not bracket:
             break
         try:
-            value, at, repairs = read_tolerant(text, bracket.start())
+            value, at, repairs = read_tolerant(text, bracket.start(), whole=whole)
             found.append((bracket.start(), value, at, repairs))
-        except LiteralError:
+        except LiteralError as error:
+            wasted += error.offset - bracket.start()
             failed, at = failed + 1, bracket.end()
     return found
 
@@ -116,17 +118,21 @@ class _Tag:
         self.text = text
         self.at = at
         self.problems: dict[str, None] = {}
+        self.whole: frozenset[str] | None = WHOLE
 
     def read(self) -> list[ToolCall]:
         """Return the calls of the tag; [] where nothing in it could be read."""
         attributes = self._attributes()
         tag_end = _TAG_END.match(self.text, self.at)
         self.at = tag_end.end() if tag_end else self.at
+        named = "name" in attributes
+        self.whole = None if named else WHOLE
         values = [] if tag_end and tag_end.group(1) else self._body(optional=len(attributes) > 1)
-        if "name" in attributes:
+        if named:
             calls = self._named_call(attributes, values)
         else:
-            calls = [call for value in values for call in lenient_calls(value, tagged=True)]
+            tagged = CLOSERS_MISSING not in self.problems
+            calls = [call for value in values for call in lenient_calls(value, tagged=tagged)]
         if not calls:
             self._note(UNREADABLE)
         return calls
@@ -188,9 +194,10 @@ class _Tag:
             if value is None:
                 break
             values.append(value)
-        close = self.text.find(_CLOSE, self.at)
         following = _OPEN.search(self.text, self.at)
-        end = min(offset for offset in (close, following.start() if following else -1, len(self.text)) if offset >= 0)
+        end = following.start() if following else len(self.text)
+        close = self.text.find(_CLOSE, self.at, end)
+        end = close if close >= 0 else end
         if optional and not values and end != close:
             self.at = start  # an attribute tag without a closing one: what follows is prose
             return values
@@ -214,7 +221,7 @@ class _Tag:
         if self.text[self.at : self.at + 1] not in ("{", "[", '"'):
             return None
         try:
-            value, self.at, repairs = read_tolerant(self.text, self.at)
+            value, self.at, repairs = read_tolerant(self.text, self.at, whole=self.whole)
         except LiteralError:
             return None
         self._note(*repairs)
@@ -226,7 +233,7 @@ class _Tag:
         if not first:
             return []
         try:
-            value, _, repairs = read_tolerant(body, first.start())
+            value, _, repairs = read_tolerant(body, first.start(), whole=self.whole)
             self._note("text before a call's JSON", *repairs)
         except LiteralError:
             value = self._variants(body[first.start() :])

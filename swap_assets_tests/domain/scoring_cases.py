@@ -101,10 +101,22 @@ FORMATS = [
         PERFECT,
     ),
     Case(
-        "only closers are missing: the call is beyond doubt",
+        "only the closers around the arguments are missing: the call is beyond doubt",
+        [("weather", {"city": "Oslo"})],
+        '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}',
+        PERFECT | {"format_compliant": 0.0, "valid_json": 0.0},
+    ),
+    Case(
+        "a brace left out before the closing tag: the model had finished, the call is beyond doubt",
+        [("weather", {"city": "Oslo"})],
+        tag('{"name": "weather", "arguments": {"city": "Oslo"}'),
+        PERFECT | {"format_compliant": 0.0, "valid_json": 0.0},
+    ),
+    Case(
+        "arguments cut between two fields are not guessed at: more may have followed",
         [("weather", {"city": "Oslo"})],
         '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"',
-        PERFECT | {"format_compliant": 0.0, "valid_json": 0.0},
+        NOTHING_RIGHT | {"failure": "unreadable"},
     ),
     Case(
         "a text cut in its middle is not guessed at: Os may have been Oslo",

@@ -1,0 +1,139 @@
+"""Intervals and tests against values worked out elsewhere, and what they must say about little evidence."""
+
+import numpy as np
+import pytest
+
+from swap_assets.domain.scores import RowScore
+from swap_assets.domain.statistics import (
+    PairedDifference,
+    conversations_needed,
+    holm,
+    mcnemar_exact,
+    mean_interval,
+    non_inferiority,
+    nothing_seen,
+    paired_difference,
+    wilson,
+)
+
+
+def rows(values: list[float | None], *, per_conversation: int = 1, exact: bool = False) -> list[RowScore]:
+    return [
+        RowScore(
+            case_id=f"case {index}",
+            conversation_id=f"conversation {index // per_conversation}",
+            origin="real",
+            field_f1=value,
+            exact_match=None if value is None else float(value == 1.0) if exact else 0.0,
+        )
+        for index, value in enumerate(values)
+    ]
+
+
+def difference(slm: list[float | None], llm: list[float | None], **options) -> PairedDifference:
+    found = paired_difference(rows(slm, **options), rows(llm, **options))
+    assert found is not None
+    return found
+
+
+def test_wilson_is_what_statsmodels_says():
+    from statsmodels.stats.proportion import proportion_confint
+
+    for successes, trials in [(0, 10), (7, 10), (50, 50), (490, 500)]:
+        assert wilson(successes, trials) == pytest.approx(proportion_confint(successes, trials, method="wilson"))
+
+
+def test_mcnemar_is_what_statsmodels_says():
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    for only_a, only_b in [(0, 5), (3, 9), (10, 10), (1, 0)]:
+        expected = mcnemar([[20, only_a], [only_b, 5]], exact=True).pvalue
+        assert mcnemar_exact(only_a, only_b) == pytest.approx(expected)
+    assert mcnemar_exact(0, 0) == 1.0
+
+
+def test_holm_is_what_statsmodels_says_and_keeps_the_order():
+    from statsmodels.stats.multitest import multipletests
+
+    values = [0.03, 0.001, 0.04, 0.2]
+    assert holm(values) == pytest.approx(list(multipletests(values, method="holm")[1]))
+
+
+def test_rows_of_one_conversation_do_not_count_as_independent():
+    generator = np.random.default_rng(1)
+    of_conversation = generator.random(40)
+    alone = mean_interval(np.repeat(of_conversation, 5), np.arange(200))
+    together = mean_interval(np.repeat(of_conversation, 5), np.repeat(np.arange(40), 5))
+    assert together[1] - together[0] > 2 * (alone[1] - alone[0])
+
+
+def test_many_conversations_get_the_interval_of_the_normal_distribution():
+    generator = np.random.default_rng(1)
+    values = generator.random(5_000)
+    low, high, method = mean_interval(values, np.arange(5_000))
+    half = 1.96 * values.std(ddof=1) / np.sqrt(5_000)
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=1e-4)
+    assert "normal" in method
+
+
+def test_ten_equal_rows_prove_little():
+    low, high, _ = mean_interval(np.ones(10), np.arange(10))
+    assert low == pytest.approx(1 - nothing_seen(10)) == pytest.approx(0.6915, abs=1e-4)
+    assert high > 1.0
+
+
+def test_identical_answers_on_few_rows_do_not_show_that_nothing_is_lost():
+    few, many = difference([1.0] * 50, [1.0] * 50), difference([1.0] * 100, [1.0] * 100)
+    assert few.difference == 0.0 and not non_inferiority(few, 0.05).shown
+    assert non_inferiority(many, 0.05).shown
+
+
+def test_a_difference_is_slm_minus_llm_on_the_rows_that_both_answered():
+    found = difference([1.0, 0.5, None, 0.0], [0.5, 0.5, 1.0, None])
+    assert (found.rows, found.left_out) == (2, 2)
+    assert (found.mean_a, found.mean_b, found.difference) == (0.75, 0.5, 0.25)
+
+
+def test_no_common_row_gives_no_difference_and_other_cases_are_an_error():
+    assert paired_difference(rows([None]), rows([1.0])) is None
+    with pytest.raises(ValueError, match="identical rows"):
+        paired_difference(rows([1.0]), rows([1.0, 1.0]))
+
+
+def test_a_conversation_is_won_only_where_all_its_rows_are_exact():
+    found = difference([1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 1.0, 1.0], per_conversation=2, exact=True)
+    assert (found.only_a, found.only_b, found.conversations) == (1, 1, 2)
+
+
+def test_the_same_seed_gives_the_same_interval_to_the_digit():
+    generator = np.random.default_rng(3)
+    slm, llm = generator.random(60).tolist(), generator.random(60).tolist()
+    assert difference(slm, llm) == difference(slm, llm)
+
+
+def test_clearly_better_is_superior_and_clearly_worse_is_worse():
+    generator = np.random.default_rng(3)
+    good, bad = (0.8 + 0.1 * generator.random(80)).tolist(), (0.2 + 0.1 * generator.random(80)).tolist()
+    better, worse = non_inferiority(difference(good, bad), 0.05), non_inferiority(difference(bad, good), 0.05)
+    assert better.superior and better.shown and better.p_value < 1e-6
+    assert worse.worse and not worse.shown and worse.conversations_needed is None
+
+
+def test_a_margin_must_be_positive():
+    with pytest.raises(ValueError, match="positive"):
+        non_inferiority(difference([1.0], [1.0]), 0.0)
+
+
+def test_the_conversations_needed_reach_80_percent_power_when_simulated():
+    deviation, distance = 0.3, 0.05
+    needed = conversations_needed(distance, deviation)
+    assert needed == 283
+    generator = np.random.default_rng(7)
+    samples = generator.normal(distance, deviation, size=(4_000, needed))
+    lower = samples.mean(axis=1) - 1.96 * samples.std(axis=1, ddof=1) / np.sqrt(needed)
+    assert 0.77 < float((lower > 0).mean()) < 0.83
+
+
+def test_no_number_of_rows_shows_what_is_not_so():
+    assert conversations_needed(0.0, 0.3) is None
+    assert conversations_needed(-0.02, 0.3) is None
