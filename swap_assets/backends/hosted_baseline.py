@@ -23,9 +23,15 @@ class _Server(NamedTuple):
 
 
 def hosted_answers(
-    bench: Workbench, candidate: Candidate, cases: Sequence[EvalCase], *, say: Callable[[str], None]
+    bench: Workbench,
+    candidate: Candidate,
+    cases: Sequence[EvalCase],
+    *,
+    tracks: Sequence[Track] = tuple(Track),
+    purpose: str = "answers",
+    say: Callable[[str], None],
 ) -> dict[Track, list[PredictionRecord]]:
-    """Return the hosted model's records for each track, in the order of the cases.
+    """Return the hosted model's records for each track, in the order of the cases; `purpose` names their folder.
 
     Raises:
         HostedError: the model cannot be asked; one sentence that says what to do.
@@ -33,9 +39,9 @@ def hosted_answers(
     """
     answers: dict[Track, list[PredictionRecord]] = {}
     with _server(bench, candidate) as server:
-        for track in Track:
+        for track in tracks:
             contract = bench.baseline_contract(track)
-            folder = bench.store.work("answers", candidate.id, contract.value)
+            folder = bench.store.work(purpose, candidate.id, contract.value)
             done = ask_hosted(
                 bench.experiment.hosted_model,
                 cases,

@@ -85,15 +85,15 @@ class Workbench:
         cases: Sequence[EvalCase],
         *,
         adapter: Path | None = None,
-        weights: Weights | None = None,
+        purpose: str = "answers",
     ) -> tuple[GenerateSpec, Path]:
         """Write the cases and return the spec of a local candidate's answers with its folder."""
         entry = self.experiment.small_model(candidate.model)
-        folder = self.store.work("answers", candidate.id, contract.value)
+        folder = self.store.work(purpose, candidate.id, contract.value)
         spec = GenerateSpec(
             candidate_id=candidate.id,
             partition=f"{candidate.model}|{candidate.scale}",
-            weights=weights or self.weights(candidate.model),
+            weights=self.weights(candidate.model),
             adapter=adapter,
             cases_file=write_lines(folder / "cases.jsonl", cases),
             contract=contract,

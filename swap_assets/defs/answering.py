@@ -25,6 +25,7 @@ def local_evaluation(
     candidate: Candidate,
     cases: list[EvalCase],
     answers_with: AnswersWith,
+    purpose: str = "answers",
 ) -> Evaluation:
     """Ask a local candidate every case in each track, one process a track, and return its evaluation."""
     results: dict[Track, TrackResult] = {}
@@ -32,7 +33,7 @@ def local_evaluation(
     with lab.recording_failure(context):
         lab.require_model(candidate.model)
         for track, (contract, adapter) in answers_with.items():
-            spec, folder = lab.bench.generation(candidate, contract, cases, adapter=adapter)
+            spec, folder = lab.bench.generation(candidate, contract, cases, adapter=adapter, purpose=purpose)
             done = worker.run(context, spec, workdir=folder)
             assert done.kind == "generate"
             artefacts.append(done.artefact_hash)

@@ -3,13 +3,15 @@
 import dagster as dg
 
 from swap_assets.defs import metadata
+from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.defs.training import MODEL_PROCESS_POOL
 from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.decisions import Decision, Override
-from swap_assets.domain.gates import release
+from swap_assets.domain.evaluation import Evaluation, measure
+from swap_assets.domain.gates import DECIDING_TRACK, may_open_sealed, nominate, release
 from swap_assets.domain.lora_adapter import MergedModel
 
 _EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
@@ -29,13 +31,49 @@ class MergeConfig(dg.Config):
         return Override(reason=self.override_reason, by=self.override_by)
 
 
-@dg.asset(partitions_def=MODELS_AND_SCALES, deps=_EVIDENCE, kinds={"python"})
-def release_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Decision]:
-    """Whether the model's best candidate may replace the LLM: only when it is shown to be no worse."""
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES,
+    deps=[*_EVIDENCE, *_ADAPTERS, "dataset_split", "hermes_conversations"],
+    pool=MODEL_PROCESS_POOL,
+    kinds={"python"},
+)
+def release_decision(
+    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient
+) -> dg.MaterializeResult[Decision]:
+    """Whether the model's best candidate may replace the LLM: only when sealed rows show that it is no worse."""
     model, scale = model_and_scale_of(context)
     evidence = lab.evidence(scale)
-    decision = release(evidence.of_model(model), evidence.llm, lab.experiment.gates, model=model, scale=scale)
+    candidates, llm, policy = evidence.of_model(model), evidence.llm, lab.experiment.gates
+    best = nominate(candidates, llm, policy)
+    sealed = None
+    if best and may_open_sealed(best, policy):
+        sealed = _sealed(context, lab, worker, chosen=Candidate.from_id(best.candidate_id), llm=llm.candidate)
+    decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
     return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))
+
+
+def _sealed(
+    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, *, chosen: Candidate, llm: Candidate
+) -> tuple[Evaluation, Evaluation] | None:
+    """Ask the chosen candidate and the LLM the sealed rows; None where the experiment keeps none."""
+    cases = lab.sealed_cases(chosen.scale)
+    if not cases:
+        return None
+    adapters = [item for item in lab.adapters_of(chosen) if item.contract.track is DECIDING_TRACK]
+    contract, folder = adapters[0][1:] if adapters else (lab.bench.baseline_contract(DECIDING_TRACK), None)
+    ours = local_evaluation(
+        context,
+        lab,
+        worker,
+        candidate=chosen,
+        cases=cases,
+        answers_with={DECIDING_TRACK: (contract, folder)},
+        purpose="sealed",
+    )
+    records = lab.hosted_answers(llm, cases, tracks=[DECIDING_TRACK], purpose="sealed", log=context.log.info)
+    answers = records[DECIDING_TRACK]
+    measured = measure(llm, lab.bench.baseline_contract(DECIDING_TRACK), cases=cases, records=answers)
+    return ours, Evaluation(candidate=llm, results={DECIDING_TRACK: measured}, dataset_hash=ours.dataset_hash)
 
 
 @dg.asset(

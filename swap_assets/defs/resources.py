@@ -20,7 +20,8 @@ from swap_assets.backends.provenance import file_hash, git_commit, versions
 from swap_assets.backends.specs import WorkerResult
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.capabilities import eval_cases
+from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.decisions import Decision, Override
 from swap_assets.domain.evaluation import Evaluation, union_of_cases
@@ -32,6 +33,7 @@ from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.report import Report
 from swap_assets.domain.report_markdown import to_markdown
 from swap_assets.domain.sources import HubSource, LoadedSource, SyntheticSource
+from swap_assets.domain.splits import DatasetSplit
 from swap_assets.domain.synthetic import GeneratorSettings, fill_settings, generate
 
 Done = WorkerResult
@@ -61,6 +63,7 @@ class AdapterFolder(NamedTuple):
     """A trained adapter of a candidate and where it lies."""
 
     name: str
+    contract: Contract
     path: Path
 
 
@@ -100,6 +103,12 @@ class Lab(dg.ConfigurableResource):
         """Return every test case of a scale once, with the labels of all the splits it serves."""
         return union_of_cases(*(self.store.read(name, scale, list[EvalCase]) for name in TEST_SPLITS))
 
+    def sealed_cases(self, scale: str) -> list[EvalCase]:
+        """Return the cases of the sealed release test; release_decision alone calls this."""
+        split = self.store.read("dataset_split", scale, DatasetSplit)
+        rows = {row.id: row for row in self.store.read("hermes_conversations", None, list[Conversation])}
+        return [case for name in split.release for case in eval_cases(rows[name])]
+
     def test_fill(self) -> Iterator[Conversation]:
         """Generate synthetic test-pool rows, for what held-out rows leave short."""
         source = self.experiment.source
@@ -126,11 +135,17 @@ class Lab(dg.ConfigurableResource):
             raise dg.Failure(description=refusal, allow_retries=False)
 
     def hosted_answers(
-        self, candidate: Candidate, cases: Sequence[EvalCase], *, log: Callable[[str], None]
+        self,
+        candidate: Candidate,
+        cases: Sequence[EvalCase],
+        *,
+        tracks: Sequence[Track] = tuple(Track),
+        purpose: str = "answers",
+        log: Callable[[str], None],
     ) -> dict[Track, list[PredictionRecord]]:
-        """Ask the hosted model every case in every track."""
+        """Ask the hosted model every case in each track."""
         with self.explained(RuntimeError):
-            return hosted_answers(self.bench, candidate, cases, say=log)
+            return hosted_answers(self.bench, candidate, cases, tracks=tracks, purpose=purpose, say=log)
 
     def read_predictions(self, path: Path) -> list[PredictionRecord]:
         """Read what a model process answered."""
@@ -153,7 +168,7 @@ class Lab(dg.ConfigurableResource):
             if self.store.exists(asset, key, LoraAdapter)
         ]
         return [
-            AdapterFolder(item.name, Path(item.folder))
+            AdapterFolder(item.name, item.contract, Path(item.folder))
             for item in found
             if item.candidate_id == candidate.id and item.status == "trained"
         ]

@@ -11,11 +11,15 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 Action = Literal["train", "skip", "scale_up", "iterate", "release", "wait"]
 
 
+_ROWS = {"test": "rows", "release_test": "sealed rows"}
+
+
 class Contrast(Frozen):
     """An SLM candidate against the LLM on identical rows, for one metric of one track.
 
     `delta_points` is LLM - SLM in points (100 x a share), as the guide has it; `low_points` and `high_points` are its
-    95 % interval. `percent_of_llm` is relative, None where the LLM's value is 0.
+    95 % interval. `on` says which rows: the test rows, or the sealed ones that only a release reads.
+    `percent_of_llm` is relative, None where the LLM's value is 0.
     """
 
     candidate_id: str
@@ -28,6 +32,7 @@ class Contrast(Frozen):
     low_points: float
     high_points: float
     rows: int
+    on: Literal["test", "release_test"] = "test"
 
     @property
     def percent_of_llm(self) -> float | None:
@@ -40,7 +45,7 @@ class Contrast(Frozen):
         return (
             f"{self.candidate_id} is {abs(self.delta_points):.1f} points {side} {self.reference_id} on "
             f"{self.metric} ({100 * self.slm:.1f} against {100 * self.llm:.1f}; 95 % interval of LLM - SLM "
-            f"{self.low_points:+.1f} to {self.high_points:+.1f}, {self.rows} rows)"
+            f"{self.low_points:+.1f} to {self.high_points:+.1f}, {self.rows} {_ROWS[self.on]})"
         )
 
 

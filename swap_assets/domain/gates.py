@@ -101,28 +101,56 @@ def scale_up(
     )
 
 
+def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
+    """Return the contrast of the candidate that is nearest to the LLM or furthest ahead on the test rows."""
+    evaluated = [item for item in candidates if item.status == "evaluated"]
+    found, _ = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
+
+
+def may_open_sealed(best: Contrast | None, policy: GatePolicy) -> bool:
+    """Whether the sealed rows are worth asking: not for a candidate that the test rows show to be worse for sure."""
+    return best is not None and _release_verdict(best, policy) != "fail"
+
+
 def release(
-    candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, model: str, scale: str
+    candidates: Sequence[Evaluation],
+    llm: Evaluation,
+    policy: GatePolicy,
+    *,
+    model: str,
+    scale: str,
+    sealed: tuple[Evaluation, Evaluation] | None = None,
 ) -> Decision:
-    """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse."""
+    """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse.
+
+    The best of several candidates on the test rows is partly the luckiest one (the winner's curse), so what counts is
+    `sealed`: the nominated candidate's and the LLM's evaluation on rows that nothing else has read. Without them
+    nothing is released.
+    """
     rule = policy.release
     evaluated = [item for item in candidates if item.status == "evaluated"]
-    found, missing = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
-    best = min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
-    incomplete = [_incomplete(item) for item in [*evaluated, llm] if _incomplete(item)]
-    verdict = _release_verdict(best, policy) if not incomplete else "inconclusive"
+    metric = metric_read(policy.primary_metric, policy)
+    found, missing = _contrasts(evaluated, llm, [metric])
+    best = nominate(candidates, llm, policy)
+    judged = contrast(*sealed, metric) if sealed else None
+    if judged:
+        judged = judged.model_copy(update={"on": "release_test"})
+        found.append(judged)
+    incomplete = [text for item in (*evaluated, llm, *(sealed or ())) if (text := _incomplete(item))]
+    verdict = _final_verdict(best, judged, policy) if not incomplete else "inconclusive"
     return Decision(
         name="release_decision",
         model=model,
         scale=scale,
         rule=(
-            f"release when LLM - SLM is at most {rule.max_delta_points:g} points and SLM - LLM is above "
-            f"-{rule.margin_points:g} points with 95 % confidence, on {policy.primary_metric}"
+            f"release when, on sealed rows, LLM - SLM is at most {rule.max_delta_points:g} points and SLM - LLM is "
+            f"above -{rule.margin_points:g} points with 95 % confidence, on {policy.primary_metric}"
         ),
         thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
         verdict=verdict,
         action="release" if verdict == "pass" else "wait",
-        reason=_release_reason(best, verdict, policy, incomplete),
+        reason=_release_reason(judged or best, judged is not None, verdict, policy, incomplete),
         candidates=(best.candidate_id,) if best else (),
         contrasts=tuple(found),
         missing=(*missing, *incomplete),
@@ -157,12 +185,16 @@ def _worst(verdicts: Sequence[Verdict]) -> Verdict:
     return "inconclusive" if "inconclusive" in verdicts else "pass"
 
 
-def _release_verdict(best: Contrast | None, policy: GatePolicy) -> Verdict:
-    if best is None:
-        return "inconclusive"
-    if best.delta_points <= policy.release.max_delta_points and best.high_points < policy.release.margin_points:
+def _final_verdict(best: Contrast | None, judged: Contrast | None, policy: GatePolicy) -> Verdict:
+    if judged:
+        return _release_verdict(judged, policy)
+    return "fail" if best and _release_verdict(best, policy) == "fail" else "inconclusive"
+
+
+def _release_verdict(item: Contrast, policy: GatePolicy) -> Verdict:
+    if item.delta_points <= policy.release.max_delta_points and item.high_points < policy.release.margin_points:
         return "pass"
-    return "fail" if best.low_points > policy.release.max_delta_points else "inconclusive"
+    return "fail" if item.low_points > policy.release.max_delta_points else "inconclusive"
 
 
 def _incomplete(item: Evaluation) -> str:
@@ -203,17 +235,22 @@ def _scale_up_reason(found: Sequence[Contrast], admitted: Sequence[str], share: 
     return f"{opening}; {names} may be at the {share:g} % asked for or above: go on to scale '{next_scale}'."
 
 
-def _release_reason(best: Contrast | None, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]) -> str:
-    if best is None:
+def _release_reason(
+    item: Contrast | None, on_sealed_rows: bool, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
+) -> str:
+    if item is None:
         return "No candidate of this model has been evaluated beside the LLM: wait."
     if incomplete:
-        return f"{best.sentence()}; but {incomplete[0]}: wait."
+        return f"{item.sentence()}; but {incomplete[0]}: wait."
+    margin = f"{policy.release.margin_points:g} points"
     ending = {
-        "pass": f"no worse than the LLM within the margin of {policy.release.margin_points:g} points: release",
+        "pass": f"no worse than the LLM within the margin of {margin}: release",
         "fail": "worse than the LLM for sure: wait",
-        "inconclusive": f"not shown to be no worse within {policy.release.margin_points:g} points: wait",
+        "inconclusive": f"not shown to be no worse within {margin}: wait",
     }[verdict]
-    return f"{best.sentence()}; {ending}."
+    if verdict == "inconclusive" and not on_sealed_rows:
+        ending = "the sealed release rows have not been asked: wait"
+    return f"{item.sentence()}; {ending}."
 
 
 def release_refusal(decision: Decision, override: Override | None) -> str:

@@ -29,7 +29,8 @@ class PromptStyle(StrEnum):
 _ANSWER_FORMATS = {
     Contract.HERMES: (
         "For each function call return a json object with function name and arguments within <tool_call> </tool_call> "
-        'tags with the following schema:\n<tool_call>\n{"name": <function-name>, "arguments": <args-dict>}\n</tool_call>'
+        "tags with the following schema:\n"
+        '<tool_call>\n{"name": <function-name>, "arguments": <args-dict>}\n</tool_call>'
     ),
     Contract.FLEDGLING_TOOLCALL: (
         'For each function call return <tool_call name="function-name">{arguments as a json object}</tool_call>'

@@ -103,7 +103,7 @@ def build_report(
         experiment=experiment,
         scale=scale,
         notices=tuple(notices),
-        verdict=_verdict(rows, llm_id, policy),
+        verdict=_verdict(rows, llm_id, policy, decisions),
         floor=_floor(llm),
         candidates=tuple(
             CandidateNote(candidate_id=item.candidate.id, status=item.status, reason=item.reason)
@@ -185,7 +185,10 @@ def _floor(llm: Evaluation | None) -> float | None:
     return sum(row.no_call_correct is not None for row in result.rows) / len(result.rows)
 
 
-def _verdict(rows: Sequence[CandidateRow], llm_id: str, policy: GatePolicy) -> str:
+def _verdict(rows: Sequence[CandidateRow], llm_id: str, policy: GatePolicy, decisions: Sequence[Decision]) -> str:
+    """Say in one or two sentences whether a small model can take over: only a passed release decision says yes."""
+    if released := next((item for item in decisions if item.action == "release"), None):
+        return f"A small model can take over. {released.reason}"
     compared = [row.versus_llm for row in rows if row.track is Track.TOOLCALL and row.versus_llm]
     if not any(row.candidate_id == llm_id for row in rows):
         return f"No verdict: {llm_id} has not been measured on this scale."
@@ -193,10 +196,10 @@ def _verdict(rows: Sequence[CandidateRow], llm_id: str, policy: GatePolicy) -> s
         return "No verdict: no small model has been measured beside the LLM on this scale."
     best = min(compared, key=lambda item: (item.delta_points, item.candidate_id))
     margin = policy.release.margin_points
-    if best.delta_points <= policy.release.max_delta_points and best.high_points < margin:
-        opening = f"A small model can take over: it is no worse within {margin:g} points, with 95 % confidence."
-    elif best.low_points > policy.release.max_delta_points:
+    if best.low_points > policy.release.max_delta_points:
         opening = "No small model can take over yet: the best one is worse than the LLM for sure."
+    elif best.delta_points <= policy.release.max_delta_points and best.high_points < margin:
+        opening = f"Promising: no worse within {margin:g} points on the test rows; release_decision has the last word."
     else:
         opening = f"Not shown yet: the best small model may be worse than the LLM by more than {margin:g} points."
     return f"{opening} {best.sentence()}."

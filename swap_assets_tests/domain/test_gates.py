@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.decisions import Override
 from swap_assets.domain.evaluation import not_evaluated
-from swap_assets.domain.gates import contrast, fine_tune, release, release_refusal, scale_up
+from swap_assets.domain.gates import (
+    contrast,
+    fine_tune,
+    may_open_sealed,
+    nominate,
+    release,
+    release_refusal,
+    scale_up,
+)
 from swap_assets.domain.policy import GatePolicy
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
@@ -78,8 +86,14 @@ def test_scaling_up_with_no_evidence_at_all_iterates():
     assert (decision.verdict, decision.action) == ("fail", "iterate")
 
 
-def _release(*candidates, llm=None):
-    return release(candidates, llm or _llm(), POLICY, model="phi", scale="small")
+def _release(*candidates, llm=None, sealed=True):
+    """Decide a release in which the sealed rows say just what the test rows say of the best candidate."""
+    llm = llm or _llm()
+    best = nominate(candidates, llm, POLICY)
+    opened = None
+    if sealed and best and may_open_sealed(best, POLICY):
+        opened = (next(item for item in candidates if item.candidate.id == best.candidate_id), llm)
+    return release(candidates, llm, POLICY, model="phi", scale="small", sealed=opened)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +120,27 @@ def test_level_means_on_few_disagreeing_rows_release_nothing():
 def test_the_best_candidate_is_the_one_named():
     decision = _release(evaluation(PAPER, shares(150, N)), evaluation(FLEDGLING, shares(170, N)))
     assert decision.candidates == (FLEDGLING.id,)
+
+
+def test_nothing_is_released_on_the_test_rows_alone():
+    decision = _release(evaluation(PAPER, shares(200, N)), sealed=False)
+    assert (decision.verdict, decision.action) == ("inconclusive", "wait")
+    assert "sealed release rows have not been asked" in decision.reason
+
+
+def test_the_sealed_rows_have_the_last_word():
+    lucky, llm = evaluation(PAPER, shares(170, N)), _llm()
+    sealed = (evaluation(PAPER, shares(100, N)), llm)
+    decision = release([lucky], llm, POLICY, model="phi", scale="small", sealed=sealed)
+    assert (decision.verdict, decision.action) == ("fail", "wait")
+    assert [item.on for item in decision.contrasts] == ["test", "release_test"]
+    assert "sealed rows" in decision.reason
+
+
+def test_the_sealed_rows_stay_sealed_for_a_candidate_that_is_worse_for_sure():
+    assert not may_open_sealed(nominate([evaluation(PAPER, shares(60, N))], _llm(), POLICY), POLICY)
+    assert may_open_sealed(nominate([evaluation(PAPER, shares(157, N))], _llm(), POLICY), POLICY)
+    assert not may_open_sealed(None, POLICY)
 
 
 def test_an_answer_that_could_not_be_obtained_blocks_a_release():

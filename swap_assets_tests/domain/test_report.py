@@ -2,7 +2,7 @@
 
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.evaluation import Totals, not_evaluated, totals
-from swap_assets.domain.gates import fine_tune
+from swap_assets.domain.gates import fine_tune, release
 from swap_assets.domain.policy import GatePolicy
 from swap_assets.domain.predictions import PredictionRecord, Usage
 from swap_assets.domain.report import build_report
@@ -48,9 +48,15 @@ def test_a_report_of_nothing_says_that_the_llm_was_not_measured():
 
 def test_the_verdict_follows_the_best_candidate_and_its_interval():
     llm = evaluation(LLM, shares(80, 100))
-    assert _report([llm, evaluation(PAPER, shares(100, 100))]).verdict.startswith("A small model can take over")
+    assert _report([llm, evaluation(PAPER, shares(100, 100))]).verdict.startswith("Promising")
     assert _report([llm, evaluation(PAPER, shares(20, 100))]).verdict.startswith("No small model can take over yet")
     assert _report([llm, evaluation(PAPER, shares(79, 100))]).verdict.startswith("Not shown yet")
+
+
+def test_only_a_passed_release_decision_says_that_a_small_model_can_take_over():
+    llm, paper = evaluation(LLM, shares(80, 100)), evaluation(PAPER, shares(100, 100))
+    passed = release([paper], llm, POLICY, model="phi", scale="small", sealed=(paper, llm))
+    assert _report([llm, paper], [passed]).verdict.startswith("A small model can take over.")
 
 
 def test_the_main_table_has_a_line_for_each_candidate_of_the_track_only():
