@@ -14,8 +14,10 @@ from typing import Any
 
 _LITERAL_NEWLINE = "\\n"
 _MAX_STRIPS = 8  # a body is wrapped in one or two literal newlines; more than eight is not such a body
-_CALL_OPEN = re.compile(r"<tool_call>")
 _BLOCK = "<{tag}>(.*?)</{tag}>"
+
+
+_LENIENT = json.JSONDecoder(strict=False)  # lets raw line breaks and tabs stand inside strings
 
 
 class Repair(StrEnum):
@@ -47,16 +49,16 @@ def read_value(text: str) -> tuple[Any, tuple[Repair, ...]]:
     Raises:
         UnreadableError: neither JSON nor a Python literal made of JSON values.
     """
-    for strict in (True, False):
+    for loads in (json.loads, _LENIENT.decode):
         try:
-            return json.loads(text, strict=strict), ()
+            return loads(text), ()
         except (ValueError, RecursionError):
             continue
     stripped = strip_literal_newlines(text)
     repairs = (Repair.LITERAL_NEWLINES,) if stripped != text.strip() else ()
     if repairs:
         try:
-            return json.loads(stripped, strict=False), repairs
+            return _LENIENT.decode(stripped), repairs
         except (ValueError, RecursionError):
             pass
     return _read_python(stripped), repairs

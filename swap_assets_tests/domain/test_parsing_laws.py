@@ -47,13 +47,13 @@ def test_an_openai_log_gives_calls_in_order_and_names_the_tool_responses():
     row = _log(
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "tool", "tool_call_id": "c1", "content": '{"ok": true}'},
-        {"role": "tool", "tool_call_id": "c2", "content": "02139"},
+        {"role": "tool", "tool_call_id": "c2", "content": "2139"},
         {"role": "assistant", "content": [{"type": "text", "text": "Done."}]},
     )
     conversation = parsed(row)
     assert [call.arguments["room"] for call in conversation.turns[1].calls] == ["hall", "02139"]
     assert [response.name for response in conversation.turns[2].responses] == ["set_light", "set_light"]
-    assert [response.content for response in conversation.turns[2].responses] == [{"ok": True}, "02139"]
+    assert [response.content for response in conversation.turns[2].responses] == [{"ok": True}, "2139"]
     assert conversation.turns[3].text == "Done."
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates
+from swap_assets.domain.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates, request_key
 from swap_assets.domain.parsing import set_duplicates_aside
 from swap_assets.domain.sizes import SplitSizes
 from swap_assets.domain.splits import TooFewRowsError, split_scale
@@ -92,12 +92,27 @@ def _side_of(split, id_):
     return next((name for name, ids in sides.items() if id_ in ids), "release" if id_ in split.release else None)
 
 
+FRAMES = (
+    "Good morning, I am preparing a lecture for my students and would be glad about some help with what follows.",
+    "Quick one before the meeting starts in five minutes; no need to be polite, just hand over the list, thanks.",
+)
+
+
+def test_trap_the_passage_decides_whether_two_extraction_requests_are_the_same():
+    one, other = (
+        request(f"{frame} <passage> The bridge was built in 1932 by the city. </passage>") for frame in FRAMES
+    )
+    assert request_key(one) == request_key(other)
+    assert check_leakage([one], [other]).closest_similarity == 1.0
+    assert request_key(one) != request_key(request(FRAMES[0]))
+
+
 def test_trap_rows_that_share_a_passage_stay_on_one_side():
     passages = [f"passage {index} on the history of {index * 17} bridges" for index in range(100)]
     rows = []
     for index in range(200):
         row = extraction_row(passages[index // 2])
-        row["conversations"][1]["value"] = f"Form {index % 2}: {row['conversations'][1]['value']}"
+        row["conversations"][1]["value"] = f"{FRAMES[index % 2]} {row['conversations'][1]['value']}"
         rows.append(parsed(row, index=index))
     scales = {"all": SplitSizes(train=100, validation=60, test=1)}
     rows += [request(f"lamp {index} of house {index}") for index in range(40)]

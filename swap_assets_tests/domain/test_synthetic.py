@@ -10,6 +10,7 @@ from swap_assets.domain import synthetic_wordings
 from swap_assets.domain.capabilities import eval_cases
 from swap_assets.domain.hermes_rows import write_row
 from swap_assets.domain.parsing import parse_row
+from swap_assets.domain.scoring_schema import calls_fit_schemas
 from swap_assets.domain.synthetic import ALL_TOOLS, DOMAINS, GeneratorSettings, KindWeights, fill_settings, generate
 from swap_assets.domain.synthetic_dialogues import KINDS
 from swap_assets.domain.synthetic_grammar import POOLS
@@ -37,6 +38,15 @@ def test_every_call_is_to_an_offered_tool_and_valid_against_its_schema():
         for turn in row.turns:
             for call in turn.calls:
                 jsonschema.validate(call.arguments, offered[call.name])
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_have_99_percent_distinct_requests_and_are_all_valid():
+    seen = set()
+    for row in generate(GeneratorSettings(rows=100_000)):
+        seen.add(row.turns[0].text)
+        assert all(calls_fit_schemas(turn.calls, row.tools) for turn in row.turns if turn.calls)
+    assert len(seen) >= 99_000
 
 
 def test_every_schema_is_itself_a_valid_schema():

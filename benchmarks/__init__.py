@@ -1,0 +1,1 @@
+"""Measurements, each beside a peer from the same run; `make bench` runs them all."""
