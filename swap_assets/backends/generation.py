@@ -126,7 +126,7 @@ class _Job:
         self.prompt_hash = prompt_hash(spec.contract, spec.prompt_style, chat_template=template)
         self._prompts = {case.id: self._prompt(case) for case in self.cases}
         self._hashes = {case_id: self._request_hash(prompt) for case_id, prompt in self._prompts.items()}
-        self.records = RecordFile(spec.output, self._hashes)
+        self.records = RecordFile(spec.output, self._hashes, candidate_id=spec.candidate_id, others=spec.reuse)
         self.missing = [case for case in self.cases if case.id not in self.records.kept]
 
     def answer_missing(self, reporter: Reporter) -> int:
@@ -178,7 +178,7 @@ class _Job:
 
     def _request_hash(self, prompt: str) -> str:
         spec = self._spec
-        return content_hash(prompt, self.artefact, spec.contract, spec.max_new_tokens, spec.candidate_id, spec.epoch)
+        return content_hash(prompt, self.artefact, spec.contract, spec.max_new_tokens, spec.epoch)
 
 
 def artefact_hash(spec: GenerateSpec) -> str:

@@ -70,15 +70,17 @@ class RecordFile:
     """The prediction records of one candidate in one file.
 
     `wanted` maps each case's id to the hash of the request that is about to be made; `kept` holds the answers that are
-    there already for exactly these requests. A record without an answer (`error`) is asked for again.
+    there already for exactly these requests, in this file or in `others`: the untouched base and the hosted model say
+    the same at every scale. A record without an answer (`error`) is asked for again.
     """
 
-    def __init__(self, path: Path, wanted: dict[str, str]) -> None:
+    def __init__(self, path: Path, wanted: dict[str, str], *, candidate_id: str, others: Sequence[Path] = ()) -> None:
         self.path = path
         self._order = list(wanted)
         self.kept = {
-            record.case_id: record
-            for record in _readable(path)
+            record.case_id: record.model_copy(update={"candidate_id": candidate_id})
+            for source in (*others, path)
+            for record in _readable(source)
             if record.obtained and wanted.get(record.case_id) == record.request_hash
         }
         self._written = dict(self.kept)

@@ -55,6 +55,7 @@ def ask_hosted(
     base_url: str = "",
     served_name: str = "",
     artefact_hash: str = "",
+    reuse: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> HostedAnswers:
     """Ask a hosted model every case that has no record in `output` yet.
@@ -69,6 +70,7 @@ def ask_hosted(
         base_url: Where the server listens, in place of the entry's (a stand-in's port is known only when it runs).
         served_name: The model's name at that server, in place of the entry's.
         artefact_hash: Names the weights where they are known, so that other weights are asked again.
+        reuse: Other files of records, of the same model at another scale: what was answered there is not paid twice.
         say: Takes progress lines.
 
     Raises:
@@ -81,7 +83,8 @@ def ask_hosted(
         model, client, contract=contract, candidate_id=candidate_id, epoch=epoch, served_name=served_name,
         artefact_hash=artefact_hash,
     )  # fmt: skip
-    records = RecordFile(output, {case.id: asking.request_hash(case) for case in cases})
+    wanted = {case.id: asking.request_hash(case) for case in cases}
+    records = RecordFile(output, wanted, candidate_id=candidate_id, others=reuse)
     missing = [case for case in cases if case.id not in records.kept]
     reporter = Reporter(write=say)
     reporter.line(f"{len(cases)} cases for {model.key}, {len(records.kept)} answered already")
@@ -167,7 +170,7 @@ class _Asking:
         model = self._model
         settings = [model.accepts_temperature, model.seed, model.max_answer_tokens, model.api_version]
         who = [model.provider, model.model, model.base_url, self._artefact]
-        return content_hash(self._messages(case), who, settings, self._contract, self._candidate_id, self._epoch)
+        return content_hash(self._messages(case), who, settings, self._contract, self._epoch)
 
     async def ask_all(self, cases: Sequence[EvalCase], records: RecordFile, reporter: Reporter) -> None:
         """Ask all cases, at most `concurrency` at once, appending each record as it arrives."""

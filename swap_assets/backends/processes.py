@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
@@ -36,34 +36,46 @@ def run_worker(
     env: Mapping[str, str] | None = None,
     on_line: OnLine | None = None,
 ) -> WorkerResult:
-    """Write a spec into `workdir`, run it in a process of its own and return its result.
+    """Run one spec in a process of its own; see `run_workers`."""
+    return run_workers([(spec, workdir)], env=env, on_line=on_line)[0]
+
+
+def run_workers(
+    work: Sequence[tuple[Spec, Path]],
+    *,
+    env: Mapping[str, str] | None = None,
+    on_line: OnLine | None = None,
+) -> list[WorkerResult]:
+    """Write each spec into its folder, run them one after the other in one process, and return their results.
 
     Args:
-        spec: What to do.
-        workdir: Where `spec.json`, `stderr.log` and `result.json` go; made where it is missing.
+        work: What to do, each with the folder that takes `spec.json` and `result.json`; made where it is missing.
         env: Variables for the child beside this process's own.
         on_line: Called with each line the child writes, from another thread; by default it is printed here.
 
     Raises:
-        WorkerError: the child failed or left no result; its MLflow run, where it had begun one, is marked FAILED.
+        WorkerError: the child failed or left no result; an MLflow run that it had begun is marked FAILED.
     """
-    path = write_spec(spec, workdir)
-    (workdir / RUN_ID_FILE).unlink(missing_ok=True)
+    paths = [write_spec(spec, folder) for spec, folder in work]
+    for _, folder in work:
+        (folder / RUN_ID_FILE).unlink(missing_ok=True)
+        (folder / RESULT_FILE).unlink(missing_ok=True)
     try:
-        code, tail = _run_to_the_end(path, env=env, on_line=on_line or _print_line)
+        code, tail = _run_to_the_end(paths, env=env, on_line=on_line or _print_line)
     except BaseException:
-        _close_tracked_run(spec, workdir)
+        _close_tracked_runs(work)
         raise
-    result = workdir / RESULT_FILE
-    if code == 0 and result.is_file():
-        return RESULT.validate_json(result.read_text(encoding="utf-8"))
-    _close_tracked_run(spec, workdir)
-    raise WorkerError(_failure(spec, code, tail, path))
+    unfinished = next((at for at, (_, folder) in enumerate(work) if not (folder / RESULT_FILE).is_file()), None)
+    if code or unfinished is not None:
+        _close_tracked_runs(work)
+        at = unfinished or 0
+        raise WorkerError(_failure(work[at][0], code, tail, paths[at]))
+    return [RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8")) for _, folder in work]
 
 
-def _run_to_the_end(path: Path, *, env: Mapping[str, str] | None, on_line: OnLine) -> tuple[int, list[str]]:
+def _run_to_the_end(paths: Sequence[Path], *, env: Mapping[str, str] | None, on_line: OnLine) -> tuple[int, list[str]]:
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    child = start(worker_command(path), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = start(worker_command(*paths), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     readers = [
         threading.Thread(target=_read, args=(child.stdout, lambda line: on_line("stdout", line)), daemon=True),
         threading.Thread(target=_read, args=(child.stderr, lambda line: _keep(line, tail, on_line)), daemon=True),
@@ -79,9 +91,9 @@ def _run_to_the_end(path: Path, *, env: Mapping[str, str] | None, on_line: OnLin
     return code, list(tail)
 
 
-def worker_command(spec_file: Path) -> list[str]:
-    """Return the command that runs a spec file, the one a person would type."""
-    return [sys.executable, "-m", "swap_assets.backends.worker", str(spec_file)]
+def worker_command(*spec_files: Path) -> list[str]:
+    """Return the command that runs spec files, the one a person would type."""
+    return [sys.executable, "-m", "swap_assets.backends.worker", *map(str, spec_files)]
 
 
 def start(
@@ -160,9 +172,10 @@ def _failure(spec: Spec, code: int, tail: list[str], path: Path) -> str:
     return f"the {spec.kind} process {ended}. Run it by hand with: {again}\nThe end of its stderr:\n{shown}"
 
 
-def _close_tracked_run(spec: Spec, workdir: Path) -> None:
-    started = workdir / RUN_ID_FILE
-    if isinstance(spec, TrainSpec) and spec.tracking and started.is_file():
-        from swap_assets.backends.tracking import mark_failed
+def _close_tracked_runs(work: Sequence[tuple[Spec, Path]]) -> None:
+    for spec, folder in work:
+        started = folder / RUN_ID_FILE
+        if isinstance(spec, TrainSpec) and spec.tracking and started.is_file():
+            from swap_assets.backends.tracking import mark_failed
 
-        mark_failed(spec.tracking.uri, started.read_text(encoding="utf-8").strip())
+            mark_failed(spec.tracking.uri, started.read_text(encoding="utf-8").strip())

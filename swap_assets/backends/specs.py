@@ -77,6 +77,7 @@ class GenerateSpec(Frozen):
     artefact_hash: str = ""
     seed: int = Field(default=42, ge=0)
     threads: int = Field(default=0, ge=0)
+    reuse: tuple[Path, ...] = Field(default=(), description="other files of records that may hold the same answers")
     output: Path = Field(description="JSONL, one PredictionRecord a line")
 
 

@@ -1,6 +1,7 @@
-"""The process that loads a model: `python -m swap_assets.backends.worker SPEC.json`.
+"""The process that loads a model: `python -m swap_assets.backends.worker SPEC.json [SPEC.json ...]`.
 
-Reads the spec, does the work, writes `result.json` beside the spec. Started by Dagster it also speaks Pipes: progress
+Reads each spec, does the work, writes `result.json` beside the spec; several specs share the seconds that the
+libraries take to load. Started by Dagster it also speaks Pipes: progress
 lines and the result's numbers. Started by hand it needs neither Dagster nor the rest of the experiment.
 """
 
@@ -25,21 +26,23 @@ from swap_assets.backends.specs import (
     read_spec,
 )
 
-USAGE = "usage: python -m swap_assets.backends.worker SPEC.json"
+USAGE = "usage: python -m swap_assets.backends.worker SPEC.json [SPEC.json ...]"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the spec that the one argument names; return the exit code."""
-    if len(arguments) != 1:
+    """Run the specs that the arguments name, one after the other; return the exit code."""
+    if not arguments:
         print(USAGE, file=sys.stderr)
         return 2
     if parent := os.environ.get(PARENT_VARIABLE):
         die_with_parent(int(parent))
     signal.signal(signal.SIGTERM, _leave)
-    path = Path(arguments[0])
+    # Read when torch is loaded. Threads that wait by spinning made a model 30 times slower on busy cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with _reporter() as reporter:
-            _run(path, reporter)
+            for argument in arguments:
+                _run(Path(argument), reporter)
     except KeyboardInterrupt:
         print("stopped by an interrupt", file=sys.stderr)
         return 130

@@ -4,11 +4,12 @@ Dagster's own subprocess client reports only "code 1"; this one keeps the end of
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.backends.processes import WorkerError, run_worker
+from swap_assets.backends.processes import WorkerError, run_workers
 from swap_assets.backends.specs import Spec, WorkerResult
 
 
@@ -20,7 +21,11 @@ class WorkerClient(dg.ConfigurableResource):
     """
 
     def run(self, context: dg.AssetExecutionContext, spec: Spec, *, workdir: Path) -> WorkerResult:
-        """Run a spec to its end and return its result; the child is stopped when the step is interrupted.
+        """Run one spec; see `run_all`."""
+        return self.run_all(context, [(spec, workdir)])[0]
+
+    def run_all(self, context: dg.AssetExecutionContext, work: Sequence[tuple[Spec, Path]]) -> list[WorkerResult]:
+        """Run specs to their ends in one process; the child is stopped when the step is interrupted.
 
         Raises:
             dagster.Failure: the process failed; the description holds the last lines of its stderr.
@@ -31,9 +36,9 @@ class WorkerClient(dg.ConfigurableResource):
             message_reader=dg.PipesTempFileMessageReader(),
         ) as session:
             try:
-                return run_worker(spec, workdir=workdir, env=session.get_bootstrap_env_vars(), on_line=_forward)
+                return run_workers(work, env=session.get_bootstrap_env_vars(), on_line=_forward)
             except WorkerError as error:
-                metadata = {"spec": dg.MetadataValue.path(str(workdir / "spec.json"))}
+                metadata = {"folders": dg.MetadataValue.text(", ".join(str(folder) for _, folder in work))}
                 raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from None
 
 

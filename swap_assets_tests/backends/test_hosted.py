@@ -97,6 +97,18 @@ def test_a_new_epoch_or_other_weights_ask_everything_again(tmp_path: Path) -> No
         assert ask(server, tmp_path, epoch="2", artefact_hash="other").asked == 5
 
 
+def test_what_was_answered_at_another_scale_is_not_paid_twice(tmp_path: Path) -> None:
+    with ChatServer(always(200, completion(GOOD))) as server:
+        ask(server, tmp_path / "small")
+        larger = ask(
+            server, tmp_path / "large", candidate_id="big--l--none--greedy--hosted",
+            reuse=[tmp_path / "small" / "records.jsonl", tmp_path / "nothing.jsonl"],
+        )  # fmt: skip
+    assert (larger.asked, larger.reused, len(server.requests)) == (0, 5, 5)
+    assert {record.candidate_id for record in larger.records} == {"big--l--none--greedy--hosted"}
+    assert all("small" in str(path.parent) or "--l--" in path.read_text() for path in tmp_path.rglob("*.jsonl"))
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_passing_error_is_retried_until_it_passes(tmp_path: Path, status: int) -> None:
     headers = {"retry-after-ms": "1"}
