@@ -8,7 +8,7 @@ from typing import Any
 from swap_assets.backends.datasets_files import BadLine, SourceError, read_file
 from swap_assets.backends.datasets_hub import HubUnreachableError, fetch
 from swap_assets.domain.conversations import Conversation, Origin, Quarantined
-from swap_assets.domain.parsing import parse_row, set_duplicates_aside
+from swap_assets.domain.parsing import parse_row, set_beginnings_aside, set_duplicates_aside
 from swap_assets.domain.reading import QuarantineReason
 from swap_assets.domain.sources import HubSource, LoadedSource, LocalSource, Source, SyntheticSource
 from swap_assets.domain.synthetic import GeneratorSettings, generate
@@ -123,9 +123,10 @@ def _account(rows: Iterator[Parsed], *, what: str, notes: tuple[str, ...] = (), 
     if not conversations:
         raise SourceError(_nothing_readable(what, quarantined))
     kept, repeats = set_duplicates_aside(conversations)
+    kept, beginnings = set_beginnings_aside(kept) if kept[0].provenance.origin == "production" else (kept, [])
     return LoadedSource(
         conversations=tuple(kept),
-        quarantined=(*quarantined, *repeats),
+        quarantined=(*quarantined, *repeats, *beginnings),
         rows_in=rows_in,
         notes=notes,
         first_line_warning=warning,

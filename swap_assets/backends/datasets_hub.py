@@ -75,13 +75,13 @@ def _answers(endpoint: str) -> bool:
 
 
 def _check_hash(path: Path, source: HubSource, config: str) -> None:
-    expected = source.sha256.get(config)
+    expected = source.expected_sha256(config)
     if not expected:
         return
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != expected.lower():
+    if found != expected:
         raise SourceError(
-            f"{source.files[config]} has SHA-256 {found} and not {expected} as source.sha256.{config} says; "
-            "delete it from the hub cache and fetch it again, or correct the hash if the change is wanted"
+            f"{source.files[config]} has SHA-256 {found} and not {expected} as expected; "
+            f"delete it from the hub cache and fetch it again, or set source.sha256.{config} if the change is wanted"
         )

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 import yaml
 
-from swap_assets.backends.datasets import SourceError, load_source
+from swap_assets.backends.datasets import SourceError
 from swap_assets.backends.experiment_file import experiment_path
 from swap_assets.cli.environment import fail
+from swap_assets.cli.profile import load_visibly
 from swap_assets.domain.experiment import ExperimentError, parse_experiment
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.profile_markdown import profile_markdown
@@ -34,7 +35,7 @@ def init(
         raise fail(f"{out} is there already; give --force to replace it or --out for another name")
     source = LocalSource(path=tuple(map(str, log)), origin="production")
     try:
-        loaded = load_source(source)
+        loaded = load_visibly(source)
         proposed = propose_sizes(loaded.conversations, seed=_SEED)
     except (SourceError, TooFewRowsError) as error:
         raise fail(str(error)) from None

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from swap_assets.backends.datasets import SourceError, load_source
 from swap_assets.cli.environment import fail
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.profile_markdown import profile_markdown
-from swap_assets.domain.sources import LocalSource
+from swap_assets.domain.sources import LoadedSource, LocalSource
 
+_TOLD_EVERY = 500  # rows between two updates of the count on the terminal
 _MANY_ROWS = 20_000  # from here on looking for near-duplicates takes more than ten seconds
 
 
@@ -24,7 +26,7 @@ def profile(
 ) -> None:
     """Print counts per label, repairs, duplicates and lengths; what can't be read is counted by its reason."""
     try:
-        loaded = load_source(LocalSource(path=tuple(map(str, files))))
+        loaded = load_visibly(LocalSource(path=tuple(map(str, files))))
     except SourceError as error:
         raise fail(str(error)) from None
     made = profile_source(loaded, look_for_near_duplicates=loaded.rows_in < _MANY_ROWS)
@@ -33,3 +35,18 @@ def profile(
         from swap_assets.backends.datasets_plots import profile_svg
 
         svg.write_text(profile_svg(made), encoding="utf-8")
+
+
+def load_visibly(source: LocalSource) -> LoadedSource:
+    """Load a source with a count of rows on the terminal while it lasts.
+
+    Raises:
+        SourceError: the source can't be used; the message is one sentence that says what to do.
+    """
+    with Console(stderr=True).status("reading") as status:
+
+        def tell(rows: int) -> None:
+            if rows % _TOLD_EVERY == 0:
+                status.update(f"{rows:,} rows read")
+
+        return load_source(source, progress=tell)

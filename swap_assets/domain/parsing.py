@@ -9,7 +9,7 @@ id is a hash of what was said and offered, so the same row has the same id in bo
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swap_assets.domain import bfcl_rows, hermes_rows, openai_logs
@@ -133,17 +133,39 @@ def set_duplicates_aside(
     repeats = []
     for conversation in conversations:
         first = kept.setdefault(conversation.id, conversation)
-        if first is conversation:
-            continue
-        place = conversation.provenance
-        repeats.append(
-            Quarantined(
-                source=place.source,
-                config=place.config,
-                row=place.row,
-                row_id=place.row_id,
-                reason=QuarantineReason.EXACT_DUPLICATE,
-                detail=f"says the same as row {first.provenance.row} of {first.provenance.config or place.source}",
-            )
-        )
+        if first is not conversation:
+            repeats.append(_aside(conversation, QuarantineReason.EXACT_DUPLICATE, "says the same as", first))
     return list(kept.values()), repeats
+
+
+def set_beginnings_aside(
+    conversations: Sequence[Conversation],
+) -> tuple[list[Conversation], list[Quarantined]]:
+    """Keep whole conversations; those that are the beginning of another one are quarantined and name it.
+
+    An agent's log has a line for each request, and each repeats the turns before it. The longest one holds all of
+    their answers.
+    """
+    continued: dict[str, Conversation] = {}
+    for conversation in conversations:
+        for end in conversation.assistant_turns()[:-1]:
+            beginning = conversation_id(conversation.system, conversation.tools, conversation.turns[: end + 1])
+            continued.setdefault(beginning, conversation)
+    kept = [conversation for conversation in conversations if conversation.id not in continued]
+    return kept, [
+        _aside(each, QuarantineReason.CONTINUED_ELSEWHERE, "is continued by", continued[each.id])
+        for each in conversations
+        if each.id in continued
+    ]
+
+
+def _aside(row: Conversation, reason: QuarantineReason, how: str, other: Conversation) -> Quarantined:
+    place = row.provenance
+    return Quarantined(
+        source=place.source,
+        config=place.config,
+        row=place.row,
+        row_id=place.row_id,
+        reason=reason,
+        detail=f"{how} row {other.provenance.row} of {other.provenance.config or other.provenance.source}",
+    )

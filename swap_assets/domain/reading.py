@@ -24,6 +24,7 @@ class QuarantineReason(StrEnum):
     NO_REQUEST = "no_request"
     NO_ASSISTANT_TURN = "no_assistant_turn"
     EXACT_DUPLICATE = "exact_duplicate"
+    CONTINUED_ELSEWHERE = "continued_elsewhere"
 
 
 class RowError(ValueError):

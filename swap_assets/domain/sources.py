@@ -22,6 +22,12 @@ HERMES_FILES = {
     "json_mode_agentic": "json-mode-agentic.json",
     "json_mode_singleturn": "json-mode-singleturn.json",
 }
+# SHA-256 of the files at that commit, as public code that pins the same commit states them.
+HERMES_SHA256 = {
+    "func-calling-singleturn.json": "fb2df9fe3f295dfd65b223c2dbf04d6b90006357d737f8f8927749f0bea09527",
+    "func-calling.json": "769478035a886678d525d057ea66e3fd1e247f43e35c8d6d7cc866e080b6742b",
+    "glaive-function-calling-5k.json": "b98eb3f160359f27ad15018e974ce6db444f566eb5be4aa9e4aa690b34d50832",
+}
 
 
 class HubSource(Frozen):
@@ -35,12 +41,21 @@ class HubSource(Frozen):
         min_length=1,
         description="config name -> its data file in the dataset's repository",
     )
-    sha256: dict[str, str] = Field(default_factory=dict, description="config name -> expected SHA-256 of its file")
+    sha256: dict[str, str] = Field(
+        default_factory=dict, description="config name -> expected SHA-256 of its file; known for the pinned commit"
+    )
     max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each config")
     fallback: Literal["none", "synthetic"] = Field(
         default="none", description="what to do when the hub can't be reached: stop, or use the generator and say so"
     )
     generator: GeneratorSettings = GeneratorSettings()
+
+    def expected_sha256(self, config: str) -> str:
+        """Return the hash that a config's file must have, "" where none is known."""
+        if config in self.sha256:
+            return self.sha256[config].lower()
+        pinned = self.dataset == HERMES_DATASET and self.revision == HERMES_REVISION
+        return HERMES_SHA256.get(self.files[config], "") if pinned else ""
 
 
 class LocalSource(Frozen):

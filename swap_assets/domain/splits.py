@@ -33,7 +33,9 @@ class DatasetSplit(Frozen):
     test: tuple[str, ...]
     release: tuple[str, ...] = Field(description="sealed; read by release_decision alone")
     reserve: tuple[str, ...] = Field(description="held-out rows beyond `test`, which test splits may draw on")
-    set_aside: tuple[str, ...] = Field(description="rows too close to a row on a more protected side; used nowhere")
+    set_aside: tuple[str, ...] = Field(
+        description="rows too close to a more protected row, or repeating a held-out one; used nowhere"
+    )
     moved: int = Field(description="rows that left their hashed side so that exact sizes could be met")
     leakage: LeakageReport
     content_hash: str
@@ -133,7 +135,7 @@ def _refuse_if_short(
     largest = max(scales, key=lambda name: scales[name].train + scales[name].test)
     raise TooFewRowsError(
         f"too few rows for scale '{largest}' and its release test: of {len(conversations)} conversations "
-        f"{len(conversations) - len(sides)} are set aside as near-duplicates of held-out ones and {repaired} have "
+        f"{len(conversations) - len(sides)} are set aside as repeating held-out ones and {repaired} have "
         f"repaired answers and can only be trained on, which leaves {have}; "
         f"lower the sizes of {' and '.join(short)} or give the source more rows"
     )

@@ -3,7 +3,8 @@
 The side is a seeded hash of the request (`leakage.request_key`), so that rows with the same passage or the same first
 request go together and adding rows moves no old one. A generated row goes where its pool says. A row with repaired
 gold is trained on or left out, never tested on. What still touches another side (near-duplicates, the same row index
-in two configs of a source) is set aside on the less protected one.
+in two configs of a source) is set aside on the less protected one. Of rows that touch each other on a held-out side
+one is kept: the same question asked twice is one piece of evidence, and intervals count rows as independent.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +18,7 @@ from swap_assets.domain.splits_strata import stable_order
 
 Side = Literal["release", "test", "validation", "train"]
 SIDES: tuple[Side, ...] = ("release", "test", "validation", "train")  # most protected first
+HELD_OUT = SIDES[:2]
 _ROUNDS = 5  # setting rows aside and filling up from other sides settles in one or two rounds
 _PAIRED_CONFIGS = "func_calling"  # row i of func_calling begins as row i of func_calling_singleturn
 
@@ -57,13 +59,13 @@ def assign_sides(conversations: Sequence[Conversation], needs: Needs, *, seed: i
     links = list(linked(conversations, keys))
     moved = 0
     for _ in range(_ROUNDS):
-        kept = without_leaks(sides, links)
+        kept = without_leaks(sides, links, seed=seed)
         changes = _fill_up(kept, needs, keys, allowed, seed=seed)
         if not changes:
             break
         sides |= changes
         moved += len(changes)
-    return without_leaks(sides, links), moved
+    return without_leaks(sides, links, seed=seed), moved
 
 
 def linked(conversations: Sequence[Conversation], keys: Mapping[str, str]) -> Iterable[tuple[str, str]]:
@@ -83,14 +85,16 @@ def linked(conversations: Sequence[Conversation], keys: Mapping[str, str]) -> It
     yield from near_duplicates([each for each in conversations if each.provenance.origin != "synthetic"])
 
 
-def without_leaks(sides: Mapping[str, Side], links: Iterable[tuple[str, str]]) -> dict[str, Side]:
-    """Return the sides without the rows that are linked to a row on a more protected side."""
+def without_leaks(sides: Mapping[str, Side], links: Iterable[tuple[str, str]], *, seed: int) -> dict[str, Side]:
+    """Return the sides without the rows that are linked to a row on a more protected side, or repeat a held-out one."""
     rank = {side: index for index, side in enumerate(SIDES)}
-    leaking = set()
+    aside = set()
     for one, other in links:
         if sides[one] != sides[other]:
-            leaking.add(max(one, other, key=lambda id_: rank[sides[id_]]))
-    return {id_: side for id_, side in sides.items() if id_ not in leaking}
+            aside.add(max(one, other, key=lambda id_: rank[sides[id_]]))
+        elif sides[one] in HELD_OUT:
+            aside.add(max(one, other, key=lambda id_: stable_order(seed, "keep", id_)))
+    return {id_: side for id_, side in sides.items() if id_ not in aside}
 
 
 def _fill_up(

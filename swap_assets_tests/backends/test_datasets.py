@@ -84,6 +84,18 @@ def test_globs_name_several_files_and_the_stem_is_the_config(tmp_path: Path):
     assert {row.provenance.origin for row in loaded.conversations} == {"production"}
 
 
+def test_a_log_that_repeats_earlier_turns_in_every_line_gives_whole_conversations_only(tmp_path: Path):
+    turns = [{"role": role, "content": f"{role} {index}"} for index in range(3) for role in ("user", "assistant")]
+    lines = [json.dumps({"messages": turns[:end]}) for end in (2, 4, 6)]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    loaded = _load(tmp_path / "log.jsonl", origin="production")
+    assert [len(row.turns) for row in loaded.conversations] == [6]
+    assert [row.reason for row in loaded.quarantined] == ["continued_elsewhere"] * 2
+    assert "is continued by row 1 of log" in loaded.quarantined[0].detail
+    assert loaded.balanced
+    assert len(_load(tmp_path / "log.jsonl").conversations) == 3
+
+
 def test_max_rows_reads_only_the_first_rows(tmp_path: Path):
     (tmp_path / "a.jsonl").write_text(LINES)
     assert _load(tmp_path / "a.jsonl", max_rows=2).rows_in == 2
@@ -192,6 +204,11 @@ def test_the_hub_is_asked_for_the_pinned_revision_and_the_rows_say_where_they_ar
 def test_a_file_with_another_hash_is_refused_even_where_the_generator_may_step_in(hub):
     with pytest.raises(SourceError, match=r"has SHA-256 .*source\.sha256\.all"):
         load_source(_hub_source(sha256={"all": "0" * 64}, fallback="synthetic"))
+
+
+def test_the_pinned_commit_of_hermes_has_known_hashes_and_another_commit_has_none():
+    assert len(HubSource().expected_sha256("func_calling")) == 64
+    assert HubSource(revision="main").expected_sha256("func_calling") == ""
 
 
 def test_a_file_that_the_hub_does_not_have_is_named(hub):

@@ -140,6 +140,23 @@ def test_trap_a_closing_tag_inside_an_argument_does_not_cut_the_call_short():
     assert parsed(hermes_row(call_text(call))).turns[1].calls[0].arguments == call["arguments"]
 
 
+def test_trap_glaive_rows_of_the_hub_have_a_prompt_of_their_own_and_prose_before_calls():
+    tools = json.dumps([TOOL])
+    system = (
+        "You are a function calling AI model. You are provided with function signatures within <tools></tools> XML "
+        f"tags.Here are the available tools:<tools>\n{tools}\n</tools>Use the following pydantic model json schema: "
+        "{'title': 'FunctionCall'}For each function call return a json object as follows:\n<tool_call>\n{tool_call}\n"
+        "</tool_call>"
+    )
+    answer = f"Sure, one moment.\n<tool_call>\n{LIGHT_CALL!r}\n</tool_call>"
+    row = hermes_row(answer, system=system) | {"tools": "null"}
+    row["conversations"].append({"from": "tool", "value": '<tool_response>\n{"status": "on"}\n</tool_response>'})
+    conversation = parsed(row)
+    assert conversation.turns[1].text == "Sure, one moment."
+    assert conversation.turns[1].calls == (ToolCall.model_validate(LIGHT_CALL),)
+    assert conversation.turns[2].responses[0].content == {"status": "on"}
+
+
 def test_trap_glaive_rows_have_function_calls_and_observations_as_turns_of_their_own():
     turns = [
         {"from": "human", "value": "Area of a square of 7?"},

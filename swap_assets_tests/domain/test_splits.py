@@ -139,6 +139,19 @@ def test_trap_the_same_row_index_of_two_configs_stays_on_one_side():
         assert len({sides[one.id], sides[other.id]} - {None}) <= 1
 
 
+def test_of_rows_that_repeat_each_other_only_one_is_held_out():
+    rows = [
+        request(f"Ask {config} for lamp {index} of house {index}", row=index, config=f"func_calling{config}")
+        for config in ("", "_singleturn")
+        for index in range(200)
+    ]
+    split = _split(rows)
+    places = {row.id: row.provenance.row for row in rows}
+    held_out = [places[id_] for id_ in (*split.test, *split.release, *split.reserve)]
+    assert len(held_out) == len(set(held_out))
+    assert len(split.train) > len({places[id_] for id_ in split.train})
+
+
 def test_trap_near_duplicates_stay_on_one_side():
     long = " ".join(f"word{number}" for number in range(40))
     rows = [
