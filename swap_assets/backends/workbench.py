@@ -12,14 +12,16 @@ from pydantic import BaseModel
 
 from swap_assets.backends import miniatures
 from swap_assets.backends.artefacts import ArtefactStore, write_text
+from swap_assets.backends.datasets_lengths import token_lengths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.domain.approaches import Approach
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Contract, Track
-from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.profile import LengthProfile
 from swap_assets.domain.tracks import TrainingExample
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -122,6 +124,25 @@ class Workbench:
             output=work / "model",
         )
         return spec, work
+
+    def token_lengths(self, conversations: Sequence[Conversation]) -> list[LengthProfile]:
+        """Measure rows in tokens of each model whose tokenizer is a local folder or in the hub's cache."""
+        found = []
+        for key, entry in self.experiment.models.items():
+            if tokenizer := self._tokenizer_file(key):
+                limit = self.experiment.approach_for("paper", model=key).training.max_length
+                found.append(token_lengths(tokenizer, conversations, name=key, style=entry.prompt_style, limit=limit))
+        return found
+
+    def _tokenizer_file(self, model: str) -> Path | None:
+        weights = self.weights(model)
+        local = Path(weights.source) / "tokenizer.json"
+        if local.is_file():
+            return local
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(weights.source, "tokenizer.json", revision=weights.revision or None)
+        return Path(cached) if isinstance(cached, str) else None
 
     def baseline_contract(self, track: Track) -> Contract:
         """Return the contract in which untrained candidates answer a track."""

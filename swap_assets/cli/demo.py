@@ -19,7 +19,7 @@ from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.report import Report
 
 DEMO = Path("examples/demo/swap.yaml")
-ROOT = ("hermes_conversations", "quarantined_conversations")
+ROOT = ("hermes_conversations", "quarantined_conversations", "dataset_profile")
 SCALE = (
     "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
     "domain_diverse_test", "no_call_test", "parallel_test", "llm_baseline",

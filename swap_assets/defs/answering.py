@@ -10,7 +10,7 @@ from swap_assets.defs.resources import Lab
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.evaluation import Evaluation, TrackResult, hash_of_cases, measure
+from swap_assets.domain.evaluation import Evaluation, hash_of_cases, measure
 from swap_assets.domain.model import content_hash
 
 # For each track: the contract to answer in, and the folder of the adapter to answer with (None: the base itself).
@@ -27,17 +27,19 @@ def local_evaluation(
     answers_with: AnswersWith,
     purpose: str = "answers",
 ) -> Evaluation:
-    """Ask a local candidate every case in each track, one process a track, and return its evaluation."""
-    results: dict[Track, TrackResult] = {}
-    artefacts: list[str] = []
+    """Ask a local candidate every case in each track, all in one process, and return its evaluation."""
     with lab.recording_failure(context):
         lab.require_model(candidate.model)
-        for track, (contract, adapter) in answers_with.items():
-            spec, folder = lab.bench.generation(candidate, contract, cases, adapter=adapter, purpose=purpose)
-            done = worker.run(context, spec, workdir=folder)
-            assert done.kind == "generate"
-            artefacts.append(done.artefact_hash)
-            results[track] = measure(candidate, contract, cases=cases, records=lab.read_predictions(spec.output))
+        work = [
+            lab.bench.generation(candidate, contract, cases, adapter=adapter, purpose=purpose)
+            for contract, adapter in answers_with.values()
+        ]
+        done = worker.run_all(context, work)
+        results = {
+            track: measure(candidate, contract, cases=cases, records=lab.read_predictions(spec.output))
+            for (track, (contract, _)), (spec, _) in zip(answers_with.items(), work, strict=True)
+        }
+    artefacts = [answered.artefact_hash for answered in done if answered.kind == "generate"]
     return Evaluation(
         candidate=candidate,
         results=results,

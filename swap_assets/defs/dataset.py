@@ -10,6 +10,8 @@ from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.conversations import Conversation, Quarantined
 from swap_assets.domain.model import content_hash
+from swap_assets.domain.profile import DatasetProfile
+from swap_assets.domain.profile_markdown import profile_markdown, profile_sentence
 from swap_assets.domain.splits import DatasetSplit, split_scale
 from swap_assets.domain.track_data import TrackData
 from swap_assets.domain.tracks import TrainingExample
@@ -69,6 +71,23 @@ def conversations(lab: Lab) -> Iterator[dg.MaterializeResult]:
             "sample": metadata.sample(refused[0] if refused else None),
         },
         data_version=dg.DataVersion(content_hash(refused)),
+    )
+
+
+@dg.asset(kinds={"markdown"})
+def dataset_profile(
+    lab: Lab, hermes_conversations: Conversations, quarantined_conversations: list[Quarantined]
+) -> dg.MaterializeResult[DatasetProfile]:
+    """What the data is like: labels, repairs, duplicates, and lengths in tokens for each model's own tokenizer."""
+    profile = lab.profile(hermes_conversations, quarantined_conversations)
+    return dg.MaterializeResult(
+        value=profile,
+        metadata={
+            "profile": metadata.markdown(profile_markdown(profile)),
+            "plots": metadata.svg(lab.plot(profile)),
+            "in_one_sentence": profile_sentence(profile),
+        },
+        data_version=dg.DataVersion(content_hash(profile)),
     )
 
 

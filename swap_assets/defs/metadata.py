@@ -3,6 +3,7 @@
 Formatting only: every number shown here was computed in the domain.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ Shown = dict[str, dg.MetadataValue | str | int | float]
 def markdown(text: str) -> dg.MetadataValue:
     """Return Markdown that the UI renders."""
     return dg.MetadataValue.md(text)
+
+
+def svg(image: str) -> dg.MetadataValue:
+    """Return an SVG image inline; as a data address it can run no script and load nothing."""
+    return markdown(f"![plots](data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()})")
 
 
 def sample(value: Frozen | None) -> dg.MetadataValue:

@@ -90,16 +90,13 @@ def merged_model(
     override = config.override()
     lab.require_release(release_decision, override)
     chosen = Candidate.from_id(release_decision.candidates[0])
-    folders: dict[str, str] = {}
-    hashes: dict[str, str] = {}
+    adapters = lab.adapters_of(chosen)
     with lab.recording_failure(context):
-        for adapter in lab.adapters_of(chosen):
-            spec, folder = lab.bench.merge(
-                chosen, adapter.name, folder=adapter.path, cases=lab.test_cases(chosen.scale)
-            )
-            merged = worker.run(context, spec, workdir=folder)
-            assert merged.kind == "merge"
-            folders[adapter.name], hashes[adapter.name] = str(merged.model), merged.merged_hash
+        cases = lab.test_cases(chosen.scale)
+        work = [lab.bench.merge(chosen, adapter.name, folder=adapter.path, cases=cases) for adapter in adapters]
+        merged = [item for item in worker.run_all(context, work) if item.kind == "merge"] if work else []
+    folders = {adapter.name: str(item.model) for adapter, item in zip(adapters, merged, strict=True)}
+    hashes = {adapter.name: item.merged_hash for adapter, item in zip(adapters, merged, strict=True)}
     value = MergedModel(
         candidate_id=chosen.model_copy(update={"form": Form.MERGED}).id,
         decision=release_decision.content(),

@@ -12,6 +12,7 @@ import dagster as dg
 from swap_assets.backends import preflight
 from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets import SourceError, load_source
+from swap_assets.backends.datasets_plots import profile_svg
 from swap_assets.backends.evaluation_tracking import track_evaluation
 from swap_assets.backends.evidence import Evidence
 from swap_assets.backends.experiment_file import experiment_path, load_experiment
@@ -22,7 +23,7 @@ from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.capabilities import eval_cases
 from swap_assets.domain.contracts import Contract, Track
-from swap_assets.domain.conversations import Conversation, EvalCase
+from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.decisions import Decision, Override
 from swap_assets.domain.evaluation import Evaluation, union_of_cases
 from swap_assets.domain.experiment import Experiment
@@ -30,6 +31,7 @@ from swap_assets.domain.gates import release_refusal
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.profile import DatasetProfile, profile_source
 from swap_assets.domain.report import Report
 from swap_assets.domain.report_markdown import to_markdown
 from swap_assets.domain.sources import HubSource, LoadedSource, SyntheticSource
@@ -98,6 +100,17 @@ class Lab(dg.ConfigurableResource):
         """Read the experiment's conversations."""
         with self.explained(SourceError):
             return load_source(self.experiment.source)
+
+    def profile(self, kept: Sequence[Conversation], refused: Sequence[Quarantined]) -> DatasetProfile:
+        """Measure the data set, with lengths in tokens for every model whose tokenizer lies on this machine."""
+        loaded = LoadedSource(conversations=tuple(kept), quarantined=tuple(refused), rows_in=len(kept) + len(refused))
+        return profile_source(loaded, lengths=self.bench.token_lengths(kept))
+
+    def plot(self, profile: DatasetProfile) -> str:
+        """Draw a profile as SVG and keep it in the experiment's folder."""
+        image = profile_svg(profile)
+        write_text(self.store.work("profile") / "profile.svg", image)
+        return image
 
     def test_cases(self, scale: str) -> list[EvalCase]:
         """Return every test case of a scale once, with the labels of all the splits it serves."""

@@ -54,7 +54,7 @@ def laboratory(tmp_path_factory):
         tiny_model(folder / "models" / name, seed=seed)
     with dg.DagsterInstance.ephemeral() as instance:
         made = Laboratory(folder, instance)
-        made.materialize("hermes_conversations", "quarantined_conversations")
+        made.materialize("hermes_conversations", "quarantined_conversations", "dataset_profile")
         made.materialize(*SCALE_ASSETS, partition="tiny")
         made.materialize(*MODEL_ASSETS, partition="little|tiny")
         made.materialize("comparison_report", partition="tiny")
