@@ -1,0 +1,151 @@
+"""BFCL's cases with right and wrong answers to them: at least 20 different mutations a case, always the same ones."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+MUTATIONS = 20
+CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple")
+Call = dict[str, dict[str, Any]]
+
+
+def cases(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield every case with gold: id, category, functions, accepted answers."""
+    for category in CATEGORIES:
+        questions = _lines(folder / f"BFCL_v4_{category}.json")
+        gold = {
+            row["id"]: row["ground_truth"] for row in _lines(folder / "possible_answer" / f"BFCL_v4_{category}.json")
+        }
+        for row in questions:
+            yield {"id": row["id"], "category": category, "functions": row["function"], "accepted": gold[row["id"]]}
+
+
+def irrelevance(folder: Path) -> list[dict[str, Any]]:
+    """Return the cases where no call is right."""
+    return _lines(folder / "BFCL_v4_irrelevance.json")
+
+
+def answers(case: dict[str, Any]) -> list[tuple[str, list[Call]]]:
+    """Return (mutation, answer) pairs: a right answer first, then at least `MUTATIONS` different others."""
+    generator = random.Random(case["id"])
+    right = [_call(gold, pick=0) for gold in case["accepted"]]
+    found: dict[str, tuple[str, list[Call]]] = {}
+
+    def add(name: str, answer: list[Call]) -> None:
+        found.setdefault(json.dumps(answer, sort_keys=True), (name, answer))
+
+    add("first accepted value of every parameter", right)
+    add("last accepted value of every parameter", [_call(gold, pick=-1) for gold in case["accepted"]])
+    add("every optional parameter given", [_call(gold, pick=0, optional=True) for gold in case["accepted"]])
+    for name, answer in _whole_answers(right):
+        add(name, answer)
+    for number, call in enumerate(right):
+        for name, changed in _changed_calls(call):
+            add(name, [*right[:number], changed, *right[number + 1 :]])
+    for attempt in range(20 * MUTATIONS):
+        if len(found) > MUTATIONS:
+            break
+        add("random other value", _random_change(right, generator, attempt))
+    return list(found.values())
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _call(gold: dict[str, dict[str, list[Any]]], *, pick: int, optional: bool = False) -> Call:
+    ((name, parameters),) = gold.items()
+    chosen: dict[str, Any] = {}
+    for parameter, values in parameters.items():
+        given = [value for value in values if value != ""]
+        if given and (optional or "" not in values):
+            chosen[parameter] = _plain(given[pick])
+    return {name: chosen}
+
+
+def _plain(value: Any) -> Any:
+    """Return an accepted object as a model would write it: its values are lists of accepted values themselves."""
+    if isinstance(value, dict):
+        return {key: _plain(values[0]) for key, values in value.items() if isinstance(values, list) and values}
+    if isinstance(value, list):
+        return [_plain(item) if isinstance(item, dict) else item for item in value]
+    return value
+
+
+def _whole_answers(right: list[Call]) -> Iterator[tuple[str, list[Call]]]:
+    yield "no call", []
+    yield "last call left out", right[:-1]
+    yield "first call twice", [*right, right[0]]
+    yield "calls in reverse", right[::-1]
+    names = [next(iter(call)) for call in right]
+    bodies = [next(iter(call.values())) for call in right]
+    yield "arguments swapped between calls", [{n: b} for n, b in zip(names, bodies[1:] + bodies[:1], strict=True)]
+    yield "all calls without arguments", [{name: {}} for name in names]
+
+
+def _changed_calls(call: Call) -> Iterator[tuple[str, Call]]:
+    ((name, arguments),) = call.items()
+    yield "another function", {f"{name}_other": arguments}
+    yield "dots in the name as underscores", {name.replace(".", "_"): arguments}
+    yield "name in capitals", {name.upper(): arguments}
+    yield "an unknown parameter", {name: arguments | {"unknown_parameter": 1}}
+    for parameter, value in arguments.items():
+        yield "a parameter left out", {name: {key: inner for key, inner in arguments.items() if key != parameter}}
+        for what, change in _VALUE_CHANGES.items():
+            for changed in change(value):
+                yield what, {name: arguments | {parameter: changed}}
+
+
+def _only(kind: type, change: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    return lambda value: change(value) if type(value) is kind else []
+
+
+_VALUE_CHANGES: dict[str, Callable[[Any], list[Any]]] = {
+    "null": lambda value: [None],
+    "empty text": lambda value: [""],
+    "empty list": lambda value: [[]],
+    "wrapped in a list": lambda value: [[value]],
+    "written as text": lambda value: [json.dumps(value)],
+    "text: capitals": _only(str, lambda text: [text.upper()]),
+    "text: blanks and punctuation": _only(str, lambda text: [f" {text.replace(' ', '-')}, "]),
+    "text: quotes": _only(str, lambda text: [f"{text}'s", f'{text}"s']),
+    "text: longer": _only(str, lambda text: [f"{text} x"]),
+    "text: as a number": _only(str, lambda text: [1]),
+    "whole number: as a float": _only(int, lambda number: [float(number)]),
+    "whole number: next": _only(int, lambda number: [number + 1, -number]),
+    "whole number: as true": _only(int, lambda number: [bool(number)]),
+    "float: as a whole number": _only(float, lambda number: [int(number)]),
+    "float: a little more": _only(float, lambda number: [number + 0.001]),
+    "boolean: other": _only(bool, lambda value: [not value]),
+    "boolean: as a number": _only(bool, lambda value: [int(value)]),
+    "boolean: as text": _only(bool, lambda value: [str(value)]),
+    "list: reversed": _only(list, lambda items: [items[::-1]]),
+    "list: shorter": _only(list, lambda items: [items[:-1]]),
+    "list: longer": _only(list, lambda items: [[*items, items[0]]] if items else []),
+    "list: items as text": _only(list, lambda items: [[str(item) for item in items]]),
+    "list: items as floats": _only(
+        list, lambda items: [[float(item) if type(item) is int else item for item in items]]
+    ),
+    "list: items in capitals": _only(
+        list, lambda items: [[item.upper() if isinstance(item, str) else item for item in items]]
+    ),
+    "list: first item as a boolean": _only(list, lambda items: [[True, *items[1:]]] if items else []),
+    "object: key left out": _only(dict, lambda value: [dict(list(value.items())[1:])] if value else []),
+    "object: key added": _only(dict, lambda value: [value | {"unknown": 1}]),
+    "object: values in capitals": _only(
+        dict, lambda value: [{key: str(inner).upper() for key, inner in value.items()}]
+    ),
+}
+
+
+def _random_change(right: list[Call], generator: random.Random, attempt: int) -> list[Call]:
+    """Return the answer with one value replaced by another of some type, or with an unknown parameter."""
+    number = generator.randrange(len(right)) if right else 0
+    ((name, arguments),) = right[number].items()
+    parameter = generator.choice([*arguments, f"unknown_{attempt}"])
+    value = generator.choice(
+        [generator.randrange(1000), generator.random(), f"text {attempt}", [attempt], {"a": attempt}]
+    )
+    return [*right[:number], {name: arguments | {parameter: value}}, *right[number + 1 :]]

@@ -1,0 +1,108 @@
+"""`swap-assets diff`: the rows that one file of answers wins and the other loses, side by side."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from swap_assets.cli.environment import fail
+from swap_assets.cli.score import ContractName, Functions, Gold
+from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.rendering import render_answer
+from swap_assets.domain.scoring_outside import GivenRow, GoldRow, score_outside
+
+Metric = Literal["exact_match", "field_f1", "name_match", "exact_match_strict", "field_f1_strict"]
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(help="predictions A, JSON lines")],
+    b: Annotated[Path, typer.Argument(help="predictions B, JSON lines")],
+    gold: Gold,
+    contract: ContractName,
+    metric: Annotated[str, typer.Option(help="what decides a row: exact_match, field_f1, ...")] = "exact_match",
+    limit: Annotated[int, typer.Option(min=1, help="rows shown for each side")] = 20,
+    functions: Functions = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print all rows as JSON lines instead")] = False,
+) -> None:
+    """List the rows where A beats B and those where B beats A: gold, both answers, and what is wrong with the loser."""
+    if metric not in Metric.__args__:  # type: ignore[attr-defined]
+        raise fail(f"'{metric}' decides no row: choose one of {', '.join(Metric.__args__)}")  # type: ignore[attr-defined]
+    chosen = contract_or_exit(contract)
+    expected = gold_or_exit(gold, chosen, functions)
+    rows = _compared(chosen, expected, given_or_exit(a), given_or_exit(b), metric=metric)
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        return
+    console = Console(width=None if Console().is_terminal else 160)
+    for winner, loser in (("A", "B"), ("B", "A")):
+        won = [row for row in rows if row["winner"] == winner]
+        path = a if winner == "A" else b
+        console.print(f"\n[bold]{len(won)} rows that {winner} wins[/] ({escape(path.name)}) by {metric}")
+        if won:
+            console.print(_table(won[:limit], winner, loser))
+        if len(won) > limit:
+            console.print(f"{len(won) - limit} more: raise --limit or use --json")
+    both = len(expected) - len(rows)
+    console.print(f"\n{both} of {len(expected)} rows are a draw or lack an answer on one side.")
+
+
+def _compared(
+    contract: Contract | None,
+    gold: dict[str, GoldRow],
+    given_a: dict[str, GivenRow],
+    given_b: dict[str, GivenRow],
+    *,
+    metric: str,
+) -> list[dict[str, Any]]:
+    """Return the rows that are no draw, the clearest first."""
+    rows_a = score_outside(contract, gold, given_a).rows
+    rows_b = score_outside(contract, gold, given_b).rows
+    found = []
+    for one, other in zip(rows_a, rows_b, strict=True):
+        value_a, value_b = getattr(one, metric), getattr(other, metric)
+        if value_a is None or value_b is None or value_a == value_b:
+            continue
+        found.append(
+            {
+                "id": one.case_id,
+                "winner": "A" if value_a > value_b else "B",
+                "a": value_a,
+                "b": value_b,
+                "gold": _gold_text(contract, gold[one.case_id]),
+                "answer_a": given_a[one.case_id].text,
+                "answer_b": given_b[one.case_id].text,
+                "wrong_in_a": one.first_difference,
+                "wrong_in_b": other.first_difference,
+            }
+        )
+    return sorted(found, key=lambda row: -abs(row["a"] - row["b"]))
+
+
+def _gold_text(contract: Contract | None, row: GoldRow) -> str:
+    if row.reference or row.case is None or contract is None:
+        return row.reference
+    return render_answer(contract, row.case.gold_calls, row.case.gold_text)
+
+
+def _table(rows: list[dict[str, Any]], winner: str, loser: str) -> Table:
+    table = Table("id", "gold", f"{winner} (right)", f"{loser} (wrong)", f"what is wrong in {loser}", show_lines=True)
+    for row in rows:
+        table.add_row(
+            escape(row["id"]),
+            escape(_short(row["gold"])),
+            escape(_short(row[f"answer_{winner.lower()}"])),
+            escape(_short(row[f"answer_{loser.lower()}"])),
+            escape(row[f"wrong_in_{loser.lower()}"]),
+        )
+    return table
+
+
+def _short(text: str | None, length: int = 400) -> str:
+    text = (text or "").strip()
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,121 @@
+"""Scores of answers to BFCL rows: whole answers by BFCL's rule, fields by its accepted values.
+
+A field here is a parameter: one that was given counts as predicted, one that may not be left out as gold; an optional
+one counts on both sides where it was given and gold knows it. A call without any has one field, as in `fields`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from swap_assets.domain.bfcl import Accepted, Function, Outcome, check_answer, check_call, value_problem
+from swap_assets.domain.contracts import ParsedAnswer
+from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.scores import FailureClass, RowScore
+
+_CLASSES: dict[str, FailureClass] = {
+    "wrong_function": "wrong_function",
+    "missing_parameter": "missing_argument",
+    "unexpected_parameter": "extra_argument",
+    "wrong_type": "wrong_type",
+}
+
+
+def score_bfcl(
+    row_id: str,
+    functions: Sequence[Function],
+    accepted: Sequence[Accepted],
+    parsed: ParsedAnswer,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> RowScore:
+    """Score an answer that was obtained; `accepted` is empty where no call is right."""
+    outcome = check_answer(functions, accepted, parsed.calls)
+    right = outcome.valid and not parsed.unread and bool(parsed.calls or parsed.text.strip())
+    strict = right and parsed.compliant
+    hits, predicted, gold = _field_counts(functions, accepted, parsed.calls)
+    figures = _figures(hits, predicted, gold, quiet=right)
+    names = sorted(name for one in accepted for name in one) == sorted(call.name for call in parsed.calls)
+    failure, difference = ("none", "") if right else _explain(outcome, accepted, parsed)
+    counts = {"true_positives": hits, "predicted_fields": predicted or gold}
+    none_in_strict = {"true_positives_strict": 0, "predicted_fields_strict": gold}
+    strict_counts = {f"{name}_strict": value for name, value in counts.items()} if parsed.compliant else none_in_strict
+    strict_figures = figures if parsed.compliant else dict.fromkeys(figures, 0.0)
+    values: dict[str, Any] = counts | strict_counts | figures
+    values |= {f"{name}_strict": value for name, value in strict_figures.items()}
+    return RowScore(
+        case_id=row_id,
+        conversation_id=row_id,
+        labels=dict(labels or {}),
+        origin="real",
+        format_compliant=float(parsed.compliant),
+        valid_json=None if parsed.valid_json is None and not accepted else float(bool(parsed.valid_json)),
+        name_match=float(names) if accepted else None,
+        name_match_strict=float(names and parsed.compliant) if accepted else None,
+        exact_match=float(right),
+        exact_match_strict=float(strict),
+        no_call_correct=None if accepted else float(right),
+        gold_fields=gold,
+        extra_calls=max(0, len(parsed.calls) - len(accepted)),
+        missing_calls=max(0, len(accepted) - len(parsed.calls)),
+        extracted_calls=parsed.calls,
+        first_difference=difference,
+        failure=failure,
+        **values,
+    )
+
+
+def _figures(hits: int, predicted: int, gold: int, *, quiet: bool) -> dict[str, float]:
+    if not gold:
+        return dict.fromkeys(("field_precision", "field_recall", "field_f1"), float(quiet))
+    return {
+        "field_precision": hits / predicted if predicted else 0.0,
+        "field_recall": hits / gold,
+        "field_f1": 2 * hits / (predicted + gold),
+    }
+
+
+def _field_counts(
+    functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]
+) -> tuple[int, int, int]:
+    """Return fields that are right, predicted and gold; calls are paired by name, whole matches first."""
+    described = {str(function.get("name")): function for function in functions}
+    free = list(calls)
+    hits, gold_fields = 0, 0
+    for gold in accepted:
+        ((name, parameters),) = gold.items()
+        same = [call for call in free if call.name == name]
+        same.sort(key=lambda call: not check_call(described.get(name), name, parameters, call).valid)
+        chosen = same[0] if same else None
+        if chosen is not None:
+            free.remove(chosen)
+        right, wanted = _pair_counts(described.get(name), parameters, chosen)
+        hits, gold_fields = hits + right, gold_fields + wanted
+    return hits, sum(max(1, len(call.arguments)) for call in calls), gold_fields
+
+
+def _pair_counts(
+    function: Function | None, accepted: Mapping[str, Sequence[Any]], call: ToolCall | None
+) -> tuple[int, int]:
+    given = call.arguments if call else {}
+    wanted = [name for name, values in accepted.items() if name in given or "" not in values]
+    if not wanted and not given:
+        return int(call is not None), 1
+    properties = ((function or {}).get("parameters") or {}).get("properties") or {}
+    right = [
+        name
+        for name in wanted
+        if name in given and not value_problem(given[name], accepted[name], properties.get(name, {"type": "any"}))
+    ]
+    return len(right), max(1, len(wanted))
+
+
+def _explain(outcome: Outcome, accepted: Sequence[Accepted], parsed: ParsedAnswer) -> tuple[FailureClass, str]:
+    if parsed.unread:
+        return "unreadable", "; ".join(parsed.problems)
+    if not parsed.calls and not parsed.text.strip():
+        return "empty", "the answer is empty"
+    if not accepted:
+        return "called_when_it_should_not", f"no call is right, got {parsed.calls[0].name}"
+    if outcome.reason == "wrong_count":
+        return ("missing_call" if len(parsed.calls) < len(accepted) else "extra_call"), outcome.detail
+    return _CLASSES.get(outcome.reason, "wrong_value"), f"{outcome.reason.replace('_', ' ')}: {outcome.detail}"

@@ -1,0 +1,115 @@
+"""The convention in which the Fledgling results were published, so that old figures can be compared and seen through.
+
+Micro precision, recall and F1 over all leaf fields of the reference: for the structured contract the whole object, that
+is `query` and `tool_name` too, which the prompt gave away; for the tool-call contract the arguments. An output that is
+not valid adds all reference fields as missed and no wrong one, so that it costs recall and no precision. Valid means
+`json.loads` of the whole answer, or exactly one `<tool_call name="...">{...}</tool_call>`. A leaf is its path written
+as text, `a.b[0]`, and its JSON; an empty object or list has none.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.model import Frozen
+
+_TAG_OPEN = re.compile(r'<tool_call name="([^"]+)">\s*')
+_TAG_CLOSE = "</tool_call>"
+Leaves = set[tuple[str, str]]
+
+
+class PublishedFigures(Frozen):
+    """Figures in the published convention; rates are shares of `rows`, counts are fields.
+
+    `references_not_readable` rows have a reference that the convention itself cannot read (several calls, Python
+    repr); it counts no field for them.
+    """
+
+    rows: int
+    valid_rate: float
+    name_match_rate: float | None
+    exact_match_rate: float
+    field_precision: float
+    field_recall: float
+    field_f1: float
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    references_not_readable: int
+
+
+def published_figures(contract: Contract, pairs: Iterable[tuple[str, str]]) -> PublishedFigures:
+    """Return the figures of (reference, prediction) texts.
+
+    Raises:
+        ValueError: the contract is none of the two Fledgling ones.
+    """
+    if contract not in (Contract.FLEDGLING_STRUCTURED, Contract.FLEDGLING_TOOLCALL):
+        raise ValueError(f"no results were published in the contract '{contract.value}'")
+    read = _read_object if contract is Contract.FLEDGLING_STRUCTURED else _read_tag
+    rows = valid = names = exact = right = wrong = missed = unreadable = 0
+    for reference, prediction in pairs:
+        gold, given = read(reference), read(prediction)
+        rows += 1
+        valid += given is not None
+        unreadable += gold is None
+        if gold is None:
+            continue
+        gold_leaves = _leaves(gold[1])
+        given_leaves = _leaves(given[1]) if given else set()
+        right += len(gold_leaves & given_leaves)
+        wrong += len(given_leaves - gold_leaves)
+        missed += len(gold_leaves - given_leaves)
+        names += given is not None and given[0] == gold[0]
+        exact += given is not None and given[1] == gold[1]
+    precision = right / (right + wrong) if right + wrong else 0.0
+    recall = right / (right + missed) if right + missed else 0.0
+    return PublishedFigures(
+        rows=rows,
+        valid_rate=valid / rows if rows else 0.0,
+        name_match_rate=(names / rows if rows else 0.0) if read is _read_tag else None,
+        exact_match_rate=exact / rows if rows else 0.0,
+        field_precision=precision,
+        field_recall=recall,
+        field_f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+        true_positives=right,
+        false_positives=wrong,
+        false_negatives=missed,
+        references_not_readable=unreadable,
+    )
+
+
+def _read_object(text: str) -> tuple[str, Any] | None:
+    try:
+        return "", json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_tag(text: str) -> tuple[str, Any] | None:
+    text = text.strip()
+    opening = _TAG_OPEN.match(text)
+    if not opening or not text.endswith(_TAG_CLOSE):
+        return None
+    body = text[opening.end() : -len(_TAG_CLOSE)].rstrip()
+    if not (body.startswith("{") and body.endswith("}")):
+        return None
+    found = _read_object(body)
+    return (opening.group(1), found[1]) if found else None
+
+
+def _leaves(value: Any) -> Leaves:
+    """Return the leaves of a value; it keeps its own stack, since an answer may nest as deep as it likes."""
+    found: dict[str, str] = {}
+    pending: list[tuple[str, Any]] = [("", value)]
+    while pending:
+        path, inner = pending.pop()
+        if isinstance(inner, dict):
+            pending += [(f"{path}.{key}" if path else key, one) for key, one in reversed(inner.items())]
+        elif isinstance(inner, list):
+            pending += [(f"{path}[{index}]", one) for index, one in reversed(list(enumerate(inner)))]
+        else:
+            found[path or "$"] = json.dumps(inner)
+    return set(found.items())
