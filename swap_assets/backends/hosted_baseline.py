@@ -9,7 +9,7 @@ from swap_assets.backends.hosted import ask_hosted
 from swap_assets.backends.provenance import weights_hash
 from swap_assets.backends.serving import served_model
 from swap_assets.backends.specs import Weights
-from swap_assets.backends.workbench import Workbench
+from swap_assets.backends.workbench import RECORDS_FILE, Workbench
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import EvalCase
@@ -47,7 +47,8 @@ def hosted_answers(
                 cases,
                 contract=contract,
                 candidate_id=candidate.id,
-                output=folder / "predictions.jsonl",
+                output=folder / RECORDS_FILE,
+                reuse=bench.answers_at_other_scales(candidate, contract, purpose=purpose),
                 base_url=server.base_url,
                 served_name=server.name,
                 artefact_hash=server.artefact_hash,

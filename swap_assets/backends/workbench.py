@@ -16,7 +16,7 @@ from swap_assets.backends.datasets_lengths import token_lengths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.domain.approaches import Approach
-from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment import Experiment
@@ -25,6 +25,7 @@ from swap_assets.domain.profile import LengthProfile
 from swap_assets.domain.tracks import TrainingExample
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+RECORDS_FILE = "predictions.jsonl"
 
 
 class Workbench:
@@ -104,9 +105,21 @@ class Workbench:
             max_new_tokens=entry.max_answer_tokens,
             seed=self.experiment.seed,
             threads=self.experiment.threads,
-            output=folder / "predictions.jsonl",
+            reuse=self.answers_at_other_scales(candidate, contract, purpose=purpose),
+            output=folder / RECORDS_FILE,
         )
         return spec, folder
+
+    def answers_at_other_scales(self, candidate: Candidate, contract: Contract, *, purpose: str) -> tuple[Path, ...]:
+        """Return where the same model's records of other scales lie; a tuned candidate is another one at each scale."""
+        if candidate.form not in (Form.HOSTED, Form.BASE):
+            return ()
+        others = [candidate.model_copy(update={"scale": scale}) for scale in self.experiment.scales]
+        return tuple(
+            self.store.work(purpose, other.id, contract.value) / RECORDS_FILE
+            for other in others
+            if other.id != candidate.id
+        )
 
     def merge(
         self, candidate: Candidate, adapter: str, *, folder: Path, cases: Sequence[EvalCase]
