@@ -3,8 +3,9 @@
     python -m benchmarks.data [ROWS ...]          default 1000 10000 100000
 
 For every size one new process generates the rows, parses them from disk, sets duplicates aside and splits them, and
-another new process only reads the same files with `json.loads`; both report the memory that the system says they took
-at most. Linear means that the seconds for each row, and the memory beyond the start, grow no faster than the rows.
+another new process only reads the same files with `json.loads`. Seconds are processor time, so that other work on the
+machine does not count; memory is the most that the system says a process took. Linear means that the seconds for each
+row, and the memory beyond the start, grow no faster than the rows.
 """
 
 import json
@@ -73,16 +74,16 @@ def measure_stage(rows: int, folder: Path) -> dict[str, Any]:
     from swap_assets.domain.sources import LocalSource
     from swap_assets.domain.splits import split_scale
 
-    started = time.perf_counter()
+    started = time.process_time()
     paths = _generate(rows, folder)
-    generated = time.perf_counter()
+    generated = time.process_time()
     loaded = load_source(LocalSource(path=tuple(map(str, paths)), origin="synthetic"))
-    parsed = time.perf_counter()
+    parsed = time.process_time()
     sizes = SplitSizes(train=rows * 4 // 10, validation=rows // 20, test=min(200, rows // 10))
     split = split_scale(
         loaded.conversations, scale="all", scales={"all": sizes}, release_test=min(500, rows // 20), seed=42
     )
-    finished = time.perf_counter()
+    finished = time.process_time()
     requests = {row.turns[0].text for row in loaded.conversations}
     return {
         "generate": generated - started,
@@ -116,12 +117,12 @@ def _generate(rows: int, folder: Path) -> list[Path]:
 
 def measure_plain(folder: Path) -> dict[str, Any]:
     """Read the same files with `json.loads`, line by line, keeping nothing."""
-    started = time.perf_counter()
+    started = time.process_time()
     for path in sorted(folder.glob("*.jsonl")):
         with path.open("rb") as lines:
             for line in lines:
                 json.loads(line)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return {"loads": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MIB}
 
 
