@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SEED = 2718
 STUDENT = Recipe(tokens=12_000_000)
-TEACHER = Recipe(tokens=6_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.3)
+TEACHER = Recipe(tokens=6_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
 EXAM_ROWS = 128
 
 

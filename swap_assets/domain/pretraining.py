@@ -22,8 +22,6 @@ from swap_assets.domain.pretraining_values import Vocabulary, listed
 
 Message = dict[str, str]
 DRILL_SHARE = 0.2
-FIRST_DRILLS = 6000
-"""The rows at the start of a stream in which four of five are drills: copying forms sooner when it is met bare."""
 NOTHING_FITS = "Nothing here can do that."
 
 _VERBS = listed(
@@ -55,9 +53,9 @@ _PARAMETERS = {
 }
 _KIND_WEIGHTS = (4, 3, 3, 3, 4, 2, 3, 2, 2, 3, 1.5, 1.5, 1, 2, 0.5)
 _CUES = {
-    "person": ("for {v}", "for {v}", "that belongs to {v}", "with {v}"),
+    "person": ("for {v}", "for {v}", "that belongs to {v}"),
     "place": ("in {v}", "at {v}", "near {v}", "over in {v}"),
-    "word": ("using {v}", "of type {v}", "in {v}"),
+    "word": ("using {v}", "of type {v}"),
     "words": ('saying "{v}"', "saying '{v}'", "that says {v}", 'with the words "{v}"'),
     "whole": ("{v} times", "with {v} of them", "counting {v}"),
     "decimal": ("at {v}", "to {v}", "up to {v}"),
@@ -65,9 +63,9 @@ _CUES = {
     "clock": ("at {v}", "around {v}", "from {v}"),
     "mail": ("and write to {v}", "with a copy to {v}", "via {v}"),
     "code": ("under {v}", "number {v}", "with #{v}"),
-    "file": ("from {v}", "into {v}", "as in {v}"),
+    "file": ("from {v}", "into {v}"),
     "several": ("including {v}", "with {v}"),
-    "choice": ("{v}", "in {v}", "the {v} way"),
+    "choice": ("the {v} way", "as {v}"),
 }
 _NAMED = ("{n} {v}", "{n} {v}", "with {n} {v}", "{n}: {v}", "{n}={v}", "{n} is {v}", "{v} as the {n}", "set {n} to {v}")
 _MONTHS = listed("January February March April May June July August September October November December")
@@ -83,7 +81,7 @@ _OPENINGS = (
     "Hi, {}",
 )
 _JOINTS = (" and then ", ". Also ", ", and also ", "; then ", ". After that ")
-_NAMINGS = ("{v}_{n}", "{v}_{n}", "{v}_{n}", "{n}_{v}", "{n}.{v}", "{v}-{n}", "{n}")
+_NAMINGS = ("{v}_{n}", "{v}_{n}", "{v}_{n}", "{n}_{v}", "{n}.{v}", "{v}-{n}")
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def pretraining_row(seed: int, index: int, *, held_out: bool = False) -> Pretrai
     """Return row `index` of the stream of `seed`; with `held_out`, no word in it is one that training draws."""
     random = Random(f"pretraining:{seed}:{index}")
     vocabulary = Vocabulary(random, held_out=held_out)
-    if random.random() < (0.8 if index < FIRST_DRILLS else DRILL_SHARE):
+    if random.random() < DRILL_SHARE:
         return PretrainingRow("drill", drill(random, vocabulary))
     return _Composer(random, vocabulary).row()
 
@@ -134,7 +132,7 @@ class _Composer:
         elif draw < 0.18:
             kind, turns = "tool_turn", self._with_tool_turn()
         else:
-            count = self._random.choices((1, 2, 3), (70, 24, 6))[0]
+            count = self._random.choices((1, 2, 3), (74, 21, 5))[0]
             kind, turns = ("single" if count == 1 else "several"), self._calls(count)
         return PretrainingRow(kind, (system, *turns))
 
@@ -146,19 +144,20 @@ class _Composer:
         verbs = self._random.sample(_VERBS, count)
         if count > 2 and self._random.random() < 0.5 and nouns[1] != nouns[2]:
             verbs[2] = verbs[1]
-        return [self._tool(verb, noun) for verb, noun in zip(verbs, nouns, strict=True)]
+        naming = self._random.choice(_NAMINGS)
+        return [self._tool(naming, verb, noun) for verb, noun in zip(verbs, nouns, strict=True)]
 
-    def _tool(self, verb: str, noun: str) -> Tool:
-        if self._random.random() < 0.25:
+    def _tool(self, naming: str, verb: str, noun: str) -> Tool:
+        if self._random.random() < 0.2:
             noun = self._vocabulary.word()
-        naming = self._random.choice(_NAMINGS[:-1])
-        count = self._random.choices((1, 2, 3, 4), (3, 4, 2, 1))[0]
+        count = self._random.choices((1, 2, 3, 4), (4, 4, 2, 1))[0]
         parameters: dict[str, Parameter] = {}
         for kind in self._random.choices(list(_PARAMETERS), _KIND_WEIGHTS, k=count):
-            name = self._vocabulary.word() if self._random.random() < 0.2 else self._random.choice(_PARAMETERS[kind])
-            required = not parameters or self._random.random() < 0.7
+            telling = kind in _CUES and self._random.random() < 0.8
+            name = self._random.choice(_PARAMETERS[kind]) if telling else self._vocabulary.word()
+            required = not parameters or self._random.random() < 0.75
             options = self._vocabulary.options() if kind == "choice" else ()
-            parameters.setdefault(name, Parameter(name, kind, required, options))
+            parameters.setdefault(name, Parameter(name, kind, required, telling, options))
         return Tool(naming.format(v=verb, n=noun), f"{verb} the {noun}", tuple(parameters.values()))
 
     def _calls(self, count: int) -> tuple[Message, ...]:
@@ -198,17 +197,14 @@ class _Composer:
 
     def _phrase(self, tool: Tool, given: list[tuple[Parameter, Any]]) -> str:
         mode = self._random.random()
-        words = (
-            tool.words
-            if self._random.random() < 0.7
-            else tool.words.replace(" the ", self._random.choice((" ", " a ")))
-        )
+        words = tool.words.replace(" the ", self._random.choice((" the ", " the ", " ", " a ")))
         if mode < 0.12 and len(given) == len(tool.parameters) and given:
             return f"{words}: {', '.join(self._said(each.kind, value) for each, value in given)}"
         kinds = [each.kind for each, _ in given]
         cues = [
+            # A made-up name says nothing about its values, and two of a kind could be meant: those are named.
             self._cue(each.kind, value)
-            if mode < 0.62 and each.kind in _CUES and kinds.count(each.kind) == 1
+            if mode < 0.62 and each.telling and kinds.count(each.kind) == 1
             else self._named(each, value)
             for each, value in given
         ]
