@@ -15,8 +15,9 @@ from typing import Any
 from swap_assets.domain import bfcl_rows, hermes_rows, openai_logs
 from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
 from swap_assets.domain.model import canonical_json
-from swap_assets.domain.reading import QuarantineReason, Reading, RowError
+from swap_assets.domain.reading import QuarantineReason, Reading, RowError, deeper_than
 
+_DEEPEST = 100  # levels inside a value; storing gives up at 255, and no tool means a hundred
 _RAW_LIMIT = 2000  # characters of a refused row that are kept to look at
 
 
@@ -40,15 +41,18 @@ def parse_row(
         _check(reading)
         return build_conversation(reading, provenance, row)
     except RowError as error:
-        return Quarantined(
-            source=source,
-            config=config,
-            row=index,
-            row_id=row_id,
-            reason=error.reason,
-            detail=error.detail,
-            raw=_shorten(row),
-        )
+        refusal = error
+    except RecursionError:
+        refusal = RowError(QuarantineReason.NESTED_TOO_DEEP, "lists or objects inside each other without end")
+    return Quarantined(
+        source=source,
+        config=config,
+        row=index,
+        row_id=row_id,
+        reason=refusal.reason,
+        detail=refusal.detail,
+        raw=_shorten(row),
+    )
 
 
 def build_conversation(reading: Reading, provenance: Provenance, row: Mapping[str, Any]) -> Conversation:
@@ -110,6 +114,11 @@ def _check(reading: Reading) -> None:
         raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "nobody answers, so there is nothing to learn or to score")
     if reading.turns[0].role == "assistant":
         raise RowError(QuarantineReason.NO_REQUEST, "the assistant speaks first, so there is no request to answer")
+    values = [call.arguments for turn in reading.turns for call in turn.calls]
+    values += [answer.content for turn in reading.turns for answer in turn.responses]
+    values += [tool.parameters for tool in reading.tools]
+    if any(deeper_than(value, _DEEPEST) for value in values):
+        raise RowError(QuarantineReason.NESTED_TOO_DEEP, f"a value with more than {_DEEPEST} levels")
     offered = {tool.name for tool in reading.tools}
     for turn in reading.turns:
         if turn.role == "assistant" and not turn.calls and not turn.text:
@@ -120,7 +129,10 @@ def _check(reading: Reading) -> None:
 
 
 def _shorten(row: Any) -> str:
-    text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, default=str)
+    try:
+        text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return ""
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _RAW_LIMIT else text[:_RAW_LIMIT] + "..."
 

@@ -1,7 +1,7 @@
 """What reading a row gives or fails with; shared by the shapes in `hermes_rows`, `openai_logs` and `bfcl_rows`."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import ToolSpec, Turn
 from swap_assets.domain.markup import Repair
@@ -13,6 +13,7 @@ class QuarantineReason(StrEnum):
     LINE_NOT_JSON = "line_not_json"
     NOT_AN_OBJECT = "not_an_object"
     BROKEN_UNICODE = "broken_unicode"
+    NESTED_TOO_DEEP = "nested_too_deep"
     UNKNOWN_SHAPE = "unknown_shape"
     UNKNOWN_ROLE = "unknown_role"
     TURN_UNREADABLE = "turn_unreadable"
@@ -43,6 +44,22 @@ class Reading(NamedTuple):
     tools: tuple[ToolSpec, ...]
     turns: tuple[Turn, ...]
     repairs: tuple[Repair, ...]
+
+
+def deeper_than(value: Any, limit: int) -> bool:
+    """Whether lists and objects stand inside each other more than `limit` times; found without recursion."""
+    level = [value]
+    for _ in range(limit + 1):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list | tuple):
+                inner.extend(item)
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def joined(turns: list[Turn]) -> tuple[Turn, ...]:

@@ -8,6 +8,7 @@ from threading import Thread
 
 import pytest
 
+from swap_assets.backends.conversation_store import read_conversations, write_conversations
 from swap_assets.backends.datasets import load_source
 from swap_assets.backends.datasets_files import SourceError
 from swap_assets.backends.datasets_hub import HubUnreachableError
@@ -99,6 +100,27 @@ def test_a_log_that_repeats_earlier_turns_in_every_line_gives_whole_conversation
 def test_max_rows_reads_only_the_first_rows(tmp_path: Path):
     (tmp_path / "a.jsonl").write_text(LINES)
     assert _load(tmp_path / "a.jsonl", max_rows=2).rows_in == 2
+
+
+def test_trap_configs_do_not_share_columns_so_each_is_read_by_its_own_file(tmp_path: Path):
+    schema = {"title": "Film", "type": "object", "properties": {"year": {"type": "integer"}}}
+    json_mode = hermes_row('{"year": 1}', system="Answer in JSON.") | {
+        "schema": json.dumps(schema),
+        "__index_level_0__": 3,
+    }
+    (tmp_path / "func_calling.json").write_text(json.dumps(ROWS))
+    (tmp_path / "json_mode.json").write_text(json.dumps([json_mode]))
+    loaded = _load(tmp_path / "*.json")
+    assert len(loaded.conversations) == 5
+    assert loaded.conversations[-1].tools[0].name == "Film"
+
+
+def test_trap_strings_that_look_like_numbers_dates_or_objects_stay_strings_from_file_to_store(tmp_path: Path):
+    arguments = {"zip": "02139", "flag": "true", "day": "2024-05-01T00:00:00", "mixed": ["1", 1, "{}"], "room": "x"}
+    row = hermes_row(call_text({"name": "set_light", "arguments": arguments}))
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    (read,) = read_conversations(write_conversations(tmp_path / "s.parquet", _load(tmp_path / "a.jsonl").conversations))
+    assert json.dumps(read.turns[1].calls[0].arguments) == json.dumps(arguments)
 
 
 def test_bfcl_answers_are_found_beside_the_questions(tmp_path: Path):

@@ -65,6 +65,14 @@ def call_text(call: Any) -> str:
     return f"<tool_call>\n{json.dumps(call)}\n</tool_call>\n"
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """An object inside an object inside an object ..."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 LIGHT_CALL = {"name": "set_light", "arguments": {"room": "hall", "on": True}}
 
 

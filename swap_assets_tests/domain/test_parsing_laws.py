@@ -1,8 +1,10 @@
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swap_assets.domain.bfcl_rows import json_schema
 from swap_assets.domain.conversations import Conversation, Quarantined, ToolCall
 from swap_assets.domain.hermes_rows import write_row
 from swap_assets.domain.parsing import parse_row
@@ -77,6 +79,16 @@ def test_an_openai_log_with_an_image_or_a_strange_role_is_quarantined():
     assert refused(_log(image)).reason == "turn_unreadable"
     assert refused(_log({"role": "robot", "content": ""})).reason == "unknown_role"
     assert refused(_log({"role": "assistant", "tool_calls": [_tool_call("{oops")]})).reason == "call_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("dict", "object"), ("HashMap", "object"), ("float", "number"), ("tuple", "array"), ("String", "string")],
+)
+def test_trap_bfcl_types_are_not_json_schema(theirs, ours):
+    schema = {"type": "dict", "properties": {"a": {"type": "array", "items": {"type": theirs}}}}
+    assert json_schema(schema)["properties"]["a"]["items"] == {"type": ours}
+    assert json_schema({"type": "any", "description": "d"}) == {"description": "d"}
 
 
 def test_a_bfcl_row_gets_json_schema_types_and_the_first_accepted_values():

@@ -17,6 +17,7 @@ from swap_assets_tests.domain.data_rows import (
     call_text,
     extraction_row,
     hermes_row,
+    nested,
     parsed,
     refused,
 )
@@ -190,6 +191,10 @@ def test_trap_glaive_rows_have_function_calls_and_observations_as_turns_of_their
         (hermes_row(call_text({"name": "other", "arguments": {}})), QuarantineReason.CALL_TO_UNOFFERED_TOOL),
         (hermes_row("hi", tools=[{"description": "nameless"}]), QuarantineReason.TOOLS_UNREADABLE),
         (hermes_row("[1]") | {"schema": '{"type": "array"}'}, QuarantineReason.ANSWER_NOT_AN_OBJECT),
+        (hermes_row(call_text({"name": "set_light", "arguments": nested(150)})), QuarantineReason.NESTED_TOO_DEEP),
+        (hermes_row(call_text({"name": "set_light", "arguments": nested(700)})), QuarantineReason.NESTED_TOO_DEEP),
+        ({"conversations": [], "tools": [nested(5000)]}, QuarantineReason.TOOLS_UNREADABLE),
+        ({"messages": [], "tools": [{"name": "f", "parameters": nested(5000)}]}, QuarantineReason.NESTED_TOO_DEEP),
         (hermes_row("half an emoji \ud83d"), QuarantineReason.BROKEN_UNICODE),
         (hermes_row("<tool_call>" + "[" * 100_000 + "</tool_call>"), QuarantineReason.CALL_UNREADABLE),
     ],
@@ -198,10 +203,10 @@ def test_a_row_that_cannot_be_read_comes_back_with_its_reason_and_never_as_an_ex
     result = refused(row)
     assert result.reason == reason
     assert result.detail
-    assert result.raw.encode()
+    assert result.raw.encode().decode() == result.raw
 
 
-def test_a_repeated_row_is_set_aside_and_names_the_row_it_repeats():
+def test_trap_repeated_rows_have_ids_of_their_own_and_are_set_aside():
     from swap_assets.domain.parsing import set_duplicates_aside
 
     rows = [parse_row(hermes_row(call_text(LIGHT_CALL), id=str(index)), source="s", index=index) for index in range(3)]
