@@ -1,4 +1,4 @@
-"""How a model process says where it stands: a line on stdout, and the same to Dagster where Pipes is open."""
+"""How a model process says where it stands: a line on stdout, or in the run's log where Dagster Pipes is open."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class Reporter:
         self._last_progress = float("-inf")
 
     def line(self, text: str) -> None:
-        """Say one thing, once."""
-        self._write(text)
+        """Say one thing, once: under Pipes in the run's log, else as a line."""
         if self._pipes:
             self._pipes.log.info(text)
+        else:
+            self._write(text)
 
     def progress(self, text: str, *, last: bool = False) -> None:
         """Say how far the work is; calls that come too soon after the one before are dropped, never the `last`."""

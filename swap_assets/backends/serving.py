@@ -57,7 +57,11 @@ def served_model(
     folder = Path(weights.source).absolute()
     port = _free_port()
     spec = ServeSpec(
-        weights=weights, served_name=folder.name, port=port, threads=threads, max_new_tokens=max_new_tokens
+        weights=weights.model_copy(update={"source": str(folder)}),
+        served_name=folder.name,
+        port=port,
+        threads=threads,
+        max_new_tokens=max_new_tokens,
     )
     path = write_spec(spec, workdir).absolute()
     log = workdir / "server.log"

@@ -1,11 +1,13 @@
 """The process that loads a model: `python -m swap_assets.backends.worker SPEC.json [SPEC.json ...]`.
 
 Reads each spec, does the work, writes `result.json` beside the spec; several specs share the seconds that the
-libraries take to load. Started by Dagster it also speaks Pipes: progress
-lines and the result's numbers. Started by hand it needs neither Dagster nor the rest of the experiment.
+libraries take to load. Started by Dagster it also speaks Pipes: progress lines and the result's numbers. Started by
+hand it needs neither Dagster nor the rest of the experiment.
 """
 
 import contextlib
+import gc
+import importlib
 import os
 import signal
 import sys
@@ -37,12 +39,12 @@ def main(arguments: list[str]) -> int:
     if parent := os.environ.get(PARENT_VARIABLE):
         die_with_parent(int(parent))
     signal.signal(signal.SIGTERM, _leave)
-    # Read when torch is loaded. Threads that wait by spinning made a model 30 times slower on busy cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
+        specs = {Path(argument): read_spec(Path(argument)) for argument in arguments}
+        _prepare_environment(list(specs.values()))
         with _reporter() as reporter:
-            for argument in arguments:
-                _run(Path(argument), reporter)
+            for path, spec in specs.items():
+                _run(spec, path, reporter)
     except KeyboardInterrupt:
         print("stopped by an interrupt", file=sys.stderr)
         return 130
@@ -53,8 +55,17 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(path: Path, reporter: Reporter) -> None:
-    spec = read_spec(path)
+def _prepare_environment(specs: list[Spec]) -> None:
+    """Set what libraries read when they are loaded, where the caller's environment does not say otherwise."""
+    # Threads that wait by spinning made a model 30 times slower on busy cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if all(Path(spec.weights.source).is_dir() for spec in specs):
+        # A local folder needs no look-up at the hub, and one stalls 24 s without network.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
     (path.parent / RESULT_FILE).unlink(missing_ok=True)
     result = perform(spec, folder=path.parent, reporter=reporter)
     if result is None:
@@ -68,6 +79,7 @@ def _run(path: Path, reporter: Reporter) -> None:
 
 def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | None:
     """Do what a spec says, with `folder` for scratch files; a server returns None when it is stopped."""
+    _import_libraries(spec)
     from swap_assets.backends.local_model import limit_threads, quiet_libraries
 
     quiet_libraries()
@@ -95,6 +107,22 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
 def _leave(_number: int, _frame: object) -> None:
     # An exception, unlike the signal's default, lets open files and tracked runs be closed.
     raise KeyboardInterrupt
+
+
+def _import_libraries(spec: Spec) -> None:
+    """Import what a spec needs with the garbage collector off: a sixth faster, 1 s of training's 7 s."""
+    needed = ["transformers.modeling_utils"]
+    if isinstance(spec, TrainSpec):
+        needed += ["trl.trainer.sft_trainer", "peft", "datasets"] + ["mlflow"] * (spec.tracking is not None)
+    if isinstance(spec, MergeSpec) or (isinstance(spec, GenerateSpec) and spec.adapter):
+        needed += ["peft"]
+    gc.disable()
+    try:
+        for name in needed:
+            importlib.import_module(name)
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 @contextlib.contextmanager

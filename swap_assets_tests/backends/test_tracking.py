@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -107,7 +106,6 @@ def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
         "        run.metrics({'m': i})\n"
     )
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
-    began = time.monotonic()
     children = [
         subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True) for _ in range(4)
     ]
@@ -119,4 +117,3 @@ def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
     experiment = client.get_experiment_by_name("e")
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 12 and {run.info.status for run in runs} == {"FINISHED"}
-    assert time.monotonic() - began < 100
