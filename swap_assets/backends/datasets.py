@@ -1,5 +1,6 @@
 """Loading a source of the experiment file: fetch, read, parse, set duplicates aside, and account for every row."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,18 +45,19 @@ def load_source(source: Source, *, progress: Progress | None = None) -> LoadedSo
 
 
 def local_paths(source: LocalSource) -> list[Path]:
-    """Return the files that a local source names, globs expanded, in order.
+    """Return the files that a local source names, in order; `$VARIABLES`, `~` and globs are expanded.
 
     Raises:
         SourceError: a name fits no file.
     """
     paths: list[Path] = []
     for name in _as_list(source.path):
-        pattern = Path(name).expanduser()
+        pattern = Path(os.path.expandvars(name)).expanduser()
         inside = pattern.relative_to(pattern.anchor)
         found = [pattern] if pattern.exists() else sorted(Path(pattern.anchor).glob(str(inside)))
         if not found:
-            raise SourceError(f"there is no file {name}; correct `path` under `source` or put the file there")
+            unset = "; the variable in it is not set" if "$" in str(pattern) else ""
+            raise SourceError(f"there is no file {name}{unset}; correct `path` under `source` or put the file there")
         paths += [each for each in found if each not in paths]
     return paths
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from swap_assets.backends import miniatures
+from swap_assets.backends.datasets import SourceError, local_paths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import Hardware, hardware
 from swap_assets.backends.hosted import missing_variables
@@ -109,19 +110,13 @@ def _python() -> Finding:
 def _source(experiment: Experiment) -> Finding:
     source = experiment.source
     if isinstance(source, LocalSource):
-        paths = [source.path] if isinstance(source.path, str) else list(source.path)
-        missing = [path for path in paths if not _matches(path)]
-        if missing:
-            return Finding(what="source", state="fail", detail=f"no file matches {missing[0]}; correct source.path")
-        return Finding(what="source", state="ok", detail=", ".join(paths))
+        try:
+            return Finding(what="source", state="ok", detail=", ".join(map(str, local_paths(source))))
+        except SourceError as error:
+            return Finding(what="source", state="fail", detail=str(error))
     if isinstance(source, HubSource):
         return Finding(what="source", state="ok", detail=f"{source.dataset} at {source.revision[:12]} from the hub")
     return Finding(what="source", state="ok", detail="the built-in generator")
-
-
-def _matches(pattern: str) -> bool:
-    path = Path(pattern).expanduser()
-    return path.exists() or any(path.parent.glob(path.name))
 
 
 def _disk(experiment: Experiment, machine: Hardware) -> Finding:

@@ -3,16 +3,17 @@
 from rich.console import Console
 from rich.table import Table
 
-from swap_assets.backends.datasets import load_source
-from swap_assets.cli.environment import Config, experiment_or_exit
+from swap_assets.backends.datasets import SourceError, load_source
+from swap_assets.cli.environment import Config, experiment_or_exit, fail
 from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.plan import HERMES_LENGTHS, Plan, TextLengths, build_plan, measured_lengths
+from swap_assets.domain.splits import TooFewRowsError, split_scale
 
 
 def plan(config: Config = None) -> None:
     """Print the calls, tokens, cost and GPU hours of an experiment; nothing is started and nothing is downloaded."""
     experiment = experiment_or_exit(config)
-    made = build_plan(experiment, _lengths(experiment))
+    made = build_plan(experiment, _lengths(experiment))  # ends the command where the rows can't fill the sizes
     console = Console()
     console.print(f"[bold]{experiment.name}[/]: {len(experiment.models)} models x {len(experiment.scales)} scales")
     console.print(f"Text lengths: {made.lengths.basis}. Calls are an upper bound.\n")
@@ -23,9 +24,22 @@ def plan(config: Config = None) -> None:
 
 
 def _lengths(experiment: Experiment) -> TextLengths:
+    """Measure the source's rows and check that they fill every size; a hub's rows are taken from Hermes' medians."""
     if experiment.source.kind == "hub":
         return HERMES_LENGTHS
-    return measured_lengths(load_source(experiment.source).conversations)
+    try:
+        rows = load_source(experiment.source).conversations
+        for scale in experiment.scales:
+            split_scale(
+                rows,
+                scale=scale,
+                scales=experiment.scales,
+                release_test=experiment.release_test,
+                seed=experiment.seed,
+            )
+    except (SourceError, TooFewRowsError) as error:
+        raise fail(str(error)) from None
+    return measured_lengths(rows)
 
 
 def _answers(experiment: Experiment, made: Plan) -> Table:

@@ -14,7 +14,7 @@ from swap_assets.defs.resources import Done, experiment_in_force
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.criteria_table import CriterionResult
 from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.evaluation import Evaluation, Totals
 from swap_assets.domain.judging import criteria_in_force
 from swap_assets.domain.lora_adapter import MergedModel
 from swap_assets.domain.model import Frozen
@@ -58,6 +58,7 @@ def evaluation_result(
         shown[f"{track.value}_field_f1"] = result.summary.value("field_f1") or 0.0
         shown[f"{track.value}_rows"] = result.summary.cases
         shown[f"{track.value}_unscored"] = result.summary.unscored
+        shown[f"{track.value}_effort"] = markdown(_effort_table(result.totals))
         shown[f"{track.value}_worst_row"] = sample(_worst_row(evaluation, track))
     version = dg.DataVersion(evaluation.evidence_hash())
     return dg.MaterializeResult(value=evaluation, metadata=shown, data_version=version, check_results=list(checks))
@@ -180,6 +181,27 @@ def _metrics_table(evaluation: Evaluation, track: Track) -> str:
     rows = [[name, percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
             for name in MAIN_METRICS if name in summary.metrics]  # fmt: skip
     return table(["metric", "% [95 % interval]", "rows"], rows)
+
+
+def _effort_table(totals: Totals) -> str:
+    def seconds(value: float | None) -> str:
+        return f"{value:.3f}" if value is not None else "–"
+
+    return table(
+        ["answers", "tokens in", "tokens out", "cost", "p50 s", "p95 s", "p99 s", "latency is"],
+        [
+            [
+                str(totals.answers),
+                str(totals.prompt_tokens),
+                str(totals.completion_tokens),
+                f"{totals.cost:.4f}" if totals.cost is not None else "–",
+                seconds(totals.latency_p50_s),
+                seconds(totals.latency_p95_s),
+                seconds(totals.latency_p99_s),
+                totals.latency_kind.replace("_", " "),
+            ]
+        ],
+    )
 
 
 def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:

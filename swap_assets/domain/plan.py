@@ -123,6 +123,6 @@ def _training(
         adapters=len(settings.adapters),
         rows=entry.train,
         epochs=settings.training.epochs,
-        condition="always" if settings.trains == "always" else "where fine_tune_decision says train",
+        condition="always" if settings.trains == "always" else "if the gate says so",
         gpu_hours=hours,
     )

@@ -101,12 +101,13 @@ def test_the_files_of_the_top_level_are_there():
 
 def test_the_readmes_file_tree_is_the_one_on_disk():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    tree = text.split("```text\nswap_assets/", 1)[1].split("```", 1)[0]
-    named = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.startswith("  ") and line.split()}
+    tree = text.split("```text\nswap_assets/\n", 1)[1].split("```", 1)[0]
+    named, folder = set(), ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        deeper = line.startswith("    ")
+        folder = folder if deeper else name if name.endswith("/") else ""
+        named.add(f"{folder if deeper else ''}{name}".rstrip("/"))
     package = REPOSITORY / "swap_assets"
-    on_disk = {
-        str(path.relative_to(package))
-        for path in (*package.iterdir(), *(package / "defs").glob("*.py"), *(package / "cli").glob("*.py"))
-        if not path.name.startswith("__")
-    }
-    assert named == {name.removesuffix("/") for name in on_disk}
+    listed = (*package.iterdir(), *(package / "defs").glob("*.py"), *(package / "cli").glob("*.py"))
+    assert named == {str(path.relative_to(package)) for path in listed if not path.name.startswith("__")}
