@@ -142,6 +142,16 @@ def test_rows_of_the_training_pool_never_fill_a_test_split(split, generated):
     assert chosen.missing == {"simple": 20, "moderate": 20, "complex": 10}
 
 
+def test_fill_that_repeats_a_sealed_or_a_training_row_is_not_taken(split, generated):
+    by_id = {row.id: row for row in generated}
+    repeats = [by_id[id_] for id_ in (*split.release, *split.train)]
+    fill = [row.model_copy(update={"id": f"copy {row.id}"}) for row in repeats]
+    pooled = [row.model_copy(update={"provenance": repeats[0].provenance}) for row in fill]
+    empty = split.model_copy(update={"test": (), "reserve": ()})
+    assert repeats[0].provenance.config == "test"
+    assert select("single_turn_test", conversations=generated, split=empty, sizes=SIZES, fill=pooled).cases == ()
+
+
 def test_repaired_gold_never_enters_a_test_split():
     repaired = request("lamp", repairs=("name_lifted",))
     rows = [request(f"lamp {index} of house {index}") for index in range(100)]
