@@ -5,6 +5,7 @@ JSON is read here and not by `datasets`, which re-parses strings inside mixed co
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -49,19 +50,29 @@ def read_file(path: Path) -> Iterator[Any]:
     try:
         with gzip.open(path) if head.startswith(_GZIP) else path.open("rb") as stream:
             yield from _read_json(stream, path)
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise SourceError(f"{path} is a damaged gzip file ({error}); fetch it again") from None
 
 
 def _read_parquet(path: Path) -> Iterator[Any]:
+    """Read Parquet rows; where objects are nested columns, the None that Arrow filled in for missing keys is left out.
+
+    An explicit None in such a column can't be told from a filled one; who needs it keeps the column as JSON text.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH):
-            yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
+            yield from (_without_none(row) for row in batch.to_pylist())
+    except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path} is a damaged Parquet file ({error}); fetch it again") from None
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _read_json(stream: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[Any]:

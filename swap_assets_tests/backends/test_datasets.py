@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import hashlib
 import json
@@ -7,6 +8,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from swap_assets.backends.conversation_store import read_conversations, write_conversations
 from swap_assets.backends.datasets import load_source
@@ -50,6 +53,35 @@ def test_parquet_is_read(tmp_path: Path):
 
     pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "a.parquet")
     assert len(_load(tmp_path / "a.parquet").conversations) == 4
+
+
+def test_trap_arrow_fills_missing_keys_with_none_and_they_are_left_out_again(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def tool(name: str, **properties: dict) -> dict:
+        return {"name": name, "description": "d", "parameters": {"type": "object", "properties": properties}}
+
+    tools = [tool("a", x={"type": "string"}), tool("b", y={"type": "integer", "minimum": 1})]
+    messages = [{"role": "user", "content": "go"}, {"role": "assistant", "content": "Which?"}]
+    pq.write_table(pa.Table.from_pylist([{"messages": messages, "tools": tools}]), tmp_path / "a.parquet")
+    (row,) = _load(tmp_path / "a.parquet").conversations
+    assert [spec.parameters["properties"] for spec in row.tools] == [
+        {"x": {"type": "string"}},
+        {"y": {"type": "integer", "minimum": 1}},
+    ]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([b"", b"\x1f\x8b\x08\x00", b"PAR1", b"[", b"{", b'{"messages": ', b"\xff\xfe"]),
+    st.binary(max_size=60),
+)
+def test_any_bytes_are_rows_or_one_sentence_and_never_a_traceback(tmp_path: Path, head: bytes, rest: bytes):
+    for content in (head + rest, gzip.compress(head + rest), gzip.compress(LINES.encode())[: len(rest) + 20] + rest):
+        (tmp_path / "x").write_bytes(content)
+        with contextlib.suppress(SourceError):
+            assert _load(tmp_path / "x").balanced
 
 
 def test_one_row_as_a_json_object_is_a_row(tmp_path: Path):
