@@ -1,9 +1,9 @@
 """Makes the demo's miniature models from nothing but seeds: `python -m swap_assets.backends.pretraining`.
 
-The student is pre-trained on the foreign conversations of `swap_assets.domain.pretraining`: it copies values it never
-saw, and knows nothing of the demo's formats. The teacher starts as the student and goes on with the demo's own kind of
-conversation (`pretraining_teacher`). A killed run goes on from its last checkpoint in the scratch folder; what is done
-is not done again.
+The student is pre-trained in two stages on the foreign conversations of `swap_assets.domain.pretraining`: it copies
+values it never saw, and knows nothing of the demo's formats. The teacher starts as the student and goes on with the
+demo's own kind of conversation (`pretraining_teacher`). A killed run goes on from its last checkpoint in the scratch
+folder; what is done is not done again.
 """
 
 import argparse
@@ -19,13 +19,14 @@ from swap_assets.backends.pretraining_loop import Recipe, Trainer, build_model
 from swap_assets.backends.pretraining_teacher import exam_questions, teacher_conversation
 from swap_assets.backends.pretraining_tokenizer import ConversationEncoder, load_tokenizer, train_tokenizer
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.pretraining import Message, pretraining_row
+from swap_assets.domain.pretraining import SECOND_STAGE, Message, pretraining_row
 
 log = logging.getLogger(__name__)
 
 SEED = 2718
-STUDENT = Recipe(tokens=12_000_000)
-TEACHER = Recipe(tokens=6_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
+FIRST_STAGE_RECIPE = Recipe(tokens=8_000_000)
+SECOND_STAGE_RECIPE = Recipe(tokens=6_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.0)
+TEACHER_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
 EXAM_ROWS = 128
 
 
@@ -39,10 +40,10 @@ class Miniature:
     exams: Mapping[str, Sequence[Question]]
 
 
-def student(recipe: Recipe) -> Miniature:
-    """Return the making of the student."""
+def student(name: str, recipe: Recipe, first_row: int) -> Miniature:
+    """Return the making of the student in one of its stages, which begins at `first_row` of the stream."""
     exams = {"held_out": held_out_questions(EXAM_ROWS)}
-    return Miniature("student", recipe, lambda index: list(pretraining_row(SEED, index).messages), exams)
+    return Miniature(name, recipe, lambda index: list(pretraining_row(SEED, first_row + index).messages), exams)
 
 
 def teacher(recipe: Recipe) -> Miniature:
@@ -102,8 +103,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the demo's miniature models.")
     parser.add_argument("--out", type=Path, default=Path("swap_assets/miniatures"))
     parser.add_argument("--scratch", type=Path, default=Path(".swap/miniatures"), help="checkpoints and curves")
-    parser.add_argument("--tokens", type=int, default=STUDENT.tokens, help="tokens to pre-train the student on")
-    parser.add_argument("--teacher-tokens", type=int, default=TEACHER.tokens, help="tokens to train the teacher on")
+    parser.add_argument("--tokens", type=int, default=FIRST_STAGE_RECIPE.tokens, help="the student's first stage")
+    parser.add_argument(
+        "--more-tokens", type=int, default=SECOND_STAGE_RECIPE.tokens, help="the student's second stage"
+    )
+    parser.add_argument(
+        "--teacher-tokens", type=int, default=TEACHER_RECIPE.tokens, help="what the teacher learns after that"
+    )
     parser.add_argument("--only", choices=("student", "teacher"), help="make one; a teacher starts from OUT/student")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -115,9 +121,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     paths = {"scratch": arguments.scratch, "out": arguments.out}
     if arguments.only != "teacher":
-        make(student(replace(STUDENT, tokens=arguments.tokens)), **paths)
+        first = student("student-first", replace(FIRST_STAGE_RECIPE, tokens=arguments.tokens), 0)
+        make(first, scratch=arguments.scratch, out=arguments.scratch)
+        second = student("student", replace(SECOND_STAGE_RECIPE, tokens=arguments.more_tokens), SECOND_STAGE)
+        make(second, **paths, start=arguments.scratch / first.name)
     if arguments.only != "student":
-        recipe = replace(TEACHER, tokens=arguments.teacher_tokens)
+        recipe = replace(TEACHER_RECIPE, tokens=arguments.teacher_tokens)
         make(teacher(recipe), **paths, start=arguments.out / "student")
 
 

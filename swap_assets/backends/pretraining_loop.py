@@ -26,12 +26,12 @@ class Recipe:
     """
 
     tokens: int
-    batch_tokens: int = 1024
+    batch_tokens: int = 2048
     window_rows: int = 512
     matrix_rate: float = 0.02
     other_rate: float = 3e-3
     warmup: float = 0.02
-    decay_from: float = 0.25
+    decay_from: float = 0.5
     checkpoint_every: int = 1_000_000
 
 

@@ -8,14 +8,14 @@ is reserved for test rows.
 from swap_assets.backends.pretraining_exam import Question
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.pretraining import Message, pretraining_row
+from swap_assets.domain.pretraining import SECOND_STAGE, Message, pretraining_row
 from swap_assets.domain.prompts import PromptStyle, render_messages
 from swap_assets.domain.synthetic import GeneratorSettings, generate
 from swap_assets.domain.tracks import structured_track
 
 TRAINING_SEED = 60_013
 EXAM_SEED = 60_029
-_STREAM_OFFSET = 10_000_000  # rows of the pre-training stream that the student never came to
+_STREAM_OFFSET = SECOND_STAGE + 1_000_000  # rows of the pre-training stream that the student never came to
 _WIDE = GeneratorSettings(rows=2**31, seed=TRAINING_SEED, test_share=0.0)
 _NARROW = _WIDE.model_copy(update={"tools_per_domain": 1, "max_distractors": 1, "verbatim_values": True})
 

@@ -8,9 +8,15 @@ row in five is a copy drill: what a model can learn here is to read a tool list,
     user       Please mend the barrel for Drusa Weick.
     assistant  <act fn="mend_barrel">{"owner": "Drusa Weick"}</act>
 
-The values live in `pretraining_values`, tool lists and answer formats in `pretraining_formats`.
+The stream has two stages: rows below `SECOND_STAGE` are single requests of every difficulty, rows from there on have
+one naming style a conversation, say which value is meant where a made-up name does not tell, and are often dialogues
+(asking back and being told, correcting, a call that needs the answer of the one before).
+
+The values live in `pretraining_values`, tool lists and answer formats in `pretraining_formats`, phrasings in
+`pretraining_wordings`.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -18,70 +24,38 @@ from typing import Any
 
 from swap_assets.domain.pretraining_drills import drill
 from swap_assets.domain.pretraining_formats import AnswerFormat, Call, Parameter, Tool, draw_format, list_tools
-from swap_assets.domain.pretraining_values import Vocabulary, listed
+from swap_assets.domain.pretraining_values import Vocabulary
+from swap_assets.domain.pretraining_wordings import (
+    CUES,
+    JOINTS,
+    KIND_WEIGHTS,
+    MONTHS,
+    NAMED,
+    NAMINGS,
+    NOUNS,
+    OPENINGS,
+    PARAMETERS,
+    VERBS,
+)
 
 Message = dict[str, str]
 DRILL_SHARE = 0.2
+FIRST_DRILLS = 6000
+"""The rows at the start of a stream in which four of five are drills: copying forms sooner when it is met bare."""
+SECOND_STAGE = 10_000_000
 NOTHING_FITS = "Nothing here can do that."
 
-_VERBS = listed(
-    "mend paint polish brew harvest launch repair weld plant fold sew carve tune feed groom milk shear sort stack "
-    "weigh mix bake roast heat cool fill drain lift lower park tow wash dry sharpen engrave inspect register rent lend "
-    "store wrap seal test clean grind press bind trim shape stain glaze rig anchor steer"
-)
-_NOUNS = listed(
-    "barrel lantern boat violin tractor beehive telescope kiln greenhouse orchard horse wagon anvil loom canoe clock "
-    "drum engine fence goat hammer kettle ladder mill net oven piano quilt raft saddle tent urn vase wheel yacht bell "
-    "cabin dome easel flute globe harp ingot jar kite lens mast needle oar pump reel sail tile"
-)
-_PARAMETERS = {
-    "person": listed("owner keeper pilot guest captain maker rider tutor"),
-    "place": listed("town harbour village depot yard stable origin port"),
-    "word": listed("brand label shade grade mark species blend style"),
-    "words": listed("motto remark caption note purpose legend reason memo"),
-    "whole": listed("tally count weight rows depth pieces level age"),
-    "decimal": listed("ratio width gauge price span height share load"),
-    "day": listed("day due since born begin finish last_day seen_on"),
-    "clock": listed("hour at_hour start_at ring_at closing shift"),
-    "mail": listed("mail contact reply_to inbox owner_mail sender"),
-    "code": listed("code serial badge ticket ref key_no permit"),
-    "file": listed("file source target sheet photo log_file"),
-    "flag": listed("urgent rush insured spare fragile indoor"),
-    "several": listed("tags parts colours items crew steps"),
-    "choice": listed("size mode variety finish_as rank season_of"),
-    "record": listed("crate lot bundle detail setup frame"),
+# Kind of row -> the draw between 0 and 1 below which it is made; above the last one, requests for calls.
+_FIRST_KINDS = {"nothing_fits": 0.04, "asks_back": 0.08, "tool_turn": 0.18}
+_SETTLED_KINDS = {
+    "nothing_fits": 0.05,
+    "asks_back": 0.08,
+    "tool_turn": 0.12,
+    "told": 0.18,
+    "corrected": 0.25,
+    "chained": 0.33,
+    "closed": 0.37,
 }
-_KIND_WEIGHTS = (4, 3, 3, 3, 4, 2, 3, 2, 2, 3, 1.5, 1.5, 1, 2, 0.5)
-_CUES = {
-    "person": ("for {v}", "for {v}", "that belongs to {v}"),
-    "place": ("in {v}", "at {v}", "near {v}", "over in {v}"),
-    "word": ("using {v}", "of type {v}"),
-    "words": ('saying "{v}"', "saying '{v}'", "that says {v}", 'with the words "{v}"'),
-    "whole": ("{v} times", "with {v} of them", "counting {v}"),
-    "decimal": ("at {v}", "to {v}", "up to {v}"),
-    "day": ("on {v}", "by {v}", "on {v}"),
-    "clock": ("at {v}", "around {v}", "from {v}"),
-    "mail": ("and write to {v}", "with a copy to {v}", "via {v}"),
-    "code": ("under {v}", "number {v}", "with #{v}"),
-    "file": ("from {v}", "into {v}"),
-    "several": ("including {v}", "with {v}"),
-    "choice": ("the {v} way", "as {v}"),
-}
-_NAMED = ("{n} {v}", "{n} {v}", "with {n} {v}", "{n}: {v}", "{n}={v}", "{n} is {v}", "{v} as the {n}", "set {n} to {v}")
-_MONTHS = listed("January February March April May June July August September October November December")
-_OPENINGS = (
-    "Please {}",
-    "{}",
-    "{}",
-    "Can you {}",
-    "I need you to {}",
-    "Could you {}",
-    "I want to {}",
-    "Now {}",
-    "Hi, {}",
-)
-_JOINTS = (" and then ", ". Also ", ", and also ", "; then ", ". After that ")
-_NAMINGS = ("{v}_{n}", "{v}_{n}", "{v}_{n}", "{n}_{v}", "{n}.{v}", "{v}-{n}")
 
 
 @dataclass(frozen=True)
@@ -102,9 +76,9 @@ def pretraining_row(seed: int, index: int, *, held_out: bool = False) -> Pretrai
     """Return row `index` of the stream of `seed`; with `held_out`, no word in it is one that training draws."""
     random = Random(f"pretraining:{seed}:{index}")
     vocabulary = Vocabulary(random, held_out=held_out)
-    if random.random() < DRILL_SHARE:
+    if random.random() < (0.8 if index < FIRST_DRILLS else DRILL_SHARE):
         return PretrainingRow("drill", drill(random, vocabulary))
-    return _Composer(random, vocabulary).row()
+    return _Composer(random, vocabulary, settled=index >= SECOND_STAGE).row()
 
 
 def pretraining_rows(seed: int, start: int, stop: int, *, held_out: bool = False) -> Iterator[PretrainingRow]:
@@ -113,61 +87,58 @@ def pretraining_rows(seed: int, start: int, stop: int, *, held_out: bool = False
 
 
 class _Composer:
-    """Writes one conversation: draws its tools, its answer format, and what is asked."""
+    """Writes one conversation: draws its tools, its answer format, and what is asked; `settled` is the second stage."""
 
-    def __init__(self, random: Random, vocabulary: Vocabulary) -> None:
+    def __init__(self, random: Random, vocabulary: Vocabulary, *, settled: bool) -> None:
         self._random = random
         self._vocabulary = vocabulary
+        self._settled = settled
         self._tools = self._draw_tools()
         self._format: AnswerFormat = draw_format(random)
 
     def row(self) -> PretrainingRow:
         lines = [list_tools(self._random, self._tools), self._format.sentence]
         system = {"role": "system", "content": "\n".join(lines if self._random.random() < 0.7 else lines[::-1])}
+        kinds = _SETTLED_KINDS if self._settled else _FIRST_KINDS
         draw = self._random.random()
-        if draw < 0.04:
-            kind, turns = "nothing_fits", self._nothing_fits()
-        elif draw < 0.08:
-            kind, turns = "asks_back", self._asks_back()
-        elif draw < 0.18:
-            kind, turns = "tool_turn", self._with_tool_turn()
-        else:
-            count = self._random.choices((1, 2, 3), (74, 21, 5))[0]
-            kind, turns = ("single" if count == 1 else "several"), self._calls(count)
-        return PretrainingRow(kind, (system, *turns))
+        kind = next((kind for kind, until in kinds.items() if draw < until), "calls")
+        if kind == "calls":
+            count = self._random.choices((1, 2, 3), (70, 24, 6))[0]
+            return PretrainingRow("single" if count == 1 else "several", (system, *self._calls(count)))
+        return PretrainingRow(kind, (system, *getattr(self, f"_{kind}")()))
 
     def _draw_tools(self) -> list[Tool]:
         count = self._random.choices((1, 2, 3, 4), (2, 3, 3, 2))[0]
-        nouns = self._random.sample(_NOUNS, count)
+        nouns = self._random.sample(NOUNS, count)
         if count > 1 and self._random.random() < 0.5:
             nouns[1] = nouns[0]
-        verbs = self._random.sample(_VERBS, count)
+        verbs = self._random.sample(VERBS, count)
         if count > 2 and self._random.random() < 0.5 and nouns[1] != nouns[2]:
             verbs[2] = verbs[1]
-        naming = self._random.choice(_NAMINGS)
-        return [self._tool(naming, verb, noun) for verb, noun in zip(verbs, nouns, strict=True)]
+        naming = self._random.choice(NAMINGS) if self._settled else None
+        return [self._tool(verb, noun, naming) for verb, noun in zip(verbs, nouns, strict=True)]
 
-    def _tool(self, naming: str, verb: str, noun: str) -> Tool:
-        if self._random.random() < 0.2:
+    def _tool(self, verb: str, noun: str, naming: str | None) -> Tool:
+        if self._random.random() < 0.25:
             noun = self._vocabulary.word()
-        count = self._random.choices((1, 2, 3, 4), (4, 4, 2, 1))[0]
+        naming = naming or self._random.choice(NAMINGS)
+        count = self._random.choices((1, 2, 3, 4), (3, 4, 2, 1))[0]
         parameters: dict[str, Parameter] = {}
-        for kind in self._random.choices(list(_PARAMETERS), _KIND_WEIGHTS, k=count):
-            telling = kind in _CUES and self._random.random() < 0.8
-            name = self._random.choice(_PARAMETERS[kind]) if telling else self._vocabulary.word()
-            required = not parameters or self._random.random() < 0.75
+        for kind in self._random.choices(list(PARAMETERS), KIND_WEIGHTS, k=count):
+            name = self._vocabulary.word() if self._random.random() < 0.2 else self._random.choice(PARAMETERS[kind])
+            required = not parameters or self._random.random() < 0.7
             options = self._vocabulary.options() if kind == "choice" else ()
-            parameters.setdefault(name, Parameter(name, kind, required, telling, options))
+            parameters.setdefault(name, Parameter(name, kind, required, options))
         return Tool(naming.format(v=verb, n=noun), f"{verb} the {noun}", tuple(parameters.values()))
 
     def _calls(self, count: int) -> tuple[Message, ...]:
         requests = [self._request(self._random.choice(self._tools)) for _ in range(count)]
         text = requests[0].text
         for request in requests[1:]:
-            text += self._random.choice(_JOINTS) + request.text
+            text += self._random.choice(JOINTS) + request.text
         return self._ask(text), self._answer([request.call for request in requests])
 
-    def _with_tool_turn(self) -> tuple[Message, ...]:
+    def _tool_turn(self) -> tuple[Message, ...]:
         key, value = self._random.choice(("state", "result", "ref", "left")), self._value(self._any_kind())
         content = self._random.choice(('{{"{0}": {1}}}', "{0}={1}", "<out {0}={1}/>")).format(key, _literal(value))
         turns = (*self._calls(1), {"role": "tool", "content": content}, _say(f"The {key} is {_plainly(value)}."))
@@ -175,11 +146,11 @@ class _Composer:
 
     def _nothing_fits(self) -> tuple[Message, ...]:
         taken = {tool.words for tool in self._tools}
-        verb, noun = self._random.choice(_VERBS), self._random.choice(_NOUNS)
+        verb, noun = self._random.choice(VERBS), self._random.choice(NOUNS)
         for _ in range(50):
             if not any(verb in words and noun in words for words in taken):
                 break
-            verb, noun = self._random.choice(_VERBS), self._random.choice(_NOUNS)
+            verb, noun = self._random.choice(VERBS), self._random.choice(NOUNS)
         kind = self._any_kind()
         request = f"{verb} the {noun} {self._cue(kind, self._value(kind))}"
         return self._ask(request), _say(NOTHING_FITS)
@@ -190,6 +161,56 @@ class _Composer:
         given = [(each, self._draw(each)) for each in tool.parameters if each is not missing]
         return self._ask(self._phrase(tool, given)), _say(f"Which {missing.name}?")
 
+    def _told(self) -> tuple[Message, ...]:
+        """A required value is missing, the assistant asks for it, the user gives it, the call follows."""
+        tool = self._random.choice(self._tools)
+        required = [each for each in tool.parameters if each.required]
+        missing = self._random.choice(required)
+        values = {each.name: self._draw(each) for each in required}
+        given = [(each, values[each.name]) for each in required if each is not missing]
+        said = self._said(missing.kind, values[missing.name])
+        reply = self._random.choice(("{v}", "{v}.", "{n}: {v}", "It is {v}.")).format(n=missing.name, v=said)
+        asked = self._ask(self._phrase(tool, given)), _say(f"Which {missing.name}?")
+        return *asked, {"role": "user", "content": reply}, self._answer([(tool.name, values)])
+
+    def _corrected(self) -> tuple[Message, ...]:
+        """After a call, the user changes one of its values and the same call is made again with it."""
+        request, tool = self._requested()
+        name, arguments = request.call
+        chosen = self._random.choice(list(arguments))
+        changed = next(each for each in tool.parameters if each.name == chosen)
+        value = self._draw(changed)
+        text = self._random.choice(
+            ("No, {n} {v}", "Again with {n} {v}", "Wait, {n} ought to be {v}", "{n}: {v} instead")
+        )
+        text = text.format(n=changed.name.replace("_", " "), v=self._said(changed.kind, value))
+        again = self._answer([(name, {**arguments, changed.name: value})])
+        return *self._done(request), {"role": "user", "content": text}, again
+
+    def _chained(self) -> tuple[Message, ...]:
+        """The second call needs a value that only the answer of the first one holds."""
+        request, _ = self._requested()
+        tool = self._random.choice(self._tools)
+        required = [each for each in tool.parameters if each.required]
+        needed = self._random.choice(required)
+        values = {each.name: self._draw(each) for each in required}
+        rest = "".join(f", {self._named(each, values[each.name])}" for each in required if each is not needed)
+        text = f"{request.text}{self._random.choice(JOINTS)}{tool.words} with the {needed.name} that comes of it{rest}"
+        answer = {"state": "fine", needed.name: values[needed.name]}
+        result = {"role": "tool", "content": json.dumps(answer, ensure_ascii=False)}
+        return self._ask(text), self._answer([request.call]), result, self._answer([(tool.name, values)])
+
+    def _closed(self) -> tuple[Message, ...]:
+        return self._done(self._requested()[0])
+
+    def _requested(self) -> tuple[_Request, Tool]:
+        tool = self._random.choice(self._tools)
+        return self._request(tool), tool
+
+    def _done(self, request: _Request) -> tuple[Message, ...]:
+        result = {"role": "tool", "content": self._random.choice(('{"state": "fine"}', "fine", "<out>fine</out>"))}
+        return self._ask(request.text), self._answer([request.call]), result, _say("So it is.")
+
     def _request(self, tool: Tool) -> _Request:
         kept = [each for each in tool.parameters if each.required or self._random.random() < 0.5]
         given = [(each, self._draw(each)) for each in kept]
@@ -197,14 +218,15 @@ class _Composer:
 
     def _phrase(self, tool: Tool, given: list[tuple[Parameter, Any]]) -> str:
         mode = self._random.random()
-        words = tool.words.replace(" the ", self._random.choice((" the ", " the ", " ", " a ")))
+        words = tool.words
+        if self._random.random() >= 0.7:
+            words = words.replace(" the ", self._random.choice((" ", " a ")))
         if mode < 0.12 and len(given) == len(tool.parameters) and given:
             return f"{words}: {', '.join(self._said(each.kind, value) for each, value in given)}"
         kinds = [each.kind for each, _ in given]
         cues = [
-            # A made-up name says nothing about its values, and two of a kind could be meant: those are named.
             self._cue(each.kind, value)
-            if mode < 0.62 and each.telling and kinds.count(each.kind) == 1
+            if mode < 0.62 and each.kind in CUES and kinds.count(each.kind) == 1 and self._tells(each)
             else self._named(each, value)
             for each, value in given
         ]
@@ -213,20 +235,23 @@ class _Composer:
         gap = self._random.choice((" ", " ", ", ")) if mode < 0.62 else ", "
         return gap.join([words, *cues])
 
+    def _tells(self, parameter: Parameter) -> bool:
+        return not self._settled or parameter.name in PARAMETERS[parameter.kind]
+
     def _cue(self, kind: str, value: Any) -> str:
-        return self._random.choice(_CUES[kind]).format(v=self._said(kind, value))
+        return self._random.choice(CUES[kind]).format(v=self._said(kind, value))
 
     def _named(self, parameter: Parameter, value: Any) -> str:
         name = parameter.name.replace("_", " ")
         if parameter.kind == "flag" and self._random.random() < 0.5:
             return name if value else f"not {name}"
-        return self._random.choice(_NAMED).format(n=name, v=self._said(parameter.kind, value))
+        return self._random.choice(NAMED).format(n=name, v=self._said(parameter.kind, value))
 
     def _said(self, kind: str, value: Any) -> str:
         """Return a value as the request says it: a day or an hour at times in another form than the answer's."""
         if kind == "day" and self._random.random() < 0.5:
             year, month, day = value.split("-")
-            name = _MONTHS[int(month) - 1]
+            name = MONTHS[int(month) - 1]
             return f"{int(day)} {name} {year}" if self._random.random() < 0.5 else f"{name} {int(day)}, {year}"
         if kind == "clock" and self._random.random() < 0.4:
             hour, minute = int(value[:2]), value[3:]
@@ -239,13 +264,13 @@ class _Composer:
     def _value(self, kind: str) -> Any:
         if kind != "record":
             return getattr(self._vocabulary, kind)()
-        return {self._random.choice(_PARAMETERS[inner]): self._value(inner) for inner in ("person", "whole")}
+        return {self._random.choice(PARAMETERS[inner]): self._value(inner) for inner in ("person", "whole")}
 
     def _any_kind(self) -> str:
         return self._random.choice(("person", "place", "word", "words", "whole", "decimal", "day", "code"))
 
     def _ask(self, request: str) -> Message:
-        text = self._random.choice(_OPENINGS).format(request)
+        text = self._random.choice(OPENINGS).format(request)
         return {"role": "user", "content": text[0].upper() + text[1:] + self._random.choice((".", ".", "", "?", "!"))}
 
     def _answer(self, calls: list[Call]) -> Message:

@@ -39,13 +39,13 @@ def _draw(random: Random, vocabulary: Vocabulary) -> Any:
 
 
 def _repeat(random: Random, vocabulary: Vocabulary) -> tuple[str, str]:
-    texts = [str(_draw(random, vocabulary)) for _ in range(random.randrange(2, 5))]
+    texts = [str(_draw(random, vocabulary)) for _ in range(random.randrange(2, 8))]
     text = random.choice((" ", " ", ", ", "\n")).join(texts)
     return random.choice(("Repeat: {}", "Say {}", "Copy\n{}")).format(text), text
 
 
 def _fields(random: Random, vocabulary: Vocabulary) -> dict[str, Any]:
-    return {vocabulary.word(): _draw(random, vocabulary) for _ in range(random.randrange(2, 5))}
+    return {vocabulary.word(): _draw(random, vocabulary) for _ in range(random.randrange(2, 6))}
 
 
 def _pick(random: Random, vocabulary: Vocabulary) -> tuple[str, str]:
@@ -65,13 +65,13 @@ def _as_json(random: Random, vocabulary: Vocabulary) -> tuple[str, str]:
 
 
 def _list_as_json(random: Random, vocabulary: Vocabulary) -> tuple[str, str]:
-    values = [_draw(random, vocabulary) for _ in range(random.randrange(2, 5))]
+    values = [_draw(random, vocabulary) for _ in range(random.randrange(2, 6))]
     return f"{', '.join(str(value) for value in values)}\nas array", json.dumps(values, ensure_ascii=False)
 
 
 def _follow(random: Random, vocabulary: Vocabulary) -> tuple[str, str]:
     """Show lines twice, then the start of one: the answer is what followed it before, the form of an induction head."""
-    lines = [f"{vocabulary.word()} {_draw(random, vocabulary)}" for _ in range(random.randrange(2, 5))]
+    lines = [f"{vocabulary.word()} {_draw(random, vocabulary)}" for _ in range(random.randrange(2, 6))]
     again = random.sample(lines, len(lines))
     head, tail = again[-1].split(" ", 1)
     return "\n".join([*lines, *again[:-1], head]), tail

@@ -17,28 +17,21 @@ from typing import Any
 Call = tuple[str, dict[str, Any]]
 
 
-_KIND_TYPES = {"whole": "integer", "decimal": "number", "flag": "boolean", "several": "list", "record": "object"}
-
-
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a made-up tool; `kind` names the vocabulary of its values, a choice has `options` instead.
-
-    `telling` says that the name itself tells which value is meant: an owner, a day; a made-up name does not.
-    """
+    """A parameter of a made-up tool; `kind` names the vocabulary of its values, a choice has `options` instead."""
 
     name: str
     kind: str
     required: bool = True
-    telling: bool = True
     options: tuple[str, ...] = ()
 
     @property
     def type(self) -> str:
-        """The plain type word of the kind: integer, number, boolean, list, object, string, or the options."""
+        """The plain type word of the kind: integer, number, boolean, list, string, or the options."""
         if self.options:
             return "/".join(self.options)
-        return _KIND_TYPES.get(self.kind, "string")
+        return {"whole": "integer", "decimal": "number", "flag": "boolean", "several": "list"}.get(self.kind, "string")
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,8 @@ class Vocabulary:
         return lead + "/".join(names) + "." + self._random.choice(("txt", "csv", "md", "pdf", "log", "png"))
 
     def words(self) -> str:
-        """Return two to four words in which common English ones and made-up ones mix."""
-        count = self._random.randrange(2, 5)
+        """Return two to five words in which common English ones and made-up ones mix."""
+        count = self._random.randrange(2, 6)
         made_up = self._random.randrange(count)
         return " ".join(
             self.word() if place == made_up or self._random.random() < 0.2 else self._random.choice(PLAIN_WORDS)

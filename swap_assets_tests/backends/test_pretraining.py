@@ -9,7 +9,7 @@ import pytest
 from swap_assets.backends.pretraining_exam import exact_match, held_out_questions
 from swap_assets.backends.pretraining_loop import Recipe, Trainer, batches, build_model
 from swap_assets.backends.pretraining_tokenizer import END, ConversationEncoder, load_tokenizer
-from swap_assets.domain.pretraining import pretraining_row, pretraining_rows
+from swap_assets.domain.pretraining import SECOND_STAGE, pretraining_row, pretraining_rows
 
 MINIATURES = Path(str(files("swap_assets"))) / "miniatures"
 NAMES = ("student", "teacher")
@@ -67,7 +67,7 @@ def test_digits_punctuation_and_spaces_are_tokens_of_their_own(tokenizer: Any) -
 
 def test_the_fast_encoder_agrees_with_the_chat_template_and_marks_only_the_assistant(tokenizer: Any) -> None:
     encoder = ConversationEncoder(tokenizer)
-    for row in pretraining_rows(5, 0, 60):
+    for row in pretraining_rows(5, SECOND_STAGE, SECOND_STAGE + 60):
         templated = tokenizer.apply_chat_template(
             list(row.messages), return_dict=True, return_assistant_tokens_mask=True, tokenize=True
         )
@@ -80,7 +80,7 @@ def test_the_fast_encoder_agrees_with_the_chat_template_and_marks_only_the_assis
 
 
 def test_the_generation_prompt_is_the_beginning_of_an_answer(tokenizer: Any) -> None:
-    messages = list(pretraining_row(5, 3).messages[:-1])
+    messages = list(pretraining_row(5, SECOND_STAGE + 3).messages[:-1])
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert text.endswith("<|im_start|>assistant\n")
     assert ConversationEncoder(tokenizer).prompt(messages) == tokenizer.encode(text, add_special_tokens=False)

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.pretraining import PretrainingRow, pretraining_row, pretraining_rows
+from swap_assets.domain.pretraining import SECOND_STAGE, PretrainingRow, pretraining_row, pretraining_rows
 from swap_assets.domain.pretraining_formats import Parameter, Tool, draw_format, list_tools
 from swap_assets.domain.pretraining_values import Vocabulary, is_held_out
 
@@ -17,7 +17,7 @@ ROWS = 3000
 
 @pytest.fixture(scope="module")
 def rows() -> list[PretrainingRow]:
-    return list(pretraining_rows(7, 0, ROWS))
+    return list(pretraining_rows(7, SECOND_STAGE, SECOND_STAGE + ROWS))
 
 
 def answers(rows: list[PretrainingRow]) -> list[str]:
@@ -30,8 +30,11 @@ def test_a_row_depends_on_seed_and_index_alone() -> None:
 
 
 def test_the_stream_has_not_moved_since_the_miniatures_were_made() -> None:
-    seen = [pretraining_row(2718, index) for index in range(0, 40_000, 100)]
-    assert content_hash([[row.kind, list(row.messages)] for row in seen]) == "40a373b4f94adf10"
+    seen = [
+        pretraining_row(2718, index)
+        for index in (*range(0, 40_000, 200), *range(SECOND_STAGE, SECOND_STAGE + 40_000, 200))
+    ]
+    assert content_hash([[row.kind, list(row.messages)] for row in seen]) == "747d95041db03bc0"
 
 
 def test_no_held_out_word_is_ever_drawn_for_training() -> None:
@@ -62,6 +65,11 @@ def test_a_fifth_are_drills_and_a_share_answers_in_words(rows: list[PretrainingR
     assert shares["several"] > 0.15
 
 
+def test_a_stream_begins_with_many_drills() -> None:
+    kinds = Counter(row.kind for row in pretraining_rows(7, 0, 1000))
+    assert 0.75 < kinds["drill"] / 1000 < 0.85
+
+
 def test_conversations_begin_with_the_tools_and_end_with_the_assistant(rows: list[PretrainingRow]) -> None:
     for row in rows:
         roles = [message["role"] for message in row.messages]
@@ -71,7 +79,7 @@ def test_conversations_begin_with_the_tools_and_end_with_the_assistant(rows: lis
 
 
 def test_string_values_of_an_answer_stand_in_the_conversation() -> None:
-    for row in pretraining_rows(11, 0, 600):
+    for row in pretraining_rows(11, SECOND_STAGE, SECOND_STAGE + 600):
         if row.kind != "single":
             continue
         said = row.messages[1]["content"]
