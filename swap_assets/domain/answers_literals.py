@@ -290,7 +290,8 @@ def without_lone_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         if not _SURROGATE.search(value):
             return value
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        joined = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return _SURROGATE.sub("�", joined)
     if isinstance(value, list):
         return [without_lone_surrogates(inner) for inner in value]
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ from swap_assets.domain.answers_calls import WHOLE, lenient_calls, make_call
 from swap_assets.domain.answers_literals import CLOSERS_MISSING, LiteralError, read_tolerant, skip_blank
 from swap_assets.domain.conversations import ToolCall
 
-MAX_FAILED_STARTS = 200  # brackets in prose that open no value, before the search gives up,
+MAX_FAILED_STARTS = 200  # unreadable tags, or brackets in prose that open no value, before the search gives up,
 MAX_WASTED_CHARS = 500_000  # or what was read behind them in vain: half a second at most
 
 _OPEN = re.compile(r"[<\[]tool_call\b")
@@ -60,7 +60,7 @@ def find_tagged(text: str) -> Found | None:
     calls: list[ToolCall] = []
     problems: dict[str, None] = {}
     outside, unread = [text[: opening.start()]], 0
-    while opening:
+    while opening and unread < MAX_FAILED_STARTS:
         tag = _Tag(text, opening.end())
         calls_here = tag.read()
         calls += calls_here

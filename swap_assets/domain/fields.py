@@ -58,6 +58,17 @@ def text_key(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def scalar_key(value: Any) -> Any:
+    """Return a scalar such that == on it means the same JSON scalar; Python itself says 1 == 1.0 == True."""
+    if isinstance(value, str):
+        return text_key(value)
+    if isinstance(value, bool):
+        return ("boolean", value)
+    if isinstance(value, float) and value != value:
+        return _NAN
+    return value
+
+
 def same_json(left: Any, right: Any) -> bool:
     """Whether two values are the same JSON value, in the sense of this module."""
     both: tuple[Leaves, Leaves] = ({}, {})
@@ -158,25 +169,17 @@ def _assign(rows: list[int], columns: list[int], gold: list[Fields], predicted: 
 
 def _flatten(value: Any, path: Path, into: Leaves) -> None:
     """Write the fields under `path`; arguments nest at most `answers_literals.MAX_DEPTH` deep."""
-    if not isinstance(value, dict | list | tuple):
-        into[path] = _leaf(value)
-    elif not value:
-        into[path] = _EMPTY_OBJECT if isinstance(value, dict) else _EMPTY_LIST
-    else:
-        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            here = (*path, step if isinstance(step, int) else text_key(step))
-            if type(inner) is str:  # most fields are text: this spares them a call
-                into[here] = inner if inner.isascii() else text_key(inner)
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            here = (*path, key if key.isascii() else text_key(key))
+            if type(inner) is int or (type(inner) is str and inner.isascii()):
+                into[here] = inner  # most fields: this spares them two calls
             else:
                 _flatten(inner, here, into)
-
-
-def _leaf(value: Any) -> Any:
-    """Return a scalar such that == on it means the same JSON scalar; Python itself says 1 == 1.0 == True."""
-    if isinstance(value, str):
-        return text_key(value)
-    if isinstance(value, bool):
-        return ("boolean", value)
-    if isinstance(value, float) and value != value:
-        return _NAN
-    return value
+    elif isinstance(value, list | tuple) and value:
+        for index, inner in enumerate(value):
+            _flatten(inner, (*path, index), into)
+    elif isinstance(value, dict | list | tuple):
+        into[path] = _EMPTY_OBJECT if isinstance(value, dict) else _EMPTY_LIST
+    else:
+        into[path] = scalar_key(value)

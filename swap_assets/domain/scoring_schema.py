@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec
-from swap_assets.domain.fields import same_json
+from swap_assets.domain.fields import same_json, scalar_key
 
 Check = Callable[[Any], bool]
 
@@ -74,13 +74,33 @@ def calls_fit_schemas(calls: tuple[ToolCall, ...], tools: tuple[ToolSpec, ...]) 
 def _fits(call: ToolCall, tool: ToolSpec | None) -> bool | None:
     if tool is None:
         return False
-    check = _checker(json.dumps(tool.parameters))
+    check = _checker_of(_SameObject(tool.parameters))
     return None if check is None else check(call.arguments)
+
+
+class _SameObject:
+    """A schema as a cache's key: by identity, which costs nothing; the key holds it, so no other gets its address."""
+
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameObject) and other.schema is self.schema
+
+
+@lru_cache(maxsize=4096)
+def _checker_of(tool: _SameObject) -> Check | None:
+    return _checker(json.dumps(tool.schema))
 
 
 @lru_cache(maxsize=4096)
 def _checker(schema_text: str) -> Check | None:
-    """Return the check of a schema, None for a schema that is none."""
+    """Return the check of a schema, None for a schema that is none; equal schemas of other rows are compiled once."""
     schema = plain_schema(json.loads(schema_text))
     try:
         return compile_schema(schema)
@@ -112,6 +132,9 @@ def compile_schema(schema: Any) -> Check:
     checks = [*_type_checks(schema), *_value_checks(schema), *_inner_checks(schema)]
     if len(checks) == 1:
         return checks[0]
+    if len(checks) == 2:
+        first, second = checks
+        return lambda value: first(value) and second(value)
     return lambda value: all(check(value) for check in checks)
 
 
@@ -130,8 +153,7 @@ def _value_checks(schema: dict[str, Any]) -> list[Check]:
     if "enum" in schema:
         if not isinstance(schema["enum"], list):
             raise _NeedsJsonSchemaError
-        accepted = schema["enum"]
-        checks.append(lambda value: any(same_json(value, one) for one in accepted))
+        checks.append(_enum_check(schema["enum"]))
     for key, compare in _NUMBER_BOUNDS.items():
         if key in schema:
             checks.append(_bounded(_IS_TYPE["number"], compare, schema[key], measure=lambda value: value))
@@ -139,6 +161,13 @@ def _value_checks(schema: dict[str, Any]) -> list[Check]:
         if key in schema:
             checks.append(_bounded(lambda value, kind=kind: isinstance(value, kind), compare, schema[key], measure=len))
     return checks
+
+
+def _enum_check(accepted: list[Any]) -> Check:
+    if any(isinstance(one, dict | list) for one in accepted):
+        return lambda value: any(same_json(value, one) for one in accepted)
+    scalars = frozenset(map(scalar_key, accepted))
+    return lambda value: not isinstance(value, dict | list) and scalar_key(value) in scalars
 
 
 def _bounded(

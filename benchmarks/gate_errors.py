@@ -1,0 +1,186 @@
+"""How often each gate decides wrongly: `python -m benchmarks.gate_errors [EXPERIMENTS]`, 1,000 by default.
+
+SLM and LLM answer the same n rows. An answer is exact with some probability, else its field F1 is uniform on [0, 0.8];
+both models find the same rows hard (correlation of about 0.5). The SLM's true distance to the LLM is set, many
+experiments are drawn, and the very code that judges real ones judges them. "Plain" is the reading without intervals.
+"""
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from swap_assets.domain.aggregation_domains import domain_spread
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.criteria import judge
+from swap_assets.domain.criteria_table import Criteria, default_criteria
+from swap_assets.domain.scores import EvalSummary, Metric, RowScore
+from swap_assets.domain.statistics import PairedDifference, holm, mean_interval, non_inferiority, wilson
+
+EXPERIMENTS = 1_000
+ROWS = (50, 200, 500)
+LLM_EXACT = 0.75
+_PARTIAL = 0.4  # mean F1 of an answer that is not exact
+_COMPARED = Criteria(demands=tuple(demand for demand in default_criteria().demands if demand.compares != "none"))
+_EXACT = Criteria(demands=tuple(d for d in default_criteria().demands if d.name == "single_turn_exact_match"))
+
+
+def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return field F1 of the SLM and of the LLM, shape (rows,) each; the SLM is truly worse by `worse_by`."""
+    from scipy.stats import norm
+
+    hard = generator.standard_normal(rows)
+    found = []
+    for exact in (LLM_EXACT - worse_by / (1 - _PARTIAL), LLM_EXACT):
+        luck = norm.cdf(0.7 * hard + 0.714 * generator.standard_normal(rows))
+        found.append(np.where(luck < exact, 1.0, 0.8 * generator.random(rows)))
+    return found[0], found[1]
+
+
+def compared(slm: np.ndarray, llm: np.ndarray) -> PairedDifference:
+    """Return SLM − LLM as `paired_difference` would, straight from the arrays; every row is a conversation."""
+    difference = slm - llm
+    low, high, _ = mean_interval(difference, np.arange(len(difference)))
+    return PairedDifference(
+        metric="field_f1", mean_a=float(slm.mean()), mean_b=float(llm.mean()), difference=float(difference.mean()),
+        low=low, high=high, rows=len(slm), conversations=len(slm), left_out=0, only_a=0, only_b=0, mcnemar_p=1.0,
+        conversation_deviation=float(difference.std(ddof=1)),
+    )  # fmt: skip
+
+
+def share(experiments: int, happened: Callable[[np.random.Generator], bool], *, seed: int) -> float:
+    """Return how often something happened, in percent."""
+    generator = np.random.default_rng(seed)
+    return 100 * sum(happened(generator) for _ in range(experiments)) / experiments
+
+
+def verdicts(found: PairedDifference) -> dict[str, str]:
+    """Return the verdict of each comparing criterion on one experiment."""
+    empty = EvalSummary(
+        candidate_id="slm", contract=Contract.HERMES, track=Contract.HERMES.track,
+        cases=found.rows, scored=found.rows, unscored=0, metrics={},
+    )  # fmt: skip
+    return {one.name: one.verdict for one in judge(empty, None, found, _COMPARED)}
+
+
+def comparing_gates(experiments: int) -> None:
+    """Print the release and the distance gate: how often each verdict falls, by true distance and rows."""
+    print("\nRelease (delta <= 0 and a loss of 5 points ruled out), and delta <= 10 points; percent of experiments")
+    print("| true LLM - SLM | n | plain: not worse | released | release fails | delta passes | delta fails |")
+    print("|" + " --- |" * 7)
+    for worse_by in (-0.03, 0.0, 0.05, 0.10, 0.15):
+        for rows in ROWS:
+            generator = np.random.default_rng(rows)
+            plain, tally = 0, {"release": {"pass": 0, "fail": 0}, "llm_delta": {"pass": 0, "fail": 0}}
+            for _ in range(experiments):
+                found = compared(*answers(generator, rows, worse_by))
+                plain += found.difference >= 0
+                for name, verdict in verdicts(found).items():
+                    if verdict in tally[name]:
+                        tally[name][verdict] += 1
+            counts = [plain, *tally["release"].values(), *tally["llm_delta"].values()]
+            cells = " | ".join(f"{100 * count / experiments:.1f}" for count in counts)
+            print(f"| {100 * worse_by:+.0f} points | {rows} | {cells} |", flush=True)
+
+
+def several_candidates(experiments: int) -> None:
+    """Print how often at least one of four candidates, each truly 5 points worse, gets through."""
+    print("\nFour candidates, each truly 5 points worse: at least one gets through; percent of experiments")
+    print("| n | plain: not worse | release gate | release gate with Holm |")
+    print("|" + " --- |" * 4)
+    for rows in ROWS:
+        generator = np.random.default_rng(rows)
+        plain = gate = adjusted = 0
+        for _ in range(experiments):
+            found = [compared(*answers(generator, rows, 0.05)) for _ in range(4)]
+            judged = [non_inferiority(one, 0.05) for one in found]
+            p_values = holm([one.p_value for one in judged])
+            plain += any(one.difference >= 0 for one in found)
+            gate += any(one.difference >= 0 and other.shown for one, other in zip(found, judged, strict=True))
+            adjusted += any(one.difference >= 0 and p <= 0.025 for one, p in zip(found, p_values, strict=True))
+        cells = " | ".join(f"{100 * count / experiments:.1f}" for count in (plain, gate, adjusted))
+        print(f"| {rows} | {cells} |", flush=True)
+
+
+def absolute_gate(experiments: int) -> None:
+    """Print the rule "at least 70 % exact": plain reading and verdicts."""
+    print("\nAt least 70 % exact; percent of experiments")
+    print("| true rate | n | plain: met | pass | inconclusive | fail |")
+    print("|" + " --- |" * 6)
+    for rate in (0.60, 0.65, 0.70, 0.75, 0.80):
+        for rows in ROWS:
+            hits = np.random.default_rng(rows).binomial(rows, rate, size=experiments)
+            results = [_exact_verdict(int(hit), rows) for hit in hits]
+            counts = [sum(met for met, _ in results)]
+            counts += [sum(verdict == wanted for _, verdict in results) for wanted in ("pass", "inconclusive", "fail")]
+            cells = " | ".join(f"{100 * count / experiments:.1f}" for count in counts)
+            print(f"| {100 * rate:.0f} % | {rows} | {cells} |", flush=True)
+
+
+def _exact_verdict(hits: int, rows: int) -> tuple[bool, str]:
+    low, high = wilson(hits, rows)
+    figures = {"single_turn": {"all": {"exact_match": Metric(value=hits / rows, low=low, high=high, n=rows)}}}
+    summary = EvalSummary(
+        candidate_id="slm", contract=Contract.HERMES, track=Contract.HERMES.track,
+        cases=rows, scored=rows, unscored=0, metrics={}, by_label=figures,
+    )  # fmt: skip
+    (found,) = judge(summary, None, None, _EXACT)
+    return found.met, found.verdict
+
+
+def domain_gate(experiments: int) -> None:
+    """Print the rule "standard deviation over 10 domains below 0.15", raw and corrected for sampling noise."""
+    print("\nStandard deviation of F1 over 10 domains below 0.15: passes, percent of experiments")
+    print("| true deviation | rows a domain | raw | corrected |")
+    print("|" + " --- |" * 4)
+    for deviation in (0.0, 0.10, 0.20):
+        for rows in (5, 20, 50):
+            generator = np.random.default_rng(rows)
+            raw = corrected = 0
+            for _ in range(max(1, experiments // 4)):
+                spread = domain_spread(_domains(generator, rows, deviation))
+                raw += (spread["domain_deviation"].value or 0.0) < 0.15
+                corrected += (spread["domain_deviation_corrected"].value or 0.0) < 0.15
+            total = max(1, experiments // 4)
+            print(f"| {deviation:.2f} | {rows} | {100 * raw / total:.1f} | {100 * corrected / total:.1f} |", flush=True)
+
+
+def _domains(generator: np.random.Generator, rows: int, deviation: float) -> dict[str, list[RowScore]]:
+    found = {}
+    for label in "abcdefghij":
+        exact = float(np.clip(0.65 + deviation * generator.standard_normal() / (1 - _PARTIAL), 0, 1))
+        values = np.where(generator.random(rows) < exact, 1.0, 0.8 * generator.random(rows))
+        found[label] = [
+            RowScore(
+                case_id=f"{label}{row}", conversation_id=f"{label}{row}", origin="synthetic", field_f1=float(value)
+            )
+            for row, value in enumerate(values)
+        ]
+    return found
+
+
+def interval_coverage(experiments: int) -> None:
+    """Print how often the 95 % interval of a difference holds the true one."""
+    print("\nThe 95 % interval of SLM - LLM holds the true difference; percent of experiments")
+    print("| n | holds it |")
+    print("|" + " --- |" * 2)
+    for rows in ROWS:
+
+        def held(generator: np.random.Generator, rows: int = rows) -> bool:
+            found = compared(*answers(generator, rows, 0.05))
+            return found.low <= -0.05 <= found.high
+
+        print(f"| {rows} | {share(experiments, held, seed=rows):.1f} |", flush=True)
+
+
+def main(experiments: int = EXPERIMENTS) -> None:
+    """Print every table."""
+    comparing_gates(experiments)
+    several_candidates(experiments)
+    absolute_gate(experiments)
+    domain_gate(experiments)
+    interval_coverage(experiments)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else EXPERIMENTS)
