@@ -60,11 +60,9 @@ def _answers(experiment: Experiment, made: Plan) -> Table:
 
 
 def _trainings(made: Plan) -> Table:
-    table = Table("model", "scale", "approach", "adapters", "rows", "epochs", "trains", "GPU hours")
+    table = Table("training", "adapters x rows x epochs", "trains", "GPU hours")
     for item in made.trainings:
-        hours = "miniature" if item.gpu_hours is None else f"{item.gpu_hours:.2f}"
-        table.add_row(
-            item.model, item.scale, item.approach, str(item.adapters), str(item.rows), str(item.epochs),
-            item.condition, hours,
-        )  # fmt: skip
+        hours = "–" if item.gpu_hours is None else f"{item.gpu_hours:.2f}"
+        amount = f"{item.adapters} x {item.rows} x {item.epochs}"
+        table.add_row(f"{item.model} at {item.scale}, {item.approach}", amount, item.condition, hours)
     return table

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from swap_assets.backends.datasets import SourceError, load_source
 from swap_assets.cli.environment import fail
+from swap_assets.domain.leakage_index import LeakageIndex, repetitions
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.profile_markdown import profile_markdown
 from swap_assets.domain.sources import LoadedSource, LocalSource
@@ -22,6 +23,9 @@ def profile(
         typer.Argument(help="JSON, JSON Lines or Parquet, gzipped or not: Hermes, glaive, OpenAI logs, BFCL"),
     ],
     svg: Annotated[Path | None, typer.Option(help="also draw labels and lengths into this SVG file")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="the leakage index of an experiment: name the rows that repeat its test rows")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Print counts per label, repairs, duplicates and lengths; what can't be read is counted by its reason."""
@@ -35,6 +39,29 @@ def profile(
         from swap_assets.backends.datasets_plots import profile_svg
 
         svg.write_text(profile_svg(made), encoding="utf-8")
+    if against is not None:
+        _tell_repetitions(against, loaded)
+
+
+def _tell_repetitions(index_file: Path, loaded: LoadedSource) -> None:
+    """Print which rows repeat a test row; any makes the command end with code 1, so that a script can stop there."""
+    try:
+        index = LeakageIndex.model_validate_json(index_file.read_bytes())
+    except (OSError, ValueError):
+        raise fail(
+            f"{index_file} is no leakage index; it lies in the experiment's folder under work/leakage_index, named "
+            "after the scale, once dataset_split has been materialised"
+        ) from None
+    found = repetitions(index, loaded.conversations)
+    for item in found:
+        typer.echo(
+            f"{item.conversation_id} repeats test row {item.test_id} (similarity {item.similarity:.2f})", err=True
+        )
+    typer.echo(
+        f"{len(found)} of {len(loaded.conversations)} rows repeat one of {len(index.fingerprints)} test rows", err=True
+    )
+    if found:
+        raise typer.Exit(1)
 
 
 def load_visibly(source: LocalSource) -> LoadedSource:

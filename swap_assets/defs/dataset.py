@@ -123,6 +123,7 @@ def dataset_split(
         metadata={
             "sizes": metadata.counts_table({part: len(getattr(split, part)) for part in parts}, of="part"),
             "closest_pair": metadata.sample(leakage),
+            "leakage_index": dg.MetadataValue.path(str(lab.keep_leakage_index(split, hermes_conversations))),
             "content_hash": split.content_hash,
         },
         data_version=dg.DataVersion(split.content_hash),

@@ -28,6 +28,7 @@ from swap_assets.domain.decisions import Decision, Override
 from swap_assets.domain.evaluation import Evaluation, union_of_cases
 from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.gates import release_refusal
+from swap_assets.domain.leakage_index import build_index
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
@@ -105,6 +106,13 @@ class Lab(dg.ConfigurableResource):
         """Measure the data set, with lengths in tokens for every model whose tokenizer lies on this machine."""
         loaded = LoadedSource(conversations=tuple(kept), quarantined=tuple(refused), rows_in=len(kept) + len(refused))
         return profile_source(loaded, lengths=self.bench.token_lengths(kept))
+
+    def keep_leakage_index(self, split: DatasetSplit, rows: Sequence[Conversation]) -> Path:
+        """Keep the fingerprints of all held-out rows, against which later data is checked before anybody trains."""
+        held_out = {*split.test, *split.reserve, *split.release}
+        path = self.store.work("leakage_index") / f"{split.scale}.json"
+        write_text(path, build_index(row for row in rows if row.id in held_out).model_dump_json())
+        return path
 
     def plot(self, profile: DatasetProfile) -> str:
         """Draw a profile as SVG and keep it in the experiment's folder."""

@@ -6,9 +6,12 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from swap_assets.backends.datasets import load_source
 from swap_assets.cli.init import init, replace_block
 from swap_assets.cli.profile import profile
 from swap_assets.domain.experiment import parse_experiment
+from swap_assets.domain.leakage_index import build_index
+from swap_assets.domain.sources import LocalSource
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, TOOL, call_text, extraction_row, hermes_row
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +47,23 @@ def test_profile_prints_the_accounting_and_draws(tmp_path: Path):
     assert result.output.startswith("2 of 3 rows kept (1 exact_duplicate set aside); 1 have repaired answers")
     assert (tmp_path / "p.svg").read_text().lstrip().startswith("<?xml")
     assert json.loads(_run("profile", file, "--json").output)["rows_in"] == 3
+
+
+def test_profile_against_an_index_names_the_rows_that_repeat_a_test_row(tmp_path: Path, log: Path):
+    rows = load_source(LocalSource(path=str(log))).conversations
+    index = tmp_path / "index.json"
+    index.write_text(build_index(rows[:2]).model_dump_json())
+    result = _run("profile", log, "--against", index)
+    assert result.exit_code == 1
+    assert f"{rows[0].id} repeats test row {rows[0].id} (similarity 1.00)" in result.output
+    index.write_text(build_index([]).model_dump_json())
+    assert _run("profile", log, "--against", index).exit_code == 0
+
+
+def test_profile_against_what_is_no_index_is_one_sentence(tmp_path: Path, log: Path):
+    result = _run("profile", log, "--against", tmp_path / "none.json")
+    assert result.exit_code == 2
+    assert "is no leakage index" in result.output
 
 
 def test_profile_of_a_missing_file_is_one_sentence_and_exit_code_two(tmp_path: Path):

@@ -1,0 +1,115 @@
+"""The commands around Dagster: what they print, and how they end when something is wrong."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from swap_assets.cli.app import app
+from swap_assets.cli.demo import MODEL, ROOT, SCALE, segments
+from swap_assets.cli.segments import Segment, SegmentError, command_of, run_segment
+from swap_assets.cli.tables import print_decisions, print_report
+from swap_assets.definitions import defs
+from swap_assets.domain.experiment import parse_experiment
+from swap_assets.domain.gates import fine_tune
+from swap_assets.domain.policy import GatePolicy
+from swap_assets.domain.report import build_report
+from swap_assets_tests.domain.evaluations import LLM, SLM, evaluation, shares
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_plan_prints_calls_tokens_cost_and_trainings_before_anything_starts():
+    done = run("plan", "--config", str(REPOSITORY / "swap.yaml"))
+    assert done.exit_code == 0
+    for words in ("calls to gpt-4o", "USD", "phi-4-mini", "llama-3.1-8b", "GPU time in all"):
+        assert words in done.output
+
+
+def test_plan_refuses_sizes_that_the_rows_cannot_fill(tmp_path, experiment_data):
+    import yaml
+
+    experiment_data["scales"]["small"]["train"] = 5000
+    path = tmp_path / "swap.yaml"
+    path.write_text(yaml.safe_dump(experiment_data))
+    done = run("plan", "--config", str(path))
+    assert done.exit_code == 2
+    assert "too few rows for scale 'small'" in done.output
+
+
+@pytest.mark.parametrize("command", ["plan", "doctor", "demo"])
+def test_a_file_that_is_not_there_ends_a_command_with_one_sentence(command, tmp_path):
+    done = run(command, "--config", str(tmp_path / "nowhere.yaml"))
+    assert done.exit_code == 2
+    assert "cannot read the experiment file" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_doctor_says_what_is_missing_and_exits_with_one(monkeypatch):
+    for name in ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    done = run("doctor", "--config", str(REPOSITORY / "swap.yaml"))
+    assert done.exit_code == 1
+    flat = " ".join(done.output.split())
+    assert "needs AZURE_OPENAI_API_KEY and AZURE_OPENAI_ENDPOINT" in flat
+    assert "is gated" in flat
+
+
+def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment_data):
+    listed = {name for segment in segments(parse_experiment(experiment_data)) for name in segment.assets}
+    everything = {node.key.path[-1] for node in defs.resolve_asset_graph().asset_nodes}
+    assert everything - listed == {"release_decision", "merged_model"}
+    assert listed == {*ROOT, *SCALE, *MODEL, "comparison_report", "scale_up_decision"}
+
+
+def test_a_segment_is_the_command_that_a_person_would_type():
+    typed = command_of(Segment("x", ("paper_adapter",), "phi-4-mini|small"))
+    assert typed == [
+        "dagster", "asset", "materialize", "-m", "swap_assets.definitions", "--select", "paper_adapter",
+        "--partition", "phi-4-mini|small",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_segment_that_fails_says_why_in_one_sentence(tmp_path, monkeypatch):
+    from swap_assets.cli.environment import dagster_environment
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
+    segment = Segment("The report", ("dataset_split",), "tiny")
+    console = Console(record=True, width=200)
+    with pytest.raises(SegmentError) as failure:
+        run_segment(segment, environment=dagster_environment(), log=tmp_path / "log", console=console)
+    assert "hermes_conversations has no value yet; materialise it first: --select hermes_conversations" in str(
+        failure.value
+    )
+    assert "✗ dataset_split" in console.export_text()
+
+
+def test_commands_that_need_dagsters_settings_say_where_to_run_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("validate")
+    assert done.exit_code == 2
+    assert "no dagster.yaml in this folder" in done.output
+
+
+def test_the_tables_show_candidates_and_decisions():
+    llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(10, 100))
+    decision = fine_tune(slm, llm, GatePolicy())
+    report = build_report(
+        [llm, slm], experiment="x", scale="small", llm_id=LLM.id, policy=GatePolicy(), notices=["[bold]n[/]"],
+        decisions=[decision], criteria={}, provenance={},
+    )  # fmt: skip
+    console = Console(width=200, record=True)
+    print_report(report, console)
+    print_decisions([decision], console)
+    text = console.export_text()
+    assert LLM.id in text
+    assert "+70.0" in text
+    assert "[bold]n[/]" in text  # foreign text stays text
+    assert "fine_tune_decision (phi at small): fail → train" in text
