@@ -61,13 +61,36 @@ def test_a_fifth_are_drills_and_a_share_answers_in_words(rows: list[PretrainingR
     shares = {kind: count / ROWS for kind, count in Counter(row.kind for row in rows).items()}
     assert 0.17 < shares["drill"] < 0.23
     assert 0.04 < shares["nothing_fits"] + shares["asks_back"] < 0.10
-    assert shares["tool_turn"] > 0.05
-    assert shares["several"] > 0.15
+    dialogues = ("tool_turn", "told", "corrected", "chained", "closed")
+    assert all(shares[kind] > 0.02 for kind in dialogues)
+    assert 0.18 < sum(shares[kind] for kind in dialogues) < 0.30
+    assert shares["several"] > 0.12
 
 
 def test_a_stream_begins_with_many_drills() -> None:
     kinds = Counter(row.kind for row in pretraining_rows(7, 0, 1000))
     assert 0.75 < kinds["drill"] / 1000 < 0.85
+
+
+def test_a_corrected_call_names_the_same_tool_and_mostly_another_value(rows: list[PretrainingRow]) -> None:
+    pairs = [
+        [each["content"] for each in row.messages if each["role"] == "assistant" and each["content"] != "So it is."]
+        for row in rows
+        if row.kind == "corrected"
+    ]
+    changed = [first != again for first, again in pairs]
+    assert sum(changed) / len(changed) > 0.8
+    assert all(set(re.findall("[a-z]+", first)) & set(re.findall("[a-z]+", again)) for first, again in pairs)
+
+
+def test_the_value_of_a_chained_call_comes_from_the_tool_alone(rows: list[PretrainingRow]) -> None:
+    chained = [row for row in rows if row.kind == "chained"]
+    results = [json.loads(next(each["content"] for each in row.messages if each["role"] == "tool")) for row in chained]
+    for row, result in zip(chained, results, strict=True):
+        value = list(result.values())[1]
+        if isinstance(value, str) and len(value) > 8:
+            assert value not in row.messages[1]["content"]
+            assert value in row.messages[-1]["content"]
 
 
 def test_conversations_begin_with_the_tools_and_end_with_the_assistant(rows: list[PretrainingRow]) -> None:
