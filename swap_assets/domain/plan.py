@@ -13,6 +13,7 @@ from swap_assets.domain.sizes import TestSplitSizes
 DOMAINS = 10
 # A multi-turn conversation is asked at every assistant turn; Hermes' have two or three.
 TURNS_PER_CONVERSATION = 3
+SEALED = "release test"
 
 
 class TextLengths(Frozen):
@@ -68,16 +69,20 @@ def measured_lengths(conversations: tuple[Conversation, ...]) -> TextLengths:
 
 def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
     """Estimate the whole experiment."""
-    hosted, local = {}, {}
-    for name, scale in experiment.scales.items():
-        calls = cases_of(scale.test_splits) * len(Track)
-        hosted[name] = estimate_answers(
-            calls=calls,
+    calls = {name: cases_of(scale.test_splits) * len(Track) for name, scale in experiment.scales.items()}
+    local = {name: count * len(experiment.models) * (1 + len(APPROACHES)) for name, count in calls.items()}
+    # The sealed rows are the same at every scale: the LLM is asked once, the nominated candidate at each.
+    calls[SEALED] = experiment.release_test * TURNS_PER_CONVERSATION
+    local[SEALED] = calls[SEALED] * len(experiment.models) * len(experiment.scales)
+    hosted = {
+        name: estimate_answers(
+            calls=count,
             prompt_characters=lengths.prompt,
             answer_characters=lengths.answer,
             price=experiment.hosted_model.price,
         )
-        local[name] = calls * len(experiment.models) * (1 + len(APPROACHES))
+        for name, count in calls.items()
+    }
     trainings = tuple(
         _training(experiment, lengths, model=model, scale=scale, approach=approach)
         for scale in experiment.scales

@@ -6,7 +6,7 @@ from swap_assets.domain.costs import cost_per_thousand, estimate_answers, traini
 from swap_assets.domain.entries import TokenPrice
 from swap_assets.domain.evaluation import Totals
 from swap_assets.domain.experiment import parse_experiment
-from swap_assets.domain.plan import HERMES_LENGTHS, build_plan, cases_of
+from swap_assets.domain.plan import HERMES_LENGTHS, SEALED, build_plan, cases_of
 from swap_assets.domain.sizes import TestSplitSizes
 
 PRICE = TokenPrice(input_per_million=2.5, output_per_million=10.0)
@@ -41,4 +41,5 @@ def test_a_plan_counts_every_model_scale_and_approach(experiment_data):
     assert len(plan.trainings) == 2 * 2 * 2
     assert {item.adapters for item in plan.trainings if item.approach == "fledgling"} == {2}
     assert plan.hosted["tiny"].calls == 2 * cases_of(experiment.scales["tiny"].test_splits)
+    assert plan.hosted[SEALED].calls == experiment.release_test * 3
     assert plan.local_answers["tiny"] == plan.hosted["tiny"].calls * 2 * 3
