@@ -23,7 +23,7 @@ def diff(
     a: Annotated[Path, typer.Argument(help="predictions A, JSON lines")],
     b: Annotated[Path, typer.Argument(help="predictions B, JSON lines")],
     gold: Gold,
-    contract: ContractName,
+    contract: ContractName = Contract.HERMES.value,
     metric: Annotated[str, typer.Option(help="what decides a row: exact_match, field_f1, ...")] = "exact_match",
     limit: Annotated[int, typer.Option(min=1, help="rows shown for each side")] = 20,
     functions: Functions = None,

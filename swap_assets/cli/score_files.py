@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.cli.environment import fail
+from swap_assets.domain.answers_literals import without_lone_surrogates
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.scoring_outside import (
     GivenRow,
@@ -34,7 +35,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             raise fail(f"{path}, line {number} is no JSON ({error}); give one JSON object a line") from None
         if not isinstance(row, dict):
             raise fail(f"{path}, line {number} is no JSON object; give one a line")
-        rows.append(row)
+        # A lone half of a surrogate pair can be neither printed nor written again.
+        rows.append(without_lone_surrogates(row) if "\\u" in line else row)
     if not rows:
         raise fail(f"{path} holds no row")
     return rows

@@ -7,6 +7,7 @@ Never raises on any text, and never takes longer than about a second: what is to
 """
 
 import html
+import json
 import re
 
 from swap_assets.domain.answers_calls import lenient_calls, make_call, strict_call
@@ -20,6 +21,7 @@ MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict rea
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _NAMED_TAG = re.compile(r'<tool_call name="([^"<>]*+)">')
 _MARKUP = re.compile(r"[<\[]/?tool_call\b|\"(?:name|tool_name)\"\s*+:")
+_MESSAGE_KEYS = frozenset({"role", "content", "tool_calls", "refusal", "annotations", "audio", "function_call"})
 _NO_CALLS = "[]"  # how the structured contract says that nothing is to be called
 _WRONG_FORM = "not written to the letter of the contract"
 
@@ -37,6 +39,8 @@ def parse_answer(contract: Contract, text: str, *, function: str = "") -> Parsed
         The calls of both readings; it never raises.
     """
     text = without_lone_surrogates(text)
+    if contract is Contract.OPENAI:
+        text = _message_text(text)
     strict = _read_to_the_letter(contract, text.strip(), function)
     if strict is not None:
         json_expected = bool(strict) or contract in (Contract.FLEDGLING_STRUCTURED, Contract.JSON_SCHEMA)
@@ -66,6 +70,22 @@ def _read_to_the_letter(contract: Contract, text: str, function: str) -> tuple[T
     if calls is None and contract.track is Track.TOOLCALL and _is_plain_answer(text):
         return ()
     return calls
+
+
+def _message_text(text: str) -> str:
+    """Return what a whole chat message says: its `tool_calls` as JSON, else its words; other text as it is."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        message, end, _ = read_strict(text.strip())
+    except LiteralError:
+        return text
+    if end != len(text.strip()) or "content" not in message or not message.keys() <= _MESSAGE_KEYS:
+        return text
+    calls, words = message.get("tool_calls"), message["content"] or message.get("refusal") or ""
+    if not calls:
+        return words if isinstance(words, str) else text
+    return json.dumps(calls, ensure_ascii=False) if not words else text
 
 
 def _tags(text: str, opening: str) -> tuple[ToolCall, ...] | None:

@@ -12,8 +12,7 @@ from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import ToolCall
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")
-ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
-WHOLE = frozenset(ARGUMENT_KEYS)  # what may not be cut if a call is to be read
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
 _SHAPES = {
     Contract.HERMES: ("name", frozenset({"name", "arguments"}), frozenset({"name", "arguments"})),
     Contract.FLEDGLING_STRUCTURED: (
@@ -58,7 +57,7 @@ def lenient_calls_of_object(value: Any, *, tagged: bool) -> list[ToolCall]:
         return lenient_calls_of_object(value["function"], tagged=True)
     if isinstance(value.get("function_call"), dict):
         return lenient_calls_of_object(value["function_call"], tagged=True)
-    arguments_key = next((key for key in ARGUMENT_KEYS if key in value), None)
+    arguments_key = next((key for key in _ARGUMENT_KEYS if key in value), None)
     arguments = _as_arguments(value[arguments_key]) if arguments_key else ({} if tagged else None)
     if arguments is None or (arguments_key == "parameters" and "properties" in arguments):
         return []  # the second is a tool's own schema, echoed from the prompt

@@ -2,8 +2,8 @@
 
 Tolerated, each named in `Literal.repairs`: Python repr (`{'a': True, 'b': None}`), bare keys, trailing commas, raw
 line breaks in strings, unknown escapes, NaN, duplicated keys (the last one counts), and closers that are missing
-before a closing tag or fence (`{"a": {"b": "x"</tool_call>`). What was cut is not guessed at: `"Par` may have been
-"Paris", and behind `{"a": 1` another key may have stood; see `read_tolerant` for the one exception.
+at the end of the text or before a closing tag or fence: `{"a": {"b": "x"` lacks nothing but two braces. What was cut
+in its middle is not guessed at: `"Par` may have been "Paris", and `{"a": 1` may have been 15.
 
 The tolerant reader keeps its own stack: no depth of nesting can exhaust Python's, and every token is read by a
 pattern that cannot backtrack. Finding calls in an answer lives in `answers_markup`.
@@ -50,15 +50,8 @@ def read_strict(text: str, start: int = 0) -> Literal:
     return Literal(without_lone_surrogates(value) if text.find("\\u", start, end) >= 0 else value, end)
 
 
-def read_tolerant(text: str, start: int = 0, *, whole: frozenset[str] | None = None) -> Literal:
+def read_tolerant(text: str, start: int = 0) -> Literal:
     """Read the value that begins at `start` (blanks allowed before it), tolerating what the module's top lists.
-
-    Args:
-        text: the text.
-        start: where in it the value begins.
-        whole: keys whose values must be complete. With it, closers may be missing at the end of the text as long as
-            none of them belongs inside such a value: of `{"name": "f", "arguments": {"a": 1}` only the outer brace
-            is missing, and nothing that counts. Without it, a value that the text's end cuts is refused.
 
     Raises:
         LiteralError: nothing readable begins here, or what begins here was cut in the middle of a value.
@@ -67,7 +60,7 @@ def read_tolerant(text: str, start: int = 0, *, whole: frozenset[str] | None = N
     try:
         return read_strict(text, start)
     except LiteralError:
-        return _Reader(text, start, whole).read()
+        return _Reader(text, start).read()
 
 
 def skip_blank(text: str, start: int) -> int:
@@ -120,9 +113,8 @@ class _Frame:
 class _Reader:
     """The tolerant reader: one pass, its own stack, a bounded number of tokens."""
 
-    def __init__(self, text: str, start: int, whole: frozenset[str] | None) -> None:
+    def __init__(self, text: str, start: int) -> None:
         self.text = text
-        self.whole = whole
         self.at = start
         self.stack: list[_Frame] = []
         self.repairs: dict[str, None] = {}
@@ -241,22 +233,11 @@ class _Reader:
         if char == frame.closer:
             self.at += 1
         elif _CLOSING_MARK.match(self.text, self.at):
-            self._close_missing()
+            self._repair(CLOSERS_MISSING)
         else:
             raise LiteralError("expected ',' or a closing bracket", self.at)
         self.stack.pop()
         return True, frame.value
-
-    def _close_missing(self) -> None:
-        """Allow a closer to be missing.
-
-        Raises:
-            LiteralError: the text ends here, and what it cuts may have gone on.
-        """
-        inside = [frame.key for frame in self.stack[:-1] if isinstance(frame.value, dict)]
-        if self.at >= len(self.text) and (self.whole is None or not self.whole.isdisjoint(map(str, inside))):
-            raise LiteralError("cut before its end", self.at)
-        self._repair(CLOSERS_MISSING)
 
     def _repair(self, what: str) -> None:
         self.repairs[what] = None

@@ -10,7 +10,7 @@ import html
 import re
 from typing import Any, NamedTuple
 
-from swap_assets.domain.answers_calls import WHOLE, lenient_calls, make_call
+from swap_assets.domain.answers_calls import lenient_calls, make_call
 from swap_assets.domain.answers_literals import CLOSERS_MISSING, LiteralError, read_tolerant, skip_blank
 from swap_assets.domain.conversations import ToolCall
 
@@ -76,7 +76,7 @@ def find_bare(text: str) -> Found:
     calls: list[ToolCall] = []
     problems: dict[str, None] = {}
     outside, at = [], 0
-    for start, value, end, repairs in _values(text, WHOLE):
+    for start, value, end, repairs in _values(text):
         calls_here = lenient_calls(value, tagged=False)
         if calls_here:
             calls += calls_here
@@ -89,13 +89,13 @@ def find_bare(text: str) -> Found:
 
 def find_first_object(text: str) -> tuple[dict[str, Any], tuple[str, ...], str] | None:
     """Return the first JSON object in a text, what was tolerated to read it, and the text outside it."""
-    for start, value, end, repairs in _values(text, None):
+    for start, value, end, repairs in _values(text):
         if isinstance(value, dict):
             return value, repairs, _prose(text[:start] + text[end:])
     return None
 
 
-def _values(text: str, whole: frozenset[str] | None) -> list[tuple[int, Any, int, tuple[str, ...]]]:
+def _values(text: str) -> list[tuple[int, Any, int, tuple[str, ...]]]:
     """Read every object or list that stands in a text, left to right, none inside another."""
     found, failed, wasted, at = [], 0, 0, 0
     while failed < MAX_FAILED_STARTS and wasted < MAX_WASTED_CHARS:
@@ -103,7 +103,7 @@ def _values(text: str, whole: frozenset[str] | None) -> list[tuple[int, Any, int
         if not bracket:
             break
         try:
-            value, at, repairs = read_tolerant(text, bracket.start(), whole=whole)
+            value, at, repairs = read_tolerant(text, bracket.start())
             found.append((bracket.start(), value, at, repairs))
         except LiteralError as error:
             wasted += error.offset - bracket.start()
@@ -118,20 +118,17 @@ class _Tag:
         self.text = text
         self.at = at
         self.problems: dict[str, None] = {}
-        self.whole: frozenset[str] | None = WHOLE
 
     def read(self) -> list[ToolCall]:
         """Return the calls of the tag; [] where nothing in it could be read."""
         attributes = self._attributes()
         tag_end = _TAG_END.match(self.text, self.at)
         self.at = tag_end.end() if tag_end else self.at
-        named = "name" in attributes
-        self.whole = None if named else WHOLE
         values = [] if tag_end and tag_end.group(1) else self._body(optional=len(attributes) > 1)
-        if named:
+        if "name" in attributes:
             calls = self._named_call(attributes, values)
         else:
-            tagged = CLOSERS_MISSING not in self.problems
+            tagged = CLOSERS_MISSING not in self.problems  # else arguments may have followed a bare name
             calls = [call for value in values for call in lenient_calls(value, tagged=tagged)]
         if not calls:
             self._note(UNREADABLE)
@@ -221,7 +218,7 @@ class _Tag:
         if self.text[self.at : self.at + 1] not in ("{", "[", '"'):
             return None
         try:
-            value, self.at, repairs = read_tolerant(self.text, self.at, whole=self.whole)
+            value, self.at, repairs = read_tolerant(self.text, self.at)
         except LiteralError:
             return None
         self._note(*repairs)
@@ -233,7 +230,7 @@ class _Tag:
         if not first:
             return []
         try:
-            value, _, repairs = read_tolerant(body, first.start(), whole=self.whole)
+            value, _, repairs = read_tolerant(body, first.start())
             self._note("text before a call's JSON", *repairs)
         except LiteralError:
             value = self._variants(body[first.start() :])

@@ -82,6 +82,7 @@ def comparison(ours: Scored, other: Scored, *, margin_points: float) -> dict[str
             "superior": judged.superior,
             "worse": judged.worse,
             "conversations_needed_for_80_percent_power": judged.conversations_needed,
+            "further_conversations_needed": judged.further_conversations,
         }
     return found
 

@@ -17,6 +17,7 @@ from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.fields import same_json, scalar_key
 
 Check = Callable[[Any], bool]
+Verdict = Callable[[Any], bool | None]
 
 _TYPES = {
     "dict": "object", "hashmap": "object", "float": "number", "double": "number", "int": "integer", "long": "integer",
@@ -94,12 +95,12 @@ class _SameObject:
 
 
 @lru_cache(maxsize=4096)
-def _checker_of(tool: _SameObject) -> Check | None:
+def _checker_of(tool: _SameObject) -> Verdict | None:
     return _checker(json.dumps(tool.schema))
 
 
 @lru_cache(maxsize=4096)
-def _checker(schema_text: str) -> Check | None:
+def _checker(schema_text: str) -> Verdict | None:
     """Return the check of a schema, None for a schema that is none; equal schemas of other rows are compiled once."""
     schema = plain_schema(json.loads(schema_text))
     try:
@@ -108,17 +109,29 @@ def _checker(schema_text: str) -> Check | None:
         return jsonschema_check(schema)
 
 
-def jsonschema_check(schema: Any) -> Check | None:
-    """Return jsonschema's own check (draft 2020-12), None for a schema that is none."""
+def jsonschema_check(schema: Any) -> Verdict | None:
+    """Return jsonschema's own check (draft 2020-12), None for a schema that is none.
+
+    The check itself gives None where a `$ref` leads nowhere or in circles.
+    """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
     from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError:
         return None
-    return Draft202012Validator(schema, registry=Registry()).is_valid
+    validator = Draft202012Validator(schema, registry=Registry())
+
+    def check(value: Any) -> bool | None:
+        try:
+            return validator.is_valid(value)
+        except (Unresolvable, RecursionError):
+            return None
+
+    return check
 
 
 def compile_schema(schema: Any) -> Check:

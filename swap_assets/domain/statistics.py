@@ -52,7 +52,7 @@ class NonInferiority(Frozen):
     `shown` where the interval's lower bound lies above −margin; `superior` where it lies above 0; `worse` where the
     upper bound lies below 0. `p_value` is one-sided, against "A is worse by the margin or more", from the difference
     and its interval taken as normal; `conversations_needed` in all for 80 % power, if the measured difference is the
-    true one, None where no number would do.
+    true one, and `further_conversations` beyond those measured; None where no number would do.
     """
 
     shown: bool
@@ -61,6 +61,7 @@ class NonInferiority(Frozen):
     margin: float
     p_value: float
     conversations_needed: int | None
+    further_conversations: int | None
 
 
 @lru_cache(maxsize=65_536)
@@ -211,6 +212,7 @@ def non_inferiority(difference: PairedDifference, margin: float) -> NonInferiori
 
     if margin <= 0:
         raise ValueError(f"a non-inferiority margin is positive, got {margin}")
+    needed = conversations_needed(difference.difference + margin, difference.conversation_deviation)
     error = max((difference.high - difference.low) / (2 * 1.959964), 1e-12)
     return NonInferiority(
         shown=difference.low > -margin,
@@ -218,7 +220,8 @@ def non_inferiority(difference: PairedDifference, margin: float) -> NonInferiori
         worse=difference.high < 0,
         margin=margin,
         p_value=float(norm.sf((difference.difference + margin) / error)),
-        conversations_needed=conversations_needed(difference.difference + margin, difference.conversation_deviation),
+        conversations_needed=needed,
+        further_conversations=None if needed is None else max(0, needed - difference.conversations),
     )
 
 

@@ -113,9 +113,15 @@ FORMATS = [
         PERFECT | {"format_compliant": 0.0, "valid_json": 0.0},
     ),
     Case(
-        "arguments cut between two fields are not guessed at: more may have followed",
-        [("weather", {"city": "Oslo"})],
+        "only closers are missing, those of the arguments too: what is there is read, and a field that is not costs",
+        WEATHER,
         '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"',
+        {"exact_match": 0.0, "field_precision": 1.0, "field_recall": 0.5, "failure": "missing_argument"},
+    ),
+    Case(
+        "a bare name that was cut is no call: its arguments may have followed",
+        [("now", {})],
+        '<tool_call>\n{"name": "now"',
         NOTHING_RIGHT | {"failure": "unreadable"},
     ),
     Case(
