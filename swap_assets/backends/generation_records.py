@@ -16,6 +16,7 @@ from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scoring import function_asked_for
 
 Row = TypeVar("Row", bound=Frozen)
 
@@ -62,8 +63,7 @@ def _row(line: str, kind: type[Row], path: Path, number: int) -> Row:
 
 def parsed(case: EvalCase, contract: Contract, text: str) -> ParsedAnswer:
     """Read an answer to a case in its contract."""
-    function = case.gold_calls[0].name if case.gold_calls else ""
-    return parse_answer(contract, text, function=function)
+    return parse_answer(contract, text, function=function_asked_for(case, contract))
 
 
 class RecordFile:

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.masking import MaskError
+from swap_assets.backends.local_model import load_base
+from swap_assets.backends.masking import MaskError, tokenise
 from swap_assets.backends.merging import read_card
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import TrainResult, TrainSpec, Weights
 from swap_assets.backends.training import micro_batch, train
 from swap_assets.backends.training_callback import CurveKeeper
 from swap_assets.backends.training_rows import ExamplesError, read_conversations
+from swap_assets.backends.training_trainer import answer_loss
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.prompts import PromptStyle
 from swap_assets_tests.fakes import tiny_model
@@ -114,13 +116,36 @@ def test_rows_cut_away_by_max_length_stop_the_training_with_the_setting_named(ti
         run(spec_for(tiny, rows, max_length=40), rows / "work")
 
 
-@pytest.mark.parametrize(
-    ("rows_per_step", "longest", "expected"), [(16, 100, 16), (16, 200, 8), (16, 4000, 1), (6, 700, 2), (5, 500, 1)]
-)
-def test_a_micro_batch_divides_the_step_and_stays_within_its_token_budget(
-    rows_per_step: int, longest: int, expected: int
+@pytest.mark.slow
+def test_the_step_and_not_the_micro_batch_makes_the_loss(
+    trained: tuple[TrainSpec, TrainResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert micro_batch(rows_per_step, longest) == expected
+    spec, _ = trained
+    plain = spec.model_copy(update={"lora": spec.lora.model_copy(update={"dropout": 0.0})})
+    losses = []
+    for size in (1, 4):
+        monkeypatch.setattr("swap_assets.backends.training.micro_batch", lambda *_, size=size: size)
+        result = run(plain.model_copy(update={"output": tmp_path / str(size)}), tmp_path / f"work{size}")
+        losses.append([point.loss for point in result.loss_curve])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_loss_at_the_answers_alone_is_the_models_own_loss(tiny: Weights, tokenizer: Any) -> None:
+    import torch
+
+    model = load_base(tiny)
+    talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "bc"}]
+    rows, _ = tokenise(tokenizer, [talk], max_length=99)
+    batch = {"input_ids": torch.tensor([rows[0].input_ids]), "labels": torch.tensor([rows[0].labels])}
+    batch["attention_mask"] = torch.ones_like(batch["input_ids"])
+    with torch.no_grad():
+        assert answer_loss(model, batch).item() == pytest.approx(model(**batch).loss.item(), rel=1e-5)
+
+
+def test_on_cpu_rows_go_one_by_one_and_on_a_card_in_the_recipes_batches(tiny: Weights, tmp_path: Path) -> None:
+    spec = spec_for(tiny, tmp_path)
+    assert (micro_batch(spec, "cpu"), micro_batch(spec, "cuda")) == (1, 2)
 
 
 def test_progress_says_step_loss_speed_and_time_left() -> None:
