@@ -89,7 +89,8 @@ _BARE_KEY = re.compile(r"[A-Za-z_$][\w$-]*+(?=\s*:)")
 _CLOSING_MARK = re.compile(r"</|```|\Z")
 CLOSERS_MISSING = "closing brackets missing"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+_LOW_SURROGATE = re.compile("[\udc00-\udfff]")
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\n": ""}
 _WORDS: dict[str, Any] = {
     "true": True, "false": False, "null": None, "True": True, "False": False, "None": None,
@@ -266,13 +267,18 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _joined(run: re.Match[str]) -> str:
+    halves = run.group()
+    if not _LOW_SURROGATE.search(halves):
+        return "�" * len(halves)
+    whole = halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return "".join("�" if "\ud800" <= char <= "\udfff" else char for char in whole)
+
+
 def without_lone_surrogates(value: Any) -> Any:
     """Join surrogate pairs and replace lone halves by U+FFFD: a lone half cannot be written to any file."""
     if isinstance(value, str):
-        if not _SURROGATE.search(value):
-            return value
-        joined = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-        return _SURROGATE.sub("�", joined)
+        return _SURROGATES.sub(_joined, value)
     if isinstance(value, list):
         return [without_lone_surrogates(inner) for inner in value]
     if isinstance(value, dict):

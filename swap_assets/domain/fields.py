@@ -142,6 +142,8 @@ def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
 
     Hermes writes such a reference as `$functions.search.result`; `{{search.output}}` and `<search.result>` mean it too.
     """
+    if len(calls) < 2:
+        return False
     names = [call.name for call in calls]
     for index, call in enumerate(calls):
         texts = [value for value in fields_of(call).leaves.values() if isinstance(value, str)]

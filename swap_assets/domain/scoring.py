@@ -159,7 +159,7 @@ def _valid_json(case: EvalCase, parsed: ParsedAnswer) -> float | None:
 
 
 def _schema_valid(case: EvalCase, parsed: ParsedAnswer) -> float | None:
-    if parsed.unread or (case.gold_calls and not parsed.calls):
+    if case.tools and (parsed.unread or (case.gold_calls and not parsed.calls)):
         return 0.0
     verdict = calls_fit_schemas(parsed.calls, case.tools) if parsed.calls else None
     return None if verdict is None else float(verdict)

@@ -544,6 +544,13 @@ NO_CALLS = [
         WEATHER,
         "It is sunny.",
         NOTHING_RIGHT | {"valid_json": 0.0, "schema_valid": 0.0, "failure": "missing_call", "format_compliant": 1.0},
+        tools=[TOOL],
+    ),
+    Case(
+        "where no tools are known the schema figure applies to no row, be the answer right or wrong",
+        WEATHER,
+        "It will be sunny.",
+        {"schema_valid": None, "valid_json": 0.0},
     ),
     Case(
         "a refusal in words is a wrong answer with a class of its own",
