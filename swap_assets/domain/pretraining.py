@@ -75,7 +75,7 @@ class _Request:
 def pretraining_row(seed: int, index: int, *, held_out: bool = False) -> PretrainingRow:
     """Return row `index` of the stream of `seed`; with `held_out`, no word in it is one that training draws."""
     random = Random(f"pretraining:{seed}:{index}")
-    vocabulary = Vocabulary(random, held_out=held_out)
+    vocabulary = Vocabulary(random, held_out=held_out, compounds=index >= SECOND_STAGE)
     if random.random() < (0.8 if index < FIRST_DRILLS else DRILL_SHARE):
         return PretrainingRow("drill", drill(random, vocabulary))
     return _Composer(random, vocabulary, settled=index >= SECOND_STAGE).row()

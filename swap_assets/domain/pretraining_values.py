@@ -55,6 +55,13 @@ _COMMON = listed(
     "wide will wind window winter wish with without wood word work world would write year yellow yes yet you young your"
 )
 _BOUNDARIES = set(listed("and as at by for from in is of on set that the then to under with about near over"))
+_PIECES = listed(
+    "tion ion ation sion ment ness able ible ary ory ional ity ive ing ed er est ous ious ful less ism ist ance ence "
+    "ture ward ship hood ly al ial ure age ate ise ize ent ant ency dom fy ct ject port form press sist spect struct "
+    "tend duct mit pose sent tain vent fer cess gress pel par con com pro trans inter ex dis un re sub de pre per sur "
+    "over under out mis im in ab ad mer son ton land ford burg ville field stein man der ker ger ler ber mar car har "
+    "lan sen let ster tle dle ble ple text list set value number word name code line any get col ect ase eri ange"
+)
 PLAIN_WORDS = [word for word in _COMMON if word not in _BOUNDARIES]
 
 
@@ -64,11 +71,16 @@ def is_held_out(text: str) -> bool:
 
 
 class Vocabulary:
-    """Draws values of one side, training or held-out; the same `random` gives the same values."""
+    """Draws values of one side, training or held-out; the same `random` gives the same values.
 
-    def __init__(self, random: Random, *, held_out: bool) -> None:
+    With `compounds`, half of the words are English pieces put together ("overject", "stonement"): made-up syllables
+    alone leave a fifth of the tokenizer's tokens untrained, and a token that was never a target is never written.
+    """
+
+    def __init__(self, random: Random, *, held_out: bool, compounds: bool = False) -> None:
         self._random = random
         self._held_out = held_out
+        self._compounds = compounds
 
     def _admitted(self, make: Callable[[], str]) -> str:
         text = make()
@@ -86,8 +98,14 @@ class Vocabulary:
             text = "".join(_ACCENTS.get(letter, letter) for letter in text)
         return text
 
+    def _compound(self) -> str:
+        first = self._random.choice(self._random.choice((_COMMON, _PIECES, _PIECES)))
+        return first + "".join(self._random.choices(_PIECES, k=self._random.choice((1, 1, 2))))
+
     def word(self) -> str:
         """Return a pronounceable word of one to three syllables that is no common English word."""
+        if self._compounds and self._random.random() < 0.5:
+            return self._admitted(self._compound)
         return self._admitted(self._syllables)
 
     def person(self) -> str:
