@@ -13,13 +13,20 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bfcl_pairs import answers, cases, irrelevance
+from benchmarks.bfcl_pairs import answers, cases, irrelevance, texts
 from swap_assets.domain.bfcl import check_answer
-from swap_assets.domain.contracts import ParsedAnswer
+from swap_assets.domain.bfcl_answers import parse_bfcl_answer
 from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.scoring_bfcl import score_bfcl
 
+_PYTHON_ONLY = "the official decoder for prompted models reads Python calls only; the same call written so is a call"
+EXPLAINED = {
+    "decoded JSON": _PYTHON_ONLY,
+    "a tagged call": _PYTHON_ONLY,
+    "a plus before a number": "the official decoder takes every sign for a minus and reads +1 as -1",
+}
 VERSION = "2026.3.23"
+NEEDED = ("filelock==3.20.0", "tenacity>=8.5")  # all that the checker and the Python decoder import
 ENVIRONMENT = Path(".swap/bfcl-eval")
 
 
@@ -29,7 +36,7 @@ def official_python() -> Path:
     if not (ENVIRONMENT / "ready").exists():
         venv.create(ENVIRONMENT, with_pip=True, clear=True)
         command = [python, "-m", "pip", "install", "--quiet", "--no-deps", f"bfcl-eval=={VERSION}"]
-        subprocess.run(command, check=True, timeout=300)
+        subprocess.run([*command, *NEEDED], check=True, timeout=300)
         (ENVIRONMENT / "ready").touch()
     return python
 
@@ -95,16 +102,27 @@ def compare(folder: Path) -> int:
 
 
 def check_irrelevance(folder: Path) -> int:
-    """Return how many irrelevance rows are not judged by BFCL's definition: right exactly where no call is made."""
-    wrong = 0
-    rows = irrelevance(folder)
-    for row in rows:
-        call = ToolCall(name=row["function"][0]["name"], arguments={})
-        words = score_bfcl(row["id"], row["function"], [], ParsedAnswer(text="I can't.", compliant=True))
-        called = score_bfcl(row["id"], row["function"], [], ParsedAnswer(calls=(call,), compliant=True))
-        wrong += words.exact_match != 1.0 or called.exact_match != 0.0
-    print(f"irrelevance         {2 * len(rows)} pairs by definition, {wrong} judged otherwise")
-    return wrong
+    """Print the agreement on answers as texts where no call is right, and return the unexplained disagreements.
+
+    The official verdict is wrong exactly where its decoder finds a call; where both find calls they must be the same.
+    """
+    rows = [(row, kind, text) for row in irrelevance(folder) for kind, text in texts(row)]
+    official, _ = official_verdicts([{"text": text} for _, _, text in rows])
+    disagreements: Counter[str] = Counter()
+    for (row, kind, text), theirs in zip(rows, official, strict=True):
+        parsed = parse_bfcl_answer(text)
+        own = score_bfcl(row["id"], row["function"], [], parsed)
+        calls = json.dumps([{call.name: call.arguments} for call in parsed.calls], sort_keys=True)
+        disagreements[kind] += (own.exact_match == 1.0) != (theirs == "none") or (
+            bool(parsed.calls) and calls != theirs
+        )
+    unexplained = sum(count for kind, count in disagreements.items() if kind not in EXPLAINED)
+    agree = len(rows) - sum(disagreements.values())
+    print(f"irrelevance: {len(rows) // len(irrelevance(folder))} texts a case, {len(rows)} in all, {agree} agree")
+    for kind, count in disagreements.items():
+        if count:
+            print(f"  {count} disagree on '{kind}': {EXPLAINED.get(kind, 'NOT EXPLAINED')}")
+    return unexplained
 
 
 if __name__ == "__main__":

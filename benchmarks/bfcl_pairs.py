@@ -149,3 +149,49 @@ def _random_change(right: list[Call], generator: random.Random, attempt: int) ->
         [generator.randrange(1000), generator.random(), f"text {attempt}", [attempt], {"a": attempt}]
     )
     return [*right[:number], {name: arguments | {parameter: value}}, *right[number + 1 :]]
+
+
+def texts(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (kind, answer as text) pairs for a case where no call is right: words, calls, and what is neither."""
+    function = row["function"][0]
+    name = function["name"]
+    parameter = next(iter(function["parameters"]["properties"]), "x")
+    found = [(kind, text.replace("F", name).replace("P", parameter)) for kind, text in _TEXTS]
+    return [*found, ("the question itself", row["question"][0][-1]["content"])]
+
+
+# F stands for the first function on offer, P for its first parameter.
+_TEXTS = [
+    ("empty", ""),
+    ("empty list", "[]"),
+    ("empty object", "[{}]"),
+    ("words", "None of the functions can answer this."),
+    ("words with an apostrophe", "I can't help with that."),
+    ("words with brackets", "I cannot do this (the functions do not fit)."),
+    ("one word", "None"),
+    ("the name alone", "F"),
+    ("numbers", "[1, 2]"),
+    ("a call", "[F(P=1)]"),
+    ("a call without brackets", "F(P=1)"),
+    ("a call with one bracket", "[F(P=1)"),
+    ("a call without arguments", "[F()]"),
+    ("a call by position", "F(1)"),
+    ("two calls", "[F(P=1), F(P='a')]"),
+    ("a call in a fence", "```\n[F(P=1)]\n```"),
+    ("a call cut off", "[F(P='a"),
+    ("a call behind words", "Sure: [F(P=1)]"),
+    ("calls with a semicolon", "F(P=1); F(P=2)"),
+    ("a nested call", "[F(P=F(P=1))]"),
+    ("a nested call by position", "[F(P=F(1))]"),
+    ("lists and objects", "[F(P=[1, {'a': (2, None)}])]"),
+    ("a negative number", "[F(P=-1.5)]"),
+    ("arithmetic", "[F(P=2 * 5 + 1)]"),
+    ("a variable", "[F(P=value)]"),
+    ("an item of a variable", "[F(P=value[0])]"),
+    ("an ellipsis", "[F(P=...)]"),
+    ("a lambda", "[F(P=lambda: 1)]"),
+    ("a call in single quotes", "'F(P=1)'"),
+    ("a plus before a number", "[F(P=+1)]"),
+    ("decoded JSON", '[{"F": {"P": 1}}]'),
+    ("a tagged call", '<tool_call>{"name": "F", "arguments": {"P": 1}}</tool_call>'),
+]

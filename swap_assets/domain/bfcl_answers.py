@@ -6,6 +6,7 @@ Both are to the letter; anything else is read leniently, as a tagged call.
 
 import ast
 import json
+import operator
 import warnings
 from typing import Any
 
@@ -16,6 +17,12 @@ from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import ToolCall
 
 MAX_PYTHON_CHARS = 20_000  # Python's own parser is asked, and it needs memory for what it cannot parse
+
+
+_OPERATIONS: dict[type[ast.operator], Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+}  # fmt: skip
 
 
 class BfclAnswerError(ValueError):
@@ -55,7 +62,7 @@ def python_calls(text: str) -> list[ToolCall]:
     Raises:
         BfclAnswerError: the text is longer than 20,000 characters, no Python, or holds anything but such calls.
     """
-    text = text.strip("`\n ").strip("'")
+    text = text.strip("`\n ")
     if len(text) > MAX_PYTHON_CHARS or "(" not in text:
         raise BfclAnswerError("no Python calls")
     text = text if text.startswith("[") else f"[{text}"
@@ -71,8 +78,9 @@ def python_calls(text: str) -> list[ToolCall]:
 
 
 def _call(node: ast.expr) -> ToolCall:
-    if not isinstance(node, ast.Call) or node.args:
-        raise BfclAnswerError("only calls with keyword arguments are read")
+    """Return a call; arguments by position are dropped, as BFCL drops them."""
+    if not isinstance(node, ast.Call):
+        raise BfclAnswerError("something in the list is no call")
     parts, function = [], node.func
     while isinstance(function, ast.Attribute):
         parts.append(function.attr)
@@ -84,27 +92,51 @@ def _call(node: ast.expr) -> ToolCall:
 
 
 def _value(node: ast.expr, depth: int) -> Any:
-    """Return what an argument says; a variable or an inner call is its text."""
+    """Return what an argument says: a variable by its name, an inner call with keywords as an object."""
     if depth > MAX_DEPTH:
         raise BfclAnswerError("nested too deep")
-    if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str | int | float | bool)):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_number(node.operand)
+    if isinstance(node, ast.Constant):
+        return _constant(node.value)
+    if isinstance(node, ast.UnaryOp | ast.BinOp):
+        return _arithmetic(node, depth)
     if isinstance(node, ast.List | ast.Tuple):
         return [_value(element, depth + 1) for element in node.elts]
     if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
         keys = [_key(key) for key in node.keys]
         return {key: _value(inner, depth + 1) for key, inner in zip(keys, node.values, strict=True)}
-    if isinstance(node, ast.Name | ast.Attribute | ast.Call):
+    if isinstance(node, ast.Call) and node.keywords:
+        call = _call(node)
+        return {call.name: call.arguments}
+    if isinstance(node, ast.Name | ast.Call | ast.Subscript):
         return ast.unparse(node)
     raise BfclAnswerError("an argument is no literal")
 
 
-def _number(node: ast.expr) -> int | float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
-    raise BfclAnswerError("a minus stands before no number")
+def _constant(value: Any) -> Any:
+    if value is Ellipsis:
+        return "..."
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise BfclAnswerError("an argument is of a type that JSON has not")
+
+
+def _arithmetic(node: ast.UnaryOp | ast.BinOp, depth: int) -> int | float:
+    """Return the value of `-3` or `2 * 5`, over numbers small enough to be harmless."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        number = _value(node.operand, depth + 1)
+        if isinstance(number, int | float):
+            return -number if isinstance(node.op, ast.USub) else number
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        sides = _value(node.left, depth + 1), _value(node.right, depth + 1)
+        if all(isinstance(side, int | float) and abs(side) < 1e15 for side in sides) and (
+            sides[1] or not _divides(node)
+        ):
+            return _OPERATIONS[type(node.op)](*sides)
+    raise BfclAnswerError("an argument is no literal")
+
+
+def _divides(node: ast.BinOp) -> bool:
+    return isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
 
 
 def _key(node: ast.expr | None) -> str:

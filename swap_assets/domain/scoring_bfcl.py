@@ -30,7 +30,7 @@ def score_bfcl(
 ) -> RowScore:
     """Score an answer that was obtained; `accepted` is empty where no call is right."""
     outcome = check_answer(functions, accepted, parsed.calls)
-    right = outcome.valid and not parsed.unread and bool(parsed.calls or parsed.text.strip())
+    right = outcome.valid and not (accepted and parsed.unread)  # BFCL: what holds no call is right where none is
     strict = right and parsed.compliant
     hits, predicted, gold = _field_counts(functions, accepted, parsed.calls)
     figures = _figures(hits, predicted, gold, quiet=right)

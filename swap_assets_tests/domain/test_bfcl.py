@@ -138,6 +138,9 @@ def test_without_a_description_types_come_from_the_accepted_values():
     assert check_answer([], gold, [call("f", x=2, names=["A"])]).valid
 
 
+AS_TOLD = {"base": 10, "unit": {"name": {"of": "cm"}}, "points": "a[0]"}
+
+
 @pytest.mark.parametrize(
     ("text", "calls"),
     [
@@ -148,6 +151,8 @@ def test_without_a_description_types_come_from_the_accepted_values():
             [("math.area", {"points": [1, [2, 3]], "options": {"a": None}})],
         ),
         ("```\n[area(base=size)]\n```", [("area", {"base": "size"})]),
+        ("[area(base=2 * 5, unit=name(of='cm'), points=a[0])]", [("area", AS_TOLD)]),
+        ("area(10)", [("area", {})]),
         ('[{"area": {"base": 10}}]', [("area", {"base": 10})]),
         ("[]", []),
         ('<tool_call>{"name": "area", "arguments": {"base": 1}}</tool_call>', [("area", {"base": 1})]),
@@ -161,8 +166,10 @@ def test_python_calls_decoded_json_and_tags_are_read(text: str, calls: list[tupl
 @pytest.mark.parametrize(
     "text",
     [
-        "f(1)",
-        "f(x=1+1)",
+        "f(x=not y)",
+        "f(x=2**9999)",
+        "f(x=1/0)",
+        "f(x=lambda: 1)",
         "f(x=",
         "x = f()",
         "f()()",
