@@ -111,7 +111,7 @@ def main() -> None:
         "--teacher-tokens", type=int, default=TEACHER_RECIPE.tokens, help="what the teacher learns after that"
     )
     parser.add_argument("--only", choices=("student", "teacher"), help="make one; a teacher starts from OUT/student")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="more only helps on an idle machine")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
