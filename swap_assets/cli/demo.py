@@ -1,5 +1,6 @@
 """`swap-assets demo`: the whole graph of the demo experiment, segment by segment, on one laptop."""
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,12 @@ from rich.markup import escape
 
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.experiment_file import storage_root
+from swap_assets.backends.hardware import cpu_count
 from swap_assets.backends.preflight import PreflightError, require_hosted, require_model
 from swap_assets.cli.environment import dagster_environment, experiment_or_exit, fail
 from swap_assets.cli.segments import Segment, SegmentError, run_segment
 from swap_assets.cli.tables import print_decisions, print_report
+from swap_assets.cli.ui import dagster_command
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.experiment import Experiment
 from swap_assets.domain.report import Report
@@ -40,6 +43,7 @@ def demo(
     console, began = Console(), time.monotonic()
     logs = storage_root(experiment) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    _set_slots(experiment, environment)
     try:
         for number, segment in enumerate(segments(experiment), start=1):
             log = logs / f"{number:02d}.log"
@@ -62,6 +66,17 @@ def segments(experiment: Experiment) -> list[Segment]:
             Segment(f"Decision on {scale}", ("scale_up_decision",), scale),
         ]
     return made
+
+
+def _set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
+    """Let as many model processes run at once as there are processors for them, where no model needs a GPU."""
+    if any(not model.miniature for model in experiment.models.values()):
+        return
+    from swap_assets.defs.pipes import MODEL_PROCESS_POOL  # Dagster takes a second to import
+
+    slots = max(1, cpu_count() // max(1, experiment.threads))
+    command = [dagster_command(), "instance", "concurrency", "set", MODEL_PROCESS_POOL, str(slots)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
 def _release(experiment: Experiment, environment: dict[str, str], logs: Path, console: Console) -> None:

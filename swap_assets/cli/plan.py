@@ -43,9 +43,7 @@ def _lengths(experiment: Experiment) -> TextLengths:
 
 
 def _answers(experiment: Experiment, made: Plan) -> Table:
-    table = Table(
-        "what", f"calls to {experiment.hosted_model.key}", "tokens in", "tokens out", "cost", "local answers"
-    )
+    table = Table("what", f"calls to {experiment.hosted_model.key}", "tokens in", "tokens out", "cost", "local answers")
     for scale, estimate in made.hosted.items():
         cost = "no price" if estimate.cost is None else f"{estimate.cost:.2f} {experiment.prices.currency}"
         table.add_row(

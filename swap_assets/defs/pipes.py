@@ -12,6 +12,9 @@ import dagster as dg
 from swap_assets.backends.processes import WorkerError, run_workers
 from swap_assets.backends.specs import Spec, WorkerResult
 
+# One pool for everything that loads a model; its slots are set on the instance (dagster.yaml: one).
+MODEL_PROCESS_POOL = "model_process"
+
 
 class WorkerClient(dg.ConfigurableResource):
     """Runs a spec in a process of its own.

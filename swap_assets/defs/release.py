@@ -5,9 +5,8 @@ import dagster as dg
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
-from swap_assets.defs.pipes import WorkerClient
+from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.defs.training import MODEL_PROCESS_POOL
 from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.decisions import Decision, Override
 from swap_assets.domain.evaluation import Evaluation, measure

@@ -9,14 +9,13 @@ import dagster as dg
 
 from swap_assets.defs import metadata
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
-from swap_assets.defs.pipes import WorkerClient
+from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.candidates import tuned
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.track_data import TrackData
 
-MODEL_PROCESS_POOL = "model_process"
 _ASSET = {"partitions_def": MODELS_AND_SCALES, "pool": MODEL_PROCESS_POOL, "kinds": {"pytorch", "huggingface"}}
 Result = dg.MaterializeResult[LoraAdapter]
 
