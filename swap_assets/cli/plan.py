@@ -15,7 +15,9 @@ def plan(config: Config = None) -> None:
     experiment = experiment_or_exit(config)
     made = build_plan(experiment, _lengths(experiment))  # ends the command where the rows can't fill the sizes
     console = Console()
-    console.print(f"[bold]{experiment.name}[/]: {len(experiment.models)} models x {len(experiment.scales)} scales")
+    console.print(
+        f"[bold]{experiment.name}[/]: {len(experiment.models)} models x {len(experiment.scales)} scales, beside {experiment.hosted_model.key}"
+    )
     console.print(f"Text lengths: {made.lengths.basis}. Calls are an upper bound.\n")
     console.print(_answers(experiment, made))
     console.print(_trainings(made))
@@ -43,7 +45,7 @@ def _lengths(experiment: Experiment) -> TextLengths:
 
 
 def _answers(experiment: Experiment, made: Plan) -> Table:
-    table = Table("what", f"calls to {experiment.hosted_model.key}", "tokens in", "tokens out", "cost", "local answers")
+    table = Table("what", "LLM calls", "tokens in", "tokens out", "cost", "local answers")
     for scale, estimate in made.hosted.items():
         cost = "no price" if estimate.cost is None else f"{estimate.cost:.2f} {experiment.prices.currency}"
         table.add_row(

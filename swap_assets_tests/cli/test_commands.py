@@ -27,7 +27,7 @@ def run(*arguments: str):
 def test_plan_prints_calls_tokens_cost_and_trainings_before_anything_starts():
     done = run("plan", "--config", str(REPOSITORY / "swap.yaml"))
     assert done.exit_code == 0
-    for words in ("calls to gpt-4o", "USD", "phi-4-mini", "llama-3.1-8b", "GPU time in all"):
+    for words in ("beside gpt-4o", "LLM calls", "USD", "phi-4-mini", "llama-3.1-8b", "GPU time in all"):
         assert words in done.output
 
 
