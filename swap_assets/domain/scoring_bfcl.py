@@ -31,17 +31,8 @@ def score_bfcl(
     """Score an answer that was obtained; `accepted` is empty where no call is right."""
     outcome = check_answer(functions, accepted, parsed.calls)
     right = outcome.valid and not (accepted and parsed.unread)  # BFCL: what holds no call is right where none is
-    strict = right and parsed.compliant
-    hits, predicted, gold = _field_counts(functions, accepted, parsed.calls)
-    figures = _figures(hits, predicted, gold, quiet=right)
     names = sorted(name for one in accepted for name in one) == sorted(call.name for call in parsed.calls)
     failure, difference = ("none", "") if right else _explain(outcome, accepted, parsed)
-    counts = {"true_positives": hits, "predicted_fields": predicted or gold}
-    none_in_strict = {"true_positives_strict": 0, "predicted_fields_strict": gold}
-    strict_counts = {f"{name}_strict": value for name, value in counts.items()} if parsed.compliant else none_in_strict
-    strict_figures = figures if parsed.compliant else dict.fromkeys(figures, 0.0)
-    values: dict[str, Any] = counts | strict_counts | figures
-    values |= {f"{name}_strict": value for name, value in strict_figures.items()}
     return RowScore(
         case_id=row_id,
         conversation_id=row_id,
@@ -52,16 +43,29 @@ def score_bfcl(
         name_match=float(names) if accepted else None,
         name_match_strict=float(names and parsed.compliant) if accepted else None,
         exact_match=float(right),
-        exact_match_strict=float(strict),
+        exact_match_strict=float(right and parsed.compliant),
         no_call_correct=None if accepted else float(right),
-        gold_fields=gold,
         extra_calls=max(0, len(parsed.calls) - len(accepted)),
         missing_calls=max(0, len(accepted) - len(parsed.calls)),
         extracted_calls=parsed.calls,
         first_difference=difference,
         failure=failure,
-        **values,
+        **_field_figures(functions, accepted, parsed, right=right),
     )
+
+
+def _field_figures(
+    functions: Sequence[Function], accepted: Sequence[Accepted], parsed: ParsedAnswer, *, right: bool
+) -> dict[str, Any]:
+    """Return counts and figures of both readings; what is not to the letter holds no field for the strict one."""
+    hits, predicted, gold = _field_counts(functions, accepted, parsed.calls)
+    counts = {"true_positives": hits, "predicted_fields": predicted or gold}
+    figures = _figures(hits, predicted, gold, quiet=right)
+    strict = counts | figures
+    if not parsed.compliant:
+        strict = {"true_positives": 0, "predicted_fields": gold} | dict.fromkeys(figures, 0.0)
+    strict_named = {f"{name}_strict": value for name, value in strict.items()}
+    return counts | figures | {"gold_fields": gold} | strict_named
 
 
 def _figures(hits: int, predicted: int, gold: int, *, quiet: bool) -> dict[str, float]:
