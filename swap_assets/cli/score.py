@@ -2,6 +2,7 @@
 
 import gc
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,7 @@ def _scored_file(
 
 
 def _show(found: dict[str, Any], other: dict[str, Any] | None) -> None:
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     counts = found["counts"]
     console.print(f"[bold]{found['contract']}[/]: {counts['scored']} of {counts['gold']} rows scored")
     for key, words in (("without_prediction", "without a prediction"), ("without_gold", "without gold, not scored")):
