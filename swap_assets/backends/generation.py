@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends import provenance
+from swap_assets.backends.generation_decoding import decode
 from swap_assets.backends.generation_records import RecordFile, parsed, read_rows
 from swap_assets.backends.local_model import device_name, load_adapted, load_tokenizer
 from swap_assets.backends.masking import end_of_turn
@@ -40,33 +41,22 @@ class LocalModel:
 
     def answer(self, prompts: list[str]) -> list[Answer]:
         """Answer a batch of rendered prompts; each row's text is the one that it would get alone."""
-        import torch
-
-        batch = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
+        batch: Any = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
         batch = batch.to(self._model.device)
-        with torch.inference_mode():
-            output = self._model.generate(  # type: ignore[operator]
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], generation_config=self._greedy()
-            )
-        width = batch["input_ids"].shape[1]
-        lengths = batch["attention_mask"].sum(dim=1).tolist()
-        return [self._read(row, length) for row, length in zip(output[:, width:].tolist(), lengths, strict=True)]
-
-    def _greedy(self) -> Any:
-        from transformers import GenerationConfig
-
-        return GenerationConfig(
-            do_sample=False,
+        answers = decode(
+            self._model,
+            batch["input_ids"],
+            batch["attention_mask"],
+            stops=self._stops,
             max_new_tokens=self._max_new_tokens,
-            eos_token_id=self._stops,
-            pad_token_id=self._tokenizer.pad_token_id,
         )
+        lengths = batch["attention_mask"].sum(dim=1).tolist()
+        return [self._read(answer, length) for answer, length in zip(answers, lengths, strict=True)]
 
     def _read(self, tokens: list[int], prompt_tokens: int) -> Answer:
-        end = next((place for place, token in enumerate(tokens) if token in self._stops), None)
-        stopped = end is not None
-        text = self._tokenizer.decode(tokens[:end], skip_special_tokens=True)
-        return Answer(str(text), prompt_tokens, end + 1 if stopped else len(tokens), stopped)
+        stopped = tokens[-1] in self._stops
+        text = self._tokenizer.decode(tokens[:-1] if stopped else tokens, skip_special_tokens=True)
+        return Answer(str(text), prompt_tokens, len(tokens), stopped)
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

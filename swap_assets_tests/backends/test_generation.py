@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.generation import LocalModel, generate, render_prompt
+from swap_assets.backends.generation_decoding import decode
 from swap_assets.backends.generation_records import RecordsError, read_rows
 from swap_assets.backends.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.reporting import Reporter
@@ -47,6 +48,31 @@ def test_batched_text_equals_one_by_one_text(tiny: Weights, rows: Path) -> None:
     run(many)
     assert [record.text for record in records(one)] == [record.text for record in records(many)]
     assert len({record.text for record in records(one)}) > 1
+
+
+def test_decoding_gives_the_tokens_that_transformers_gives(tiny: Weights, tokenizer: Any) -> None:
+    model = load_base(tiny)
+    left = load_tokenizer(tiny, padding_side="left")
+    batch: Any = left(["a", "hello there", "x y z"] * 3, return_tensors="pt", padding=True)
+    stops = [ord("q") - 30, 2, 40, 41]
+    expected = model.generate(
+        **batch, do_sample=False, max_new_tokens=40, eos_token_id=stops, pad_token_id=left.pad_token_id
+    )[:, batch["input_ids"].shape[1] :].tolist()
+    found = decode(model, batch["input_ids"], batch["attention_mask"], stops=stops, max_new_tokens=40)
+    assert [row + [left.pad_token_id] * (len(expected[0]) - len(row)) for row in found] == expected
+
+
+def test_rows_that_end_early_leave_the_batch_and_change_no_other_row(tiny: Weights) -> None:
+    model, left = load_base(tiny), load_tokenizer(tiny, padding_side="left")
+    prompts = [f"{letter} and {letter * 7}" for letter in "abcdefghijkl"]
+
+    def answers(group: list[str]) -> list[list[int]]:
+        batch: Any = left(group, return_tensors="pt", padding=True)
+        return decode(model, batch["input_ids"], batch["attention_mask"], stops=range(50), max_new_tokens=30)
+
+    together, alone = answers(prompts), [answers([prompt])[0] for prompt in prompts]
+    assert together == alone
+    assert len({len(answer) for answer in together}) > 2
 
 
 def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: Weights, rows: Path) -> None:
