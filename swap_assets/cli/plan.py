@@ -15,9 +15,8 @@ def plan(config: Config = None) -> None:
     experiment = experiment_or_exit(config)
     made = build_plan(experiment, _lengths(experiment))  # ends the command where the rows can't fill the sizes
     console = Console()
-    console.print(
-        f"[bold]{experiment.name}[/]: {len(experiment.models)} models x {len(experiment.scales)} scales, beside {experiment.hosted_model.key}"
-    )
+    size = f"{len(experiment.models)} models x {len(experiment.scales)} scales"
+    console.print(f"[bold]{experiment.name}[/]: {size}, beside {experiment.hosted_model.key}")
     console.print(f"Text lengths: {made.lengths.basis}. Calls are an upper bound.\n")
     console.print(_answers(experiment, made))
     console.print(_trainings(made))

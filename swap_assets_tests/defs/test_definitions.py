@@ -11,7 +11,8 @@ from swap_assets.definitions import GROUPS, defs
 REPOSITORY = Path(__file__).parents[2]
 PUBLIC = {
     "dataset": {
-        "hermes_conversations", "quarantined_conversations", "dataset_profile", "dataset_split", "structured_track", "toolcall_track",
+        "hermes_conversations", "quarantined_conversations", "dataset_profile", "dataset_split", "structured_track",
+        "toolcall_track",
     },
     "test_splits": {
         "single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test",
