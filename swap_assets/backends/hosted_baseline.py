@@ -67,7 +67,5 @@ def _server(bench: Workbench, candidate: Candidate) -> Iterator[_Server]:
     folder = miniatures.path(model.model)
     weights = Weights(source=str(folder), dtype="float32")
     workdir = bench.store.work("server", candidate.id)
-    with served_model(
-        weights, workdir=workdir, threads=bench.experiment.threads or 1, max_new_tokens=model.max_answer_tokens
-    ) as endpoint:
+    with served_model(weights, workdir=workdir, threads=bench.experiment.threads or 1) as endpoint:
         yield _Server(endpoint.base_url, endpoint.model, weights_hash(str(folder)))

@@ -38,7 +38,7 @@ class Endpoint(Frozen):
 
 @contextlib.contextmanager
 def served_model(
-    weights: Weights, *, workdir: Path, threads: int = 1, max_new_tokens: int = 1024, ready_within_s: float = 120.0
+    weights: Weights, *, workdir: Path, threads: int = 1, ready_within_s: float = 120.0
 ) -> Iterator[Endpoint]:
     """Serve a local model folder on a free loopback port for as long as the block runs.
 
@@ -48,20 +48,17 @@ def served_model(
         weights: A folder on this machine, with its dtype.
         workdir: Where the server's spec and `server.log` go.
         threads: CPU threads of the server.
-        max_new_tokens: The most tokens of an answer whose request does not say.
         ready_within_s: How long loading may take, in seconds.
 
     Raises:
         ServingError: the server ended or was not ready in time.
     """
-    folder = Path(weights.source).absolute()
-    port = _free_port()
+    folder, port = Path(weights.source).absolute(), _free_port()
     spec = ServeSpec(
         weights=weights.model_copy(update={"source": str(folder)}),
         served_name=folder.name,
         port=port,
         threads=threads,
-        max_new_tokens=max_new_tokens,
     )
     path = write_spec(spec, workdir).absolute()
     log = workdir / "server.log"

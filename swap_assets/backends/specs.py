@@ -104,7 +104,6 @@ class ServeSpec(Frozen):
     served_name: str
     port: int = Field(ge=1, le=65535)
     threads: int = Field(default=0, ge=0)
-    max_new_tokens: int = Field(default=1024, ge=1)
 
 
 Spec = Annotated[TrainSpec | GenerateSpec | MergeSpec | ServeSpec, Field(discriminator="kind")]

@@ -51,30 +51,9 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
         outcome = trainer.train()
         seconds = time.monotonic() - started
         _save(spec, trainer, tokenizer, data.hashes)
-        result = TrainResult(
-            adapter=spec.output,
-            adapter_hash=provenance.adapter_hash(spec.output),
-            dataset_hash=data.hashes["dataset_hash"],
-            prompt_hash=data.hashes["prompt_hash"],
-            train_rows=data.train_counts,
-            validation_rows=data.validation_counts,
-            mask_preview=preview(tokenizer, data.train[0]),
-            steps=trainer.state.global_step,
-            rows_per_step=rows_per_step(spec),
-            micro_batch=data.micro_batch,
-            train_loss=outcome.training_loss,
-            loss_curve=tuple(keeper.training),
-            validation_curve=tuple(keeper.validation),
-            tokens_per_second=round(data.train_counts.tokens * spec.training.epochs / seconds, 1),
-            seconds=round(seconds, 3),
-            total_seconds=round(time.monotonic() - began, 3),
-            peak_memory_mb=peak_memory_mb(),
-            device=device_name(),
-            versions=provenance.versions(),
-            git_commit=provenance.git_commit(),
-            mlflow_run_id=run.id,
-            trainable_parameters=count_parameters(trainer.model, trained_only=True),
-            parameters=count_parameters(trainer.model),
+        result = _result(spec, data, trainer, keeper, train_loss=outcome.training_loss, seconds=seconds)
+        result = result.model_copy(
+            update={"mlflow_run_id": run.id, "total_seconds": round(time.monotonic() - began, 3)}
         )
         run.record(result)
     shutil.rmtree(folder / "trainer", ignore_errors=True)
@@ -121,6 +100,7 @@ class _Data:
             held_out = read_conversations(spec.validation_file, spec.contract, spec.prompt_style)
             self.validation, self.validation_counts = tokenise(tokenizer, held_out, max_length=length)
         self.micro_batch = micro_batch(spec, device_name())
+        self.preview = preview(tokenizer, self.train[0])
         template = str(tokenizer.chat_template)
         self.hashes = {
             "dataset_hash": content_hash(conversations),
@@ -209,6 +189,35 @@ def _settings(spec: TrainSpec, data: _Data, *, large: bool, folder: Path) -> Any
 def count_parameters(model: Any, *, trained_only: bool = False) -> int:
     """Return how many parameters a model has; under nf4 two share a byte and count as one."""
     return sum(part.numel() for part in model.parameters() if part.requires_grad or not trained_only)
+
+
+def _result(
+    spec: TrainSpec, data: _Data, trainer: SFTTrainer, keeper: CurveKeeper, *, train_loss: float, seconds: float
+) -> TrainResult:
+    return TrainResult(
+        adapter=spec.output,
+        adapter_hash=provenance.adapter_hash(spec.output),
+        dataset_hash=data.hashes["dataset_hash"],
+        prompt_hash=data.hashes["prompt_hash"],
+        train_rows=data.train_counts,
+        validation_rows=data.validation_counts,
+        mask_preview=data.preview,
+        steps=trainer.state.global_step,
+        rows_per_step=rows_per_step(spec),
+        micro_batch=data.micro_batch,
+        train_loss=train_loss,
+        loss_curve=tuple(keeper.training),
+        validation_curve=tuple(keeper.validation),
+        tokens_per_second=round(data.train_counts.tokens * spec.training.epochs / seconds, 1),
+        seconds=round(seconds, 3),
+        total_seconds=round(seconds, 3),
+        peak_memory_mb=peak_memory_mb(),
+        device=device_name(),
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+        trainable_parameters=count_parameters(trainer.model, trained_only=True),
+        parameters=count_parameters(trainer.model),
+    )
 
 
 def _save(spec: TrainSpec, trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, hashes: dict[str, str]) -> None:
