@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.backends.artefacts import ArtefactStore
+from swap_assets.backends.artefacts import ArtefactStore, file_name
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import cpu_count
 from swap_assets.backends.preflight import PreflightError, require_hosted, require_model
@@ -36,36 +36,89 @@ MODEL = (
 def demo(
     config: Annotated[Path, typer.Option("--config", help="the experiment file")] = DEMO,
 ) -> None:
-    """Materialise the whole graph through Dagster's command line and print the table, the decisions, the report."""
+    """Carry an experiment through the whole graph, following its decisions; print table, decisions, report's path."""
     experiment = experiment_or_exit(config)
     environment = dagster_environment(config)
     _preflight(experiment)
-    console, began = Console(), time.monotonic()
-    logs = storage_root(experiment) / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     _set_slots(experiment, environment)
+    tour = _Tour(experiment, environment)
     try:
-        for number, segment in enumerate(segments(experiment), start=1):
-            log = logs / f"{number:02d}.log"
-            run_segment(segment, environment=environment, log=log, console=console)
-        _release(experiment, environment, logs, console)
+        reached = tour.scales()
+        tour.release(reached[-1])
     except SegmentError as error:
         raise fail(str(error)) from None
-    _show_results(experiment, console)
-    console.print(f"\nDone in {time.monotonic() - began:.0f} s.  Look around: make ui SWAP_CONFIG={config}")
+    tour.results(reached)
+    tour.console.print(f"\nDone in {time.monotonic() - began:.0f} s.  Look around: make ui SWAP_CONFIG={config}")
 
 
-def segments(experiment: Experiment) -> list[Segment]:
-    """Return every segment before the release, scale after scale."""
-    made = [Segment("Conversations", ROOT)]
-    for scale in experiment.scales:
-        made.append(Segment(f"Scale {scale}: splits and the LLM", SCALE, scale))
-        made += [Segment(f"{model} at {scale}", MODEL, f"{model}|{scale}") for model in experiment.models]
-        made += [
-            Segment(f"Report of {scale}", ("comparison_report",), scale),
-            Segment(f"Decision on {scale}", ("scale_up_decision",), scale),
-        ]
-    return made
+def segments(experiment: Experiment, scale: str) -> list[Segment]:
+    """Return the segments of one scale before the release."""
+    return [
+        Segment(f"Scale {scale}: splits and the LLM", SCALE, scale),
+        *[Segment(f"{model} at {scale}", MODEL, f"{model}|{scale}") for model in experiment.models],
+        Segment(f"Report and decision of scale {scale}", ("comparison_report", "scale_up_decision"), scale),
+    ]
+
+
+class _Tour:
+    """One way through the graph: each scale as far as the decisions say, then the release."""
+
+    def __init__(self, experiment: Experiment, environment: dict[str, str]) -> None:
+        self.experiment, self.environment = experiment, environment
+        self.store = ArtefactStore(storage_root(experiment))
+        self.logs = self.store.root / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.console = Console()
+
+    def scales(self) -> list[str]:
+        """Go from scale to scale while the decision says so, and return the scales that were reached."""
+        self._run(Segment("Conversations", ROOT))
+        reached: list[str] = []
+        for scale in self.experiment.scales:
+            for segment in segments(self.experiment, scale):
+                self._run(segment)
+            reached.append(scale)
+            decision = self.store.read("scale_up_decision", scale, Decision)
+            following = self.experiment.next_scale(scale)
+            if following and decision.action != "scale_up":
+                action = decision.action.replace("_", " ")
+                self._say(f"Scale {following} is not started: scale_up_decision says {action}.")
+                break
+        return reached
+
+    def release(self, scale: str) -> None:
+        """Decide on each model's release and merge; against the decision only under an override, which is recorded."""
+        for model in self.experiment.models:
+            partition = f"{model}|{scale}"
+            self._run(Segment(f"Release of {model}?", ("release_decision",), partition))
+            decision = self.store.read("release_decision", partition, Decision)
+            override = {}
+            if decision.action != "release":
+                self._say(
+                    "The decision says wait; merging all the same, under an override, to show how one is recorded."
+                )
+                override = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}
+            if decision.candidates:
+                config = {"ops": {"merged_model": {"config": override}}} if override else None
+                self._run(Segment(f"Merge {model}", ("merged_model",), partition, config))
+        self._run(Segment("The report again, with every decision", ("comparison_report",), scale))
+
+    def results(self, reached: list[str]) -> None:
+        """Print the tables of every scale, all decisions and where the report lies."""
+        for scale in reached:
+            report = self.store.read("comparison_report", scale, Report)
+            print_report(report, self.console)
+            print_decisions(report.decisions, self.console)
+        folder = self.store.work("reports", reached[-1])
+        self.console.print(f"\nReport: {folder / 'report.md'}", highlight=False, soft_wrap=True)
+
+    def _run(self, segment: Segment) -> None:
+        name = file_name(f"{'-'.join(segment.assets[:2])}-{segment.partition}")
+        run_segment(segment, environment=self.environment, log=self.logs / f"{name}.log", console=self.console)
+
+    def _say(self, text: str) -> None:
+        self.console.print(f"  [yellow]{escape(text)}[/]", highlight=False)
 
 
 def _set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
@@ -79,24 +132,6 @@ def _set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
-def _release(experiment: Experiment, environment: dict[str, str], logs: Path, console: Console) -> None:
-    """Decide on each model's release at the last scale; merge where the decision admits it, say so where not."""
-    store = ArtefactStore(storage_root(experiment))
-    scale = list(experiment.scales)[-1]
-    for model in experiment.models:
-        partition = f"{model}|{scale}"
-        segment = Segment(f"Release of {model}?", ("release_decision",), partition)
-        run_segment(segment, environment=environment, log=logs / f"release-{model}.log", console=console)
-        decision = store.read("release_decision", partition, Decision)
-        if decision.action != "release":
-            console.print(f"  merged_model is not made: {escape(decision.reason)}", highlight=False)
-            continue
-        segment = Segment(f"Merge {model}", ("merged_model",), partition)
-        run_segment(segment, environment=environment, log=logs / f"merge-{model}.log", console=console)
-    segment = Segment("The report again, with every decision", ("comparison_report",), scale)
-    run_segment(segment, environment=environment, log=logs / "report.log", console=console)
-
-
 def _preflight(experiment: Experiment) -> None:
     try:
         require_hosted(experiment.hosted_model)
@@ -104,14 +139,3 @@ def _preflight(experiment: Experiment) -> None:
             require_model(key, model)
     except PreflightError as error:
         raise fail(str(error)) from None
-
-
-def _show_results(experiment: Experiment, console: Console) -> None:
-    store = ArtefactStore(storage_root(experiment))
-    for scale in experiment.scales:
-        print_report(store.read("comparison_report", scale, Report), console)
-    last = list(experiment.scales)[-1]
-    scaled = [store.read("scale_up_decision", scale, Decision) for scale in experiment.scales]
-    shown = store.read("comparison_report", last, Report).decisions
-    print_decisions([*scaled, *[item for item in shown if item.name != "scale_up_decision"]], console)
-    console.print(f"\nReport: {store.work('reports', last) / 'report.md'}", highlight=False, soft_wrap=True)

@@ -3,13 +3,14 @@
 A segment is a selection of assets at one partition; one run takes assets of one partitions definition.
 """
 
+import json
 import re
 import shlex
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,11 +26,12 @@ _ERROR = re.compile(r"^(\w+\.)+(\w*Error|Failure): ")
 
 
 class Segment(NamedTuple):
-    """Assets to materialise together; `partition` is empty for unpartitioned ones."""
+    """Assets to materialise together; `partition` is empty for unpartitioned ones, `config` is Dagster's run config."""
 
     title: str
     assets: tuple[str, ...]
     partition: str = ""
+    config: Mapping[str, Any] | None = None
 
 
 class SegmentError(RuntimeError):
@@ -39,7 +41,11 @@ class SegmentError(RuntimeError):
 def command_of(segment: Segment) -> list[str]:
     """Return the command that a person would type for a segment."""
     command = ["dagster", "asset", "materialize", "-m", MODULE, "--select", ",".join(segment.assets)]
-    return [*command, "--partition", segment.partition] if segment.partition else command
+    if segment.partition:
+        command += ["--partition", segment.partition]
+    if segment.config:
+        command += ["--config-json", json.dumps(segment.config)]
+    return command
 
 
 def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, console: Console) -> None:

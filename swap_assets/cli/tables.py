@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.decisions import Decision
 from swap_assets.domain.report import CandidateRow, Report
@@ -42,15 +43,20 @@ def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
         )
 
 
+def short_name(candidate_id: str) -> str:
+    """Return a candidate as it is told apart within one scale: `teacher (hosted)`, `student (paper)`."""
+    candidate = Candidate.from_id(candidate_id)
+    return f"{candidate.model} ({candidate.form.value if candidate.approach == 'none' else candidate.approach})"
+
+
 def _table(title: str, rows: Sequence[CandidateRow]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("candidate", overflow="fold")
-    for name in ("rows", "field F1", "exact", "name", "JSON", "LLM − SLM", "p50 s"):
+    for name in ("rows", "field F1", "exact", "name", "JSON", "LLM − SLM"):
         table.add_column(name, justify="right")
     for row in rows:
         versus = row.versus_llm
-        delta = f"{versus.delta_points:+.1f} [{versus.low_points:+.0f} to {versus.high_points:+.0f}]" if versus else "–"
-        latency = f"{row.latency_p50_s:.3f}" if row.latency_p50_s is not None else "–"
+        delta = f"{versus.delta_points:+.1f} [{versus.low_points:+.0f}, {versus.high_points:+.0f}]" if versus else "–"
         metrics = [percent(row.metrics.get(key)) for key in ("field_f1", "exact_match", "name_match", "valid_json")]
-        table.add_row(row.candidate_id, str(row.cases - row.unscored), *metrics, delta, latency)
+        table.add_row(short_name(row.candidate_id), str(row.cases - row.unscored), *metrics, delta)
     return table

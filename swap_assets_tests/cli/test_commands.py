@@ -61,7 +61,10 @@ def test_doctor_says_what_is_missing_and_exits_with_one(monkeypatch):
 
 
 def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment_data):
-    listed = {name for segment in segments(parse_experiment(experiment_data)) for name in segment.assets}
+    listed = {
+        *ROOT,
+        *(name for segment in segments(parse_experiment(experiment_data), "tiny") for name in segment.assets),
+    }
     everything = {node.key.path[-1] for node in defs.resolve_asset_graph().asset_nodes}
     assert everything - listed == {"release_decision", "merged_model"}
     assert listed == {*ROOT, *SCALE, *MODEL, "comparison_report", "scale_up_decision"}
@@ -73,6 +76,8 @@ def test_a_segment_is_the_command_that_a_person_would_type():
         "dagster", "asset", "materialize", "-m", "swap_assets.definitions", "--select", "paper_adapter",
         "--partition", "phi-4-mini|small",
     ]  # fmt: skip
+    override = Segment("x", ("merged_model",), "a|b", {"ops": {}})
+    assert command_of(override)[-2:] == ["--config-json", '{"ops": {}}']
 
 
 @pytest.mark.slow
@@ -109,7 +114,8 @@ def test_the_tables_show_candidates_and_decisions():
     print_report(report, console)
     print_decisions([decision], console)
     text = console.export_text()
-    assert LLM.id in text
+    assert "gpt (hosted)" in text
+    assert "phi (base)" in text
     assert "+70.0" in text
     assert "[bold]n[/]" in text  # foreign text stays text
     assert "fine_tune_decision (phi at small): fail → train" in text
