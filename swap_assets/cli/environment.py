@@ -37,11 +37,12 @@ def dagster_environment(config: Path | None = None) -> dict[str, str]:
     path = (config or experiment_path()).resolve()
     storage = storage_root(experiment_or_exit(path)) / "dagster"
     storage.mkdir(parents=True, exist_ok=True)
+    # DAGSTER_MODULE_NAME beside the workspace that `dagster dev` hands to its web server makes that one refuse both.
+    inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_MODULE_NAME"}
     return {
-        **os.environ,
+        **inherited,
         CONFIG_VARIABLE: str(path),
         "DAGSTER_HOME": str(Path.cwd()),
         "SWAP_DAGSTER_STORAGE": str(storage),
-        "DAGSTER_MODULE_NAME": MODULE,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
