@@ -16,7 +16,7 @@ from typing import Any
 
 from swap_assets.backends.pretraining_exam import Question, exact_match, held_out_questions
 from swap_assets.backends.pretraining_loop import Recipe, Trainer, build_model
-from swap_assets.backends.pretraining_teacher import DISTURBED, exam_questions, teacher_conversation
+from swap_assets.backends.pretraining_teacher import exam_questions, teacher_conversation
 from swap_assets.backends.pretraining_tokenizer import ConversationEncoder, load_tokenizer, train_tokenizer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.pretraining import SECOND_STAGE, Message, pretraining_row
@@ -26,8 +26,7 @@ log = logging.getLogger(__name__)
 SEED = 2718
 FIRST_STAGE_RECIPE = Recipe(tokens=8_000_000)
 SECOND_STAGE_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.0)
-TEACHER_FIRST_RECIPE = Recipe(tokens=2_500_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
-TEACHER_RECIPE = Recipe(tokens=2_500_000, matrix_rate=0.007, other_rate=1e-3, decay_from=0.0)
+TEACHER_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
 EXAM_ROWS = 128
 
 
@@ -47,13 +46,13 @@ def student(name: str, recipe: Recipe, first_row: int) -> Miniature:
     return Miniature(name, recipe, lambda index: list(pretraining_row(SEED, first_row + index).messages), exams)
 
 
-def teacher(name: str, recipe: Recipe, first_row: int) -> Miniature:
-    """Return the making of the teacher in one of its stages; its curve is measured on rows of the training pool."""
+def teacher(recipe: Recipe) -> Miniature:
+    """Return the making of the teacher; its curve is measured on rows of the training pool, never of the test pool."""
     exams = {
         contract.value: exam_questions(contract, EXAM_ROWS, narrow=True, pool="train")
         for contract in (Contract.HERMES, Contract.FLEDGLING_STRUCTURED)
     }
-    return Miniature(name, recipe, lambda index: teacher_conversation(SEED, first_row + index), exams)
+    return Miniature("teacher", recipe, lambda index: teacher_conversation(SEED, index), exams)
 
 
 def make(miniature: Miniature, *, scratch: Path, out: Path, start: Path | None = None) -> None:
@@ -104,13 +103,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the demo's miniature models.")
     parser.add_argument("--out", type=Path, default=Path("swap_assets/miniatures"))
     parser.add_argument("--scratch", type=Path, default=Path(".swap/miniatures"), help="checkpoints and curves")
-    for option, recipe, stage in (
-        ("--tokens", FIRST_STAGE_RECIPE, "student's first"),
-        ("--more-tokens", SECOND_STAGE_RECIPE, "student's second"),
-        ("--teacher-tokens", TEACHER_FIRST_RECIPE, "teacher's first"),
-        ("--more-teacher-tokens", TEACHER_RECIPE, "teacher's second"),
-    ):
-        parser.add_argument(option, type=int, default=recipe.tokens, help=f"length of the {stage} stage")
+    parser.add_argument("--tokens", type=int, default=FIRST_STAGE_RECIPE.tokens, help="the student's first stage")
+    parser.add_argument(
+        "--more-tokens", type=int, default=SECOND_STAGE_RECIPE.tokens, help="the student's second stage"
+    )
+    parser.add_argument(
+        "--teacher-tokens", type=int, default=TEACHER_RECIPE.tokens, help="what the teacher learns after that"
+    )
     parser.add_argument("--only", choices=("student", "teacher"), help="make one; a teacher starts from OUT/student")
     parser.add_argument("--threads", type=int, default=1, help="more only helps on an idle machine")
     arguments = parser.parse_args()
@@ -127,10 +126,8 @@ def main() -> None:
         second = student("student", replace(SECOND_STAGE_RECIPE, tokens=arguments.more_tokens), SECOND_STAGE)
         make(second, **paths, start=arguments.scratch / first.name)
     if arguments.only != "student":
-        first = teacher("teacher-first", replace(TEACHER_FIRST_RECIPE, tokens=arguments.teacher_tokens), 0)
-        make(first, scratch=arguments.scratch, out=arguments.scratch, start=arguments.out / "student")
-        second = teacher("teacher", replace(TEACHER_RECIPE, tokens=arguments.more_teacher_tokens), DISTURBED)
-        make(second, **paths, start=arguments.scratch / first.name)
+        recipe = replace(TEACHER_RECIPE, tokens=arguments.teacher_tokens)
+        make(teacher(recipe), **paths, start=arguments.out / "student")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,18 @@
 """What the teacher trains on after its pre-training: the demo's own kind of conversation, so that it can play the LLM.
 
 Rows come from the demo's generator, from its training pool only and from a seed of the teacher's own; three rows in ten
-go on with the pre-training stream, so that it does not forget how to copy. It is never given a row of the test pool.
-In its second stage the wording of requests is disturbed: words that carry no value give way to others or go, so that
-it learns to go by values and labels and not by the training pool's few phrasings.
+go on with the pre-training stream, so that it does not forget how to copy. It never sees a phrasing, name or word that
+is reserved for test rows.
 """
-
-import json
-import re
-from random import Random
 
 from swap_assets.backends.pretraining_exam import Question
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.pretraining import SECOND_STAGE, Message, pretraining_row
-from swap_assets.domain.pretraining_values import PLAIN_WORDS, Vocabulary
 from swap_assets.domain.prompts import PromptStyle, render_messages
 from swap_assets.domain.synthetic import GeneratorSettings, generate
 from swap_assets.domain.tracks import structured_track
 
-DISTURBED = 1_000_000
 TRAINING_SEED = 60_013
 EXAM_SEED = 60_029
 _STREAM_OFFSET = SECOND_STAGE + 1_000_000  # rows of the pre-training stream that the student never came to
@@ -28,40 +21,13 @@ _NARROW = _WIDE.model_copy(update={"tools_per_domain": 1, "max_distractors": 1, 
 
 
 def teacher_conversation(seed: int, index: int) -> list[Message]:
-    """Return row `index` of the teacher's stream as chat messages, every assistant message a training target.
-
-    Rows from `DISTURBED` on are the second stage.
-    """
+    """Return row `index` of the teacher's stream as chat messages, every assistant message a training target."""
     if index % 10 < 3:
         return list(pretraining_row(seed, _STREAM_OFFSET + index).messages)
     row = next(generate(_NARROW if index % 2 else _WIDE, start=index))
-    if index >= DISTURBED:
-        row = disturb(row, Random(f"disturb:{seed}:{index}"))
     if index % 10 < 6 and (examples := structured_track([row])):
         return _rendered(row, Contract.FLEDGLING_STRUCTURED, end=len(examples[0].turns))
     return _rendered(row, Contract.HERMES, end=row.assistant_turns()[-1] + 1)
-
-
-def disturb(row: Conversation, random: Random) -> Conversation:
-    """Return a conversation whose user turns have other words wherever a word is neither value nor label."""
-    calls = [call for turn in row.turns for call in turn.calls]
-    said = json.dumps([call.arguments for call in calls], ensure_ascii=False).replace("_", " ")
-    kept = {"am", "pm", *re.findall(r"\w+", said)}
-    share = random.choice((0.0, 0.2, 0.4, 0.6))
-    words = Vocabulary(random, held_out=False, compounds=True)
-
-    def other(match: re.Match[str]) -> str:
-        if match.group() in kept or random.random() >= share:
-            return match.group()
-        return random.choice((random.choice(PLAIN_WORDS), random.choice(PLAIN_WORDS), words.word(), ""))
-
-    def reworded(text: str) -> str:
-        return re.sub(r" {2,}", " ", re.sub(r"(?<![\w@.-])[a-z]+(?![\w@-]|\.\w)", other, text)).strip()
-
-    turns = [
-        turn.model_copy(update={"text": reworded(turn.text)}) if turn.role == "user" else turn for turn in row.turns
-    ]
-    return row.model_copy(update={"turns": tuple(turns)})
 
 
 def _rendered(row: Conversation, contract: Contract, *, end: int) -> list[Message]:
