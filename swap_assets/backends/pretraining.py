@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SEED = 2718
 FIRST_STAGE_RECIPE = Recipe(tokens=8_000_000)
 SECOND_STAGE_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.0)
-TEACHER_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
+TEACHER_RECIPE = Recipe(tokens=2_500_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
 EXAM_ROWS = 128
 
 

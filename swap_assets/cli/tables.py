@@ -51,7 +51,7 @@ def short_name(candidate_id: str) -> str:
 
 def _table(title: str, rows: Sequence[CandidateRow]) -> Table:
     table = Table(title=title, title_justify="left")
-    table.add_column("candidate", overflow="fold")
+    table.add_column("candidate", no_wrap=True)
     for name in ("rows", "field F1", "exact", "name", "JSON", "LLM − SLM"):
         table.add_column(name, justify="right")
     for row in rows:
