@@ -169,7 +169,8 @@ def _labels(item: Evaluation) -> list[LabelRow]:
             exact_match=metrics.get("exact_match", empty),
         )
         for track, result in item.results.items()
-        for split, labels in result.summary.by_label.items()
+        # Real and synthetic rows apart: a figure on generated rows says little about real ones.
+        for split, labels in {**result.summary.by_label, "origin": result.summary.by_origin}.items()
         for label, metrics in labels.items()
     ]
 

@@ -77,6 +77,11 @@ def test_a_model_that_never_calls_is_shown_as_the_floor():
     assert _report([rows]).floor == 0.0
 
 
+def test_real_and_synthetic_rows_are_reported_apart():
+    rows = evaluation(LLM, shares(80, 100))
+    assert [(row.label, row.rows) for row in _report([rows]).labels if row.split == "origin"] == [("real", 100)]
+
+
 def test_decisions_stand_in_the_report_with_verdict_and_reason():
     llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(10, 100))
     decision = fine_tune(slm, llm, POLICY)
