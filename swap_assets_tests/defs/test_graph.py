@@ -156,6 +156,12 @@ def test_mlflow_holds_one_finished_run_for_each_training_and_evaluation(laborato
         assert run.data.tags["prompt_hash"]
 
 
+def test_the_release_is_decided_on_sealed_rows_that_no_evaluation_saw(laboratory):
+    decision = laboratory.store.read("release_decision", "little|tiny", Decision)
+    assert [item.on for item in decision.contrasts][-1] == "release_test"
+    assert "sealed rows" in decision.reason
+
+
 def test_merging_by_hand_without_a_pass_is_refused_and_an_override_is_recorded(laboratory):
     decision = laboratory.store.read("release_decision", "little|tiny", Decision)
     config = {"ops": {"merged_model": {"config": {"override_reason": "a test of merging", "override_by": "Ada"}}}}
