@@ -38,7 +38,7 @@ bench: $(INSTALLED) ## ratios beside the peers, from one run
 	$(BIN)/python -m benchmarks
 
 miniatures: $(INSTALLED) ## pre-train the demo's models again
-	$(BIN)/python -m swap_assets.backends.pretraining
+	$(BIN)/python -m swap_assets.backends.pretraining.miniatures
 
 clean: ## remove .venv and what the demo made; a real experiment's storage stays
 	rm -rf .venv .swap/demo build *.egg-info

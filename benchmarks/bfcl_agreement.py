@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bfcl_pairs import answers, cases, irrelevance, texts
-from swap_assets.domain.bfcl import check_answer
-from swap_assets.domain.bfcl_answers import parse_bfcl_answer
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.scoring_bfcl import score_bfcl
+from swap_assets.domain.scoring.bfcl import check_answer
+from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
+from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
 
 _PYTHON_ONLY = "the official decoder for prompted models reads Python calls only; the same call written so is a call"
 EXPLAINED = {

@@ -69,10 +69,10 @@ def _in_new_process(what: str, rows: int, folder: str) -> dict[str, Any]:
 
 def measure_stage(rows: int, folder: Path) -> dict[str, Any]:
     """Generate, parse, deduplicate and split; seconds by step, peak memory in MiB."""
-    from swap_assets.backends.datasets import load_source
+    from swap_assets.backends.datasets.loading import load_source
+    from swap_assets.domain.experiment.sources import LocalSource
     from swap_assets.domain.sizes import SplitSizes
-    from swap_assets.domain.sources import LocalSource
-    from swap_assets.domain.splits import split_scale
+    from swap_assets.domain.splits.scale_split import split_scale
 
     started = time.process_time()
     paths = _generate(rows, folder)
@@ -101,8 +101,8 @@ def _generate(rows: int, folder: Path) -> list[Path]:
     from rich.console import Console
     from rich.progress import track
 
-    from swap_assets.domain.hermes_rows import write_row
-    from swap_assets.domain.synthetic import GeneratorSettings, generate
+    from swap_assets.domain.reading.hermes_rows import write_row
+    from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 
     paths = {pool: folder / f"{pool}.jsonl" for pool in ("train", "test")}
     files = {pool: path.open("w", encoding="utf-8") for pool, path in paths.items()}

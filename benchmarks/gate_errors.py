@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from swap_assets.domain.aggregation_domains import domain_spread
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.criteria import judge
-from swap_assets.domain.criteria_table import Criteria, default_criteria
-from swap_assets.domain.scores import EvalSummary, Metric, RowScore
-from swap_assets.domain.statistics import PairedDifference, holm, mean_interval, non_inferiority, wilson
+from swap_assets.domain.judging.criteria import judge
+from swap_assets.domain.judging.criteria_table import Criteria, default_criteria
+from swap_assets.domain.judging.statistics import PairedDifference, holm, mean_interval, non_inferiority, wilson
+from swap_assets.domain.scoring.domain_spread import domain_spread
+from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
 
 EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks import bfcl_agreement, gate_errors, scoring_fuzz
 from benchmarks.scoring_rows import rows
-from swap_assets.domain.aggregation import summarise
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.scoring import score_all
+from swap_assets.domain.scoring.aggregation import summarise
+from swap_assets.domain.scoring.row_scoring import score_all
 
 SIZES = (1_000, 10_000, 100_000)
 

@@ -11,14 +11,14 @@ import time
 import traceback
 from collections.abc import Callable
 
-from swap_assets.domain.answers import parse_answer
-from swap_assets.domain.bfcl_answers import parse_bfcl_answer
+from swap_assets.domain.answers.reading import parse_answer
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
-from swap_assets.domain.rendering import render_answer
-from swap_assets.domain.scores import RowScore
-from swap_assets.domain.scoring import score_answer
-from swap_assets.domain.scoring_published import published_figures
+from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
+from swap_assets.domain.scoring.published import published_figures
+from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.scoring.scores import RowScore
 
 SECONDS = 200.0
 LONGEST = 10_000_000

@@ -2,10 +2,10 @@
 
 import random
 
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.rendering import render_answer
 
 _TOOLS = tuple(
     ToolSpec(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
-from swap_assets.backends import conversation_store
+from swap_assets.backends.datasets import conversation_store
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 
 Value = TypeVar("Value")

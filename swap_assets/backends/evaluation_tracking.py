@@ -3,7 +3,7 @@
 from swap_assets.backends.provenance import git_commit
 from swap_assets.backends.tracking import tracked_run
 from swap_assets.backends.workbench import Workbench
-from swap_assets.domain.evaluation import Evaluation, TrackResult
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 
 
 def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.candidates import Candidate, base, hosted, tuned
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation, not_evaluated
-from swap_assets.domain.experiment import APPROACHES, Experiment
-from swap_assets.domain.judging import criteria_of
-from swap_assets.domain.report import Report, build_report
+from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.report.report import Report, build_report
+from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 
 _ADAPTER_ASSETS = {
     "paper": ("paper_adapter",),

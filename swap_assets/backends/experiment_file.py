@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from swap_assets.domain.experiment import Experiment, ExperimentError, parse_experiment
+from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, parse_experiment
 
 CONFIG_VARIABLE = "SWAP_CONFIG"
 DEFAULT_FILE = "swap.yaml"

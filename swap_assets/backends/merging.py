@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends import provenance
-from swap_assets.backends.generation import LocalModel, render_prompt
-from swap_assets.backends.generation_records import read_rows
+from swap_assets.backends.generation.generation import LocalModel, render_prompt
+from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.local_model import load_adapted, load_tokenizer
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import ADAPTER_CARD, AdapterCard, MergeResult, MergeSpec

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from swap_assets.backends import miniatures
-from swap_assets.backends.datasets import SourceError, local_paths
+from swap_assets.backends.datasets.loading import SourceError, local_paths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import Hardware, hardware
-from swap_assets.backends.hosted import missing_variables
-from swap_assets.domain.entries import HostedModel, SmallModel
-from swap_assets.domain.experiment import Experiment
+from swap_assets.backends.hosted.hosted import missing_variables
+from swap_assets.domain.experiment.entries import HostedModel, SmallModel
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import HubSource, LocalSource
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.sources import HubSource, LocalSource
 
 HUB = "https://huggingface.co"
 HUB_TOKEN = "HUGGING_FACE_HUB_TOKEN"

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from swap_assets.domain.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.contracts import Contract
+from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
 

@@ -12,16 +12,16 @@ from pydantic import BaseModel
 
 from swap_assets.backends import miniatures
 from swap_assets.backends.artefacts import ArtefactStore, write_text
-from swap_assets.backends.datasets_lengths import token_lengths
+from swap_assets.backends.datasets.lengths import token_lengths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
-from swap_assets.domain.approaches import Approach
 from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase
-from swap_assets.domain.experiment import Experiment
+from swap_assets.domain.experiment.approaches import Approach
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.profile import LengthProfile
+from swap_assets.domain.profile.profile import LengthProfile
 from swap_assets.domain.tracks import TrainingExample
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"

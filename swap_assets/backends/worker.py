@@ -86,11 +86,11 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
     limit_threads(spec.threads)
     match spec:
         case TrainSpec():
-            from swap_assets.backends.training import train
+            from swap_assets.backends.training.training import train
 
             return train(spec, folder=folder, reporter=reporter)
         case GenerateSpec():
-            from swap_assets.backends.generation import generate
+            from swap_assets.backends.generation.generation import generate
 
             return generate(spec, reporter=reporter)
         case MergeSpec():
@@ -98,7 +98,7 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
 
             return merge(spec, reporter=reporter)
         case ServeSpec():
-            from swap_assets.backends.serving import serve_forever
+            from swap_assets.backends.hosted.stand_in import serve_forever
 
             serve_forever(spec)
             return None

@@ -17,9 +17,9 @@ from swap_assets.cli.environment import dagster_environment, experiment_or_exit,
 from swap_assets.cli.segments import Segment, SegmentError, run_segment
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.cli.ui import dagster_command
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.experiment import Experiment
-from swap_assets.domain.report import Report
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.report.report import Report
 
 DEMO = Path("examples/demo/swap.yaml")
 ROOT = ("hermes_conversations", "quarantined_conversations", "dataset_profile")

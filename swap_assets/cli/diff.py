@@ -12,9 +12,9 @@ from rich.table import Table
 from swap_assets.cli.environment import fail
 from swap_assets.cli.score import ContractName, Functions, Gold
 from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.rendering import render_answer
-from swap_assets.domain.scoring_outside import GivenRow, GoldRow, score_outside
+from swap_assets.domain.scoring.outside import GivenRow, GoldRow, score_outside
 
 Metric = Literal["exact_match", "field_f1", "name_match", "exact_match_strict", "field_f1_strict"]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from swap_assets.backends.experiment_file import CONFIG_VARIABLE, experiment_path, load_experiment, storage_root
-from swap_assets.domain.experiment import Experiment, ExperimentError
+from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 
 MODULE = "swap_assets.definitions"
 Config = Annotated[Path | None, typer.Option("--config", help="the experiment file; else SWAP_CONFIG or swap.yaml")]

@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 import yaml
 
-from swap_assets.backends.datasets import SourceError
+from swap_assets.backends.datasets.loading import SourceError
 from swap_assets.backends.experiment_file import experiment_path
 from swap_assets.cli.environment import fail
 from swap_assets.cli.profile import load_visibly
-from swap_assets.domain.experiment import ExperimentError, parse_experiment
-from swap_assets.domain.profile import profile_source
-from swap_assets.domain.profile_markdown import profile_markdown
-from swap_assets.domain.profile_sizes import ProposedSizes, propose_sizes
-from swap_assets.domain.sources import LocalSource
-from swap_assets.domain.splits import TooFewRowsError
+from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
+from swap_assets.domain.experiment.sources import LocalSource
+from swap_assets.domain.profile.markdown import profile_markdown
+from swap_assets.domain.profile.profile import profile_source
+from swap_assets.domain.profile.sizes import ProposedSizes, propose_sizes
+from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _SEED = 42
 

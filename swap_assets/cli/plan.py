@@ -3,11 +3,11 @@
 from rich.console import Console
 from rich.table import Table
 
-from swap_assets.backends.datasets import SourceError, load_source
+from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
-from swap_assets.domain.experiment import Experiment
-from swap_assets.domain.plan import HERMES_LENGTHS, Plan, TextLengths, build_plan, measured_lengths
-from swap_assets.domain.splits import TooFewRowsError, split_scale
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.plan import HERMES_LENGTHS, Plan, TextLengths, build_plan, measured_lengths
+from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
 
 
 def plan(config: Config = None) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from swap_assets.backends.datasets import SourceError, load_source
+from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.cli.environment import fail
-from swap_assets.domain.leakage_index import LeakageIndex, repetitions
-from swap_assets.domain.profile import profile_source
-from swap_assets.domain.profile_markdown import profile_markdown
-from swap_assets.domain.sources import LoadedSource, LocalSource
+from swap_assets.domain.experiment.sources import LoadedSource, LocalSource
+from swap_assets.domain.profile.markdown import profile_markdown
+from swap_assets.domain.profile.profile import profile_source
+from swap_assets.domain.splits.leakage_index import LeakageIndex, repetitions
 
 _TOLD_EVERY = 500  # rows between two updates of the count on the terminal
 _MANY_ROWS = 20_000  # from here on looking for near-duplicates takes more than ten seconds
@@ -36,7 +36,7 @@ def profile(
     made = profile_source(loaded, look_for_near_duplicates=loaded.rows_in < _MANY_ROWS)
     typer.echo(made.model_dump_json(indent=2) if json else profile_markdown(made), nl=json)
     if svg is not None:
-        from swap_assets.backends.datasets_plots import profile_svg
+        from swap_assets.backends.datasets.plots import profile_svg
 
         svg.write_text(profile_svg(made), encoding="utf-8")
     if against is not None:

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.scoring_outside import CONTRACT_NAMES, GoldRow, Scored, score_outside
-from swap_assets.domain.scoring_report import comparison, report, summary_of
+from swap_assets.domain.scoring.outside import CONTRACT_NAMES, GoldRow, Scored, score_outside
+from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
 
 _TABLE_ROWS = (
     "exact_match", "name_match", "arguments_exact", "field_f1", "field_precision", "field_recall", "valid_json",

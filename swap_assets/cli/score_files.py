@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.cli.environment import fail
-from swap_assets.domain.answers_literals import without_lone_surrogates
+from swap_assets.domain.answers.literals import without_lone_surrogates
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.scoring_outside import (
+from swap_assets.domain.scoring.outside import (
     GivenRow,
     GoldRow,
     OutsideError,

@@ -8,9 +8,9 @@ from rich.table import Table
 
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.report import CandidateRow, Report
-from swap_assets.domain.report_markdown import percent
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.report.markdown import percent
+from swap_assets.domain.report.report import CandidateRow, Report
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 

@@ -10,8 +10,8 @@ from swap_assets.defs.resources import Lab
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.evaluation import Evaluation, hash_of_cases, measure
 from swap_assets.domain.model import content_hash
+from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
 # For each track: the contract to answer in, and the folder of the adapter to answer with (None: the base itself).
 AnswersWith = Mapping[Track, tuple[Contract, Path | None]]

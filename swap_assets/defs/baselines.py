@@ -9,9 +9,9 @@ from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.domain.candidates import base, hosted
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation, hash_of_cases, measure
-from swap_assets.domain.gates import fine_tune
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.gates import fine_tune
+from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
 
 @dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool="hosted_llm", kinds={"openai"})

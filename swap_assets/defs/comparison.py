@@ -9,9 +9,9 @@ import dagster as dg
 from swap_assets.defs import metadata
 from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.gates import scale_up
-from swap_assets.domain.report import Report
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.gates import scale_up
+from swap_assets.domain.report.report import Report
 
 _EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
 

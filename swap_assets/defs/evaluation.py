@@ -12,9 +12,9 @@ from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.domain.candidates import tuned
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.evaluation import Evaluation, not_evaluated
-from swap_assets.domain.judging import criteria_of
+from swap_assets.domain.judging.judgement import criteria_of
 from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 
 Result = Iterator[dg.MaterializeResult[Evaluation]]
 

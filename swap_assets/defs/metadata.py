@@ -12,14 +12,14 @@ import dagster as dg
 
 from swap_assets.defs.resources import Done, experiment_in_force
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.criteria_table import CriterionResult
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation, Totals
-from swap_assets.domain.judging import criteria_in_force
+from swap_assets.domain.judging.criteria_table import CriterionResult
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.judgement import criteria_in_force
 from swap_assets.domain.lora_adapter import MergedModel
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.report import MAIN_METRICS, Report
-from swap_assets.domain.report_markdown import candidates_table, main_table, percent, table, to_markdown
+from swap_assets.domain.report.markdown import candidates_table, main_table, percent, table, to_markdown
+from swap_assets.domain.report.report import MAIN_METRICS, Report
+from swap_assets.domain.scoring.evaluation import Evaluation, Totals
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
 

@@ -8,10 +8,10 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.domain.candidates import Candidate, Form
-from swap_assets.domain.decisions import Decision, Override
-from swap_assets.domain.evaluation import Evaluation, measure
-from swap_assets.domain.gates import DECIDING_TRACK, may_open_sealed, nominate, release
+from swap_assets.domain.judging.decisions import Decision, Override
+from swap_assets.domain.judging.gates import DECIDING_TRACK, may_open_sealed, nominate, release
 from swap_assets.domain.lora_adapter import MergedModel
+from swap_assets.domain.scoring.evaluation import Evaluation, measure
 
 _EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
 _ADAPTERS = ["paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter"]

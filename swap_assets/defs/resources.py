@@ -11,33 +11,33 @@ import dagster as dg
 
 from swap_assets.backends import preflight
 from swap_assets.backends.artefacts import ArtefactStore, write_text
-from swap_assets.backends.datasets import SourceError, load_source
-from swap_assets.backends.datasets_plots import profile_svg
+from swap_assets.backends.datasets.loading import SourceError, load_source
+from swap_assets.backends.datasets.plots import profile_svg
 from swap_assets.backends.evaluation_tracking import track_evaluation
 from swap_assets.backends.evidence import Evidence
 from swap_assets.backends.experiment_file import experiment_path, load_experiment
-from swap_assets.backends.hosted_baseline import hosted_answers
+from swap_assets.backends.hosted.baseline import hosted_answers
 from swap_assets.backends.provenance import file_hash, git_commit, versions
 from swap_assets.backends.specs import WorkerResult
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.capabilities import eval_cases
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
-from swap_assets.domain.decisions import Decision, Override
-from swap_assets.domain.evaluation import Evaluation, union_of_cases
-from swap_assets.domain.experiment import Experiment
-from swap_assets.domain.gates import release_refusal
-from swap_assets.domain.leakage_index import build_index
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
+from swap_assets.domain.judging.decisions import Decision, Override
+from swap_assets.domain.judging.gates import release_refusal
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.profile import DatasetProfile, profile_source
-from swap_assets.domain.report import Report
-from swap_assets.domain.report_markdown import to_markdown
-from swap_assets.domain.sources import HubSource, LoadedSource, SyntheticSource
-from swap_assets.domain.splits import DatasetSplit
-from swap_assets.domain.synthetic import GeneratorSettings, fill_settings, generate
+from swap_assets.domain.profile.profile import DatasetProfile, profile_source
+from swap_assets.domain.report.markdown import to_markdown
+from swap_assets.domain.report.report import Report
+from swap_assets.domain.scoring.evaluation import Evaluation, union_of_cases
+from swap_assets.domain.splits.capabilities import eval_cases
+from swap_assets.domain.splits.leakage_index import build_index
+from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 
 Done = WorkerResult
 # The assets whose rows every candidate answers; they are read as one list, each case once.

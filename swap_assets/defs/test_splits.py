@@ -7,10 +7,10 @@ import dagster as dg
 from swap_assets.defs import metadata
 from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab
-from swap_assets.domain.capability_splits import select
 from swap_assets.domain.conversations import Conversation, EvalCase
-from swap_assets.domain.report_markdown import table
-from swap_assets.domain.splits import DatasetSplit
+from swap_assets.domain.report.markdown import table
+from swap_assets.domain.splits.capability_splits import select
+from swap_assets.domain.splits.scale_split import DatasetSplit
 
 Cases = dg.MaterializeResult[list[EvalCase]]
 Conversations = list[Conversation]

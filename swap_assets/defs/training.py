@@ -1,6 +1,6 @@
 """The LoRA adapters of the two approaches, each trained in a process of its own.
 
-Not here: how a training goes (`backends.training`), and what an approach is (`domain.approaches`).
+Not here: how a training goes (`backends.training`), and what an approach is (`domain.experiment.approaches`).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.candidates import tuned
-from swap_assets.domain.decisions import Decision
+from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.track_data import TrackData
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec
-from swap_assets.domain.markup import Repair, UnreadableError, read_value
+from swap_assets.domain.reading.markup import Repair, UnreadableError, read_value
 
 
 def read_tools(value: Any) -> tuple[ToolSpec, ...]:

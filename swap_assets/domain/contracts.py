@@ -1,6 +1,6 @@
 """How an answer is written: the contracts, and what was read out of an answer.
 
-Writing an expected answer lives in `rendering`, reading a prediction in `answers`.
+Writing an expected answer lives in `answers.rendering`, reading a prediction in `answers`.
 """
 
 from enum import StrEnum

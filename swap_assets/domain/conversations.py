@@ -1,7 +1,7 @@
 """What a function-calling conversation is, whatever file it came from.
 
 One Hermes row says `{"from": "human", "value": "..."}`, one OpenAI log says `{"role": "user", "content": "..."}`;
-both become the one `Conversation` below. Reading rows lives in `parsing`, not here.
+both become the one `Conversation` below. Reading rows lives in `reading.parsing`, not here.
 Arguments and tool responses are plain JSON values and keep their exact types: "02139" stays a string.
 """
 

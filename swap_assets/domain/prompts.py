@@ -11,10 +11,10 @@ import json
 from enum import StrEnum
 from typing import Any
 
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import ToolResponse, ToolSpec, Turn
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.rendering import render_answer
 
 Message = dict[str, str]
 

@@ -1,7 +1,7 @@
 """How many rows each part of the data gets; every size is a count of conversations and is met exactly or refused.
 
 One scale of the guide: `SplitSizes(train=100, validation=50, test=50)`. Which rows they are is decided in `splits`,
-which cases the test splits are made of in `capabilities`.
+which cases the test splits are made of in `splits.capabilities`.
 """
 
 from typing import ClassVar

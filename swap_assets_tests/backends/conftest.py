@@ -30,7 +30,7 @@ def tokenizer(tiny: Weights) -> Any:
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     """A folder with `train.jsonl`, `validation.jsonl` and `cases.jsonl` about the weather."""
-    from swap_assets.backends.generation_records import write_rows
+    from swap_assets.backends.generation.records import write_rows
     from swap_assets_tests.fakes import weather_case, weather_example
 
     cities = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.chat_template import TemplateError, ensure_training_template, has_generation_marks
-from swap_assets.backends.masking import tokenise
+from swap_assets.backends.training.masking import tokenise
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "swap_assets" / "backends" / "chat_templates").glob("*.jinja"))
 TALK = [

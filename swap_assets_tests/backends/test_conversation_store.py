@@ -4,15 +4,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.conversation_store import (
+from swap_assets.backends.datasets.conversation_store import (
     StoreError,
     read_conversations,
     read_rows,
     write_conversations,
     write_rows,
 )
-from swap_assets.domain.capabilities import eval_cases
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
+from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.tracks import TrainingExample, structured_track, toolcall_track
 from swap_assets_tests.domain.data_rows import conversations, request
 

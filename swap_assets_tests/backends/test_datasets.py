@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.conversation_store import read_conversations, write_conversations
-from swap_assets.backends.datasets import load_source
-from swap_assets.backends.datasets_files import SourceError
-from swap_assets.backends.datasets_hub import HubUnreachableError
-from swap_assets.domain.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
-from swap_assets.domain.synthetic import GeneratorSettings
+from swap_assets.backends.datasets.conversation_store import read_conversations, write_conversations
+from swap_assets.backends.datasets.files import SourceError
+from swap_assets.backends.datasets.hub import HubUnreachableError
+from swap_assets.backends.datasets.loading import load_source
+from swap_assets.domain.experiment.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
+from swap_assets.domain.synthetic.generator import GeneratorSettings
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, hermes_row
 
 ROWS = [hermes_row(call_text(LIGHT_CALL), human=f"Light {index}.", id=str(index)) for index in range(4)]

@@ -5,10 +5,10 @@ import pytest
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.evidence import Evidence
 from swap_assets.domain.candidates import base, hosted, tuned
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation
-from swap_assets.domain.experiment import parse_experiment
-from swap_assets.domain.gates import fine_tune
+from swap_assets.domain.experiment.experiment import parse_experiment
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.gates import fine_tune
+from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 LLM, SLM = hosted("big", "tiny"), base("little", "tiny")
@@ -64,6 +64,6 @@ def test_what_was_measured_is_read_back(evidence):
 
 
 def _gates():
-    from swap_assets.domain.policy import GatePolicy
+    from swap_assets.domain.judging.policy import GatePolicy
 
     return GatePolicy()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.generation import LocalModel, generate, render_prompt
-from swap_assets.backends.generation_decoding import decode
-from swap_assets.backends.generation_records import RecordsError, read_rows
+from swap_assets.backends.generation.decoding import decode
+from swap_assets.backends.generation.generation import LocalModel, generate, render_prompt
+from swap_assets.backends.generation.records import RecordsError, read_rows
 from swap_assets.backends.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import GenerateResult, GenerateSpec, Weights
@@ -102,7 +102,7 @@ def test_a_resumed_job_asks_only_what_is_missing_and_ends_in_the_same_file(tiny:
 def test_a_finished_job_loads_no_model(tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_for(tiny, rows)
     run(spec)
-    monkeypatch.setattr("swap_assets.backends.generation.load_adapted", None)
+    monkeypatch.setattr("swap_assets.backends.generation.generation.load_adapted", None)
     assert run(spec).asked == 0
 
 

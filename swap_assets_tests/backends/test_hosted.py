@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.hosted import HostedAnswers, ask_hosted, missing_variables
-from swap_assets.backends.hosted_errors import HostedError
+from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted, missing_variables
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.entries import HostedModel, TokenPrice
+from swap_assets.domain.experiment.entries import HostedModel, TokenPrice
 from swap_assets_tests.fakes import ChatServer, Reply, completion, weather_case
 
 CITIES = ("Oslo", "Riga", "Graz", "Lyon", "Bern")

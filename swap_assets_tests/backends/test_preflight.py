@@ -13,8 +13,8 @@ from swap_assets.backends.preflight import (
     require_hosted,
     require_model,
 )
-from swap_assets.domain.entries import HostedModel, SmallModel
-from swap_assets.domain.experiment import ExperimentError, parse_experiment
+from swap_assets.domain.experiment.entries import HostedModel, SmallModel
+from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 
 AZURE = HostedModel(key="gpt-4o", provider="azure", model="gpt-4o")
 GATED = SmallModel(hub_id="meta-llama/Llama-3.1-8B-Instruct", gated=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.pretraining_exam import exact_match, held_out_questions
-from swap_assets.backends.pretraining_loop import Recipe, Trainer, batches, build_model
-from swap_assets.backends.pretraining_teacher import teacher_conversation
-from swap_assets.backends.pretraining_tokenizer import END, ConversationEncoder, load_tokenizer
-from swap_assets.domain.pretraining import SECOND_STAGE, pretraining_row, pretraining_rows
-from swap_assets.domain.synthetic import GeneratorSettings, generate
+from swap_assets.backends.pretraining.exam import exact_match, held_out_questions
+from swap_assets.backends.pretraining.loop import Recipe, Trainer, batches, build_model
+from swap_assets.backends.pretraining.teacher import teacher_conversation
+from swap_assets.backends.pretraining.tokenizer import END, ConversationEncoder, load_tokenizer
+from swap_assets.domain.pretraining.stream import SECOND_STAGE, pretraining_row, pretraining_rows
+from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 
 MINIATURES = Path(str(files("swap_assets"))) / "miniatures"
 NAMES = ("student", "teacher")

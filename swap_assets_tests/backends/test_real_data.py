@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.datasets import load_source
-from swap_assets.domain.capabilities import eval_cases
-from swap_assets.domain.capabilities_domains import DOMAINS, OTHER
-from swap_assets.domain.capability_splits import select
-from swap_assets.domain.hermes_rows import write_row
-from swap_assets.domain.parsing import parse_row
-from swap_assets.domain.profile import profile_source
+from swap_assets.backends.datasets.loading import load_source
+from swap_assets.domain.experiment.sources import LoadedSource, LocalSource
+from swap_assets.domain.profile.profile import profile_source
+from swap_assets.domain.reading.hermes_rows import write_row
+from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.sizes import SplitSizes, TestSplitSizes
-from swap_assets.domain.sources import LoadedSource, LocalSource
-from swap_assets.domain.splits import split_scale
-from swap_assets.domain.synthetic import GeneratorSettings, fill_settings, generate
+from swap_assets.domain.splits.capabilities import eval_cases
+from swap_assets.domain.splits.capability_splits import select
+from swap_assets.domain.splits.domains import DOMAINS, OTHER
+from swap_assets.domain.splits.scale_split import split_scale
+from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 
 FOLDER = os.environ.get("SWAP_REAL_DATA_DIR", "")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="SWAP_REAL_DATA_DIR is not set; it names a folder of real rows")

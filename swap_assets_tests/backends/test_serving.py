@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.generation import generate
-from swap_assets.backends.generation_records import read_rows
-from swap_assets.backends.hosted import HostedAnswers, ask_hosted
+from swap_assets.backends.generation.generation import generate
+from swap_assets.backends.generation.records import read_rows
+from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
+from swap_assets.backends.hosted.stand_in import ServingError, served_model
 from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.serving import ServingError, served_model
 from swap_assets.backends.specs import Weights
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.entries import HostedModel
+from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.prompts import PromptStyle
 from swap_assets_tests.backends.test_generation import spec_for
@@ -56,7 +56,7 @@ def test_the_served_model_says_what_the_local_one_says_twice_alike_and_is_gone_a
 
 def test_the_server_ends_when_whoever_started_it_is_killed(tiny: Weights, tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from swap_assets.backends.serving import *\n"
+        "import sys, time; from pathlib import Path; from swap_assets.backends.hosted.stand_in import *\n"
         "with served_model(Weights.model_validate_json(sys.argv[1]), workdir=Path(sys.argv[2])) as endpoint:\n"
         "    print(endpoint.process_id, flush=True); time.sleep(60)\n"
     )

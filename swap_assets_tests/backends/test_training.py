@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.local_model import load_base
-from swap_assets.backends.masking import MaskError, tokenise
 from swap_assets.backends.merging import read_card
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import TrainResult, TrainSpec, Weights
-from swap_assets.backends.training import micro_batch, train
-from swap_assets.backends.training_callback import CurveKeeper
-from swap_assets.backends.training_rows import ExamplesError, read_conversations
-from swap_assets.backends.training_trainer import answer_loss
+from swap_assets.backends.training.callback import CurveKeeper
+from swap_assets.backends.training.masking import MaskError, tokenise
+from swap_assets.backends.training.rows import ExamplesError, read_conversations
+from swap_assets.backends.training.trainer import answer_loss
+from swap_assets.backends.training.training import micro_batch, train
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.prompts import PromptStyle
 from swap_assets_tests.fakes import tiny_model
@@ -44,7 +44,7 @@ def run(spec: TrainSpec, folder: Path) -> TrainResult:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
-    from swap_assets.backends.generation_records import write_rows
+    from swap_assets.backends.generation.records import write_rows
     from swap_assets_tests.fakes import weather_example
 
     rows = tmp_path_factory.mktemp("training")
@@ -124,7 +124,7 @@ def test_the_step_and_not_the_micro_batch_makes_the_loss(
     plain = spec.model_copy(update={"lora": spec.lora.model_copy(update={"dropout": 0.0})})
     losses = []
     for size in (1, 4):
-        monkeypatch.setattr("swap_assets.backends.training.micro_batch", lambda *_, size=size: size)
+        monkeypatch.setattr("swap_assets.backends.training.training.micro_batch", lambda *_, size=size: size)
         result = run(plain.model_copy(update={"output": tmp_path / str(size)}), tmp_path / f"work{size}")
         losses.append([point.loss for point in result.loss_curve])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -6,12 +6,12 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from swap_assets.backends.datasets import load_source
+from swap_assets.backends.datasets.loading import load_source
 from swap_assets.cli.init import init, replace_block
 from swap_assets.cli.profile import profile
-from swap_assets.domain.experiment import parse_experiment
-from swap_assets.domain.leakage_index import build_index
-from swap_assets.domain.sources import LocalSource
+from swap_assets.domain.experiment.experiment import parse_experiment
+from swap_assets.domain.experiment.sources import LocalSource
+from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, TOOL, call_text, extraction_row, hermes_row
 
 ROOT = Path(__file__).parents[2]

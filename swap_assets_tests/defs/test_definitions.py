@@ -110,5 +110,6 @@ def test_the_readmes_file_tree_is_the_one_on_disk():
         folder = folder if deeper else name if name.endswith("/") else ""
         named.add(f"{folder if deeper else ''}{name}".rstrip("/"))
     package = REPOSITORY / "swap_assets"
-    listed = (*package.iterdir(), *(package / "defs").glob("*.py"), *(package / "cli").glob("*.py"))
+    listed = [*package.iterdir(), *(package / "defs").glob("*.py"), *(package / "cli").glob("*.py")]
+    listed += [path for room in ("domain", "backends") for path in (package / room).iterdir() if path.is_dir()]
     assert named == {str(path.relative_to(package)) for path in listed if not path.name.startswith("__")}

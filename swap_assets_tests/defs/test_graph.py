@@ -9,10 +9,10 @@ import pytest
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.definitions import defs
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.decisions import Decision
-from swap_assets.domain.evaluation import Evaluation
+from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter, MergedModel
-from swap_assets.domain.report import Report
+from swap_assets.domain.report.report import Report
+from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.track_data import TrackData
 from swap_assets_tests.fakes import tiny_model
 

@@ -14,7 +14,7 @@ from swap_assets.domain.conversations import (
     ToolSpec,
     Turn,
 )
-from swap_assets.domain.parsing import conversation_id, parse_row
+from swap_assets.domain.reading.parsing import conversation_id, parse_row
 
 CALL_SYSTEM = (
     "You are a function calling AI model. You are provided with function signatures within <tools> </tools> XML tags. "

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from swap_assets.domain.aggregation import summarise
 from swap_assets.domain.candidates import Candidate, base, hosted, tuned
 from swap_assets.domain.contracts import Contract, Track
-from swap_assets.domain.evaluation import Evaluation, TrackResult
-from swap_assets.domain.scores import RowScore
+from swap_assets.domain.scoring.aggregation import summarise
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
+from swap_assets.domain.scoring.scores import RowScore
 
 LLM = hosted("gpt", "small")
 SLM = base("phi", "small")

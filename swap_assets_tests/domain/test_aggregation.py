@@ -5,13 +5,13 @@ import time
 import numpy as np
 import pytest
 
-from swap_assets.domain.aggregation import METRICS, metrics_of, micro_of, summarise
-from swap_assets.domain.aggregation_domains import domain_spread
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scores import EvalSummary, RowScore
-from swap_assets.domain.scoring import score_all
+from swap_assets.domain.scoring.aggregation import METRICS, metrics_of, micro_of, summarise
+from swap_assets.domain.scoring.domain_spread import domain_spread
+from swap_assets.domain.scoring.row_scoring import score_all
+from swap_assets.domain.scoring.scores import EvalSummary, RowScore
 
 
 def row(number: int, f1: float | None = 1.0, **values) -> RowScore:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.answers import parse_answer, read_reference
-from swap_assets.domain.answers_literals import MAX_DEPTH, LiteralError, read_strict, read_tolerant
+from swap_assets.domain.answers.literals import MAX_DEPTH, LiteralError, read_strict, read_tolerant
+from swap_assets.domain.answers.reading import parse_answer, read_reference
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.fields import fields_of, same_json
-from swap_assets.domain.rendering import render_answer
+from swap_assets.domain.scoring.fields import fields_of, same_json
 
 settings.register_profile("unhurried", deadline=None)  # the first call imports scipy
 settings.load_profile("unhurried")

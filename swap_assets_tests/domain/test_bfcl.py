@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from swap_assets.domain.bfcl import check_answer
-from swap_assets.domain.bfcl_answers import BfclAnswerError, parse_bfcl_answer, python_calls
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.scoring_bfcl import score_bfcl
+from swap_assets.domain.scoring.bfcl import check_answer
+from swap_assets.domain.scoring.bfcl_answers import BfclAnswerError, parse_bfcl_answer, python_calls
+from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
 
 AREA = {
     "name": "area",

@@ -1,15 +1,15 @@
 import pytest
 from hypothesis import given, settings
 
-from swap_assets.domain.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind
-from swap_assets.domain.capabilities_domains import DOMAINS, OTHER, domain_of
-from swap_assets.domain.capability_splits import quotas, select
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.sizes import SplitSizes, TestSplitSizes
-from swap_assets.domain.splits import split_scale
-from swap_assets.domain.synthetic import DOMAINS as GENERATED_DOMAINS
-from swap_assets.domain.synthetic import GeneratorSettings, fill_settings, generate
+from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind
+from swap_assets.domain.splits.capability_splits import quotas, select
+from swap_assets.domain.splits.domains import DOMAINS, OTHER, domain_of
+from swap_assets.domain.splits.scale_split import split_scale
+from swap_assets.domain.synthetic.generator import DOMAINS as GENERATED_DOMAINS
+from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 from swap_assets.domain.tracks import structured_track, toolcall_track
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, TOOL, call_text, conversations, hermes_row, parsed, request
 

@@ -4,12 +4,12 @@ import pytest
 
 from swap_assets.domain.candidates import hosted, tuned
 from swap_assets.domain.contracts import Contract, Track
-from swap_assets.domain.criteria import criteria_of, judge
-from swap_assets.domain.criteria_table import Criteria, CriterionResult, default_criteria
-from swap_assets.domain.evaluation import Evaluation, TrackResult, not_evaluated
-from swap_assets.domain.policy import GatePolicy
-from swap_assets.domain.scores import EvalSummary, Metric
-from swap_assets.domain.statistics import PairedDifference
+from swap_assets.domain.judging.criteria import criteria_of, judge
+from swap_assets.domain.judging.criteria_table import Criteria, CriterionResult, default_criteria
+from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.judging.statistics import PairedDifference
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, not_evaluated
+from swap_assets.domain.scoring.scores import EvalSummary, Metric
 
 METRIC = Metric(value=0.9, low=0.85, high=0.95, n=100)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.experiment import ExperimentError, parse_experiment
+from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 
 
 def test_a_variant_takes_everything_from_the_model_it_extends_but_its_own_keys(experiment_data):

@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.decisions import Override
-from swap_assets.domain.evaluation import not_evaluated
-from swap_assets.domain.gates import (
+from swap_assets.domain.judging.decisions import Override
+from swap_assets.domain.judging.gates import (
     contrast,
     fine_tune,
     may_open_sealed,
@@ -16,7 +15,8 @@ from swap_assets.domain.gates import (
     release_refusal,
     scale_up,
 )
-from swap_assets.domain.policy import GatePolicy
+from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.scoring.evaluation import not_evaluated
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 POLICY = GatePolicy()

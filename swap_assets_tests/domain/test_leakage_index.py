@@ -1,4 +1,4 @@
-from swap_assets.domain.leakage_index import LeakageIndex, build_index, repetitions
+from swap_assets.domain.splits.leakage_index import LeakageIndex, build_index, repetitions
 from swap_assets_tests.domain.data_rows import request
 
 LONG = (

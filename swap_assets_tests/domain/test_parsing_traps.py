@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from swap_assets.domain.capabilities import has_repaired_gold
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.parsing import parse_row
-from swap_assets.domain.reading import QuarantineReason
+from swap_assets.domain.reading.parsing import parse_row
+from swap_assets.domain.reading.row_reading import QuarantineReason
+from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets_tests.domain.data_rows import (
     CALL_SYSTEM,
     EXTRACTION_SYSTEM,
@@ -207,7 +207,7 @@ def test_a_row_that_cannot_be_read_comes_back_with_its_reason_and_never_as_an_ex
 
 
 def test_trap_repeated_rows_have_ids_of_their_own_and_are_set_aside():
-    from swap_assets.domain.parsing import set_duplicates_aside
+    from swap_assets.domain.reading.parsing import set_duplicates_aside
 
     rows = [parse_row(hermes_row(call_text(LIGHT_CALL), id=str(index)), source="s", index=index) for index in range(3)]
     kept, repeats = set_duplicates_aside(rows)  # type: ignore[arg-type]

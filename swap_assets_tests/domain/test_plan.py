@@ -2,11 +2,11 @@
 
 import pytest
 
-from swap_assets.domain.costs import cost_per_thousand, estimate_answers, training_hours
-from swap_assets.domain.entries import TokenPrice
-from swap_assets.domain.evaluation import Totals
-from swap_assets.domain.experiment import parse_experiment
-from swap_assets.domain.plan import HERMES_LENGTHS, SEALED, build_plan, cases_of
+from swap_assets.domain.experiment.costs import cost_per_thousand, estimate_answers, training_hours
+from swap_assets.domain.experiment.entries import TokenPrice
+from swap_assets.domain.experiment.experiment import parse_experiment
+from swap_assets.domain.experiment.plan import HERMES_LENGTHS, SEALED, build_plan, cases_of
+from swap_assets.domain.scoring.evaluation import Totals
 from swap_assets.domain.sizes import TestSplitSizes
 
 PRICE = TokenPrice(input_per_million=2.5, output_per_million=10.0)

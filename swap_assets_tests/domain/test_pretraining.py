@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.pretraining import SECOND_STAGE, PretrainingRow, pretraining_row, pretraining_rows
-from swap_assets.domain.pretraining_formats import Parameter, Tool, draw_format, list_tools
-from swap_assets.domain.pretraining_values import Vocabulary, is_held_out
-from swap_assets.domain.synthetic import ALL_TOOLS
+from swap_assets.domain.pretraining.formats import Parameter, Tool, draw_format, list_tools
+from swap_assets.domain.pretraining.stream import SECOND_STAGE, PretrainingRow, pretraining_row, pretraining_rows
+from swap_assets.domain.pretraining.values import Vocabulary, is_held_out
+from swap_assets.domain.synthetic.generator import ALL_TOOLS
 
 ROWS = 3000
 

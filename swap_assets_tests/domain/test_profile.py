@@ -2,15 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.domain.capabilities import eval_cases
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.parsing import parse_row, set_duplicates_aside
-from swap_assets.domain.profile import length_profile, profile_source
-from swap_assets.domain.profile_markdown import profile_markdown, profile_sentence
-from swap_assets.domain.profile_sizes import propose_sizes
-from swap_assets.domain.sources import LoadedSource
-from swap_assets.domain.splits import TooFewRowsError
-from swap_assets.domain.synthetic import GeneratorSettings, generate
+from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.profile.markdown import profile_markdown, profile_sentence
+from swap_assets.domain.profile.profile import length_profile, profile_source
+from swap_assets.domain.profile.sizes import propose_sizes
+from swap_assets.domain.reading.parsing import parse_row, set_duplicates_aside
+from swap_assets.domain.splits.capabilities import eval_cases
+from swap_assets.domain.splits.scale_split import TooFewRowsError
+from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, extraction_row, hermes_row, request
 
 

@@ -1,12 +1,12 @@
 """The report: what is there is shown, what is not is named, and foreign text stays text."""
 
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.evaluation import Totals, not_evaluated, totals
-from swap_assets.domain.gates import fine_tune, release
-from swap_assets.domain.policy import GatePolicy
+from swap_assets.domain.judging.gates import fine_tune, release
+from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.predictions import PredictionRecord, Usage
-from swap_assets.domain.report import build_report
-from swap_assets.domain.report_markdown import cell, main_table, table, to_markdown
+from swap_assets.domain.report.markdown import cell, main_table, table, to_markdown
+from swap_assets.domain.report.report import build_report
+from swap_assets.domain.scoring.evaluation import Totals, not_evaluated, totals
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 POLICY = GatePolicy()

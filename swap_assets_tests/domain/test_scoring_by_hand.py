@@ -4,8 +4,8 @@ import pytest
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scores import RowScore
-from swap_assets.domain.scoring import score_record
+from swap_assets.domain.scoring.row_scoring import score_record
+from swap_assets.domain.scoring.scores import RowScore
 from swap_assets_tests.domain.scoring_cases import ALL_CASES, Case
 
 

@@ -5,14 +5,14 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.answers import parse_answer
+from swap_assets.domain.answers.reading import parse_answer
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import EvalCase, ToolCall
-from swap_assets.domain.fields import compare, fields_of, overlap
-from swap_assets.domain.rendering import render_answer
-from swap_assets.domain.scores import RowScore
-from swap_assets.domain.scoring import score_answer
-from swap_assets.domain.scoring_schema import compile_schema, jsonschema_check
+from swap_assets.domain.scoring.fields import compare, fields_of, overlap
+from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.scoring.schema import compile_schema, jsonschema_check
+from swap_assets.domain.scoring.scores import RowScore
 
 settings.register_profile("unhurried", deadline=None)  # the first call imports scipy
 settings.load_profile("unhurried")

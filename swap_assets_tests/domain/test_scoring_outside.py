@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scoring_fuzz import fuzz
-from swap_assets.domain.answers import parse_answer, read_reference
+from swap_assets.domain.answers.reading import parse_answer, read_reference
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
-from swap_assets.domain.fields import uses_earlier_result
-from swap_assets.domain.scoring import score_answer
-from swap_assets.domain.scoring_published import published_figures
-from swap_assets.domain.scoring_schema import calls_fit_schemas
+from swap_assets.domain.scoring.fields import uses_earlier_result
+from swap_assets.domain.scoring.published import published_figures
+from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.scoring.schema import calls_fit_schemas
 
 STRUCTURED, TOOLCALL = Contract.FLEDGLING_STRUCTURED, Contract.FLEDGLING_TOOLCALL
 

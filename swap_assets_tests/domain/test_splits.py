@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates, request_key
-from swap_assets.domain.parsing import set_duplicates_aside
+from swap_assets.domain.reading.parsing import set_duplicates_aside
 from swap_assets.domain.sizes import SplitSizes
-from swap_assets.domain.splits import TooFewRowsError, split_scale
-from swap_assets.domain.splits_sides import assign_sides, hashed_side
-from swap_assets.domain.splits_strata import choose, largest_remainder, stratum
-from swap_assets.domain.synthetic import GeneratorSettings, generate
+from swap_assets.domain.splits.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates, request_key
+from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
+from swap_assets.domain.splits.sides import assign_sides, hashed_side
+from swap_assets.domain.splits.strata import choose, largest_remainder, stratum
+from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 
 SCALES = {

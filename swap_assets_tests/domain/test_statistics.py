@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from swap_assets.domain.scores import RowScore
-from swap_assets.domain.statistics import (
+from swap_assets.domain.judging.statistics import (
     PairedDifference,
     conversations_needed,
     holm,
@@ -15,6 +14,7 @@ from swap_assets.domain.statistics import (
     paired_difference,
     wilson,
 )
+from swap_assets.domain.scoring.scores import RowScore
 
 
 def rows(values: list[float | None], *, per_conversation: int = 1, exact: bool = False) -> list[RowScore]:

@@ -6,15 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from swap_assets.domain import synthetic_wordings
-from swap_assets.domain.capabilities import eval_cases
-from swap_assets.domain.hermes_rows import write_row
-from swap_assets.domain.parsing import parse_row
-from swap_assets.domain.scoring_schema import calls_fit_schemas
-from swap_assets.domain.synthetic import ALL_TOOLS, DOMAINS, GeneratorSettings, KindWeights, fill_settings, generate
-from swap_assets.domain.synthetic_dialogues import KINDS
-from swap_assets.domain.synthetic_grammar import POOLS
-from swap_assets.domain.synthetic_values import entity_pool, vocabulary
+from swap_assets.domain.reading.hermes_rows import write_row
+from swap_assets.domain.reading.parsing import parse_row
+from swap_assets.domain.scoring.schema import calls_fit_schemas
+from swap_assets.domain.splits.capabilities import eval_cases
+from swap_assets.domain.synthetic import wordings as synthetic_wordings
+from swap_assets.domain.synthetic.dialogues import KINDS
+from swap_assets.domain.synthetic.generator import (
+    ALL_TOOLS,
+    DOMAINS,
+    GeneratorSettings,
+    KindWeights,
+    fill_settings,
+    generate,
+)
+from swap_assets.domain.synthetic.grammar import POOLS
+from swap_assets.domain.synthetic.values import entity_pool, vocabulary
 
 DEMO = GeneratorSettings(rows=400, tools_per_domain=1, max_distractors=1, verbatim_values=True, closing=False)
 

@@ -1,0 +1,1 @@
+"""Data sets from the hub or local files, and conversations on disk."""

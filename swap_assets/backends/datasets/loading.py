@@ -1,0 +1,152 @@
+"""Loading a source of the experiment file: fetch, read, parse, set duplicates aside, and account for every row."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
+from swap_assets.backends.datasets.hub import HubUnreachableError, fetch
+from swap_assets.domain.conversations import Conversation, Origin, Quarantined
+from swap_assets.domain.experiment.sources import HubSource, LoadedSource, LocalSource, Source, SyntheticSource
+from swap_assets.domain.reading.parsing import parse_row, set_beginnings_aside, set_duplicates_aside
+from swap_assets.domain.reading.row_reading import QuarantineReason
+from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
+
+Parsed = Conversation | Quarantined
+Progress = Callable[[int], None]
+_BFCL_ANSWERS = "possible_answer"  # BFCL keeps the accepted answers in a folder beside its questions
+
+
+def load_source(source: Source, *, progress: Progress | None = None) -> LoadedSource:
+    """Load every row of a source; what can't be read is quarantined with its reason.
+
+    Args:
+        source: hub, local files or generator, as the experiment file says.
+        progress: called with the number of rows read so far.
+
+    Raises:
+        SourceError: the source can't be used; the message is one sentence that says what to do.
+    """
+    if isinstance(source, SyntheticSource):
+        return _account(_counted(generate(source.generator), progress), what="the generator")
+    if isinstance(source, LocalSource):
+        rows = (row for path in local_paths(source) for row in _local_rows(path, source))
+        return _account(_counted(rows, progress), what=", ".join(map(str, _as_list(source.path))))
+    try:
+        paths = {config: fetch(source, config) for config in source.files}
+    except HubUnreachableError as error:
+        if source.fallback == "none":
+            raise
+        return _stand_in(source.generator, str(error), progress)
+    rows = (row for config, path in paths.items() for row in _hub_rows(path, config, source))
+    return _account(_counted(rows, progress), what=source.dataset)
+
+
+def local_paths(source: LocalSource) -> list[Path]:
+    """Return the files that a local source names, in order; `$VARIABLES`, `~` and globs are expanded.
+
+    Raises:
+        SourceError: a name fits no file.
+    """
+    paths: list[Path] = []
+    for name in _as_list(source.path):
+        pattern = Path(os.path.expandvars(name)).expanduser()
+        inside = pattern.relative_to(pattern.anchor)
+        found = [pattern] if pattern.exists() else sorted(Path(pattern.anchor).glob(str(inside)))
+        if not found:
+            unset = "; the variable in it is not set" if "$" in str(pattern) else ""
+            raise SourceError(f"there is no file {name}{unset}; correct `path` under `source` or put the file there")
+        paths += [each for each in found if each not in paths]
+    return paths
+
+
+def _as_list(path: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (path,) if isinstance(path, str) else path
+
+
+def _local_rows(path: Path, source: LocalSource) -> Iterator[Parsed]:
+    answers = _bfcl_answers(path)
+    for index, row in enumerate(read_file(path)):
+        if source.max_rows is not None and index >= source.max_rows:
+            return
+        if answers and isinstance(row, dict) and row.get("id") in answers:
+            row = {**row, "ground_truth": answers[row["id"]]}
+        yield _parse(row, index, source="local", config=path.name.split(".")[0], revision="", origin=source.origin)
+
+
+def _hub_rows(path: Path, config: str, source: HubSource) -> Iterator[Parsed]:
+    for index, row in enumerate(read_file(path)):
+        if source.max_rows is not None and index >= source.max_rows:
+            return
+        yield _parse(row, index, source=source.dataset, config=config, revision=source.revision, origin="real")
+
+
+def _parse(row: Any, index: int, *, source: str, config: str, revision: str, origin: Origin) -> Parsed:
+    if isinstance(row, BadLine):
+        return Quarantined(
+            source=source,
+            config=config,
+            row=index,
+            reason=QuarantineReason.LINE_NOT_JSON,
+            detail=row.problem,
+            raw=row.text,
+        )
+    return parse_row(row, source=source, config=config, index=index, revision=revision, origin=origin)
+
+
+def _bfcl_answers(path: Path) -> dict[str, Any]:
+    answers = path.parent / _BFCL_ANSWERS / path.name
+    if not answers.is_file():
+        return {}
+    rows = [row for row in read_file(answers) if isinstance(row, dict)]
+    return {str(row.get("id")): row.get("ground_truth") for row in rows}
+
+
+def _counted(rows: Iterator[Parsed], progress: Progress | None) -> Iterator[Parsed]:
+    for count, row in enumerate(rows, start=1):
+        if progress is not None:
+            progress(count)
+        yield row
+
+
+def _account(rows: Iterator[Parsed], *, what: str, notes: tuple[str, ...] = (), warning: str = "") -> LoadedSource:
+    conversations: list[Conversation] = []
+    quarantined: list[Quarantined] = []
+    for row in rows:
+        if isinstance(row, Quarantined):
+            quarantined.append(row)
+        else:
+            conversations.append(row)
+    rows_in = len(conversations) + len(quarantined)
+    if not rows_in:
+        raise SourceError(f"{what} holds no rows; give a source with at least one")
+    if not conversations:
+        raise SourceError(_nothing_readable(what, quarantined))
+    kept, repeats = set_duplicates_aside(conversations)
+    kept, beginnings = set_beginnings_aside(kept) if kept[0].provenance.origin == "production" else (kept, [])
+    return LoadedSource(
+        conversations=tuple(kept),
+        quarantined=(*quarantined, *repeats, *beginnings),
+        rows_in=rows_in,
+        notes=notes,
+        first_line_warning=warning,
+    )
+
+
+def _nothing_readable(what: str, quarantined: list[Quarantined]) -> str:
+    reasons = Counter(row.reason for row in quarantined).most_common(3)
+    said = ", ".join(f"{count} {reason}" for reason, count in reasons)
+    return (
+        f"none of the {len(quarantined)} rows of {what} can be read ({said}; first: {quarantined[0].detail}); "
+        "expected rows with `conversations` (Hermes, glaive), `messages` (OpenAI chat logs) or `question` (BFCL)"
+    )
+
+
+def _stand_in(generator: GeneratorSettings, reason: str, progress: Progress | None) -> LoadedSource:
+    warning = (
+        f"THE DATA ARE SYNTHETIC: {generator.rows} generated conversations stand in, because {reason.split(';')[0]}."
+    )
+    rows = _counted(generate(generator), progress)
+    return _account(rows, what="the generator", notes=(reason,), warning=warning)

@@ -1,0 +1,1 @@
+"""Answers of local models through transformers."""

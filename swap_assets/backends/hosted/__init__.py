@@ -1,0 +1,1 @@
+"""Answers of hosted LLMs through the openai client, and the stand-in server of the demo."""

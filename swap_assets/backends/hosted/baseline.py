@@ -1,0 +1,71 @@
+"""Asking the experiment's hosted model every case in every track; a stand-in's server runs for just as long."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from swap_assets.backends import miniatures
+from swap_assets.backends.hosted.hosted import ask_hosted
+from swap_assets.backends.hosted.stand_in import served_model
+from swap_assets.backends.provenance import weights_hash
+from swap_assets.backends.specs import Weights
+from swap_assets.backends.workbench import RECORDS_FILE, Workbench
+from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.predictions import PredictionRecord
+
+
+class _Server(NamedTuple):
+    base_url: str = ""
+    name: str = ""
+    artefact_hash: str = ""
+
+
+def hosted_answers(
+    bench: Workbench,
+    candidate: Candidate,
+    cases: Sequence[EvalCase],
+    *,
+    tracks: Sequence[Track] = tuple(Track),
+    purpose: str = "answers",
+    say: Callable[[str], None],
+) -> dict[Track, list[PredictionRecord]]:
+    """Return the hosted model's records for each track, in the order of the cases; `purpose` names their folder.
+
+    Raises:
+        HostedError: the model cannot be asked; one sentence that says what to do.
+        ServingError: the stand-in's server did not come up.
+    """
+    answers: dict[Track, list[PredictionRecord]] = {}
+    with _server(bench, candidate) as server:
+        for track in tracks:
+            contract = bench.baseline_contract(track)
+            folder = bench.store.work(purpose, candidate.id, contract.value)
+            done = ask_hosted(
+                bench.experiment.hosted_model,
+                cases,
+                contract=contract,
+                candidate_id=candidate.id,
+                output=folder / RECORDS_FILE,
+                reuse=bench.answers_at_other_scales(candidate, contract, purpose=purpose),
+                base_url=server.base_url,
+                served_name=server.name,
+                artefact_hash=server.artefact_hash,
+                say=say,
+            )
+            answers[track] = list(done.records)
+    return answers
+
+
+@contextlib.contextmanager
+def _server(bench: Workbench, candidate: Candidate) -> Iterator[_Server]:
+    model = bench.experiment.hosted_model
+    if model.provider != "stand-in":
+        yield _Server()
+        return
+    folder = miniatures.path(model.model)
+    weights = Weights(source=str(folder), dtype="float32")
+    workdir = bench.store.work("server", candidate.id)
+    with served_model(weights, workdir=workdir, threads=bench.experiment.threads or 1) as endpoint:
+        yield _Server(endpoint.base_url, endpoint.model, weights_hash(str(folder)))

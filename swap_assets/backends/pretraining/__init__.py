@@ -1,0 +1,1 @@
+"""Making the miniature models from nothing but seeds."""

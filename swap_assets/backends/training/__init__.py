@@ -1,0 +1,1 @@
+"""Training one LoRA adapter with peft and trl."""

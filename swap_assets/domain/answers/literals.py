@@ -1,0 +1,286 @@
+"""Reading one JSON value out of a text: strictly (RFC 8259), or tolerantly where a model wrote something near it.
+
+Tolerated, each named in `Literal.repairs`: Python repr (`{'a': True, 'b': None}`), bare keys, trailing commas, raw
+line breaks in strings, unknown escapes, NaN, duplicated keys (the last one counts), and closers that are missing
+at the end of the text or before a closing tag or fence: `{"a": {"b": "x"` lacks nothing but two braces. What was cut
+in its middle is not guessed at: `"Par` may have been "Paris", and `{"a": 1` may have been 15.
+
+The tolerant reader keeps its own stack: no depth of nesting can exhaust Python's, and every token is read by a
+pattern that cannot backtrack. Finding calls in an answer lives in `markup`.
+"""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+MAX_DEPTH = 64  # real arguments nest below 10; pydantic and jsonschema recurse and give up near 250
+MAX_TOKENS = 200_000  # about 0.2 s of tolerant reading; a 1,524-character answer holds some 500
+
+
+class Literal(NamedTuple):
+    """A value that was read, the offset just after it, and what had to be tolerated."""
+
+    value: Any
+    end: int
+    repairs: tuple[str, ...] = ()
+
+
+class LiteralError(ValueError):
+    """No value can be read here; `offset` says where the reading stopped."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+def read_strict(text: str, start: int = 0) -> Literal:
+    """Read the JSON value that begins exactly at `start`.
+
+    Raises:
+        LiteralError: it is no RFC 8259 JSON, repeats a key, or nests deeper than `MAX_DEPTH`.
+    """
+    try:
+        value, end = _STRICT.raw_decode(text, start)
+    except RecursionError:
+        raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", start) from None
+    except ValueError as error:
+        raise LiteralError(str(error), start) from None
+    if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH and _deeper_than_allowed(value):
+        raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", start)
+    return Literal(without_lone_surrogates(value) if text.find("\\u", start, end) >= 0 else value, end)
+
+
+def read_tolerant(text: str, start: int = 0) -> Literal:
+    """Read the value that begins at `start` (blanks allowed before it), tolerating what the module's top lists.
+
+    Raises:
+        LiteralError: nothing readable begins here, or what begins here was cut in the middle of a value.
+    """
+    start = skip_blank(text, start)
+    try:
+        return read_strict(text, start)
+    except LiteralError:
+        return _Reader(text, start).read()
+
+
+def skip_blank(text: str, start: int) -> int:
+    """Return the offset of the first character at or after `start` that is neither blank nor an escaped line break."""
+    match = _BLANK.match(text, start)
+    return match.end() if match else start
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is written twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
+_BLANK = re.compile(r"(?:\s|\\[nrt])*+")  # Hermes extraction rows hold a literal backslash and n around the JSON
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|\'[^\'\\]*+(?:\\.[^\'\\]*+)*+\'', re.DOTALL)
+_NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
+_WORD = re.compile(r"[-+]?[A-Za-z_$][\w$]*+")
+_BARE_KEY = re.compile(r"[A-Za-z_$][\w$-]*+(?=\s*:)")
+_CLOSING_MARK = re.compile(r"</|```|\Z")
+CLOSERS_MISSING = "closing brackets missing"
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+_LOW_SURROGATE = re.compile("[\udc00-\udfff]")
+_SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\n": ""}
+_WORDS: dict[str, Any] = {
+    "true": True, "false": False, "null": None, "True": True, "False": False, "None": None,
+    "NaN": float("nan"), "nan": float("nan"), "Infinity": float("inf"), "inf": float("inf"),
+    "-Infinity": float("-inf"), "-inf": float("-inf"),
+}  # fmt: skip
+_CLOSERS = {"{": "}", "[": "]", "(": ")"}
+
+
+class _Frame:
+    """One open container; `key` is the pending key of an object."""
+
+    __slots__ = ("closer", "key", "value")
+
+    def __init__(self, opener: str) -> None:
+        self.closer = _CLOSERS[opener]
+        self.value: dict[str, Any] | list[Any] = {} if opener == "{" else []
+        self.key: str | None = None
+
+
+class _Reader:
+    """The tolerant reader: one pass, its own stack, a bounded number of tokens."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self.text = text
+        self.at = start
+        self.stack: list[_Frame] = []
+        self.repairs: dict[str, None] = {}
+
+    def read(self) -> Literal:
+        """Read one value and everything inside it."""
+        for _ in range(MAX_TOKENS):
+            self.at = skip_blank(self.text, self.at)
+            done, value = self._open_or_scalar()
+            while done and self.stack:
+                self._store(value)
+                done, value = self._after_value()
+            if done:
+                return Literal(without_lone_surrogates(value), self.at, tuple(self.repairs))
+        raise LiteralError(f"more than {MAX_TOKENS} tokens", self.at)
+
+    def _open_or_scalar(self) -> tuple[bool, Any]:
+        """Begin the next value: (True, value) where it is complete, (False, None) where a container was opened."""
+        char = self.text[self.at : self.at + 1]
+        if self.stack and char == self.stack[-1].closer:
+            return True, self._close_early()
+        if self.stack and isinstance(self.stack[-1].value, dict):
+            self._key(self.stack[-1])
+            char = self.text[self.at : self.at + 1]
+        if char in ("{", "[", "("):
+            if len(self.stack) >= MAX_DEPTH:
+                raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", self.at)
+            if char == "(":
+                self._repair("python literal")
+            self.stack.append(_Frame(char))
+            self.at += 1
+            return False, None
+        return True, self._scalar(char)
+
+    def _close_early(self) -> Any:
+        """Close an empty container, or one that ends in a comma."""
+        frame = self.stack.pop()
+        if frame.value:
+            self._repair("trailing comma")
+        self.at += 1
+        return frame.value
+
+    def _key(self, frame: _Frame) -> None:
+        match = _STRING.match(self.text, self.at)
+        if match:
+            frame.key = self._string(match.group())
+        else:
+            match = _BARE_KEY.match(self.text, self.at)
+            if not match:
+                raise LiteralError("expected a key", self.at)
+            frame.key = match.group()
+            self._repair("bare key")
+        self.at = match.end()
+        self.at = skip_blank(self.text, self.at)
+        if self.text[self.at : self.at + 1] != ":":
+            raise LiteralError("expected ':' after a key", self.at)
+        self.at += 1
+        self.at = skip_blank(self.text, self.at)
+
+    def _scalar(self, char: str) -> Any:
+        if char in ('"', "'"):
+            match = _STRING.match(self.text, self.at)
+            if not match:
+                raise LiteralError("cut in the middle of a string", self.at)
+            self.at = match.end()
+            return self._string(match.group())
+        match = _NUMBER.match(self.text, self.at)
+        if match and (char.isdigit() or match.group()[-1] not in "+-"):
+            return self._number(match)
+        match = _WORD.match(self.text, self.at)
+        if not match or match.group() not in _WORDS:
+            raise LiteralError("expected a value", self.at)
+        self.at = match.end()
+        if match.group() not in ("true", "false", "null"):
+            self._repair("python literal")
+        return _WORDS[match.group()]
+
+    def _number(self, match: re.Match[str]) -> int | float:
+        if match.end() == len(self.text) and self.stack:
+            raise LiteralError("cut in the middle of a number", self.at)
+        self.at = match.end()
+        written = match.group()
+        if written.lstrip("+-").isdigit():
+            if len(written) > 1 and written.lstrip("+-").startswith("0") and written.lstrip("+-") != "0":
+                raise LiteralError("a number begins with 0", match.start())
+            if len(written) > 4_000:  # Python refuses to read integers of more than 4,300 digits
+                raise LiteralError("an integer of more than 4,000 digits", match.start())
+            return int(written)
+        return float(written)
+
+    def _string(self, quoted: str) -> str:
+        body = quoted[1:-1]
+        if quoted[0] == "'":
+            self._repair("python literal")
+        if "\\" not in body:
+            return body
+        return _ESCAPE.sub(_unescape, body)
+
+    def _store(self, value: Any) -> None:
+        frame = self.stack[-1]
+        if isinstance(frame.value, list):
+            frame.value.append(value)
+            return
+        if frame.key in frame.value:
+            self._repair("a key is written twice")
+        frame.value[str(frame.key)] = value
+
+    def _after_value(self) -> tuple[bool, Any]:
+        """Read what follows a value inside a container: (True, container) where that closes it."""
+        self.at = skip_blank(self.text, self.at)
+        frame = self.stack[-1]
+        char = self.text[self.at : self.at + 1]
+        if char == ",":
+            self.at += 1
+            return False, None
+        if char == frame.closer:
+            self.at += 1
+        elif _CLOSING_MARK.match(self.text, self.at):
+            self._repair(CLOSERS_MISSING)
+        else:
+            raise LiteralError("expected ',' or a closing bracket", self.at)
+        self.stack.pop()
+        return True, frame.value
+
+    def _repair(self, what: str) -> None:
+        self.repairs[what] = None
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = match.group(1)
+    if len(code) > 1:
+        number = int(code[1:], 16)
+        return chr(number) if number <= 0x10FFFF else "�"
+    return _SIMPLE_ESCAPES.get(code, code)
+
+
+def _deeper_than_allowed(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _children(outer)]
+        if not level:
+            return False
+    return any(isinstance(inner, dict | list) for inner in level)
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _joined(run: re.Match[str]) -> str:
+    halves = run.group()
+    if not _LOW_SURROGATE.search(halves):
+        return "�" * len(halves)
+    whole = halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return "".join("�" if "\ud800" <= char <= "\udfff" else char for char in whole)
+
+
+def without_lone_surrogates(value: Any) -> Any:
+    """Join surrogate pairs and replace lone halves by U+FFFD: a lone half cannot be written to any file."""
+    if isinstance(value, str):
+        return _SURROGATES.sub(_joined, value)
+    if isinstance(value, list):
+        return [without_lone_surrogates(inner) for inner in value]
+    if isinstance(value, dict):
+        return {without_lone_surrogates(key): without_lone_surrogates(inner) for key, inner in value.items()}
+    return value

@@ -1,0 +1,1 @@
+"""The experiment file, typed, and what running it would take."""

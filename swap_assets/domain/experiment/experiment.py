@@ -1,0 +1,195 @@
+"""The experiment file, typed: who is compared, on which scales, trained how, judged by which gates.
+
+    name: my-agent
+    hosted_model: {key: gpt-4o, provider: azure, model: gpt-4o}
+    models: {phi-4-mini: {hub_id: microsoft/Phi-4-mini-instruct}}
+    scales: {small: {train: 100, validation: 50, test: 50}}
+
+Reading the file from disk lives in `backends.experiment_file`.
+"""
+
+import difflib
+from typing import Any, cast
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from swap_assets.domain.candidates import SEPARATOR
+from swap_assets.domain.experiment.approaches import Approach
+from swap_assets.domain.experiment.entries import BaselineContracts, HostedModel, Prices, SmallModel
+from swap_assets.domain.experiment.sources import Source
+from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.sizes import SplitSizes, TestSplitSizes
+
+APPROACHES = ("fledgling", "paper")
+# `|` parts the dimensions of a partition key, `/` and spaces break file names, SEPARATOR parts a candidate id.
+_FORBIDDEN_IN_KEYS = ("|", "/", " ", ",", SEPARATOR)
+
+
+class ExperimentError(ValueError):
+    """The experiment file cannot be used; the message is one sentence that names the key and what is accepted."""
+
+
+class Scale(SplitSizes):
+    """A dataset scale: sizes in conversations, and the epochs that training takes at it (None: the approach's)."""
+
+    test_splits: TestSplitSizes = TestSplitSizes()
+    epochs: int | None = Field(default=None, ge=1, le=100)
+
+
+class Experiment(Frozen):
+    """The whole experiment file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    storage: str
+    seed: int = 42
+    notice: str = Field(default="", description="a sentence that every report opens with")
+    source: Source
+    hosted_model: HostedModel
+    models: dict[str, SmallModel] = Field(min_length=1)
+    scales: dict[str, Scale] = Field(min_length=1)
+    release_test: int = Field(default=500, ge=0, description="conversations in the sealed release test")
+    approaches: dict[str, Approach]
+    baseline_contracts: BaselineContracts = BaselineContracts()
+    gates: GatePolicy = GatePolicy()
+    prices: Prices = Prices()
+    threads: int = Field(default=0, ge=0, description="CPU threads of one model process; 0 leaves it to the library")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_variants(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("models"), dict):
+            return {**data, "models": resolve_extends(data["models"])}
+        return data
+
+    @field_validator("models", "scales")
+    @classmethod
+    def _keys_fit_partitions(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for key in value:
+            if bad := [sign for sign in _FORBIDDEN_IN_KEYS if sign in key]:
+                raise ValueError(f"the name '{key}' holds '{bad[0]}', which partition keys and file names cannot")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Experiment":
+        if set(self.approaches) != set(APPROACHES):
+            raise ValueError(f"approaches: expected exactly {' and '.join(APPROACHES)}")
+        if self.hosted_model.key in self.models:
+            raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
+        for model in self.models:
+            for approach in APPROACHES:
+                self.approach_for(approach, model=model)
+        return self
+
+    def small_model(self, key: str) -> SmallModel:
+        """Return a small model's entry.
+
+        Raises:
+            ExperimentError: there is no such model; the message names those there are.
+        """
+        return cast(SmallModel, _lookup(self.models, key, what="model"))
+
+    def scale(self, key: str) -> Scale:
+        """Return a scale's entry.
+
+        Raises:
+            ExperimentError: there is no such scale; the message names those there are.
+        """
+        return cast(Scale, _lookup(self.scales, key, what="scale"))
+
+    def next_scale(self, key: str) -> str | None:
+        """Return the scale after `key` in the file's order, None after the last."""
+        keys = list(self.scales)
+        following = keys.index(key) + 1
+        return keys[following] if following < len(keys) else None
+
+    def approach_for(self, approach: str, *, model: str, scale: str | None = None) -> Approach:
+        """Return an approach's settings with the model's own settings and the scale's epochs applied.
+
+        Raises:
+            ExperimentError: the model's entry overrides something that does not exist or with a bad value.
+        """
+        overrides = self.small_model(model).approaches
+        if unknown := set(overrides) - set(APPROACHES):
+            raise ExperimentError(
+                f"models.{model}.approaches.{min(unknown)} is not an approach: expected {' or '.join(APPROACHES)}"
+            )
+        data = self.approaches[approach].model_dump()
+        for part, settings in overrides.get(approach, {}).items():
+            data[part] = {**data.get(part, {}), **settings}
+        epochs = self.scale(scale).epochs if scale else None
+        if epochs and "epochs" not in overrides.get(approach, {}).get("training", {}):
+            data["training"] = {**data["training"], "epochs": epochs}
+        try:
+            return Approach.model_validate(data)
+        except ValidationError as error:
+            raise ExperimentError(f"models.{model}.approaches.{approach}: {first_problem(error)}") from None
+
+
+def parse_experiment(data: Any) -> Experiment:
+    """Build the experiment from the file's plain data.
+
+    Raises:
+        ExperimentError: one sentence that names the key, what stands there and what is accepted.
+    """
+    if not isinstance(data, dict):
+        raise ExperimentError("the experiment file must be a mapping of keys such as name, source, models and scales")
+    try:
+        return Experiment.model_validate(data)
+    except ValidationError as error:
+        raise ExperimentError(first_problem(error)) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say the first problem of a validation error in one sentence, with the number of further ones."""
+    problems = error.errors()
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where} is not a known key; remove it or correct its spelling{more}"
+    if first["type"] == "missing":
+        return f"{where} is missing; add it{more}"
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    shown = repr(first.get("input"))
+    value = f", found {shown}" if len(shown) <= 60 else ""
+    return f"{where}: {message[:1].lower()}{message[1:]}{value}{more}"
+
+
+def resolve_extends(models: dict[str, Any]) -> dict[str, Any]:
+    """Replace every `extends: OTHER` by the other entry with this one's keys laid over it, level by level.
+
+    Raises:
+        ExperimentError: it extends a model that is not there, or itself through others.
+    """
+    return {key: _resolved(key, models, seen=()) for key in models}
+
+
+def _resolved(key: str, models: dict[str, Any], *, seen: tuple[str, ...]) -> Any:
+    entry = models[key]
+    if not isinstance(entry, dict) or "extends" not in entry:
+        return entry
+    parent = entry["extends"]
+    if parent in (*seen, key):
+        raise ExperimentError(f"models.{key}.extends goes round in a circle through '{parent}'")
+    if parent not in models:
+        raise ExperimentError(f"models.{key}.extends: there is no model '{parent}'; {_accepted(models, parent)}")
+    own = {name: value for name, value in entry.items() if name != "extends"}
+    return _laid_over(_resolved(parent, models, seen=(*seen, key)), own)
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+
+
+def _lookup(entries: dict[str, Any], key: str, *, what: str) -> Any:
+    if key not in entries:
+        raise ExperimentError(f"there is no {what} '{key}' in the experiment file; {_accepted(entries, key)}")
+    return entries[key]
+
+
+def _accepted(entries: dict[str, Any], wanted: str) -> str:
+    close = difflib.get_close_matches(str(wanted), entries, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"accepted: {', '.join(entries)}"

@@ -1,0 +1,92 @@
+"""Where conversations come from, as the experiment file says it: the hub, local files, or the generator.
+
+    source: {kind: local, path: logs/*.jsonl}
+
+Fetching and reading live in `backends.datasets`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from swap_assets.domain.conversations import Conversation, Origin, Quarantined
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.synthetic.generator import GeneratorSettings
+
+HERMES_DATASET = "NousResearch/hermes-function-calling-v1"
+HERMES_REVISION = "dae3e1d28cfbcf4b915c04ea1e072030529b4bda"
+HERMES_FILES = {
+    "func_calling_singleturn": "func-calling-singleturn.json",
+    "func_calling": "func-calling.json",
+    "glaive_func_calling": "glaive-function-calling-5k.json",
+    "json_mode_agentic": "json-mode-agentic.json",
+    "json_mode_singleturn": "json-mode-singleturn.json",
+}
+# SHA-256 of the files at that commit, as public code that pins the same commit states them.
+HERMES_SHA256 = {
+    "func-calling-singleturn.json": "fb2df9fe3f295dfd65b223c2dbf04d6b90006357d737f8f8927749f0bea09527",
+    "func-calling.json": "769478035a886678d525d057ea66e3fd1e247f43e35c8d6d7cc866e080b6742b",
+    "glaive-function-calling-5k.json": "b98eb3f160359f27ad15018e974ce6db444f566eb5be4aa9e4aa690b34d50832",
+}
+
+
+class HubSource(Frozen):
+    """A dataset on the Hugging Face hub; each config is read from its own file, since their columns differ."""
+
+    kind: Literal["hub"] = "hub"
+    dataset: str = HERMES_DATASET
+    revision: str = Field(default=HERMES_REVISION, description="a commit, so that the rows can't change under you")
+    files: dict[str, str] = Field(
+        default_factory=lambda: {name: HERMES_FILES[name] for name in ("func_calling_singleturn", "func_calling")},
+        min_length=1,
+        description="config name -> its data file in the dataset's repository",
+    )
+    sha256: dict[str, str] = Field(
+        default_factory=dict, description="config name -> expected SHA-256 of its file; known for the pinned commit"
+    )
+    max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each config")
+    fallback: Literal["none", "synthetic"] = Field(
+        default="none", description="what to do when the hub can't be reached: stop, or use the generator and say so"
+    )
+    generator: GeneratorSettings = GeneratorSettings()
+
+    def expected_sha256(self, config: str) -> str:
+        """Return the hash that a config's file must have, "" where none is known."""
+        if config in self.sha256:
+            return self.sha256[config].lower()
+        pinned = self.dataset == HERMES_DATASET and self.revision == HERMES_REVISION
+        return HERMES_SHA256.get(self.files[config], "") if pinned else ""
+
+
+class LocalSource(Frozen):
+    """JSON, JSON Lines or Parquet files, gzipped or not, in any of the shapes that `reading.parsing` knows."""
+
+    kind: Literal["local"] = "local"
+    path: str | tuple[str, ...] = Field(description="a file, a glob, or a list of them")
+    origin: Origin = "real"
+    max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each file")
+
+
+class SyntheticSource(Frozen):
+    """The built-in generator."""
+
+    kind: Literal["synthetic"] = "synthetic"
+    generator: GeneratorSettings = GeneratorSettings()
+
+
+Source = Annotated[HubSource | LocalSource | SyntheticSource, Field(discriminator="kind")]
+
+
+class LoadedSource(Frozen):
+    """What a source gave: `rows_in` equals the conversations kept plus the rows quarantined, always."""
+
+    conversations: tuple[Conversation, ...]
+    quarantined: tuple[Quarantined, ...]
+    rows_in: int
+    notes: tuple[str, ...] = ()
+    first_line_warning: str = ""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether no row was lost without a reason."""
+        return self.rows_in == len(self.conversations) + len(self.quarantined)

@@ -1,0 +1,1 @@
+"""From summaries to verdicts: statistics, success criteria, the gates and their policy, decisions."""

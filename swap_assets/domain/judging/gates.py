@@ -1,0 +1,268 @@
+"""The decision gates: evaluations and a policy in, one recorded decision out. Pure functions; nothing acts in here.
+
+A threshold on LLM - SLM (in points) is passed for sure when the whole 95 % interval lies on its good side, failed for
+sure when it lies on the bad side, and inconclusive between. What an inconclusive verdict does is policy: it trains
+and scales up, because the next measurement is cheap beside a wrong stop; it never releases.
+"""
+
+from collections.abc import Sequence
+
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Override, Verdict
+from swap_assets.domain.judging.policy import GatePolicy, MetricName
+from swap_assets.domain.judging.statistics import paired_difference
+from swap_assets.domain.scoring.evaluation import Evaluation
+
+# Decisions compare function calling; the structured track is reported beside it.
+DECIDING_TRACK = Track.TOOLCALL
+_STRICT_VARIANTS = ("field_f1", "exact_match", "name_match", "arguments_exact", "field_precision", "field_recall")
+
+
+def metric_read(metric: MetricName, policy: GatePolicy) -> str:
+    """Return the metric's name in a summary under the policy's reading, lenient or strict."""
+    return f"{metric}_strict" if policy.reads == "strict" and metric in _STRICT_VARIANTS else metric
+
+
+def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK) -> Contrast | None:
+    """Compare a candidate with the LLM on the rows that both have a value for.
+
+    None where they were asked different rows or share none: such a comparison would say nothing.
+    """
+    ours, theirs = slm.track(track), llm.track(track)
+    if ours is None or theirs is None:
+        return None
+    try:
+        paired = paired_difference(ours.rows, theirs.rows, metric)
+    except ValueError:
+        return None
+    if paired is None:
+        return None
+    return Contrast(
+        candidate_id=slm.candidate.id,
+        reference_id=llm.candidate.id,
+        track=track,
+        metric=metric,
+        slm=paired.mean_a,
+        llm=paired.mean_b,
+        delta_points=-100 * paired.difference,
+        low_points=-100 * paired.high,
+        high_points=-100 * paired.low,
+        rows=paired.rows,
+    )
+
+
+def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
+    """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
+    limit = policy.fine_tune.trails_by_points
+    found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
+    verdicts: list[Verdict] = [_side(item, limit) for item in found]
+    verdict: Verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
+    action: Action = "skip" if verdict == "pass" else "train"
+    return Decision(
+        name="fine_tune_decision",
+        model=slm.candidate.model,
+        scale=slm.candidate.scale,
+        rule=f"fine-tune when the SLM trails the LLM by more than {limit:g} points on any core metric",
+        thresholds={"trails_by_points": limit},
+        verdict=verdict,
+        action=action,
+        reason=_fine_tune_reason(found, missing, limit, verdict),
+        candidates=(slm.candidate.id,),
+        contrasts=tuple(found),
+        missing=tuple(missing),
+        hashes=_hashes([slm], llm),
+    )
+
+
+def scale_up(
+    candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, scale: str, next_scale: str | None
+) -> Decision:
+    """Decide whether to go on to the next scale: yes where a candidate reaches its share of the LLM."""
+    share = policy.scale_up.reaches_percent
+    evaluated = [item for item in candidates if item.status == "evaluated"]
+    found, missing = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in evaluated]
+    sides: dict[str, Verdict] = {item.candidate_id: _side(item, (100 - share) * item.llm) for item in found}
+    verdict: Verdict = "pass" if "pass" in sides.values() else _worst(list(sides.values()))
+    admitted = tuple(sorted(name for name, side in sides.items() if side != "fail"))
+    action: Action = "iterate" if not admitted else ("scale_up" if next_scale else "wait")
+    return Decision(
+        name="scale_up_decision",
+        scale=scale,
+        rule=f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}",
+        thresholds={"reaches_percent": share},
+        verdict=verdict,
+        action=action,
+        reason=_scale_up_reason(found, admitted, share, next_scale),
+        candidates=admitted,
+        contrasts=tuple(found),
+        missing=tuple(missing),
+        hashes=_hashes(evaluated, llm),
+    )
+
+
+def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
+    """Return the contrast of the candidate that is nearest to the LLM or furthest ahead on the test rows."""
+    evaluated = [item for item in candidates if item.status == "evaluated"]
+    found, _ = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
+
+
+def may_open_sealed(best: Contrast | None, policy: GatePolicy) -> bool:
+    """Whether the sealed rows are worth asking: not for a candidate that the test rows show to be worse for sure."""
+    return best is not None and _release_verdict(best, policy) != "fail"
+
+
+def release(
+    candidates: Sequence[Evaluation],
+    llm: Evaluation,
+    policy: GatePolicy,
+    *,
+    model: str,
+    scale: str,
+    sealed: tuple[Evaluation, Evaluation] | None = None,
+) -> Decision:
+    """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse.
+
+    The best of several candidates on the test rows is partly the luckiest one (the winner's curse), so what counts is
+    `sealed`: the nominated candidate's and the LLM's evaluation on rows that nothing else has read. Without them
+    nothing is released.
+    """
+    rule = policy.release
+    evaluated = [item for item in candidates if item.status == "evaluated"]
+    metric = metric_read(policy.primary_metric, policy)
+    found, missing = _contrasts(evaluated, llm, [metric])
+    best = nominate(candidates, llm, policy)
+    judged = contrast(*sealed, metric) if sealed else None
+    if judged:
+        judged = judged.model_copy(update={"on": "release_test"})
+        found.append(judged)
+    incomplete = [text for item in (*evaluated, llm, *(sealed or ())) if (text := _incomplete(item))]
+    verdict = _final_verdict(best, judged, policy) if not incomplete else "inconclusive"
+    return Decision(
+        name="release_decision",
+        model=model,
+        scale=scale,
+        rule=(
+            f"release when, on sealed rows, LLM - SLM is at most {rule.max_delta_points:g} points and SLM - LLM is "
+            f"above -{rule.margin_points:g} points with 95 % confidence, on {policy.primary_metric}"
+        ),
+        thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
+        verdict=verdict,
+        action="release" if verdict == "pass" else "wait",
+        reason=_release_reason(judged or best, judged is not None, verdict, policy, incomplete),
+        candidates=(best.candidate_id,) if best else (),
+        contrasts=tuple(found),
+        missing=(*missing, *incomplete),
+        hashes=_hashes(evaluated, llm),
+    )
+
+
+def _contrasts(
+    candidates: Sequence[Evaluation], llm: Evaluation, metrics: Sequence[str]
+) -> tuple[list[Contrast], list[str]]:
+    found: list[Contrast] = []
+    missing: list[str] = []
+    for candidate in candidates:
+        for metric in metrics:
+            item = contrast(candidate, llm, metric)
+            if item is None:
+                missing.append(f"{candidate.candidate.id}: no row has {metric} for it and for the LLM")
+            else:
+                found.append(item)
+    return found, missing
+
+
+def _side(item: Contrast, limit_points: float) -> Verdict:
+    if item.high_points <= limit_points:
+        return "pass"
+    return "fail" if item.low_points > limit_points else "inconclusive"
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    if not verdicts or "fail" in verdicts:
+        return "fail"
+    return "inconclusive" if "inconclusive" in verdicts else "pass"
+
+
+def _final_verdict(best: Contrast | None, judged: Contrast | None, policy: GatePolicy) -> Verdict:
+    if judged:
+        return _release_verdict(judged, policy)
+    return "fail" if best and _release_verdict(best, policy) == "fail" else "inconclusive"
+
+
+def _release_verdict(item: Contrast, policy: GatePolicy) -> Verdict:
+    if item.delta_points <= policy.release.max_delta_points and item.high_points < policy.release.margin_points:
+        return "pass"
+    return "fail" if item.low_points > policy.release.max_delta_points else "inconclusive"
+
+
+def _incomplete(item: Evaluation) -> str:
+    result = item.track(DECIDING_TRACK)
+    if result is None or result.summary.complete:
+        return ""
+    return f"{item.candidate.id}: {result.summary.unscored} of {result.summary.cases} answers could not be obtained"
+
+
+def _hashes(candidates: Sequence[Evaluation], llm: Evaluation) -> dict[str, str]:
+    return {item.candidate.id: item.evidence_hash() for item in [*candidates, llm]}
+
+
+def _fine_tune_reason(found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict) -> str:
+    if not found:
+        return f"Nothing could be compared ({missing[0]}), so the policy trains."
+    worst = max(found, key=lambda item: item.delta_points)
+    ending = {
+        "fail": f"more than the {limit:g} points allowed: train",
+        "pass": f"within the {limit:g} points allowed on every core metric: no training needed",
+        "inconclusive": f"too few rows to tell whether that is within {limit:g} points: the policy trains",
+    }[verdict]
+    return f"{worst.sentence()}; {ending}."
+
+
+def _scale_up_reason(found: Sequence[Contrast], admitted: Sequence[str], share: float, next_scale: str | None) -> str:
+    if not found:
+        return "No candidate has been evaluated beside the LLM, so there is nothing to scale up."
+    best = min(found, key=lambda item: item.delta_points)
+    percent = best.percent_of_llm
+    reached = f"{percent:.0f} % of the LLM" if percent is not None else "an LLM that scores 0"
+    opening = f"{best.sentence()}: {reached}"
+    if not admitted:
+        return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
+    names = " and ".join(admitted)
+    if next_scale is None:
+        return f"{opening}; {names} may go on, but there is no larger scale: release_decision is next."
+    return f"{opening}; {names} may be at the {share:g} % asked for or above: go on to scale '{next_scale}'."
+
+
+def _release_reason(
+    item: Contrast | None, on_sealed_rows: bool, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
+) -> str:
+    if item is None:
+        return "No candidate of this model has been evaluated beside the LLM: wait."
+    if incomplete:
+        return f"{item.sentence()}; but {incomplete[0]}: wait."
+    margin = f"{policy.release.margin_points:g} points"
+    ending = {
+        "pass": f"no worse than the LLM within the margin of {margin}: release",
+        "fail": "worse than the LLM for sure: wait",
+        "inconclusive": f"not shown to be no worse within {margin}: wait",
+    }[verdict]
+    if verdict == "inconclusive" and not on_sealed_rows:
+        ending = "the sealed release rows have not been asked: wait"
+    return f"{item.sentence()}; {ending}."
+
+
+def release_refusal(decision: Decision, override: Override | None) -> str:
+    """Say why a model may not be merged under a decision; an empty text where it may.
+
+    Without a candidate there is nothing to merge, override or not.
+    """
+    if not decision.candidates:
+        return f"release_decision for {decision.model} at {decision.scale} names no candidate: {decision.reason}"
+    if decision.action == "release" or override:
+        return ""
+    return (
+        f"release_decision for {decision.model} at {decision.scale} says {decision.action}, so nothing is merged: "
+        f"{decision.reason} To go against it give override_reason and override_by; both are recorded."
+    )

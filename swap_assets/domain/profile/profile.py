@@ -1,0 +1,183 @@
+"""What a data set is like, in numbers that a person decides by: labels, repairs, duplicates, lengths.
+
+    127 of 130 rows kept (3 exact_duplicate); 35 have repaired answers, which are trained on and never tested on
+
+Token lengths need a tokenizer and are counted by whoever has one; `length_profile` turns any list of lengths into a
+histogram and says how many rows a maximum length would cut. Writing it down lives in `markdown`.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import Field
+
+from swap_assets.domain.conversations import Conversation
+from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.model import Frozen, canonical_json
+from swap_assets.domain.scoring.schema import calls_fit_schemas
+from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
+from swap_assets.domain.splits.leakage import near_duplicates, request_key
+
+_BINS = 24  # bars of a histogram
+
+
+class LengthProfile(Frozen):
+    """How long rows are, and how many of them a maximum length would cut."""
+
+    name: str = Field(description="what was measured, by whose tokenizer")
+    unit: str = Field(description="characters or tokens")
+    count: int
+    p50: int
+    p95: int
+    longest: int
+    edges: tuple[int, ...] = Field(description="lower edges of the histogram's bars, ascending, in `unit`")
+    counts: tuple[int, ...] = Field(description="rows by bar")
+    limit: int | None = Field(default=None, description="maximum length in `unit`")
+    over_limit: int = Field(default=0, description="rows that are longer than `limit`, so would be cut")
+
+
+class DatasetProfile(Frozen):
+    """The numbers of one loaded source; counts by name are ordered by count."""
+
+    rows_in: int
+    kept: int
+    quarantined: dict[str, int] = Field(description="rows set aside, by reason")
+    origins: dict[str, int]
+    configs: dict[str, int] = Field(description="conversations by source and config")
+    repairs: dict[str, int] = Field(description="conversations by what had to be repaired")
+    repaired_gold: int = Field(description="conversations whose answer was repaired; never tested on")
+    same_request: int = Field(description="conversations that share their passage or first request with another one")
+    near_duplicates: int | None = Field(
+        default=None, description="pairs of similar requests; None where not looked for"
+    )
+    without_tools: int
+    distractors: int = Field(description="conversations that are offered more tools than they call")
+    turns: dict[str, int] = Field(description="conversations by their roles in order")
+    calls_per_answer: dict[int, int] = Field(description="assistant turns by their number of calls")
+    tools_offered: dict[int, int] = Field(description="conversations by the number of tools on offer")
+    unfit_calls: int = Field(description="assistant turns with a call that does not fit its own schema")
+    labels: dict[str, dict[str, int]] = Field(description="cases by label and value; one case for each assistant turn")
+    lengths: tuple[LengthProfile, ...]
+    warning: str = ""
+
+
+def profile_source(
+    loaded: LoadedSource, *, lengths: Sequence[LengthProfile] = (), look_for_near_duplicates: bool = True
+) -> DatasetProfile:
+    """Measure a loaded source.
+
+    Args:
+        loaded: what loading gave.
+        lengths: lengths in tokens, to be shown beside those in characters.
+        look_for_near_duplicates: compare all requests by MinHash, about half a second for a thousand.
+    """
+    rows = loaded.conversations
+    keys = Counter(request_key(row) for row in rows)
+    return DatasetProfile(
+        rows_in=loaded.rows_in,
+        kept=len(rows),
+        quarantined=_counted(row.reason for row in loaded.quarantined),
+        origins=_counted(row.provenance.origin for row in rows),
+        configs=_counted(f"{row.provenance.source} {row.provenance.config}".strip() for row in rows),
+        repairs=_counted(repair for row in rows for repair in row.repairs),
+        repaired_gold=sum(has_repaired_gold(row) for row in rows),
+        same_request=sum(count for count in keys.values() if count > 1),
+        near_duplicates=len(near_duplicates(rows)) if look_for_near_duplicates else None,
+        without_tools=sum(not row.tools for row in rows),
+        distractors=sum(_has_distractors(row) for row in rows),
+        turns=_counted(" ".join(turn.role for turn in row.turns) for row in rows),
+        calls_per_answer=_by_number(len(turn.calls) for row in rows for turn in row.turns if turn.role == "assistant"),
+        tools_offered=_by_number(len(row.tools) for row in rows),
+        unfit_calls=sum(_unfit_calls(row) for row in rows),
+        labels=_labels(rows),
+        lengths=(*_character_lengths(rows), *lengths),
+        warning=loaded.first_line_warning,
+    )
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _by_number(numbers: Iterable[int]) -> dict[int, int]:
+    return dict(sorted(Counter(numbers).items()))
+
+
+def _has_distractors(row: Conversation) -> bool:
+    called = {call.name for turn in row.turns for call in turn.calls}
+    return any(tool.name not in called for tool in row.tools)
+
+
+def _unfit_calls(row: Conversation) -> int:
+    return sum(calls_fit_schemas(turn.calls, row.tools) is False for turn in row.turns if turn.calls)
+
+
+def _labels(rows: Iterable[Conversation]) -> dict[str, dict[str, int]]:
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        for case in eval_cases(row):
+            for label, value in case.labels.items():
+                found.setdefault(label, Counter())[value] += 1
+    return {label: _counted(counts.elements()) for label, counts in sorted(found.items())}
+
+
+def _character_lengths(rows: Sequence[Conversation]) -> list[LengthProfile]:
+    answers = [
+        len(turn.text) + sum(len(canonical_json(call.arguments)) + len(call.name) for call in turn.calls)
+        for row in rows
+        for turn in row.turns
+        if turn.role == "assistant"
+    ]
+    whole = [_characters(row) for row in rows]
+    return [
+        length_profile("conversation", whole, unit="characters"),
+        length_profile("answer", answers, unit="characters"),
+    ]
+
+
+def _characters(row: Conversation) -> int:
+    tools = sum(len(tool.name) + len(tool.description) + len(canonical_json(tool.parameters)) for tool in row.tools)
+    said = sum(len(turn.text) for turn in row.turns)
+    passed = sum(len(canonical_json(item)) for turn in row.turns for item in (*turn.calls, *turn.responses))
+    return len(row.system) + tools + said + passed
+
+
+def length_profile(name: str, lengths: Sequence[int], *, unit: str, limit: int | None = None) -> LengthProfile:
+    """Summarise lengths: nearest-rank percentiles, and a histogram of equal bars from 0 to the longest.
+
+    Args:
+        name: what was measured.
+        lengths: one length a row; none at all gives zeros.
+        unit: characters or tokens.
+        limit: a maximum length, in `unit`.
+    """
+    ordered = sorted(lengths)
+    longest = ordered[-1] if ordered else 0
+    step = max(1, -(-(longest + 1) // _BINS))
+    edges = tuple(range(0, longest + 1, step))
+    counts = [0] * len(edges)
+    for length in ordered:
+        counts[bisect_right(edges, length) - 1] += 1
+    return LengthProfile(
+        name=name,
+        unit=unit,
+        count=len(ordered),
+        p50=_percentile(ordered, 50),
+        p95=_percentile(ordered, 95),
+        longest=longest,
+        edges=edges,
+        counts=tuple(counts),
+        limit=limit,
+        over_limit=sum(length > limit for length in ordered) if limit is not None else 0,
+    )
+
+
+def _percentile(ordered: Sequence[int], percent: int) -> int:
+    """Return the nearest-rank percentile: the smallest value with at least `percent` % of the values at or below it."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0
+
+
+def label_counts(profile: DatasetProfile, label: str) -> Mapping[str, int]:
+    """Return the counts of a label's values, none where no case has it."""
+    return profile.labels.get(label, {})

@@ -1,0 +1,115 @@
+"""Berkeley Function Calling Leaderboard rows, joined with their accepted answers.
+
+    {"id": "simple_python_0", "question": [[{"role": "user", "content": "..."}]],
+     "function": [{"name": "f", "parameters": {"type": "dict", ...}}],
+     "ground_truth": [{"f": {"base": [10], "unit": ["units", ""]}}]}
+
+The types are not JSON Schema's and are mapped. The gold call takes the first accepted value of each parameter and
+leaves out a parameter for which "" (may be left out) comes first. No call is right in the irrelevance category, whose
+rows have no `ground_truth`; any other row without one has no answer to score against.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swap_assets.domain.calls import read_tools
+from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
+from swap_assets.domain.reading.markup import UnreadableError
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
+
+_TYPES = {
+    "dict": "object",
+    "HashMap": "object",
+    "float": "number",
+    "double": "number",
+    "long": "integer",
+    "tuple": "array",
+    "ArrayList": "array",
+    "Array": "array",
+    "String": "string",
+    "char": "string",
+    "Boolean": "boolean",
+}
+NO_CALL_TEXT = "None of the functions fits this request."
+_OMITTED = ""
+
+
+def recognises(row: Mapping[str, Any]) -> bool:
+    """Whether the row has a `question` and a `function` column."""
+    return "question" in row and "function" in row
+
+
+def read(row: Mapping[str, Any]) -> Reading:
+    """Read a BFCL row of one question.
+
+    Raises:
+        RowError: with the reason why the row can't be read.
+    """
+    try:
+        tools = tuple(_with_json_schema(tool) for tool in read_tools(row["function"]))
+    except UnreadableError as error:
+        raise RowError(QuarantineReason.TOOLS_UNREADABLE, str(error)) from None
+    system, turns = [], []
+    for message in _messages(row["question"]):
+        if message["role"] == "system":
+            system.append(message["content"])
+        elif message["role"] == "user":
+            turns.append(Turn(role="user", text=message["content"]))
+        else:
+            raise RowError(QuarantineReason.UNKNOWN_ROLE, f"role {message['role']!r}")
+    if "ground_truth" not in row and "irrelevance" not in str(row.get("id")):
+        raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "a BFCL row without its accepted answers (ground_truth)")
+    calls = _gold(row.get("ground_truth") or [])
+    answer = Turn(role="assistant", calls=calls, text="" if calls else NO_CALL_TEXT)
+    return Reading("\n".join(system), tools, (*turns, answer), ())
+
+
+def _messages(question: Any) -> list[dict[str, str]]:
+    if not isinstance(question, list) or len(question) != 1 or not isinstance(question[0], list):
+        raise RowError(QuarantineReason.TURN_UNREADABLE, "question is not a list with one list of messages")
+    for message in question[0]:
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str) or "role" not in message:
+            raise RowError(QuarantineReason.TURN_UNREADABLE, "a message without role and text")
+    return question[0]
+
+
+def _gold(truth: Any) -> tuple[ToolCall, ...]:
+    calls = []
+    for entry in truth if isinstance(truth, list) else [truth]:
+        if not isinstance(entry, dict) or len(entry) != 1:
+            raise RowError(QuarantineReason.CALL_UNREADABLE, "a ground truth is not {name: {parameter: [values]}}")
+        name, accepted = next(iter(entry.items()))
+        calls.append(ToolCall(name=name, arguments=_first_values(accepted)))
+    return tuple(calls)
+
+
+def _first_values(accepted: dict[str, Any]) -> dict[str, Any]:
+    chosen = {}
+    for name, values in accepted.items():
+        first = values[0] if isinstance(values, list) and values else _OMITTED
+        if first != _OMITTED:
+            chosen[name] = _first_values(first) if _is_nested(first) else first
+    return chosen
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(inner, list) for inner in value.values())
+
+
+def _with_json_schema(tool: ToolSpec) -> ToolSpec:
+    return ToolSpec(name=tool.name, description=tool.description, parameters=json_schema(tool.parameters))
+
+
+def json_schema(schema: Any) -> Any:
+    """Return a schema with BFCL's type names mapped to JSON Schema's; `any` becomes no constraint at all."""
+    if isinstance(schema, list):
+        return [json_schema(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    mapped = {key: json_schema(value) for key, value in schema.items()}
+    kind = schema.get("type")
+    if kind == "any":
+        mapped.pop("type")
+    elif isinstance(kind, str):
+        mapped["type"] = _TYPES.get(kind, kind)
+    return mapped

@@ -1,0 +1,194 @@
+"""Hermes function-calling rows (both revisions, five configs) and glaive's `function_call`/`observation` rows.
+
+    {"conversations": [{"from": "system", "value": "... <tools>\\n[...]\\n</tools> ..."},
+                       {"from": "human", "value": "..."},
+                       {"from": "gpt", "value": "<tool_call>\\n{...}\\n</tool_call>"}], "tools": "[...]"}
+
+The older revision has no `tools` column and writes Python literals. The two json_mode configs have a `schema` and
+answer with an object: read as one call of a function named after the schema, so that they are scored like the others.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from swap_assets.domain.calls import read_call, read_response, read_tools
+from swap_assets.domain.conversations import Conversation, ToolCall, ToolSpec, Turn
+from swap_assets.domain.prompts import render_messages, tool_schema
+from swap_assets.domain.reading.markup import (
+    Repair,
+    UnreadableError,
+    read_tool_block,
+    read_value,
+    tagged_bodies,
+    tool_block,
+)
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined
+
+_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
+_TOOL_ROLES = {"tool", "observation", "function_response"}
+_NO_TOOLS = ("", "[]", "null", "None")
+_SCHEMA_FUNCTION = "answer"  # json_mode schemas without a title
+
+
+def recognises(row: Mapping[str, Any]) -> bool:
+    """Whether the row has Hermes' `conversations` column."""
+    return "conversations" in row
+
+
+def read(row: Mapping[str, Any]) -> Reading:
+    """Read a Hermes or glaive row.
+
+    Raises:
+        RowError: with the reason why the row can't be read.
+    """
+    messages = _messages(row.get("conversations"))
+    system = "\n".join(text for role, text in messages if role == "system")
+    schema = _schema_tool(row, system)
+    if schema is not None:
+        turns, repairs = _schema_turns(messages, schema), ()
+        return Reading("", (schema,), turns, repairs)
+    tools, tool_repairs = _tools(row, system)
+    turns, turn_repairs = _turns(messages, tools)
+    kept_system = "" if tool_block(system) else system
+    return Reading(kept_system, tools, turns, (*tool_repairs, *turn_repairs))
+
+
+def _messages(value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, str):
+        value = _guard(QuarantineReason.TURN_UNREADABLE, read_value, value)[0]
+    if not isinstance(value, list | tuple):
+        raise RowError(QuarantineReason.TURN_UNREADABLE, f"conversations is a {type(value).__name__}, not a list")
+    return [_message(entry) for entry in value]
+
+
+def _message(entry: Any) -> tuple[str, str]:
+    role, text = (entry.get("from"), entry.get("value")) if isinstance(entry, Mapping) else (None, None)
+    if not isinstance(text, str):
+        raise RowError(QuarantineReason.TURN_UNREADABLE, "a turn is not {from, value} with a text")
+    if role != "system" and role not in _ROLES and role not in _TOOL_ROLES:
+        raise RowError(QuarantineReason.UNKNOWN_ROLE, f"role {role!r}")
+    return str(role), text
+
+
+def _guard(reason: QuarantineReason, reader: Any, *arguments: Any) -> Any:
+    try:
+        return reader(*arguments)
+    except UnreadableError as error:
+        raise RowError(reason, str(error)) from None
+
+
+def _tools(row: Mapping[str, Any], system: str) -> tuple[tuple[ToolSpec, ...], tuple[Repair, ...]]:
+    """Read the tools from their column or, where it is missing or empty, from the system text."""
+    column = row.get("tools")
+    if isinstance(column, str) and column.strip() not in _NO_TOOLS:
+        column = _guard(QuarantineReason.TOOLS_UNREADABLE, read_value, column)[0]
+    if column and not isinstance(column, str):
+        return _guard(QuarantineReason.TOOLS_UNREADABLE, read_tools, column), ()
+    block = tool_block(system)
+    if block is None:
+        return (), ()
+    value, repairs = _guard(QuarantineReason.TOOLS_UNREADABLE, read_tool_block, *block)
+    return _guard(QuarantineReason.TOOLS_UNREADABLE, read_tools, value), repairs
+
+
+def _turns(messages: list[tuple[str, str]], tools: tuple[ToolSpec, ...]) -> tuple[tuple[Turn, ...], tuple[Repair, ...]]:
+    turns: list[Turn] = []
+    repairs: list[Repair] = []
+    for role, text in messages:
+        if role == "system":
+            continue
+        if role == "function_call":
+            turn, found = _bare_calls(text, tools)
+        elif role in _TOOL_ROLES:
+            turn, found = _responses(role, text)
+        elif _ROLES[role] == "assistant":
+            turn, found = _answer(text, tools)
+        else:
+            turn, found = Turn(role="user", text=text), ()
+        turns.append(turn)
+        repairs.extend(found)
+    return joined(turns), tuple(repairs)
+
+
+def _answer(text: str, tools: tuple[ToolSpec, ...]) -> tuple[Turn, tuple[Repair, ...]]:
+    """Read an assistant turn; only here are `<tool_call>` tags calls, the system text holds them as an example."""
+    bodies, prose = _guard(QuarantineReason.CALL_UNREADABLE, tagged_bodies, text, "tool_call")
+    calls, repairs = [], []
+    for body in bodies:
+        value, read_repairs = _guard(QuarantineReason.CALL_UNREADABLE, read_value, body)
+        call, call_repairs = _guard(QuarantineReason.CALL_UNREADABLE, read_call, value, tools)
+        calls.append(call)
+        repairs += [*read_repairs, *call_repairs]
+    return Turn(role="assistant", text=prose, calls=tuple(calls)), tuple(repairs)
+
+
+def _bare_calls(text: str, tools: tuple[ToolSpec, ...]) -> tuple[Turn, tuple[Repair, ...]]:
+    value, repairs = _guard(QuarantineReason.CALL_UNREADABLE, read_value, text)
+    read = [
+        _guard(QuarantineReason.CALL_UNREADABLE, read_call, entry, tools)
+        for entry in (value if isinstance(value, list) else [value])
+    ]
+    found = (*repairs, *(repair for _, call_repairs in read for repair in call_repairs))
+    return Turn(role="assistant", calls=tuple(call for call, _ in read)), found
+
+
+def _responses(role: str, text: str) -> tuple[Turn, tuple[Repair, ...]]:
+    try:
+        bodies, _ = tagged_bodies(text, "tool_response")
+    except UnreadableError:
+        bodies = []
+    read = [read_response(body) for body in bodies or [text]]
+    found = tuple(repair for _, response_repairs in read for repair in response_repairs)
+    return Turn(role="tool", responses=tuple(response for response, _ in read)), found
+
+
+def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
+    """Return the schema of a json_mode row as a tool; None for every other row."""
+    schema, block = row.get("schema"), tool_block(system, "schema")
+    if not schema and block is None:
+        return None
+    if schema is None or isinstance(schema, str):
+        text = schema or (block[1] if block else "")
+        schema = _guard(QuarantineReason.TOOLS_UNREADABLE, read_value, text)[0]
+    if not isinstance(schema, dict):
+        raise RowError(QuarantineReason.TOOLS_UNREADABLE, f"the schema is a {type(schema).__name__}, not an object")
+    title = schema.get("title")
+    return ToolSpec(name=title if isinstance(title, str) and title else _SCHEMA_FUNCTION, parameters=schema)
+
+
+def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Turn, ...]:
+    turns = []
+    for role, text in messages:
+        if role == "system":
+            continue
+        if _ROLES.get(role) != "assistant":
+            turns.append(Turn(role="user", text=text))
+            continue
+        answer = _guard(QuarantineReason.ANSWER_NOT_AN_OBJECT, read_value, text)[0]
+        if not isinstance(answer, dict):
+            raise RowError(QuarantineReason.ANSWER_NOT_AN_OBJECT, f"the answer is a {type(answer).__name__}")
+        turns.append(Turn(role="assistant", calls=(ToolCall(name=schema.name, arguments=answer),)))
+    return tuple(turns)
+
+
+def write_row(conversation: Conversation) -> dict[str, Any]:
+    """Write a conversation as a row of the dataset's current revision; `parsing.parse_row` reads it back unchanged."""
+    from swap_assets.domain.contracts import Contract
+    from swap_assets.domain.prompts import PromptStyle
+
+    messages = render_messages(
+        conversation.tools, conversation.turns, contract=Contract.HERMES, style=PromptStyle.HERMES
+    )
+    if not conversation.tools:
+        messages[0] = {"role": "system", "content": conversation.system}
+    names = {"user": "human", "assistant": "gpt"}
+    tools = [tool_schema(tool) for tool in conversation.tools]
+    return {
+        "id": conversation.provenance.row_id or conversation.id,
+        "conversations": [{"from": names.get(m["role"], m["role"]), "value": m["content"]} for m in messages],
+        "tools": json.dumps(tools, ensure_ascii=False) if tools else "null",
+        "category": conversation.category,
+        "subcategory": conversation.subcategory,
+        "task": conversation.task,
+    }

@@ -1,0 +1,130 @@
+"""OpenAI chat-completions logs: a team's own agent, one request (and its answer) a line.
+
+    {"messages": [{"role": "user", "content": "..."},
+                  {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{...}"}}]},
+                  {"role": "tool", "tool_call_id": "c1", "content": "..."}], "tools": [...]}
+
+A line may also hold the request under `request` and the completion under `response`, as proxies write it. A tool's
+answer is text there; a text that is a JSON object or list is read as such, every other text stays a text.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from swap_assets.domain.calls import read_call, read_tools
+from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+from swap_assets.domain.reading.markup import UnreadableError, read_value
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined
+
+_RESPONSE_KEYS = ("response", "completion", "output")
+
+
+def recognises(row: Mapping[str, Any]) -> bool:
+    """Whether the row has `messages`, itself or under `request`."""
+    return "messages" in _request(row)
+
+
+def _request(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    request = row.get("request")
+    return request if "messages" not in row and isinstance(request, Mapping) else row
+
+
+def read(row: Mapping[str, Any]) -> Reading:
+    """Read a chat-completions log line.
+
+    Raises:
+        RowError: with the reason why the row can't be read.
+    """
+    request = _request(row)
+    messages = request["messages"]
+    if isinstance(messages, str):
+        messages = _value(QuarantineReason.TURN_UNREADABLE, messages)
+    if not isinstance(messages, list | tuple) or not all(isinstance(message, Mapping) for message in messages):
+        raise RowError(QuarantineReason.TURN_UNREADABLE, "messages is not a list of objects")
+    tools = _tools(request)
+    names: dict[str, str] = {}
+    turns, system = [], []
+    for message in [*messages, *_completion(row)]:
+        if message.get("role") in ("system", "developer"):
+            system.append(_content(message))
+        else:
+            turns.append(_turn(message, tools, names))
+    return Reading("\n".join(system), tools, joined(turns), ())
+
+
+def _value(reason: QuarantineReason, text: str) -> Any:
+    try:
+        return read_value(text)[0]
+    except UnreadableError as error:
+        raise RowError(reason, str(error)) from None
+
+
+def _tools(request: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
+    value = request.get("tools") or request.get("functions")
+    if isinstance(value, str):
+        value = _value(QuarantineReason.TOOLS_UNREADABLE, value)
+    try:
+        return read_tools(value)
+    except UnreadableError as error:
+        raise RowError(QuarantineReason.TOOLS_UNREADABLE, str(error)) from None
+
+
+def _completion(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the answer's message where the line holds the completion beside the request, else nothing."""
+    for key in _RESPONSE_KEYS:
+        response = row.get(key)
+        choices = response.get("choices") if isinstance(response, Mapping) else None
+        if choices and isinstance(choices, list) and isinstance(choices[0], Mapping):
+            message = choices[0].get("message")
+            return [message] if isinstance(message, Mapping) else []
+    return []
+
+
+def _turn(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[str, str]) -> Turn:
+    role = message.get("role")
+    if role == "user":
+        return Turn(role="user", text=_content(message))
+    if role == "assistant":
+        return Turn(role="assistant", text=_content(message), calls=_calls(message, tools, names))
+    if role in ("tool", "function"):
+        name = str(message.get("name") or names.get(str(message.get("tool_call_id")), ""))
+        return Turn(role="tool", responses=(ToolResponse(name=name, content=_tool_content(_content(message))),))
+    raise RowError(QuarantineReason.UNKNOWN_ROLE, f"role {role!r}")
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list | tuple) else [content]
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+    if len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
+        raise RowError(QuarantineReason.TURN_UNREADABLE, "a message with content other than text")
+    return "\n".join(str(text) for text in texts)
+
+
+def _calls(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[str, str]) -> tuple[ToolCall, ...]:
+    entries = list(message.get("tool_calls") or [])
+    if message.get("function_call"):
+        entries.append({"function": message["function_call"]})
+    calls = []
+    for entry in entries:
+        function = entry.get("function") if isinstance(entry, Mapping) else None
+        try:
+            call, _ = read_call(function, tools)
+        except UnreadableError as error:
+            raise RowError(QuarantineReason.CALL_UNREADABLE, str(error)) from None
+        names[str(entry.get("id"))] = call.name
+        calls.append(call)
+    return tuple(calls)
+
+
+def _tool_content(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict | list) else text

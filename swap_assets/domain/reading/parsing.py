@@ -1,0 +1,188 @@
+"""A row of any known file -> a `Conversation`, or a `Quarantined` with a reason from a closed list.
+
+    {"conversations": [{"from": "human", "value": "..."}, ...], "tools": "[...]"}     Hermes, glaive
+    {"messages": [{"role": "user", "content": "..."}, ...], "tools": [...]}           OpenAI chat completions
+
+The shapes live in `hermes_rows` (Hermes, both revisions, five configs, and glaive) and `openai_logs`. A conversation's
+id is a hash of what was said and offered, so the same row has the same id in both revisions of the dataset.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
+from swap_assets.domain.model import canonical_json
+from swap_assets.domain.reading import bfcl_rows, hermes_rows, openai_logs
+from swap_assets.domain.reading.row_reading import (
+    QuarantineReason,
+    Reading,
+    RowError,
+    deeper_than,
+)
+
+_DEEPEST = 100  # levels inside a value; storing gives up at 255, and no tool means a hundred
+_RAW_LIMIT = 2000  # characters of a refused row that are kept to look at
+
+
+def parse_row(
+    row: Any, *, source: str, config: str = "", index: int = 0, revision: str = "", origin: Origin = "real"
+) -> Conversation | Quarantined:
+    """Read one row of any known shape; a row that can't be read comes back with its reason, never as an exception.
+
+    Args:
+        row: the row as plain values.
+        source: the dataset or file it is from.
+        config: the dataset's config, or the file's stem.
+        index: 0-based place in the source file.
+        revision: the dataset's commit, if it has one.
+        origin: whether people, the generator or a running system made it.
+    """
+    row_id = _label(row, "id") if isinstance(row, Mapping) else ""
+    provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
+    try:
+        reading = _read(row)
+        _check(reading)
+        return build_conversation(reading, provenance, row)
+    except RowError as error:
+        refusal = error
+    except RecursionError:
+        refusal = RowError(QuarantineReason.NESTED_TOO_DEEP, "lists or objects inside each other without end")
+    return Quarantined(
+        source=source,
+        config=config,
+        row=index,
+        row_id=row_id,
+        reason=refusal.reason,
+        detail=refusal.detail,
+        raw=_shorten(row),
+    )
+
+
+def build_conversation(reading: Reading, provenance: Provenance, row: Mapping[str, Any]) -> Conversation:
+    """Put a reading and its provenance together; the labels are the row's own where it has them.
+
+    Raises:
+        RowError: the row holds half a surrogate pair (a cut emoji), which no file or tokenizer can hold.
+    """
+    labels = {key: _label(row, key) for key in ("category", "subcategory", "task")}
+    try:
+        identity = conversation_id(reading.system, reading.tools, reading.turns)
+    except UnicodeEncodeError as error:
+        raise RowError(QuarantineReason.BROKEN_UNICODE, error.reason) from None
+    return Conversation(
+        id=identity,
+        system=reading.system,
+        tools=reading.tools,
+        turns=reading.turns,
+        provenance=provenance,
+        repairs=tuple(dict.fromkeys(str(repair) for repair in reading.repairs)),
+        **labels,
+    )
+
+
+def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn, ...]) -> str:
+    """Return the id that conversations share exactly when the same was said with the same tools on offer.
+
+    Raises:
+        UnicodeEncodeError: a text has no UTF-8 form.
+    """
+    said = canonical_json([system, [_tool_key(tool) for tool in tools], [_turn_key(turn) for turn in turns]])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _label(row: Mapping[str, Any], key: str) -> str:
+    return str(row.get(key) or "").encode("utf-8", "replace").decode()
+
+
+def _tool_key(tool: ToolSpec) -> list[Any]:
+    return [tool.name, tool.description, tool.parameters]
+
+
+def _turn_key(turn: Turn) -> list[Any]:
+    calls = [[call.name, call.arguments] for call in turn.calls]
+    return [turn.role, turn.text, calls, [[answer.name, answer.content] for answer in turn.responses]]
+
+
+def _read(row: Any) -> Reading:
+    if not isinstance(row, Mapping):
+        raise RowError(QuarantineReason.NOT_AN_OBJECT, f"the row is a {type(row).__name__}")
+    for shape in (openai_logs, hermes_rows, bfcl_rows):
+        if shape.recognises(row):
+            return shape.read(row)
+    raise RowError(QuarantineReason.UNKNOWN_SHAPE, f"columns: {', '.join(sorted(map(str, row))) or 'none'}")
+
+
+def _check(reading: Reading) -> None:
+    if not any(turn.role == "assistant" for turn in reading.turns):
+        raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "nobody answers, so there is nothing to learn or to score")
+    if reading.turns[0].role == "assistant":
+        raise RowError(QuarantineReason.NO_REQUEST, "the assistant speaks first, so there is no request to answer")
+    values = [call.arguments for turn in reading.turns for call in turn.calls]
+    values += [answer.content for turn in reading.turns for answer in turn.responses]
+    values += [tool.parameters for tool in reading.tools]
+    if any(deeper_than(value, _DEEPEST) for value in values):
+        raise RowError(QuarantineReason.NESTED_TOO_DEEP, f"a value with more than {_DEEPEST} levels")
+    offered = {tool.name for tool in reading.tools}
+    for turn in reading.turns:
+        if turn.role == "assistant" and not turn.calls and not turn.text:
+            raise RowError(QuarantineReason.EMPTY_ANSWER, "an assistant turn with neither text nor a call")
+        for call in turn.calls:
+            if call.name not in offered:
+                raise RowError(QuarantineReason.CALL_TO_UNOFFERED_TOOL, f"{call.name} is not among the tools offered")
+
+
+def _shorten(row: Any) -> str:
+    try:
+        text = row if isinstance(row, str) else json.dumps(row, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return ""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _RAW_LIMIT else text[:_RAW_LIMIT] + "..."
+
+
+def set_duplicates_aside(
+    conversations: Iterable[Conversation],
+) -> tuple[list[Conversation], list[Quarantined]]:
+    """Keep the first of equal conversations; the others are quarantined and name the row they repeat."""
+    kept: dict[str, Conversation] = {}
+    repeats = []
+    for conversation in conversations:
+        first = kept.setdefault(conversation.id, conversation)
+        if first is not conversation:
+            repeats.append(_aside(conversation, QuarantineReason.EXACT_DUPLICATE, "says the same as", first))
+    return list(kept.values()), repeats
+
+
+def set_beginnings_aside(
+    conversations: Sequence[Conversation],
+) -> tuple[list[Conversation], list[Quarantined]]:
+    """Keep whole conversations; those that are the beginning of another one are quarantined and name it.
+
+    An agent's log has a line for each request, and each repeats the turns before it. The longest one holds all of
+    their answers.
+    """
+    continued: dict[str, Conversation] = {}
+    for conversation in conversations:
+        for end in conversation.assistant_turns()[:-1]:
+            beginning = conversation_id(conversation.system, conversation.tools, conversation.turns[: end + 1])
+            continued.setdefault(beginning, conversation)
+    kept = [conversation for conversation in conversations if conversation.id not in continued]
+    return kept, [
+        _aside(each, QuarantineReason.CONTINUED_ELSEWHERE, "is continued by", continued[each.id])
+        for each in conversations
+        if each.id in continued
+    ]
+
+
+def _aside(row: Conversation, reason: QuarantineReason, how: str, other: Conversation) -> Quarantined:
+    place = row.provenance
+    return Quarantined(
+        source=place.source,
+        config=place.config,
+        row=place.row,
+        row_id=place.row_id,
+        reason=reason,
+        detail=f"{how} row {other.provenance.row} of {other.provenance.config or other.provenance.source}",
+    )

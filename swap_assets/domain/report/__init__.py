@@ -1,0 +1,1 @@
+"""The comparison report: one typed object, and its texts."""

@@ -1,0 +1,121 @@
+"""What was measured of one candidate on one scale, or why nothing was; scoring itself lives in `scoring`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scoring.aggregation import summarise
+from swap_assets.domain.scoring.row_scoring import score_all
+from swap_assets.domain.scoring.scores import EvalSummary, RowScore
+
+Status = Literal["evaluated", "skipped", "failed", "absent"]
+
+
+class Totals(Frozen):
+    """What the answers took: tokens, cost in the experiment's currency (None: no price), latency in seconds.
+
+    `latency_kind` "batch_share" means that rows were answered in batches and each carries an even share of its
+    batch's time: good for throughput, not comparable with a request's own latency.
+    """
+
+    answers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    latency_p50_s: float | None = None
+    latency_p95_s: float | None = None
+    latency_p99_s: float | None = None
+    latency_kind: str = "request"
+
+
+class TrackResult(Frozen):
+    """One candidate's answers in one contract: the summary, the rows behind it, and what they took."""
+
+    summary: EvalSummary
+    rows: tuple[RowScore, ...]
+    totals: Totals = Totals()
+    prompt_hash: str = ""
+
+
+class Evaluation(Frozen):
+    """All tracks of one candidate; `status` skipped, failed or absent comes with its reason and no results."""
+
+    candidate: Candidate
+    status: Status = "evaluated"
+    reason: str = ""
+    results: dict[Track, TrackResult] = Field(default_factory=dict)
+    dataset_hash: str = ""
+    artefact_hash: str = ""
+
+    def track(self, track: Track) -> TrackResult | None:
+        """Return the results of a track, None where it was not measured."""
+        return self.results.get(track)
+
+    def evidence_hash(self) -> str:
+        """Hash what was measured and on what, leaving out time and cost, which differ from run to run."""
+        scores = {track.value: result.summary.model_dump(mode="json") for track, result in self.results.items()}
+        return content_hash(self.candidate.id, self.status, scores, self.dataset_hash, self.artefact_hash)
+
+
+def not_evaluated(candidate: Candidate, status: Status, reason: str) -> Evaluation:
+    """Return the record of a candidate that has no results, and why."""
+    return Evaluation(candidate=candidate, status=status, reason=reason)
+
+
+def totals(records: Sequence[PredictionRecord]) -> Totals:
+    """Add up tokens and cost of the answers that were obtained, with latency percentiles (nearest rank)."""
+    obtained = [record for record in records if record.obtained]
+    costs = [record.cost for record in obtained if record.cost is not None]
+    seconds = sorted(record.latency_s for record in obtained)
+    kinds = {record.latency_kind for record in obtained}
+    return Totals(
+        answers=len(obtained),
+        prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
+        completion_tokens=sum(record.usage.completion_tokens for record in obtained),
+        cost=sum(costs) if costs else None,
+        latency_p50_s=_nearest_rank(seconds, 50),
+        latency_p95_s=_nearest_rank(seconds, 95),
+        latency_p99_s=_nearest_rank(seconds, 99),
+        latency_kind=kinds.pop() if len(kinds) == 1 else "request",
+    )
+
+
+def _nearest_rank(ordered: list[float], percent: int) -> float | None:
+    if not ordered:
+        return None
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
+
+
+def measure(
+    candidate: Candidate, contract: Contract, *, cases: Sequence[EvalCase], records: Sequence[PredictionRecord]
+) -> TrackResult:
+    """Score a candidate's answers in one contract; a case without an answer stays, unscored and counted."""
+    rows = score_all(cases, records)
+    prompts = {record.prompt_hash for record in records}
+    return TrackResult(
+        summary=summarise(candidate.id, contract, rows),
+        rows=tuple(rows),
+        totals=totals(records),
+        prompt_hash=prompts.pop() if len(prompts) == 1 else "",
+    )
+
+
+def union_of_cases(*splits: Sequence[EvalCase]) -> list[EvalCase]:
+    """Return the cases of several test splits once each, in order, with the labels of all of them."""
+    labels: dict[str, dict[str, str]] = {}
+    first: dict[str, EvalCase] = {}
+    for case in (case for split in splits for case in split):
+        first.setdefault(case.id, case)
+        labels.setdefault(case.id, {}).update(case.labels)
+    return [case.model_copy(update={"labels": labels[case.id]}) for case in first.values()]
+
+
+def hash_of_cases(cases: Sequence[EvalCase]) -> str:
+    """Name a set of cases by its content, whatever the order."""
+    return content_hash(sorted(content_hash(case) for case in cases))

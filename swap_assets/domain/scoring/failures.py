@@ -1,0 +1,130 @@
+"""Why an answer is wrong: one failure class per row, and the first difference in words.
+
+The classes are tried from what hides everything else (a refusal, an empty answer) down to a single value, so each
+wrong row has exactly one class and the counts add up to the number of wrong rows.
+"""
+
+import json
+import re
+from collections import Counter
+from typing import Any, NamedTuple
+
+from swap_assets.domain.contracts import ParsedAnswer
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.scoring.fields import Comparison, Fields, Path, same_calls
+from swap_assets.domain.scoring.scores import FailureClass
+
+_REFUSAL = re.compile(
+    r"\b(?:I(?:'m| am) sorry|I can(?:'t|not)|I(?:'m| am) (?:unable|not able)|as an AI|cannot (?:help|assist))",
+    re.IGNORECASE,
+)
+_SHOWN = 120
+
+
+class Evidence(NamedTuple):
+    """What the explanation of a wrong answer rests on."""
+
+    case: EvalCase
+    parsed: ParsedAnswer
+    gold: list[Fields]
+    predicted: list[Fields]
+    found: Comparison
+    finish_reason: str
+
+
+def explain(evidence: Evidence) -> tuple[FailureClass, str]:
+    """Return the failure class of a wrong answer and its first difference from gold."""
+    return _no_usable_answer(evidence) or _wrong_calls(evidence) or _wrong_arguments(evidence)
+
+
+def _no_usable_answer(evidence: Evidence) -> tuple[FailureClass, str] | None:
+    parsed, gold = evidence.parsed, evidence.gold
+    if evidence.finish_reason == "content_filter":
+        return "refusal", "the answer was withheld by a content filter"
+    if not gold and parsed.calls:
+        return "called_when_it_should_not", f"no call is right, got {_names(evidence.predicted)}"
+    if evidence.finish_reason == "length":
+        return "truncated", "the answer was cut at the token limit"
+    if parsed.unread or (not parsed.calls and parsed.valid_json is False and parsed.text):
+        return "unreadable", f"expected {_names(gold) or 'no call'}, could not read: {'; '.join(parsed.problems)}"
+    if not parsed.calls and not parsed.text.strip() and not parsed.valid_json:
+        return "empty", f"expected {_names(gold) or 'an answer in words'}, got an empty answer"
+    if not parsed.calls and _REFUSAL.search(parsed.text[:300]):
+        return "refusal", f"expected {_names(gold)}, got: {_short(parsed.text)}"
+    return None
+
+
+def _wrong_calls(evidence: Evidence) -> tuple[FailureClass, str] | None:
+    gold, predicted, found = evidence.gold, evidence.predicted, evidence.found
+    if not found.missing and not found.extra:
+        return None
+    expected = Counter(call.name for call in gold)
+    given = Counter(call.name for call in predicted)
+    difference = f"expected {_names(gold)}, got {_names(predicted) or 'no call'}"
+    if found.missing and found.extra:
+        offered = {tool.name for tool in evidence.case.tools}
+        invented = [name for name in given - expected if offered and name not in offered]
+        return ("unknown_function" if invented else "wrong_function"), difference
+    return ("missing_call" if found.missing else "extra_call"), difference
+
+
+def _wrong_arguments(evidence: Evidence) -> tuple[FailureClass, str]:
+    gold, predicted = evidence.gold, evidence.predicted
+    if same_calls(gold, predicted, ordered=False):
+        return "wrong_order", f"expected {_names(gold)} in this order, got {_names(predicted)}"
+    for index, other in evidence.found.pairs:
+        if gold[index].leaves != predicted[other].leaves:
+            return _argument_difference(gold[index], predicted[other])
+    raise AssertionError("a wrong answer differs from gold in its calls, its arguments or its order")
+
+
+def _argument_difference(gold: Fields, predicted: Fields) -> tuple[FailureClass, str]:
+    """Return the first difference: in the order of gold's fields, then what was added."""
+    given_keys = {path[0] for path in predicted.leaves if path}
+    for path, value in gold.leaves.items():
+        if path and path[0] not in given_keys:
+            return "missing_argument", f"{gold.name}: {_path(path)} is missing, expected {_shown(value)}"
+        if path in predicted.leaves and predicted.leaves[path] != value:
+            given = predicted.leaves[path]
+            alike = type(_plain(value)) is not type(_plain(given)) and _loosely(value) == _loosely(given)
+            kind: FailureClass = "wrong_type" if alike else "wrong_value"
+            return kind, f"{gold.name}: {_path(path)} should be {_shown(value)}, got {_shown(given)}"
+    wanted_keys = {path[0] for path in gold.leaves if path}
+    added = next((path for path in predicted.leaves if path and path[0] not in wanted_keys), None)
+    if added is not None:
+        return "extra_argument", f"{gold.name}: {_path(added)} was not asked for"
+    path = next(iter(gold.leaves.keys() ^ predicted.leaves.keys()))
+    side = "is missing" if path in gold.leaves else "was not asked for"
+    return "wrong_value", f"{gold.name}: {_path(path)} {side}"
+
+
+def _names(calls: list[Fields]) -> str:
+    return ", ".join(call.name for call in calls[:5]) + (f" and {len(calls) - 5} more" if len(calls) > 5 else "")
+
+
+def _path(path: Path) -> str:
+    """Write a path as a person reads it: `to.city`, `days[1]`."""
+    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return written.removeprefix(".") or "the arguments"
+
+
+def _shown(value: Any) -> str:
+    return _short(json.dumps(_plain(value), ensure_ascii=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    """Undo the tagging that `fields` compares by."""
+    return value[1] if isinstance(value, tuple) else value
+
+
+def _loosely(value: Any) -> str:
+    """Return a form in which 1, "1" and "1.0", or true and "True", are alike: the value is right, its type is not."""
+    plain = _plain(value)
+    try:
+        return repr(float(plain)) if not isinstance(plain, bool) else str(plain).lower()
+    except (TypeError, ValueError, OverflowError):
+        return str(plain).strip().lower()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

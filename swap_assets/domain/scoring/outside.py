@@ -1,0 +1,231 @@
+"""Scoring answers that come from anywhere: rows of gold and rows of predictions, matched by id.
+
+Gold rows say `{"id": "7", "reference": "<tool_call>..."}` in the contract's own words (read leniently: Python repr
+too), are the project's own cases, or for `bfcl` `{"id", "ground_truth"}` with `function` beside it where there is one.
+Prediction rows say `{"id": "7", "prediction": "..."}` or are the project's own records; a prediction of null was not
+obtained. Reading files and printing lives in `cli`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from swap_assets.domain.answers.reading import parse_answer, read_reference
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.conversations import EvalCase, ToolSpec
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.predictions import FinishReason
+from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
+from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
+from swap_assets.domain.scoring.fields import uses_earlier_result
+from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer
+from swap_assets.domain.scoring.scores import RowScore
+
+BFCL = "bfcl"
+CONTRACT_NAMES = (*(contract.value for contract in Contract), BFCL)
+_SHOWN = 10
+
+
+class OutsideError(ValueError):
+    """Rows that cannot be scored; the message is one sentence that names the rows."""
+
+
+class GoldRow(Frozen):
+    """One expected answer: a case, or for BFCL accepted answers with the functions on offer."""
+
+    id: str
+    reference: str = ""
+    case: EvalCase | None = None
+    functions: tuple[dict[str, Any], ...] = ()
+    accepted: tuple[dict[str, dict[str, list[Any]]], ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    def score(self, contract: Contract | None, given: "GivenRow | None") -> RowScore:
+        """Score a prediction; without one, or with one that was not obtained, the row is unscored."""
+        if given is None or given.text is None or given.finish_reason == "error":
+            return self._unscored("no prediction for this id" if given is None else given.error or "not obtained")
+        if self.case is None or contract is None:
+            return score_bfcl(self.id, self.functions, self.accepted, parse_bfcl_answer(given.text), labels=self.labels)
+        parsed = parse_answer(contract, given.text, function=function_asked_for(self.case, contract))
+        if given.finish_reason == "content_filter":
+            parsed = parse_answer(contract, "")
+        return score_answer(self.case, parsed, finish_reason=given.finish_reason)
+
+    def _unscored(self, reason: str) -> RowScore:
+        return RowScore(
+            case_id=self.id,
+            conversation_id=self.case.conversation_id if self.case else self.id,
+            labels=self.case.labels if self.case else self.labels,
+            origin=self.case.origin if self.case else "real",
+            scored=False,
+            first_difference=reason,
+            failure="not_obtained",
+        )
+
+
+class GivenRow(Frozen):
+    """One prediction; `text` is None where it was not obtained."""
+
+    id: str
+    text: str | None
+    finish_reason: FinishReason = "stop"
+    error: str = ""
+
+
+class Scored(Frozen):
+    """All scores in gold's order, with the ids that stand on one side only."""
+
+    rows: tuple[RowScore, ...]
+    without_prediction: tuple[str, ...] = ()
+    without_gold: tuple[str, ...] = ()
+
+
+def contract_named(name: str) -> Contract | None:
+    """Return a contract by its name, None for BFCL, which is a rule of its own.
+
+    Raises:
+        OutsideError: there is no such contract.
+    """
+    if name == BFCL:
+        return None
+    try:
+        return Contract(name)
+    except ValueError:
+        raise OutsideError(f"'{name}' is no contract: choose one of {', '.join(CONTRACT_NAMES)}") from None
+
+
+def gold_rows(contract: Contract | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:
+    """Read gold rows by id.
+
+    Raises:
+        OutsideError: a row cannot be read, an id is missing or comes twice; it names all such rows.
+    """
+    found: dict[str, GoldRow] = {}
+    problems: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            gold = _bfcl_gold(row) if contract is None else _gold(contract, row)
+        except (ValueError, TypeError) as error:
+            problems.append(f"{row.get('id', f'line {number}')} ({_first_line(error)})")
+            continue
+        if gold.id in found:
+            problems.append(f"{gold.id} (comes twice)")
+        found[gold.id] = gold
+    if problems:
+        raise OutsideError(f"{len(problems)} gold rows cannot be used, nothing was scored: {_some(problems)}")
+    return found
+
+
+def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
+    """Read prediction rows by id.
+
+    Raises:
+        OutsideError: a row has no id or no prediction, or an id comes twice; it names all such rows.
+    """
+    found: dict[str, GivenRow] = {}
+    problems: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        row_id = row.get("id", row.get("case_id"))
+        key = "prediction" if "prediction" in row else "text"
+        if row_id is None or key not in row:
+            problems.append(f"line {number} (needs `id` and `prediction`)")
+        elif str(row_id) in found:
+            problems.append(f"{row_id} (comes twice)")
+        else:
+            found[str(row_id)] = _given(str(row_id), row[key], row)
+    if problems:
+        raise OutsideError(f"{len(problems)} prediction rows cannot be used, nothing was scored: {_some(problems)}")
+    return found
+
+
+def score_outside(contract: Contract | None, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow]) -> Scored:
+    """Score every gold row in its order; ids that stand on one side only are named, never dropped silently."""
+    return Scored(
+        rows=tuple(row.score(contract, given.get(row_id)) for row_id, row in gold.items()),
+        without_prediction=tuple(row_id for row_id in gold if row_id not in given),
+        without_gold=tuple(row_id for row_id in given if row_id not in gold),
+    )
+
+
+def _gold(contract: Contract, row: Mapping[str, Any]) -> GoldRow:
+    if "gold_calls" in row:
+        try:
+            case = EvalCase.model_validate(row)
+        except ValidationError as error:
+            raise ValueError(f"no case of this project: {error.errors()[0]['msg']}") from None
+        return GoldRow(id=case.id, case=case, labels=case.labels)
+    if "id" not in row or "reference" not in row:
+        raise ValueError("needs `id` and `reference`")
+    reference = _as_text(row["reference"])
+    tools = tuple(_tool(tool) for tool in row.get("tools") or ())
+    function = str(row.get("function") or (tools[0].name if len(tools) == 1 else ""))
+    calls = () if reference is None else read_reference(contract, reference, function=function)
+    case = EvalCase(
+        id=str(row["id"]),
+        conversation_id=str(row.get("conversation_id", row["id"])),
+        turn=0,
+        tools=tools,
+        history=(),
+        gold_calls=calls,
+        ordered=bool(row.get("ordered", uses_earlier_result(calls))),
+        labels={str(key): str(value) for key, value in (row.get("labels") or {}).items()},
+        origin=row.get("origin", "real"),
+    )
+    return GoldRow(id=case.id, reference=reference or "", case=case, labels=case.labels)
+
+
+def _tool(tool: Mapping[str, Any]) -> ToolSpec:
+    function = tool.get("function") if isinstance(tool.get("function"), dict) else tool
+    assert function is not None
+    parameters = function.get("parameters") or {}
+    return ToolSpec(name=function["name"], description=function.get("description") or "", parameters=parameters)
+
+
+def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
+    accepted = row["ground_truth"] if "ground_truth" in row else row.get("reference")
+    accepted = json.loads(accepted) if isinstance(accepted, str) else accepted
+    if "id" not in row or not (accepted or "ground_truth" in row or "reference" in row or "function" in row):
+        raise ValueError("needs `id` and `ground_truth`, or `function` alone where no call is right")
+    functions = row.get("function") or ()
+    for call in accepted or ():
+        if not isinstance(call, dict) or len(call) != 1 or not all(_accepted_values(one) for one in call.values()):
+            raise ValueError('an accepted call is written {"function": {"parameter": [accepted values]}}')
+    return GoldRow(
+        id=str(row["id"]),
+        functions=tuple([functions] if isinstance(functions, dict) else functions),
+        accepted=tuple(accepted or ()),
+        labels={str(key): str(value) for key, value in (row.get("labels") or {}).items()},
+        reference=json.dumps(accepted or [], ensure_ascii=False),
+    )
+
+
+def _accepted_values(parameters: Any) -> bool:
+    return isinstance(parameters, dict) and all(isinstance(values, list) for values in parameters.values())
+
+
+def _given(row_id: str, prediction: Any, row: Mapping[str, Any]) -> GivenRow:
+    finish = row.get("finish_reason") or "stop"
+    known = finish in ("stop", "length", "tool_calls", "content_filter", "error")
+    return GivenRow(
+        id=row_id,
+        text=_as_text(prediction),
+        finish_reason=finish if known else "stop",
+        error=str(row.get("error") or ""),
+    )
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a text as it is and any other JSON value as its JSON, as when `tool_calls` stand in the row as a list."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:160]
+
+
+def _some(problems: Iterable[str]) -> str:
+    shown = list(problems)
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return "; ".join(shown[:_SHOWN]) + more

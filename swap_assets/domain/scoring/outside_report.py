@@ -1,0 +1,131 @@
+"""What `swap-assets score` says of a file: one JSON value with every aggregate, strict and lenient, micro and macro."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swap_assets.domain.answers.rendering import render_answer
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.judging.criteria_table import STRICT_SUFFIX
+from swap_assets.domain.judging.statistics import non_inferiority, paired_difference
+from swap_assets.domain.scoring.aggregation import summarise
+from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
+from swap_assets.domain.scoring.published import published_figures
+from swap_assets.domain.scoring.scores import EvalSummary, Metric
+
+PUBLISHED = (Contract.FLEDGLING_STRUCTURED, Contract.FLEDGLING_TOOLCALL)
+COMPARED = ("field_f1", "exact_match")
+_FORMAT_FREE = ("valid_json", "schema_valid", "format_compliance", "no_call_accuracy")
+
+
+def summary_of(contract: Contract | None, scored: Scored, *, name: str) -> EvalSummary:
+    """Aggregate the scores of a file; BFCL answers belong to the tool-call track."""
+    return summarise(name, contract or Contract.HERMES, scored.rows)
+
+
+def report(
+    contract: Contract | None,
+    gold: Mapping[str, GoldRow],
+    given: Mapping[str, GivenRow],
+    scored: Scored,
+    summary: EvalSummary,
+) -> dict[str, Any]:
+    """Return the report of one file of predictions, ready for JSON."""
+    found: dict[str, Any] = {
+        "contract": contract.value if contract else BFCL,
+        "complete": summary.complete,
+        "counts": {
+            "gold": len(gold),
+            "predictions": len(given),
+            "scored": summary.scored,
+            "unscored": summary.unscored,
+            "without_prediction": len(scored.without_prediction),
+            "without_gold": len(scored.without_gold),
+        },
+        "ids_without_prediction": list(scored.without_prediction),
+        "ids_without_gold": list(scored.without_gold),
+        "macro": _by_reading(summary.metrics),
+        "micro": _by_reading(summary.micro) | {"fields": _field_counts(scored)},
+        "by_label": {
+            split: {label: _by_reading(metrics) for label, metrics in labels.items()}
+            for split, labels in summary.by_label.items()
+        },
+        "by_origin": {origin: _by_reading(metrics) for origin, metrics in summary.by_origin.items()},
+        "failures": summary.failures,
+        "failure_examples": {failure: list(ids) for failure, ids in summary.failure_examples.items()},
+    }
+    if contract is not None and contract in PUBLISHED:
+        found["published_convention"] = _published(contract, gold, given, summary)
+    return found
+
+
+def comparison(ours: Scored, other: Scored, *, margin_points: float) -> dict[str, Any]:
+    """Return PREDICTIONS − OTHER on identical rows, in points, for each compared metric."""
+    found: dict[str, Any] = {}
+    for metric in COMPARED:
+        difference = paired_difference(ours.rows, other.rows, metric)
+        if difference is None:
+            found[metric] = None
+            continue
+        judged = non_inferiority(difference, margin_points / 100)
+        found[metric] = {
+            "difference_points": 100 * difference.difference,
+            "low_points": 100 * difference.low,
+            "high_points": 100 * difference.high,
+            "rows": difference.rows,
+            "conversations": difference.conversations,
+            "rows_left_out": difference.left_out,
+            "wholly_right_only_here": difference.only_a,
+            "wholly_right_only_other": difference.only_b,
+            "mcnemar_exact_p": difference.mcnemar_p,
+            "margin_points": margin_points,
+            "non_inferior": judged.shown,
+            "superior": judged.superior,
+            "worse": judged.worse,
+            "conversations_needed_for_80_percent_power": judged.conversations_needed,
+            "further_conversations_needed": judged.further_conversations,
+        }
+    return found
+
+
+def _by_reading(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
+    """Split metrics into the lenient and the strict reading; what has only one reading stands in both."""
+    lenient = {name: metric for name, metric in metrics.items() if not name.endswith(STRICT_SUFFIX)}
+    strict = {
+        name.removesuffix(STRICT_SUFFIX): metric for name, metric in metrics.items() if name.endswith(STRICT_SUFFIX)
+    }
+    strict |= {name: metrics[name] for name in _FORMAT_FREE if name in metrics}
+    return {
+        reading: {name: metric.model_dump(mode="json") for name, metric in found.items()}
+        for reading, found in (("lenient", lenient), ("strict", strict))
+    }
+
+
+def _field_counts(scored: Scored) -> dict[str, int]:
+    names = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
+    return {name: sum(getattr(row, name) for row in scored.rows) for name in names}
+
+
+def _published(
+    contract: Contract, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow], summary: EvalSummary
+) -> dict[str, Any]:
+    """Return the figures in the published convention beside ours, over the rows that have a prediction."""
+    pairs = []
+    for row_id, row in gold.items():
+        answer = given.get(row_id)
+        if answer is None or answer.text is None:
+            continue
+        reference = row.reference or (render_answer(contract, row.case.gold_calls) if row.case else "")
+        pairs.append((reference, answer.text))
+    ours = {
+        name: {reading: _value(summary, name, reading) for reading in ("lenient", "strict")}
+        for name in ("field_precision", "field_recall", "field_f1")
+    }
+    note = (
+        "published: leaves of the whole reference, an invalid output costs no precision; "
+        "ours: leaves of the arguments only, an invalid output costs precision as well"
+    )
+    return published_figures(contract, pairs).model_dump() | {"ours": ours, "difference": note}
+
+
+def _value(summary: EvalSummary, name: str, reading: str) -> float | None:
+    return summary.micro[name if reading == "lenient" else name + STRICT_SUFFIX].value

@@ -1,0 +1,165 @@
+"""From one expected and one given answer to a score with its evidence.
+
+Rules, each held by a test with its reason:
+- Figures read what could be recovered (lenient); those that end in `_strict` only what is to the letter; whether the
+  format was kept is a figure of its own, `format_compliant`.
+- A refusal, an empty answer and an unreadable one are wrong. An answer that could not be obtained is unscored.
+- Gold without a call: right is an answer that calls nothing and says something; the field figures are then 1, else 0.
+- Where one side has fields and the other none, precision, recall and F1 are 0.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from swap_assets.domain.answers.reading import parse_answer
+from swap_assets.domain.contracts import Contract, ParsedAnswer
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scoring.failures import Evidence, explain
+from swap_assets.domain.scoring.fields import (
+    Comparison,
+    Fields,
+    compare,
+    fields_of,
+    same_arguments,
+    same_calls,
+    same_names,
+)
+from swap_assets.domain.scoring.schema import calls_fit_schemas
+from swap_assets.domain.scoring.scores import RowScore
+
+_FIGURES = ("name_match", "arguments_exact", "exact_match", "field_precision", "field_recall", "field_f1")
+_REFUSED = ParsedAnswer(compliant=False, valid_json=False, problems=("refused",))
+
+
+def score_all(cases: Iterable[EvalCase], records: Iterable[PredictionRecord]) -> list[RowScore]:
+    """Score every case, in the order of the cases; a case without a record is unscored, never left out.
+
+    Raises:
+        ValueError: two records answer one case, or a record answers a case that is not among `cases`.
+    """
+    cases = list(cases)
+    by_case: dict[str, PredictionRecord] = {}
+    for record in records:
+        if record.case_id in by_case:
+            raise ValueError(f"two records answer case '{record.case_id}': keep one measurement epoch and score again")
+        by_case[record.case_id] = record
+    unknown = by_case.keys() - {case.id for case in cases}
+    if unknown:
+        raise ValueError(f"{len(unknown)} records answer cases that are not scored here, such as '{min(unknown)}'")
+    return [score_record(case, by_case.get(case.id)) for case in cases]
+
+
+def score_record(case: EvalCase, record: PredictionRecord | None) -> RowScore:
+    """Score one case; without a record, or with one that holds no answer, the row is unscored."""
+    if record is None or not record.obtained:
+        reason = (record.error if record else "") or "no answer was obtained"
+        return RowScore(
+            case_id=case.id,
+            conversation_id=case.conversation_id,
+            labels=case.labels,
+            origin=case.origin,
+            scored=False,
+            first_difference=reason,
+            failure="not_obtained",
+        )
+    return score_answer(case, read_record(case, record), finish_reason=record.finish_reason)
+
+
+def read_record(case: EvalCase, record: PredictionRecord) -> ParsedAnswer:
+    """Return what a record says: nothing where it is a refusal, its parsed answer, else its text read now."""
+    if record.finish_reason == "content_filter":
+        return _REFUSED
+    if record.parsed is not None:
+        return record.parsed
+    return parse_answer(record.contract, record.text, function=function_asked_for(case, record.contract))
+
+
+def function_asked_for(case: EvalCase, contract: Contract) -> str:
+    """Return the function whose arguments a JSON_SCHEMA answer gives: gold's, else the first on offer."""
+    if contract is not Contract.JSON_SCHEMA:
+        return ""
+    named = [call.name for call in case.gold_calls] or [tool.name for tool in case.tools]
+    return named[0] if named else ""
+
+
+def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "stop") -> RowScore:
+    """Score an answer that was obtained and read."""
+    gold = [fields_of(call) for call in case.gold_calls]
+    predicted = [fields_of(call) for call in parsed.calls]
+    found = compare(gold, predicted)
+    quiet = not parsed.unread and finish_reason != "content_filter" and bool(parsed.text.strip() or parsed.valid_json)
+    figures = _figures(gold, predicted, found, ordered=case.ordered, quiet=quiet)
+    if parsed.compliant:
+        strict_found, strict_figures = found, figures
+    else:
+        strict = [fields_of(call) for call in parsed.strict_calls]
+        strict_found = compare(gold, strict)
+        strict_figures = _figures(gold, strict, strict_found, ordered=case.ordered, quiet=False)
+    evidence = Evidence(case, parsed, gold, predicted, found, finish_reason)
+    failure, difference = ("none", "") if figures["exact_match"] else explain(evidence)
+    return RowScore(
+        case_id=case.id,
+        conversation_id=case.conversation_id,
+        labels=case.labels,
+        origin=case.origin,
+        format_compliant=float(parsed.compliant),
+        valid_json=_valid_json(case, parsed),
+        schema_valid=_schema_valid(case, parsed),
+        no_call_correct=None if gold else figures["exact_match"],
+        true_positives=found.true_positives,
+        predicted_fields=_charged(found),
+        gold_fields=found.gold,
+        true_positives_strict=strict_found.true_positives,
+        predicted_fields_strict=_charged(strict_found),
+        extra_calls=len(found.extra),
+        missing_calls=len(found.missing),
+        extracted_calls=parsed.calls,
+        first_difference=difference,
+        failure=failure,
+        **_both_readings(figures, strict_figures),
+    )
+
+
+def _both_readings(lenient: dict[str, float | None], strict: dict[str, float | None]) -> dict[str, Any]:
+    return lenient | {f"{name}_strict": value for name, value in strict.items()}
+
+
+def _figures(
+    gold: list[Fields], predicted: list[Fields], found: Comparison, *, ordered: bool, quiet: bool
+) -> dict[str, float | None]:
+    """Return the per-row figures of one reading; `quiet` says that an answer without calls is one in words."""
+    if not gold:
+        right = float(quiet and not predicted)
+        fields = dict.fromkeys(("field_precision", "field_recall", "field_f1"), right)
+        return {"name_match": None, "arguments_exact": None, "exact_match": right, **fields}
+    if gold == predicted:
+        return dict.fromkeys(_FIGURES, 1.0)
+    precision = found.true_positives / found.predicted if found.predicted else 0.0
+    recall = found.true_positives / found.gold
+    return {
+        "name_match": float(same_names(gold, predicted)),
+        "arguments_exact": float(same_arguments(gold, predicted)),
+        "exact_match": float(same_calls(gold, predicted, ordered=ordered)),
+        "field_precision": precision,
+        "field_recall": recall,
+        "field_f1": 2 * found.true_positives / (found.predicted + found.gold),
+    }
+
+
+def _charged(found: Comparison) -> int:
+    """Return the fields that precision over many rows is divided by: silence costs as much as gold is long."""
+    return found.predicted or found.gold
+
+
+def _valid_json(case: EvalCase, parsed: ParsedAnswer) -> float | None:
+    if parsed.valid_json is not None:
+        return float(parsed.valid_json)
+    return 0.0 if case.gold_calls else None
+
+
+def _schema_valid(case: EvalCase, parsed: ParsedAnswer) -> float | None:
+    if case.tools and (parsed.unread or (case.gold_calls and not parsed.calls)):
+        return 0.0
+    verdict = calls_fit_schemas(parsed.calls, case.tools) if parsed.calls else None
+    return None if verdict is None else float(verdict)

@@ -1,0 +1,132 @@
+"""The named test splits, made of the held-out rows of a scale, and of marked synthetic rows where those run out.
+
+Sizes count conversations. A conversation may serve several splits. In `multi_turn_test` every assistant turn of a
+chosen conversation is a case; in the others only the turns that carry the split's label are.
+Order of taking: the scale's test rows, then the reserve of held-out rows, then the fill, real before synthetic.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import Field
+
+from swap_assets.domain.conversations import Conversation, EvalCase
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.sizes import TestSplitSizes
+from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
+from swap_assets.domain.splits.domains import DOMAINS
+from swap_assets.domain.splits.leakage import request_key
+from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.splits.strata import stable_order
+
+Quota = Mapping[str, int]
+
+
+class CapabilitySplit(Frozen):
+    """One test split: its cases, and for each label how many conversations were taken, filled and found missing."""
+
+    name: str
+    cases: tuple[EvalCase, ...]
+    wanted: dict[str, int] = Field(description="conversations asked for, by label")
+    real: dict[str, int] = Field(description="conversations that are real or production rows, by label")
+    synthetic: dict[str, int] = Field(description="conversations that are generated, by label")
+    content_hash: str
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """How many conversations could not be found, by label; labels with none missing are left out."""
+        short = {label: self.wanted[label] - self.real[label] - self.synthetic[label] for label in self.wanted}
+        return {label: count for label, count in short.items() if count}
+
+
+def quotas(name: str, sizes: TestSplitSizes) -> tuple[str, dict[str, int]]:
+    """Return the label that a test split goes by, and how many conversations it wants for each value.
+
+    Raises:
+        ValueError: there is no test split of that name.
+    """
+    table = {
+        "single_turn_test": ("single_turn", sizes.single_turn.model_dump()),
+        "multi_turn_test": ("multi_turn", sizes.multi_turn.model_dump()),
+        "domain_diverse_test": ("domain", dict.fromkeys(DOMAINS, sizes.per_domain)),
+        "no_call_test": ("no_call", _halves("ask_back", "decline", sizes.no_call)),
+        "parallel_test": ("parallel", _halves("same_function", "several_functions", sizes.parallel)),
+    }
+    if name not in table:
+        raise ValueError(f"there is no test split '{name}'; expected one of {', '.join(table)}")
+    return table[name]
+
+
+def _halves(one: str, other: str, total: int) -> dict[str, int]:
+    return {one: total // 2, other: total - total // 2}
+
+
+def select(
+    name: str,
+    *,
+    conversations: Iterable[Conversation],
+    split: DatasetSplit,
+    sizes: TestSplitSizes,
+    fill: Iterable[Conversation] = (),
+    seed: int = 42,
+) -> CapabilitySplit:
+    """Build a test split by name.
+
+    Args:
+        name: `single_turn_test`, `multi_turn_test`, `domain_diverse_test`, `no_call_test` or `parallel_test`.
+        conversations: the source's conversations, of which the split's ids are looked up.
+        split: the scale's split; its release rows are never taken.
+        sizes: conversations by label.
+        fill: generated conversations for what is missing; only those of the test pool are taken.
+        seed: of the order in which rows of one kind are taken.
+
+    Raises:
+        ValueError: there is no test split of that name.
+    """
+    label, wanted = quotas(name, sizes)
+    by_id = {conversation.id: conversation for conversation in conversations}
+    held_out = [by_id[id_] for id_ in (*split.test, *split.reserve) if id_ in by_id]
+    closed = {request_key(by_id[id_]) for id_ in (*split.release, *split.train, *split.validation) if id_ in by_id}
+    candidates = [
+        *_in_order(held_out, split, seed),
+        *(row for row in fill if row.provenance.config == "test" and request_key(row) not in closed),
+    ]
+    chosen = _choose(candidates, label, wanted)
+    cases = [case for value in wanted for row in chosen[value] for case in _cases(row, label, value)]
+    return CapabilitySplit(
+        name=name,
+        cases=tuple(cases),
+        wanted=wanted,
+        real={value: sum(row.provenance.origin != "synthetic" for row in chosen[value]) for value in wanted},
+        synthetic={value: sum(row.provenance.origin == "synthetic" for row in chosen[value]) for value in wanted},
+        content_hash=content_hash(name, cases),
+    )
+
+
+def _in_order(rows: Iterable[Conversation], split: DatasetSplit, seed: int) -> list[Conversation]:
+    """Return real rows before generated ones, test rows before the reserve, then a stable shuffled order."""
+    tested = set(split.test)
+
+    def order(row: Conversation) -> tuple[bool, bool, str]:
+        return row.provenance.origin == "synthetic", row.id not in tested, stable_order(seed, "select", row.id)
+
+    return sorted((row for row in rows if not has_repaired_gold(row)), key=order)
+
+
+def _choose(rows: Sequence[Conversation], label: str, wanted: Quota) -> dict[str, list[Conversation]]:
+    """Give each conversation to the first of its label's values that still has room; each is taken once."""
+    chosen: dict[str, list[Conversation]] = {value: [] for value in wanted}
+    taken: set[str] = set()
+    for row in rows:
+        if row.id in taken:
+            continue
+        values = {case.labels[label] for case in eval_cases(row) if label in case.labels}
+        for value in sorted(values & wanted.keys()):
+            if len(chosen[value]) < wanted[value]:
+                chosen[value].append(row)
+                taken.add(row.id)
+                break
+    return chosen
+
+
+def _cases(row: Conversation, label: str, value: str) -> list[EvalCase]:
+    return [case for case in eval_cases(row) if case.labels.get(label) == value]

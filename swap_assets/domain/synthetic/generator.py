@@ -1,0 +1,125 @@
+"""The seeded generator of conversations: for the demo, for filling test splits, and where no real rows can be had.
+
+    Please transfer 450 to Maria Lopez.   ->   transfer_money(recipient="Maria Lopez", amount=450)
+
+Row `i` depends on the seed, `i` and the settings alone, so asking for more rows changes no earlier one. Every row
+belongs to a pool (`provenance.config` is "train" or "test"): phrasings, names, places and words are reserved for one
+of them, so that no test row can come out of the training stream. The grammar is in `grammar`, how each kind
+of conversation goes in `dialogues`.
+"""
+
+import random
+from collections.abc import Iterator
+from functools import cache
+
+from pydantic import Field, model_validator
+
+from swap_assets.domain.conversations import Conversation, Provenance
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.reading.parsing import conversation_id
+from swap_assets.domain.synthetic.dialogues import KINDS, Dialogue, Writer
+from swap_assets.domain.synthetic.grammar import Pool, ToolPlan
+from swap_assets.domain.synthetic.tools_a import TOOLS_A
+from swap_assets.domain.synthetic.tools_b import TOOLS_B
+from swap_assets.domain.synthetic.values import Values
+
+ALL_TOOLS: tuple[ToolPlan, ...] = TOOLS_A + TOOLS_B
+DOMAINS: tuple[str, ...] = tuple(dict.fromkeys(tool.domain for tool in ALL_TOOLS))
+SOURCE = "synthetic"
+
+
+class KindWeights(Frozen):
+    """How often each kind of conversation is made; weights relative to each other, 0 leaves a kind out."""
+
+    simple: float = Field(default=3, ge=0)
+    moderate: float = Field(default=3, ge=0)
+    complex: float = Field(default=2, ge=0)
+    parallel: float = Field(default=2, ge=0)
+    clarification: float = Field(default=2, ge=0)
+    sequential: float = Field(default=2, ge=0)
+    context_dependent: float = Field(default=2, ge=0)
+    no_call: float = Field(default=2, ge=0)
+
+    @model_validator(mode="after")
+    def _some_kind_is_made(self) -> "KindWeights":
+        if not any(getattr(self, kind) for kind in KINDS):
+            raise ValueError("every weight is 0, so no conversation could be made; give one kind a weight")
+        return self
+
+
+class GeneratorSettings(Frozen):
+    """What the generator makes."""
+
+    seed: int = 42
+    rows: int = Field(default=2000, ge=1, description="conversations")
+    domains: tuple[str, ...] = Field(default=DOMAINS, min_length=1)
+    tools_per_domain: int = Field(default=3, ge=1, le=3, description="tools of each domain; 1 takes the shortest")
+    max_distractors: int = Field(default=3, ge=0, le=8, description="tools offered beside the ones that are called")
+    kinds: KindWeights = KindWeights()
+    test_share: float = Field(default=0.3, ge=0, le=1, description="share of rows made from the reserved test pool")
+    verbatim_values: bool = Field(
+        default=False, description="every value of a call stands in the user's words character by character"
+    )
+    closing: bool = Field(default=True, description="let single requests go on to the tool's response and a summary")
+
+    @model_validator(mode="after")
+    def _domains_are_known(self) -> "GeneratorSettings":
+        if unknown := [domain for domain in self.domains if domain not in DOMAINS]:
+            raise ValueError(f"there is no domain '{unknown[0]}'; expected some of {', '.join(DOMAINS)}")
+        if len(self.domains) * self.tools_per_domain < 2 and self.kinds.no_call:
+            raise ValueError("a single tool leaves no unfitting one to offer; add a domain or set kinds.no_call to 0")
+        return self
+
+
+@cache
+def available_tools(domains: tuple[str, ...], tools_per_domain: int) -> tuple[ToolPlan, ...]:
+    """Return the first `tools_per_domain` tools of each domain."""
+    return tuple(tool for domain in domains for tool in [t for t in ALL_TOOLS if t.domain == domain][:tools_per_domain])
+
+
+def generate(settings: GeneratorSettings, *, start: int = 0) -> Iterator[Conversation]:
+    """Generate rows `start` to `settings.rows`, lazily.
+
+    Yields:
+        Conversations of origin "synthetic"; `category` is the domain, `subcategory` the kind, `task` the main tool.
+    """
+    revision = content_hash(settings.model_dump(mode="json", exclude={"rows"}))
+    for index in range(start, settings.rows):
+        yield _generate_row(settings, index, revision)
+
+
+def fill_settings(settings: GeneratorSettings, *, rows: int, seed: int) -> GeneratorSettings:
+    """Return settings that make only test-pool rows, for filling test splits that real rows leave short."""
+    return settings.model_copy(update={"rows": rows, "seed": seed, "test_share": 1.0})
+
+
+def _generate_row(settings: GeneratorSettings, index: int, revision: str) -> Conversation:
+    source = random.Random(f"{settings.seed}:{index}")
+    pool: Pool = "test" if source.random() < settings.test_share else "train"
+    weights = [getattr(settings.kinds, kind) for kind in KINDS]
+    kind = source.choices(tuple(KINDS), weights=weights)[0]
+    writer = Writer(
+        pool,
+        source,
+        Values(pool, source, verbatim=settings.verbatim_values),
+        tools=available_tools(settings.domains, settings.tools_per_domain),
+        max_distractors=settings.max_distractors,
+        closing=settings.closing,
+    )
+    dialogue: Dialogue = KINDS[kind](writer)
+    return Conversation(
+        id=conversation_id("", dialogue.tools, dialogue.turns),
+        tools=dialogue.tools,
+        turns=dialogue.turns,
+        provenance=Provenance(
+            source=SOURCE,
+            config=pool,
+            row=index,
+            row_id=f"{settings.seed}-{index}",
+            revision=revision,
+            origin="synthetic",
+        ),
+        category=dialogue.plan.domain,
+        subcategory=kind,
+        task=dialogue.plan.name,
+    )

@@ -1,0 +1,189 @@
+"""The values in generated rows: names and words from Faker's lists, each reserved for training or for test rows.
+
+An entry of a list belongs to the test pool when its hash says so (one in four), so the pools never share a name, a
+place or a word. Numbers, dates and references are open vocabularies and are drawn by both.
+"""
+
+import random
+from datetime import date, timedelta
+from functools import cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from swap_assets.domain.synthetic.grammar import Pool, Slot
+
+_SUFFIXES = ("ville", "ton", "burg", "field", "ford", "port")
+_EXTENSIONS = ("pdf", "txt", "csv", "docx", "png")
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+_FIRST_DAY = date(2024, 1, 1)
+_DAYS = 3650
+_TEST_SHARE = 4  # one entry in four is reserved for test rows
+_LOCALES = ("de_DE", "fr_FR", "es_ES", "cs_CZ", "tr_TR")
+
+
+class Value(NamedTuple):
+    """A value as the call has it and as the request says it."""
+
+    json: Any
+    text: str
+
+
+class Vocabulary(NamedTuple):
+    """The lists of one pool."""
+
+    first_names: tuple[str, ...]
+    last_names: tuple[str, ...]
+    words: tuple[str, ...]
+    foreign_names: tuple[str, ...]
+
+
+def entity_pool(entry: str) -> Pool:
+    """Return the pool that an entry of a word list is reserved for."""
+    return "test" if sha256(entry.casefold().encode()).digest()[0] % _TEST_SHARE == 0 else "train"
+
+
+@cache
+def vocabulary(pool: Pool) -> Vocabulary:
+    """Return the lists of a pool; Faker is read once."""
+    from importlib import import_module
+
+    person = import_module("faker.providers.person.en_US").Provider
+    lorem = import_module("faker.providers.lorem.en_US").Provider
+    foreign = [
+        name
+        for locale in _LOCALES
+        for name in import_module(f"faker.providers.person.{locale}").Provider.last_names
+        if not name.isascii()
+    ]
+
+    def reserved(entries: Any, *, ascii_only: bool = True) -> tuple[str, ...]:
+        return tuple(
+            sorted(
+                {
+                    entry
+                    for entry in entries
+                    if entity_pool(entry) == pool and ((entry.isalpha() and entry.isascii()) or not ascii_only)
+                }
+            )
+        )
+
+    words = [word for word in lorem.word_list if len(word) > 2]
+    return Vocabulary(
+        first_names=reserved(person.first_names),
+        last_names=reserved(person.last_names),
+        words=reserved(words),
+        foreign_names=reserved(foreign, ascii_only=False),
+    )
+
+
+class Values:
+    """Draws values for slots from one pool.
+
+    Args:
+        pool: which reserved lists to draw from.
+        random_: the row's own source of randomness.
+        verbatim: every value stands in the request exactly as in the call.
+    """
+
+    def __init__(self, pool: Pool, random_: random.Random, *, verbatim: bool) -> None:
+        self._pool = vocabulary(pool)
+        self._random = random_
+        self.verbatim = verbatim
+
+    def draw(self, slot: Slot) -> Value:
+        """Draw a value that is valid against the slot's schema."""
+        return getattr(self, f"_{slot.kind}")(slot)
+
+    def reference(self) -> str:
+        """Draw a reference such as AB-1234."""
+        letters = "".join(self._random.choices(_LETTERS, k=2))
+        return f"{letters}-{self._random.randint(1000, 9999)}"
+
+    def _plain(self, value: Any) -> Value:
+        return Value(value, str(value))
+
+    def _list(self, values: list[str]) -> Value:
+        return Value(values, values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}")
+
+    def _word(self, _: Slot) -> Value:
+        return self._plain(self._random.choice(self._pool.words))
+
+    def _some_words(self, low: int, high: int) -> list[str]:
+        return self._random.sample(self._pool.words, self._random.randint(low, high))
+
+    def _phrase(self, _: Slot) -> Value:
+        return self._plain(" ".join(self._some_words(2, 3)))
+
+    def _words(self, _: Slot) -> Value:
+        return self._list(self._some_words(2, 3))
+
+    def _name(self) -> str:
+        last = self._pool.last_names
+        if not self.verbatim and self._pool.foreign_names and self._random.random() < 0.2:
+            last = self._pool.foreign_names
+        return f"{self._random.choice(self._pool.first_names)} {self._random.choice(last)}"
+
+    def _mail(self) -> str:
+        first, last = self._random.choice(self._pool.first_names), self._random.choice(self._pool.last_names)
+        return f"{first}.{last}@{self._random.choice(self._pool.words)}.com".lower()
+
+    def _town(self) -> str:
+        return self._random.choice(self._pool.last_names) + self._random.choice(_SUFFIXES)
+
+    def _place(self, _: Slot) -> Value:
+        return self._plain(self._town())
+
+    def _person(self, _: Slot) -> Value:
+        return self._plain(self._name())
+
+    def _email(self, _: Slot) -> Value:
+        return self._plain(self._mail())
+
+    def _people(self, _: Slot) -> Value:
+        return self._list([self._name() for _ in range(self._random.randint(2, 3))])
+
+    def _emails(self, _: Slot) -> Value:
+        return self._list([self._mail() for _ in range(self._random.randint(1, 2))])
+
+    def _handle(self, _: Slot) -> Value:
+        name = self._random.choice(self._pool.first_names).lower()
+        return self._plain(f"{name}{self._random.randint(10, 9999)}")
+
+    def _file(self, _: Slot) -> Value:
+        stem = self._random.choice(self._pool.words)
+        return self._plain(f"{stem}-{self._random.randint(1, 999)}.{self._random.choice(_EXTENSIONS)}")
+
+    def _code(self, _: Slot) -> Value:
+        return self._plain(self.reference())
+
+    def _ticker(self, _: Slot) -> Value:
+        return self._plain("".join(self._random.choices(_LETTERS, k=4)))
+
+    def _int(self, slot: Slot) -> Value:
+        return self._plain(self._random.randint(int(slot.options[0]), int(slot.options[1])))
+
+    def _number(self, slot: Slot) -> Value:
+        low, high = int(slot.options[0]), int(slot.options[1])
+        return self._plain(self._random.randint(low * 10, high * 10 - 1) / 10)
+
+    def _enum(self, slot: Slot) -> Value:
+        return self._plain(self._random.choice(slot.options))
+
+    def _bool(self, slot: Slot) -> Value:
+        return Value(True, slot.label)
+
+    def _date(self, _: Slot) -> Value:
+        day = _FIRST_DAY + timedelta(days=self._random.randrange(_DAYS))
+        forms = [day.isoformat(), f"{day.day} {day:%B %Y}", f"{day:%B} {day.day}, {day.year}"]
+        return Value(day.isoformat(), forms[0] if self.verbatim else self._random.choice(forms))
+
+    def _time(self, _: Slot) -> Value:
+        hour, minute = self._random.randrange(24), self._random.randrange(0, 60, 5)
+        clock = f"{hour:02d}:{minute:02d}"
+        half = f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
+        return Value(clock, clock if self.verbatim else self._random.choice([clock, half]))
+
+    def _address(self, _: Slot) -> Value:
+        street = f"{self._random.randint(1, 250)} {self._random.choice(self._pool.last_names)} Street"
+        parts = {"street": street, "city": self._town(), "postcode": f"{self._random.randint(0, 99999):05d}"}
+        return Value(parts, f"{parts['street']}, {parts['postcode']} {parts['city']}")
