@@ -7,25 +7,25 @@ from types import ModuleType
 
 import dagster as dg
 
-from swap_assets.defs import baselines, comparison, dataset, evaluation, release, test_splits, training
+from swap_assets.defs import baselines, comparison, dataset, evaluation, merged_model, release, test_splits, training
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.storage import ArtefactIOManager
 
 OWNERS = ["team:swap-assets"]
-GROUPS: dict[str, ModuleType] = {
-    "dataset": dataset,
-    "test_splits": test_splits,
-    "baselines": baselines,
-    "training": training,
-    "evaluation": evaluation,
-    "comparison": comparison,
-    "release": release,
+GROUPS: dict[str, tuple[ModuleType, ...]] = {
+    "dataset": (dataset,),
+    "test_splits": (test_splits,),
+    "baselines": (baselines,),
+    "training": (training,),
+    "evaluation": (evaluation,),
+    "comparison": (comparison,),
+    "release": (release, merged_model),
 }
 
 
-def _grouped(group: str, module: ModuleType) -> list[dg.AssetsDefinition]:
-    loaded = dg.load_assets_from_modules([module], group_name=group)
+def _grouped(group: str, modules: tuple[ModuleType, ...]) -> list[dg.AssetsDefinition]:
+    loaded = dg.load_assets_from_modules(modules, group_name=group)
     return [
         item.map_asset_specs(lambda spec: spec.replace_attributes(owners=OWNERS))
         for item in loaded
@@ -35,7 +35,7 @@ def _grouped(group: str, module: ModuleType) -> list[dg.AssetsDefinition]:
 
 _lab = Lab()
 defs = dg.Definitions(
-    assets=[asset for group, module in GROUPS.items() for asset in _grouped(group, module)],
+    assets=[asset for group, modules in GROUPS.items() for asset in _grouped(group, modules)],
     resources={"lab": _lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=_lab)},
     # A step is a shell around a process of its own, so it need not be one: the fork server starts it in 0.7 s.
     executor=dg.multiprocess_executor.configured(
