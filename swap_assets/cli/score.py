@@ -66,6 +66,7 @@ def _no_garbage_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # or the first collection afterwards walks all of them once more
         gc.enable()
 
 

@@ -179,7 +179,15 @@ def read_reference(contract: Contract, text: str, *, function: str = "") -> tupl
     Raises:
         ValueError: the text holds a call that cannot be read: it must never be compared as if it were empty.
     """
-    parsed = parse_answer(contract, text, function=function)
+    return calls_of_reference(contract, parse_answer(contract, text, function=function))
+
+
+def calls_of_reference(contract: Contract, parsed: ParsedAnswer) -> tuple[ToolCall, ...]:
+    """Return the calls of a gold answer that was read; see `read_reference`.
+
+    Raises:
+        ValueError: it holds a call that cannot be read.
+    """
     words = bool(parsed.text.strip()) and (contract.track is Track.TOOLCALL or parsed.text == _NO_CALLS)
     if parsed.unread or not (parsed.calls or parsed.compliant or words):
         raise ValueError(f"the reference holds a call that cannot be read ({', '.join(parsed.problems)})")

@@ -12,6 +12,7 @@ in a list does.
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import ToolCall
@@ -146,11 +147,19 @@ def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
         return False
     names = [call.name for call in calls]
     for index, call in enumerate(calls):
-        texts = [value for value in fields_of(call).leaves.values() if isinstance(value, str)]
-        earlier = names[:index]
-        if any(f"{name}.{word}" in text for text in texts for name in earlier for word in ("result", "output")):
+        texts = [text for text in _texts(call.arguments) if ".result" in text or ".output" in text]
+        if any(f"{name}.{word}" in text for text in texts for name in names[:index] for word in ("result", "output")):
             return True
     return False
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a JSON value, without its keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _hashable(call: Fields) -> tuple[str, frozenset[tuple[Path, Any]]]:

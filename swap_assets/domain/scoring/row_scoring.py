@@ -8,6 +8,7 @@ Rules, each held by a test with its reason:
 - Where one side has fields and the other none, precision, recall and F1 are 0.
 """
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -86,7 +87,8 @@ def function_asked_for(case: EvalCase, contract: Contract) -> str:
 def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "stop") -> RowScore:
     """Score an answer that was obtained and read."""
     gold = [fields_of(call) for call in case.gold_calls]
-    predicted = [fields_of(call) for call in parsed.calls]
+    same = len(parsed.calls) == len(gold) and all(map(operator.is_, parsed.calls, case.gold_calls))
+    predicted = gold if same else [fields_of(call) for call in parsed.calls]
     found = compare(gold, predicted)
     quiet = not parsed.unread and finish_reason != "content_filter" and bool(parsed.text.strip() or parsed.valid_json)
     figures = _figures(gold, predicted, found, ordered=case.ordered, quiet=quiet)
