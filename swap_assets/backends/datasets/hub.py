@@ -1,8 +1,10 @@
 """Data files of a dataset on the Hugging Face hub, at one commit, with their hash checked."""
 
+import contextlib
 import hashlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -28,12 +30,10 @@ def fetch(source: HubSource, config: str) -> Path:
         SourceError: the file is not the one whose hash is expected.
     """
     from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     name = source.files[config]
-    where = f"{source.dataset}/{name} at revision {source.revision}"
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
-    try:
+    with _explained(f"{source.dataset}/{name} at revision {source.revision}"):
         path = hf_hub_download(
             source.dataset,
             name,
@@ -43,6 +43,17 @@ def fetch(source: HubSource, config: str) -> Path:
             etag_timeout=_TIMEOUT,
             local_files_only=not _answers(endpoint),
         )
+    _check_hash(Path(path), source, config)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """Say in one sentence why a file of the hub can't be had."""
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        yield
     except LocalEntryNotFoundError:
         raise HubUnreachableError(
             f"the hub can't be reached for {where} and it is not in the cache; check the network, "
@@ -57,8 +68,6 @@ def fetch(source: HubSource, config: str) -> Path:
         ) from None
     except (OSError, ValueError) as error:
         raise HubUnreachableError(f"the hub can't be reached for {where} ({error}); check the network") from None
-    _check_hash(Path(path), source, config)
-    return Path(path)
 
 
 def _answers(endpoint: str) -> bool:

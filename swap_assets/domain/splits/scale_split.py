@@ -18,6 +18,8 @@ from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
 from swap_assets.domain.splits.sides import SIDES, Needs, Side, assign_sides
 from swap_assets.domain.splits.strata import Stratum, choose, stratum
 
+_PARTS = ("train", "validation", "test")
+
 
 class TooFewRowsError(ValueError):
     """There are not enough rows for the sizes; the message has the numbers and what to change."""
@@ -49,34 +51,26 @@ def split_scale(
     release_test: int,
     seed: int,
 ) -> DatasetSplit:
-    """Split for one scale; `scales` are all scales of the experiment, because they nest.
+    """Split for one scale; the sizes of all scales matter, and the sealed `release_test` is the same for all.
 
     Args:
         conversations: every conversation of the source, each id once.
-        scale: the scale to split for.
-        scales: sizes by scale.
-        release_test: conversations in the sealed release test, shared by all scales.
-        seed: of every hash and choice.
+        scale: the scale to split for, one of `scales`.
 
     Raises:
         TooFewRowsError: a side can't be filled; the message has the numbers.
     """
     needs = needed(scales, release_test)
     sides, moved = assign_sides(conversations, needs, seed=seed)
-    members = {side: [id_ for id_, its in sides.items() if its == side] for side in SIDES}
     _refuse_if_short(conversations, sides, needs, scales)
-    by_id = {conversation.id: conversation for conversation in conversations}
+    by_id = {row.id: row for row in conversations}
     strata = {id_: stratum(by_id[id_]) for id_ in sides}
-    chosen = {
-        part: _nested_choice(part, members[part], scale, scales, strata, seed=seed)
-        for part in ("train", "validation", "test")
-    }
+    members = {side: [id_ for id_, its in sides.items() if its == side] for side in SIDES}
+    chosen = {part: _nested_choice(part, members[part], scale, scales, strata, seed=seed) for part in _PARTS}
     release = choose(members["release"], release_test, strata, seed=seed)
     reserve = sorted(set(members["test"]) - set(chosen["test"]))
-    report = check_leakage(
-        [by_id[id_] for part in ("train", "validation") for id_ in chosen[part]],
-        [by_id[id_] for id_ in (*chosen["test"], *release)],
-    )
+    trained_on = [by_id[id_] for id_ in (*chosen["train"], *chosen["validation"])]
+    held_out = [by_id[id_] for id_ in (*chosen["test"], *release)]
     return DatasetSplit(
         scale=scale,
         seed=seed,
@@ -87,7 +81,7 @@ def split_scale(
         reserve=tuple(reserve),
         set_aside=tuple(sorted(by_id.keys() - sides.keys())),
         moved=moved,
-        leakage=report,
+        leakage=check_leakage(trained_on, held_out),
         content_hash=content_hash(chosen, release, reserve),
     )
 
