@@ -4,12 +4,16 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from swap_assets.domain.model import Frozen
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+# Names cards in place of nvidia-smi's, comma-separated; for tests and dry runs on machines without cards.
+DEVICES = "SWAP_GPU_DEVICES"
 _GIB = 1024**3
 
 
@@ -20,6 +24,12 @@ class Gpu(Frozen):
     name: str
     memory_gib: float
     driver: str = ""
+    uuid: str = ""
+
+    @property
+    def cuda_name(self) -> str:
+        """What CUDA_VISIBLE_DEVICES takes: the UUID, which means the same card to every process, else the index."""
+        return self.uuid or str(self.index)
 
 
 class Hardware(Frozen):
@@ -59,7 +69,7 @@ def gpus() -> tuple[Gpu, ...]:
     """List the NVIDIA cards; empty where there is none or `nvidia-smi` does not answer within ten seconds."""
     if not shutil.which("nvidia-smi"):
         return ()
-    query = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"]
+    query = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version,uuid", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -68,14 +78,42 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def parse_gpus(text: str) -> tuple[Gpu, ...]:
-    """Read `0, NVIDIA H100 80GB HBM3, 81559, 550.90` lines; memory is in MiB. Lines of another shape are left out."""
+    """Read `0, NVIDIA H100 80GB HBM3, 81559, 550.90, GPU-5a1b` lines; memory is in MiB. Others are left out."""
     found = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == 4 and cells[0].isdigit() and cells[2].isdigit():
+        if len(cells) == 5 and cells[0].isdigit() and cells[2].isdigit():
             memory = round(int(cells[2]) / 1024, 1)
-            found.append(Gpu(index=int(cells[0]), name=cells[1], memory_gib=memory, driver=cells[3]))
+            found.append(Gpu(index=int(cells[0]), name=cells[1], memory_gib=memory, driver=cells[3], uuid=cells[4]))
     return tuple(found)
+
+
+def visible_cards(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the cards that this process may use, each by a name that is the same for every process."""
+    if named := environment.get(DEVICES):
+        return tuple(dict.fromkeys(name.strip() for name in named.split(",") if name.strip()))
+    return cards_named(environment.get(VISIBLE), gpus())
+
+
+def cards_named(visible: str | None, found: Sequence[Gpu]) -> tuple[str, ...]:
+    """Resolve CUDA_VISIBLE_DEVICES (indices, UUIDs or their beginnings) into the UUIDs of the cards that are there.
+
+    As CUDA has it, an unknown entry hides itself and all that follow. Indices count in the order of `nvidia-smi`. A MIG
+    instance, which `nvidia-smi` does not list as a card, keeps its own name.
+    """
+    if visible is None or not found:
+        return tuple(card.cuda_name for card in found)
+    chosen: list[str] = []
+    for entry in (part.strip() for part in visible.split(",")):
+        match = [card.cuda_name for card in found if _is(card, entry)]
+        if not match and not entry.startswith("MIG-"):
+            break
+        chosen.append(match[0] if match else entry)
+    return tuple(dict.fromkeys(chosen))
+
+
+def _is(card: Gpu, entry: str) -> bool:
+    return int(entry) == card.index if entry.isdigit() else entry.startswith("GPU-") and card.uuid.startswith(entry)
 
 
 def _memory() -> dict[str, float]:

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from swap_assets.backends.gpu_leases import leased
 from swap_assets.backends.processes import PARENT_VARIABLE, die_with_parent
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import (
@@ -42,7 +43,9 @@ def main(arguments: list[str]) -> int:
     try:
         specs = {Path(argument): read_spec(Path(argument)) for argument in arguments}
         _prepare_environment(list(specs.values()))
-        with _reporter() as reporter:
+        with _reporter() as reporter, _cards(list(specs.values()), reporter) as cards:
+            # Before torch is loaded: it looks at the cards once.
+            os.environ.update(cards)
             for path, spec in specs.items():
                 _run(spec, path, reporter)
     except KeyboardInterrupt:
@@ -63,6 +66,17 @@ def _prepare_environment(specs: list[Spec]) -> None:
     if all(Path(spec.weights.source).is_dir() for spec in specs):
         # A local folder needs no look-up at the hub, and one stalls 24 s without network.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@contextlib.contextmanager
+def _cards(specs: list[Spec], reporter: Reporter) -> Iterator[dict[str, str]]:
+    """Lease the card that the specs share; a stand-in plays a hosted model, which takes none from those who train."""
+    working = [spec for spec in specs if not isinstance(spec, ServeSpec)]
+    what = f"{working[0].kind} {working[0].candidate_id}" if working else "the stand-in"
+    with leased(1 if working else 0, what=what, say=reporter.line) as lease:
+        if lease.cards:
+            reporter.line(f"runs on {', '.join(lease.cards)}")
+        yield lease.environment
 
 
 def _run(spec: Spec, path: Path, reporter: Reporter) -> None:

@@ -14,9 +14,10 @@ def test_the_machine_has_a_processor_memory_and_disk(tmp_path: Path) -> None:
 
 
 def test_cards_are_read_with_their_memory_and_odd_lines_are_left_out() -> None:
-    text = "0, NVIDIA H100 80GB HBM3, 81559, 550.90\n1, Odd, [N/A], 550.90\nno line at all\n"
+    text = "0, NVIDIA H100 80GB HBM3, 81559, 550.90, GPU-5a1b\n1, Odd, [N/A], 550.90, GPU-6\nno line at all\n"
     cards = parse_gpus(text)
     assert [(card.index, card.name, card.memory_gib) for card in cards] == [(0, "NVIDIA H100 80GB HBM3", 79.6)]
+    assert cards[0].cuda_name == "GPU-5a1b"
 
 
 def test_looking_at_the_machine_loads_no_heavy_library() -> None:
