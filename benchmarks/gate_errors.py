@@ -3,6 +3,7 @@
 SLM and LLM answer the same n rows. An answer is exact with some probability, else its field F1 is uniform on [0, 0.8];
 both models find the same rows hard (correlation of about 0.5). The SLM's true distance to the LLM is set, many
 experiments are drawn, and the very code that judges real ones judges them. "Plain" is the reading without intervals.
+This file is about single criteria; the decisions, with several candidates in each, are in `decision_errors`.
 """
 
 import sys
@@ -13,14 +14,15 @@ import numpy as np
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.judging.criteria import judge
 from swap_assets.domain.judging.criteria_table import Criteria, default_criteria
-from swap_assets.domain.judging.statistics import PairedDifference, holm, mean_interval, non_inferiority, wilson
+from swap_assets.domain.judging.multiple_comparisons import holm
+from swap_assets.domain.judging.statistics import PairedDifference, mean_interval, non_inferiority, wilson
 from swap_assets.domain.scoring.domain_spread import domain_spread
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
 
 EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)
 LLM_EXACT = 0.75
-_PARTIAL = 0.4  # mean F1 of an answer that is not exact
+PARTIAL = 0.4  # mean F1 of an answer that is not exact
 _COMPARED = Criteria(demands=tuple(demand for demand in default_criteria().demands if demand.compares != "none"))
 _EXACT = Criteria(demands=tuple(d for d in default_criteria().demands if d.name == "single_turn_exact_match"))
 
@@ -31,7 +33,7 @@ def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple
 
     hard = generator.standard_normal(rows)
     found = []
-    for exact in (LLM_EXACT - worse_by / (1 - _PARTIAL), LLM_EXACT):
+    for exact in (LLM_EXACT - worse_by / (1 - PARTIAL), LLM_EXACT):
         luck = norm.cdf(0.7 * hard + 0.714 * generator.standard_normal(rows))
         found.append(np.where(luck < exact, 1.0, 0.8 * generator.random(rows)))
     return found[0], found[1]
@@ -148,7 +150,7 @@ def domain_gate(experiments: int) -> None:
 def _domains(generator: np.random.Generator, rows: int, deviation: float) -> dict[str, list[RowScore]]:
     found = {}
     for label in "abcdefghij":
-        exact = float(np.clip(0.65 + deviation * generator.standard_normal() / (1 - _PARTIAL), 0, 1))
+        exact = float(np.clip(0.65 + deviation * generator.standard_normal() / (1 - PARTIAL), 0, 1))
         values = np.where(generator.random(rows) < exact, 1.0, 0.8 * generator.random(rows))
         found[label] = [
             RowScore(

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import bfcl_agreement, gate_errors, scoring_fuzz
+from benchmarks import bfcl_agreement, decision_errors, gate_errors, scoring_fuzz
 from benchmarks.scoring_rows import rows
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.scoring.aggregation import summarise
@@ -65,6 +65,7 @@ def main(*, quick: bool) -> int:
         print("left out: SWAP_REAL_DATA_DIR names no folder with bfcl_v4 in it")
     print("\n## Error rates of the gates")
     gate_errors.main(100 if quick else gate_errors.EXPERIMENTS)
+    decision_errors.main(20 if quick else decision_errors.EXPERIMENTS)
     print("\n## Fuzz\n")
     exceptions = scoring_fuzz.fuzz(20.0 if quick else scoring_fuzz.SECONDS)
     return int(disagreements + exceptions > 0)

@@ -27,7 +27,7 @@ def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.Materia
 
 @dg.asset(partitions_def=SCALES, deps=[comparison_report, *_EVIDENCE], kinds={"python"})
 def scale_up_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Decision]:
-    """Whether to go on to the next scale: yes where a candidate reaches its share of the LLM."""
+    """Whether to go on to the next scale, and who: a clear winner alone, else all that reach their share of the LLM."""
     scale = scale_of(context)
     evidence = lab.evidence(scale)
     decision = scale_up(

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swap_assets.domain.candidates import tuned
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.decisions import Override
 from swap_assets.domain.judging.gates import (
@@ -15,6 +16,7 @@ from swap_assets.domain.judging.gates import (
     release_refusal,
     scale_up,
 )
+from swap_assets.domain.judging.multiple_comparisons import clear_winner, rivalries
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.scoring.evaluation import not_evaluated
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
@@ -60,6 +62,51 @@ def test_scaling_up_takes_every_candidate_that_may_reach_its_share():
     decision = _scale_up(evaluation(PAPER, shares(158, N)), evaluation(FLEDGLING, shares(60, N)))
     assert (decision.verdict, decision.action) == ("pass", "scale_up")
     assert decision.candidates == (PAPER.id,)
+
+
+def test_a_clear_winner_goes_on_alone():
+    decision = _scale_up(evaluation(PAPER, shares(165, N)), evaluation(FLEDGLING, shares(145, N)))
+    assert (decision.winner, decision.candidates) == (PAPER.id, (PAPER.id,))
+    assert [item.rival_id for item in decision.rivalries] == [FLEDGLING.id]
+    assert "clearly ahead" in decision.reason
+
+
+def test_without_a_clear_winner_all_that_may_reach_the_share_go_on():
+    decision = _scale_up(evaluation(PAPER, shares(160, N)), evaluation(FLEDGLING, shares(157, N)))
+    assert (decision.winner, decision.candidates) == ("", tuple(sorted((PAPER.id, FLEDGLING.id))))
+    assert "none clearly ahead" in decision.reason
+
+
+def test_a_lead_that_is_clear_over_one_rival_is_not_over_several():
+    """Six discordant rows alone give p = 0.03; as the smallest of four that is 0.12."""
+    rows = {"best": evaluation(PAPER, shares(156, N)).results[Track.TOOLCALL].rows}
+    rival = evaluation(FLEDGLING, shares(150, N)).results[Track.TOOLCALL].rows
+    alone = rivalries({**rows, "a": rival}, "best", "exact_match")
+    among = rivalries({**rows, **dict.fromkeys("abcd", rival)}, "best", "exact_match")
+    assert clear_winner(alone, 1) and not clear_winner(among, 4)
+    assert alone[0].p_value == among[0].p_value == pytest.approx(2 * 0.5**6)
+
+
+def test_who_is_behind_on_whole_conversations_is_no_winner_however_the_rows_fall():
+    ours = evaluation(PAPER, [1.0] * 40 + [0.0] * 60).results[Track.TOOLCALL].rows
+    theirs = evaluation(FLEDGLING, [0.0] * 40 + [1.0] * 60).results[Track.TOOLCALL].rows
+    assert rivalries({"ours": ours, "theirs": theirs}, "ours", "exact_match")[0].p_adjusted == 1.0
+
+
+def test_of_several_candidates_a_pass_has_to_survive_holm():
+    """Alone each lies within the limit for sure, just so; of four, that may be luck."""
+    five_wrong = [0.0] * 5 + [1.0] * 95
+    llm = evaluation(LLM, [1.0] * 100)
+    several = [tuned(f"m{index}", "small", "paper") for index in range(4)]
+    alone = _scale_up(evaluation(PAPER, five_wrong), llm=llm)
+    among = _scale_up(*[evaluation(one, five_wrong) for one in several], llm=llm)
+    assert (alone.verdict, among.verdict) == ("pass", "inconclusive")
+    assert (alone.action, among.action) == ("scale_up", "scale_up")
+
+
+def test_one_hopeless_candidate_does_not_make_an_open_question_a_failure():
+    decision = _scale_up(evaluation(PAPER, shares(142, N)), evaluation(FLEDGLING, shares(20, N)))
+    assert (decision.verdict, decision.action) == ("inconclusive", "scale_up")
 
 
 def test_nobody_near_enough_means_iterate():

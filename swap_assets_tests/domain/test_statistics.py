@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from swap_assets.domain.judging.multiple_comparisons import holm
 from swap_assets.domain.judging.statistics import (
     PairedDifference,
     conversations_needed,
-    holm,
     mcnemar_exact,
     mean_interval,
     non_inferiority,

@@ -49,6 +49,22 @@ class Contrast(Frozen):
         )
 
 
+class Rivalry(Frozen):
+    """The best candidate against one rival on identical rows: is it ahead by more than chance?
+
+    `ahead_points` is best - rival in points. `p_value` is two-sided: McNemar's exact test where whole answers are
+    compared, else from the difference and its interval, resampled by conversation. `p_adjusted` is Holm's over all
+    rivals of one decision.
+    """
+
+    candidate_id: str
+    rival_id: str
+    metric: str
+    ahead_points: float
+    p_value: float
+    p_adjusted: float
+
+
 class Override(Frozen):
     """A person going against a gate, by name and with a reason; it is recorded in whatever it lets through."""
 
@@ -69,6 +85,8 @@ class Decision(Frozen):
     reason: str
     candidates: tuple[str, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    winner: str = Field(default="", description="the one candidate that is clearly ahead of every rival, if any")
+    rivalries: tuple[Rivalry, ...] = Field(default=(), description="the best candidate against each rival")
     missing: tuple[str, ...] = Field(default=(), description="expected evidence that was not there, and why")
     hashes: dict[str, str] = Field(default_factory=dict)
     decided_by: str = "policy"

@@ -8,8 +8,10 @@ and scales up, because the next measurement is cheap beside a wrong stop; it nev
 from collections.abc import Sequence
 
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Override, Verdict
+from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Override, Rivalry, Verdict
+from swap_assets.domain.judging.multiple_comparisons import clear_winner, passing_for_sure, rivalries
 from swap_assets.domain.judging.policy import GatePolicy, MetricName
+from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
 from swap_assets.domain.judging.statistics import paired_difference
 from swap_assets.domain.scoring.evaluation import Evaluation
 
@@ -66,7 +68,7 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
         thresholds={"trails_by_points": limit},
         verdict=verdict,
         action=action,
-        reason=_fine_tune_reason(found, missing, limit, verdict),
+        reason=fine_tune_reason(found, missing, limit, verdict),
         candidates=(slm.candidate.id,),
         contrasts=tuple(found),
         missing=tuple(missing),
@@ -77,28 +79,59 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
 def scale_up(
     candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, scale: str, next_scale: str | None
 ) -> Decision:
-    """Decide whether to go on to the next scale: yes where a candidate reaches its share of the LLM."""
+    """Decide whether to go on to the next scale: yes where a candidate reaches its share of the LLM.
+
+    A clear winner goes on alone: the best candidate, where it may reach the share and the paired test puts it ahead of
+    every other one that may. Without one, all that may reach the share go on.
+    """
     share = policy.scale_up.reaches_percent
+    metric = metric_read(policy.primary_metric, policy)
     evaluated = [item for item in candidates if item.status == "evaluated"]
-    found, missing = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    found, missing = _contrasts(evaluated, llm, [metric])
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in evaluated]
-    sides: dict[str, Verdict] = {item.candidate_id: _side(item, (100 - share) * item.llm) for item in found}
-    verdict: Verdict = "pass" if "pass" in sides.values() else _worst(list(sides.values()))
-    admitted = tuple(sorted(name for name, side in sides.items() if side != "fail"))
-    action: Action = "iterate" if not admitted else ("scale_up" if next_scale else "wait")
+    sides = _sides(found, [(100 - share) * item.llm for item in found])
+    verdict = _best(list(sides.values()))
+    reaching = tuple(sorted(name for name, side in sides.items() if side != "fail"))
+    contest = _contest([item for item in evaluated if item.candidate.id in reaching], found, metric)
+    winner = contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else ""
+    admitted = (winner,) if winner else reaching
+    action: Action = "iterate" if not reaching else ("scale_up" if next_scale else "wait")
     return Decision(
         name="scale_up_decision",
         scale=scale,
-        rule=f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}",
+        rule=(
+            f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}: the winner alone "
+            "when it is clearly ahead of the others (paired test, Holm), else all that reach it"
+        ),
         thresholds={"reaches_percent": share},
         verdict=verdict,
         action=action,
-        reason=_scale_up_reason(found, admitted, share, next_scale),
+        reason=scale_up_reason(found, reaching, winner, share, next_scale),
         candidates=admitted,
         contrasts=tuple(found),
+        winner=winner,
+        rivalries=contest,
         missing=tuple(missing),
         hashes=_hashes(evaluated, llm),
     )
+
+
+def _sides(found: Sequence[Contrast], limits: Sequence[float]) -> dict[str, Verdict]:
+    """Return on which side of its limit each candidate lies; of several, a pass has to survive Holm's adjustment."""
+    sure = passing_for_sure(found, limits)
+    return {
+        item.candidate_id: "pass" if passes else "fail" if item.low_points > limit else "inconclusive"
+        for item, limit, passes in zip(found, limits, sure, strict=True)
+    }
+
+
+def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: str) -> tuple[Rivalry, ...]:
+    """Return the best candidate's comparisons with the others; none where there is but one."""
+    rows = {item.candidate.id: item.results[DECIDING_TRACK].rows for item in reaching}
+    if len(rows) < 2:
+        return ()
+    best = min((item for item in found if item.candidate_id in rows), key=lambda item: item.delta_points)
+    return rivalries(rows, best.candidate_id, metric)
 
 
 def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
@@ -150,7 +183,7 @@ def release(
         thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
         verdict=verdict,
         action="release" if verdict == "pass" else "wait",
-        reason=_release_reason(judged or best, judged is not None, verdict, policy, incomplete),
+        reason=release_reason(judged or best, judged is not None, verdict, policy, incomplete),
         candidates=(best.candidate_id,) if best else (),
         contrasts=tuple(found),
         missing=(*missing, *incomplete),
@@ -185,6 +218,12 @@ def _worst(verdicts: Sequence[Verdict]) -> Verdict:
     return "inconclusive" if "inconclusive" in verdicts else "pass"
 
 
+def _best(verdicts: Sequence[Verdict]) -> Verdict:
+    if "pass" in verdicts:
+        return "pass"
+    return "inconclusive" if "inconclusive" in verdicts else "fail"
+
+
 def _final_verdict(best: Contrast | None, judged: Contrast | None, policy: GatePolicy) -> Verdict:
     if judged:
         return _release_verdict(judged, policy)
@@ -206,51 +245,6 @@ def _incomplete(item: Evaluation) -> str:
 
 def _hashes(candidates: Sequence[Evaluation], llm: Evaluation) -> dict[str, str]:
     return {item.candidate.id: item.evidence_hash() for item in [*candidates, llm]}
-
-
-def _fine_tune_reason(found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict) -> str:
-    if not found:
-        return f"Nothing could be compared ({missing[0]}), so the policy trains."
-    worst = max(found, key=lambda item: item.delta_points)
-    ending = {
-        "fail": f"more than the {limit:g} points allowed: train",
-        "pass": f"within the {limit:g} points allowed on every core metric: no training needed",
-        "inconclusive": f"too few rows to tell whether that is within {limit:g} points: the policy trains",
-    }[verdict]
-    return f"{worst.sentence()}; {ending}."
-
-
-def _scale_up_reason(found: Sequence[Contrast], admitted: Sequence[str], share: float, next_scale: str | None) -> str:
-    if not found:
-        return "No candidate has been evaluated beside the LLM, so there is nothing to scale up."
-    best = min(found, key=lambda item: item.delta_points)
-    percent = best.percent_of_llm
-    reached = f"{percent:.0f} % of the LLM" if percent is not None else "an LLM that scores 0"
-    opening = f"{best.sentence()}: {reached}"
-    if not admitted:
-        return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
-    names = " and ".join(admitted)
-    if next_scale is None:
-        return f"{opening}; {names} may go on, but there is no larger scale: release_decision is next."
-    return f"{opening}; {names} may be at the {share:g} % asked for or above: go on to scale '{next_scale}'."
-
-
-def _release_reason(
-    item: Contrast | None, on_sealed_rows: bool, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
-) -> str:
-    if item is None:
-        return "No candidate of this model has been evaluated beside the LLM: wait."
-    if incomplete:
-        return f"{item.sentence()}; but {incomplete[0]}: wait."
-    margin = f"{policy.release.margin_points:g} points"
-    ending = {
-        "pass": f"no worse than the LLM within the margin of {margin}: release",
-        "fail": "worse than the LLM for sure: wait",
-        "inconclusive": f"not shown to be no worse within {margin}: wait",
-    }[verdict]
-    if verdict == "inconclusive" and not on_sealed_rows:
-        ending = "the sealed release rows have not been asked: wait"
-    return f"{item.sentence()}; {ending}."
 
 
 def release_refusal(decision: Decision, override: Override | None) -> str:

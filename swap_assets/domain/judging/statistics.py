@@ -208,21 +208,31 @@ def non_inferiority(difference: PairedDifference, margin: float) -> NonInferiori
     Raises:
         ValueError: the margin is not positive.
     """
-    from scipy.stats import norm
-
     if margin <= 0:
         raise ValueError(f"a non-inferiority margin is positive, got {margin}")
     needed = conversations_needed(difference.difference + margin, difference.conversation_deviation)
-    error = max((difference.high - difference.low) / (2 * 1.959964), 1e-12)
     return NonInferiority(
         shown=difference.low > -margin,
         superior=difference.low > 0,
         worse=difference.high < 0,
         margin=margin,
-        p_value=float(norm.sf((difference.difference + margin) / error)),
+        p_value=chance_of_passing(difference.difference + margin, low=difference.low, high=difference.high),
         conversations_needed=needed,
         further_conversations=None if needed is None else max(0, needed - difference.conversations),
     )
+
+
+def chance_of_passing(distance: float, *, low: float, high: float) -> float:
+    """Return the one-sided p-value against "the true distance to the limit is 0 or less", taken as normal.
+
+    Args:
+        distance: how far the measured value lies on the good side of the limit.
+        low: the lower end of the measurement's 95 % interval, in the same unit.
+        high: its upper end.
+    """
+    from scipy.stats import norm
+
+    return float(norm.sf(distance / max((high - low) / (2 * 1.959964), 1e-12)))
 
 
 def conversations_needed(distance: float, deviation: float, *, power: float = 0.8) -> int | None:
@@ -238,17 +248,6 @@ def conversations_needed(distance: float, deviation: float, *, power: float = 0.
         return None
     least = ceil(3.7 / distance)  # with no deviation seen, `nothing_seen(n)` still has to fall below the distance
     return max(least, ceil(float((norm.ppf(0.975) + norm.ppf(power)) * deviation / distance) ** 2))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for several candidates in one decision (Holm 1979), in the given order."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
 
 
 def _pair(scores_a: Sequence[RowScore], scores_b: Sequence[RowScore]) -> list[tuple[RowScore, RowScore]]:
