@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
-from swap_assets.domain.candidates import Candidate, base, hosted, tuned
+from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.report.report import Report, build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 
@@ -40,14 +41,41 @@ class Evidence:
         """Return the untouched model's evaluation, or the record of its absence."""
         return self._evaluation(base(model, self.scale), "slm_baseline", f"{model}|{self.scale}")
 
+    def of(self, candidate: Candidate) -> Evaluation:
+        """Return the evaluation of a base or a tuned candidate of this scale, or the record of its absence."""
+        if candidate.form is Form.BASE:
+            return self.base(candidate.model)
+        return self._tuned(candidate.model, candidate.approach, f"{candidate.model}|{self.scale}")
+
+    def merged(self, model: str) -> Evaluation | None:
+        """Return how a model's merged weights scored, or that they were blocked; None where nothing was merged.
+
+        A merge of adapters that have been trained or evaluated again since is left out.
+        """
+        key = f"{model}|{self.scale}"
+        if why := self.store.failure("merged_model", key):
+            decision = self.decision("release_decision", key)
+            if not decision or not decision.candidates:
+                return None
+            chosen = Candidate.from_id(decision.candidates[0])
+            return not_evaluated(chosen.model_copy(update={"form": Form.MERGED}), "failed", f"merged_model: {why}")
+        try:
+            value = self.store.read("merged_model", key, MergedModel)
+        except ArtefactMissingError:
+            return None
+        behind = value.evaluation.candidate.model_copy(update={"form": Form.ADAPTER})
+        current = value.adapters and self.of(behind).evidence_hash() == value.evidence
+        return value.evaluation if current else None
+
     def contenders(self) -> list[Evaluation]:
         """Return the contenders of all models."""
         return [item for model in self.experiment.models for item in self.of_model(model)]
 
     def everything(self) -> list[Evaluation]:
-        """Return the LLM, every base and every tuned candidate, each once."""
+        """Return the LLM, every base, every tuned candidate and what was merged of them, each once."""
         bases = [self.base(model) for model in self.experiment.models]
-        listed = [self.llm, *bases, *self.contenders()]
+        merged = [item for model in self.experiment.models if (item := self.merged(model))]
+        listed = [self.llm, *bases, *self.contenders(), *merged]
         return list({item.candidate.id: item for item in listed}.values())
 
     def decision(self, name: str, partition: str) -> Decision | None:

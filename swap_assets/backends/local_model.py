@@ -65,6 +65,17 @@ def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrain
     return tokenizer
 
 
+def load_config(weights: Weights) -> Any:
+    """Load a model's configuration, which says among others whether its weights are stored quantised.
+
+    Raises:
+        ModelUnavailableError: there is no such model, or it may not be read.
+    """
+    from transformers import AutoConfig
+
+    return _loaded(AutoConfig.from_pretrained, weights)
+
+
 def load_base(weights: Weights, *, quantisation: str = "none") -> PreTrainedModel:
     """Load a base model in evaluation mode on the device there is.
 
@@ -76,7 +87,8 @@ def load_base(weights: Weights, *, quantisation: str = "none") -> PreTrainedMode
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    options: dict[str, Any] = {"dtype": getattr(torch, weights.dtype)}
+    # Pickled weights could run code of strangers; a repository that has no others is refused.
+    options: dict[str, Any] = {"dtype": getattr(torch, weights.dtype), "use_safetensors": True}
     if quantisation == "nf4":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,

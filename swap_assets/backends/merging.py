@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from swap_assets.backends import provenance
 from swap_assets.backends.generation.generation import LocalModel, render_prompt
 from swap_assets.backends.generation.records import read_rows
-from swap_assets.backends.local_model import load_adapted, load_tokenizer
+from swap_assets.backends.local_model import load_adapted, load_config, load_tokenizer
 from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import ADAPTER_CARD, AdapterCard, MergeResult, MergeSpec
+from swap_assets.backends.specs import (
+    ADAPTER_CARD,
+    MERGE_CARD,
+    AdapterCard,
+    MergeCard,
+    MergeResult,
+    MergeSpec,
+    Weights,
+)
+from swap_assets.backends.weight_files import refuse_pickles
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.prompts import render_messages
 
@@ -37,23 +46,26 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     """Merge `spec.adapter` into its base, save the model into `spec.output` and compare it with the adapter.
 
     Raises:
-        MergeError: the adapter's folder does not say how it was made. ModelUnavailableError: a model is not there.
+        MergeError: the adapter's folder does not say how it was made, it belongs to another base, or the base is
+            stored quantised. ModelUnavailableError: a model is not there.
     """
     began = time.monotonic()
     card = read_card(spec.adapter)
+    refuse_quantised(spec.weights)
+    require_same_base(spec.weights, card)
     tokenizer = load_tokenizer(spec.weights, padding_side="left")
     prompts = _prompts(spec, card, tokenizer)
     adapted = load_adapted(spec.weights, spec.adapter)
     before = _sample(adapted, tokenizer, prompts, spec.max_new_tokens)
     merged = adapted.merge_and_unload(safe_merge=True)  # type: ignore[operator]
-    _save(spec, card, merged, tokenizer)
+    merged_hash = _save(spec, card, merged, tokenizer)
     del adapted, merged
     # Measured on what was saved, not on what is in memory: saving is a transformation too.
     saved = load_adapted(spec.weights.model_copy(update={"source": str(spec.output), "revision": ""}), None)
     after = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
     result = MergeResult(
         model=spec.output,
-        merged_hash=provenance.weights_hash(str(spec.output)),
+        merged_hash=merged_hash,
         adapter_hash=card.adapter_hash,
         prompt_hash=card.prompt_hash,
         parity_rows=len(prompts),
@@ -84,6 +96,38 @@ def read_card(adapter: Path) -> AdapterCard:
     if card.adapter_hash != provenance.adapter_hash(adapter):
         raise MergeError(f"the weights in {adapter} are not those that {ADAPTER_CARD} names; train the adapter again")
     return card
+
+
+def require_same_base(weights: Weights, card: AdapterCard) -> None:
+    """Make sure that an adapter is merged into the weights that it was trained on.
+
+    Raises:
+        MergeError: it was trained on others.
+    """
+    if card.base_hash != provenance.weights_hash(weights.source, weights.revision):
+        raise MergeError(
+            f"the adapter was trained on {card.spec.weights.source} as it was then, and {weights.source} holds other "
+            "weights now; train the adapter again"
+        )
+
+
+def refuse_quantised(weights: Weights) -> None:
+    """Make sure that the base is stored unquantised.
+
+    Raises:
+        MergeError: it is stored in 4 bit or otherwise quantised, so a merge would stay so.
+    """
+    stored = getattr(load_config(weights), "quantization_config", None)
+    if not stored:
+        return
+    settings = stored if isinstance(stored, dict) else stored.to_dict()
+    method = settings.get("quant_method", "quantised")
+    bits = "4 bit, " if settings.get("load_in_4bit") or settings.get("bits") == 4 else ""
+    raise MergeError(
+        f"{weights.source} is stored quantised ({bits}{getattr(method, 'value', method)}), and merging into it would "
+        "leave it so and can score far below the adapter; name its 16-bit original in the model's entry and train the "
+        "adapter on that"
+    )
 
 
 def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerBase) -> list[str]:
@@ -117,12 +161,39 @@ def _difference(before: _Sample, after: _Sample) -> float:
     return max((float((first - second).abs().max()) for first, second in pairs), default=0.0)
 
 
-def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Save the model, its tokenizer and its card whole or not at all, and return the hash of what was saved."""
     unfinished = spec.output.with_name(spec.output.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    merged.save_pretrained(str(unfinished))
+    merged.save_pretrained(str(unfinished), max_shard_size=spec.shard_size)
     tokenizer.save_pretrained(str(unfinished))
-    (unfinished / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    refuse_pickles(unfinished)
+    merged_hash = provenance.weights_hash(str(unfinished))
+    text = _merge_card(spec, card, merged_hash).model_dump_json(indent=2)
+    (unfinished / MERGE_CARD).write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(spec.output, ignore_errors=True)
     unfinished.rename(spec.output)
+    return merged_hash
+
+
+def _merge_card(spec: MergeSpec, card: AdapterCard, merged_hash: str) -> MergeCard:
+    source = spec.weights.source
+    return MergeCard(
+        candidate_id=spec.candidate_id,
+        contract=card.spec.contract,
+        prompt_style=card.spec.prompt_style,
+        base=Path(source).name if Path(source).is_absolute() else source,
+        revision=spec.weights.revision,
+        dtype=spec.weights.dtype,
+        base_hash=card.base_hash,
+        adapter_hash=card.adapter_hash,
+        dataset_hash=card.dataset_hash,
+        prompt_hash=card.prompt_hash,
+        merged_hash=merged_hash,
+        lora=card.spec.lora,
+        training=card.spec.training,
+        seed=card.spec.seed,
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+    )

@@ -26,6 +26,11 @@ class Weights(Frozen):
     trust_remote_code: bool = False
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
 
+    @property
+    def named(self) -> str:
+        """The source with its revision, in one text."""
+        return f"{self.source}@{self.revision}" if self.revision else self.source
+
 
 class Tracking(Frozen):
     """Which MLflow run a piece of work becomes; `uri` may not hold a password."""
@@ -82,7 +87,10 @@ class GenerateSpec(Frozen):
 
 
 class MergeSpec(Frozen):
-    """An adapter to merge into its 16-bit base; a few cases check that the merged model answers as the adapter."""
+    """An adapter to merge into its 16-bit base; a few cases check that the merged model answers as the adapter.
+
+    Weights are saved as safetensors in shards of at most `shard_size`.
+    """
 
     kind: Literal["merge"] = "merge"
     candidate_id: str
@@ -92,6 +100,7 @@ class MergeSpec(Frozen):
     cases_file: Path | None = None
     parity_rows: int = Field(default=4, ge=0)
     max_new_tokens: int = Field(default=256, ge=1)
+    shard_size: str = Field(default="5GB", pattern=r"^\d+(KB|MB|GB)$")
     threads: int = Field(default=0, ge=0)
     output: Path = Field(description="the folder that becomes the merged model")
 
@@ -209,6 +218,30 @@ class AdapterCard(Frozen):
 
 
 ADAPTER_CARD = "swap_adapter.json"
+
+
+class MergeCard(Frozen):
+    """`swap_merged.json` in a merged model's folder: what was merged, from what, rendered how. It holds no path."""
+
+    candidate_id: str
+    contract: Contract
+    prompt_style: PromptStyle
+    base: str = Field(description="the hub id of the base, or the name of its folder")
+    revision: str
+    dtype: str
+    base_hash: str
+    adapter_hash: str
+    dataset_hash: str
+    prompt_hash: str = Field(description="of the renderer and the chat template")
+    merged_hash: str
+    lora: LoraSettings
+    training: TrainingSettings
+    seed: int
+    versions: dict[str, str]
+    git_commit: str = ""
+
+
+MERGE_CARD = "swap_merged.json"
 
 
 class SpecError(ValueError):

@@ -90,13 +90,19 @@ class Workbench:
         adapter: Path | None = None,
         purpose: str = "answers",
     ) -> tuple[GenerateSpec, Path]:
-        """Write the cases and return the spec of a local candidate's answers with its folder."""
+        """Write the cases and return the spec of a local candidate's answers with its folder.
+
+        `adapter` is the folder to answer with beside the base; a merged candidate's is a model by itself.
+        """
         entry = self.experiment.small_model(candidate.model)
+        weights = self.weights(candidate.model)
+        if candidate.form is Form.MERGED:
+            weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
         folder = self.store.work(purpose, candidate.id, contract.value)
         spec = GenerateSpec(
             candidate_id=candidate.id,
             partition=f"{candidate.model}|{candidate.scale}",
-            weights=self.weights(candidate.model),
+            weights=weights,
             adapter=adapter,
             cases_file=write_lines(folder / "cases.jsonl", cases),
             contract=contract,
@@ -125,16 +131,17 @@ class Workbench:
         self, candidate: Candidate, adapter: str, *, folder: Path, cases: Sequence[EvalCase]
     ) -> tuple[MergeSpec, Path]:
         """Return the spec that merges an adapter's folder into the base, with its own folder."""
+        merged = candidate.model_copy(update={"form": Form.MERGED})
         work = self.store.work("merged", candidate.id, adapter)
         spec = MergeSpec(
-            candidate_id=candidate.id,
+            candidate_id=merged.id,
             partition=f"{candidate.model}|{candidate.scale}",
             weights=self.weights(candidate.model),
             adapter=folder,
             cases_file=write_lines(work / "cases.jsonl", cases),
             max_new_tokens=self.experiment.small_model(candidate.model).max_answer_tokens,
             threads=self.experiment.threads,
-            output=work / "model",
+            output=work / "unproven",
         )
         return spec, work
 

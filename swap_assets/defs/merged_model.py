@@ -1,19 +1,32 @@
-"""The released candidate's adapters merged into their 16-bit base.
+"""The released candidate's adapters merged into their 16-bit base, and scored again on the same rows.
 
-Not here: whether they may be (`release`), and how merging goes (`backends.merging`).
+Not here: whether they may be (`release`), how merging goes (`backends.merging`), and what a drop is
+(`domain.judging.merge_check`).
 """
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import dagster as dg
 
 from swap_assets.defs import metadata
+from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.defs.resources import TEST_SPLITS, Lab, MergeDone, MergeRoom
+from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.judging.decisions import Decision, Override
-from swap_assets.domain.lora_adapter import MergedModel
+from swap_assets.domain.judging.gates import metric_read
+from swap_assets.domain.judging.merge_check import MergeVerdict, judge_merge
+from swap_assets.domain.merged_model import MergedModel
+from swap_assets.domain.scoring.evaluation import Evaluation
 
-_ADAPTERS = ["paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter"]
+CHECK = "no_drop_after_merging"
+_BEHIND = [
+    "paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter", "paper_evaluation",
+    "fledgling_evaluation", "slm_baseline",
+]  # fmt: skip
+Result = Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]
 
 
 class MergeConfig(dg.Config):
@@ -30,7 +43,19 @@ class MergeConfig(dg.Config):
 
 
 @dg.asset(
-    partitions_def=MODELS_AND_SCALES, deps=[*_ADAPTERS, *TEST_SPLITS], pool=MODEL_PROCESS_POOL, kinds={"huggingface"}
+    partitions_def=MODELS_AND_SCALES,
+    deps=[*_BEHIND, *TEST_SPLITS],
+    pool=MODEL_PROCESS_POOL,
+    kinds={"huggingface"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            name=CHECK,
+            asset="merged_model",
+            blocking=True,
+            description="On the rows that the adapter answered, the merged model is not worse than it for sure "
+            "(95 % interval of the paired difference, each track).",
+        )
+    ],
 )
 def merged_model(
     context: dg.AssetExecutionContext,
@@ -38,23 +63,70 @@ def merged_model(
     lab: Lab,
     worker: WorkerClient,
     release_decision: Decision,
-) -> dg.MaterializeResult[MergedModel]:
-    """The candidate that release_decision names, merged into its 16-bit base with tokenizer and chat template."""
+) -> Result:
+    """The candidate that release_decision names, merged into its 16-bit base and scored again on the same rows."""
     override = config.override()
     lab.require_release(release_decision, override)
-    chosen = Candidate.from_id(release_decision.candidates[0])
-    adapters = lab.adapters_of(chosen)
     with lab.recording_failure(context):
-        cases = lab.test_cases(chosen.scale)
-        work = [lab.bench.merge(chosen, adapter.name, folder=adapter.path, cases=cases) for adapter in adapters]
-        merged = [item for item in worker.run_all(context, work) if item.kind == "merge"] if work else []
-    folders = {adapter.name: str(item.model) for adapter, item in zip(adapters, merged, strict=True)}
-    hashes = {adapter.name: item.merged_hash for adapter, item in zip(adapters, merged, strict=True)}
-    value = MergedModel(
-        candidate_id=chosen.model_copy(update={"form": Form.MERGED}).id,
-        decision=release_decision.content(),
-        override=f"{override.by}: {override.reason}" if override else "",
-        folders=folders,
-        hashes=hashes,
+        merge = _scored_again(context, lab, worker, release_decision)
+        check = _check(merge.judged)
+        if not merge.judged.passed:
+            yield check
+            raise _blocked(merge)
+        value = MergedModel(
+            candidate_id=merge.after.candidate.id,
+            base=merge.folders.base.named,
+            dtype=merge.folders.base.dtype,
+            decision=release_decision.content(),
+            override=f"{override.by}: {override.reason}" if override else "",
+            adapters=merge.folders.keep(merge.done),
+            evaluation=merge.after,
+            evidence=merge.before.evidence_hash(),
+            contrasts=merge.judged.contrasts,
+        )
+    yield metadata.merged_result(value, release_decision, run_id=merge.run_id, check=check)
+
+
+class _Merge(NamedTuple):
+    """Unproven folders, and what the adapters (`before`) and the merged models (`after`) scored."""
+
+    folders: MergeRoom
+    done: list[MergeDone]
+    before: Evaluation
+    after: Evaluation
+    run_id: str
+    judged: MergeVerdict
+
+
+def _scored_again(context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, decision: Decision) -> _Merge:
+    chosen = Candidate.from_id(decision.candidates[0])
+    before = lab.evidence(chosen.scale).of(chosen)
+    folders = lab.merged_folders(decision, before)
+    if not folders.work:
+        reason = f"Nothing was merged: {before.candidate.id} is the untouched base, and its own evaluation stands."
+        return _Merge(folders, [], before, before, "", MergeVerdict(passed=True, reason=reason))
+    done = [item for item in worker.run_all(context, folders.work) if item.kind == "merge"]
+    after = local_evaluation(
+        context,
+        lab,
+        worker,
+        candidate=folders.candidate,
+        cases=lab.test_cases(chosen.scale),
+        answers_with=folders.answers_with,
     )
-    return metadata.merged_result(value, release_decision)
+    run_id = lab.track_evaluation(after, partition=context.partition_key)
+    policy = lab.experiment.gates
+    return _Merge(
+        folders, done, before, after, run_id, judge_merge(after, before, metric_read(policy.primary_metric, policy))
+    )
+
+
+def _blocked(merge: _Merge) -> dg.Failure:
+    kept = ", ".join(map(str, merge.folders.set_aside(merge.after)))
+    reason = f"the merged model scores below its adapter, so it is blocked. {merge.judged.reason} It lies in {kept}."
+    return dg.Failure(description=reason, allow_retries=False)
+
+
+def _check(judged: MergeVerdict) -> dg.AssetCheckResult:
+    shown = {f"{item.track.value}_points": -item.delta_points for item in judged.contrasts}
+    return dg.AssetCheckResult(check_name=CHECK, passed=judged.passed, description=judged.reason, metadata=shown)

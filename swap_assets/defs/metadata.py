@@ -15,7 +15,7 @@ from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.judgement import criteria_in_force
-from swap_assets.domain.lora_adapter import MergedModel
+from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.markdown import candidates_table, main_table, percent, table, to_markdown
 from swap_assets.domain.report.report import MAIN_METRICS, Report
@@ -136,16 +136,28 @@ def of_training(result: Done, *, spec_file: Path) -> Shown:
     }
 
 
-def merged_result(model: MergedModel, decision: Decision) -> dg.MaterializeResult[MergedModel]:
-    """Return the merged model with its folders and what let it through."""
+def merged_result(
+    model: MergedModel, decision: Decision, *, run_id: str, check: dg.AssetCheckResult
+) -> dg.MaterializeResult[MergedModel]:
+    """Return the merged model with its folders, how it scored again, and what let it through."""
+    header = ["adapter", "folder", "hash", "answers equal to the adapter's", "largest logit difference"]
+    rows = [
+        [name, item.folder, item.merged_hash, f"{item.equal_texts} of {item.parity_rows}",
+         f"{item.max_logit_difference:.2g}"]
+        for name, item in model.adapters.items()
+    ]  # fmt: skip
     shown: Shown = {
         "candidate": model.candidate_id,
+        "base": f"{model.base}, {model.dtype}",
         "let_through_by": model.override or f"release_decision: {decision.reason}",
-        "folders": markdown(table(["adapter", "folder"], list(model.folders.items()))),
-        "hashes": markdown(table(["adapter", "hash"], list(model.hashes.items()))),
+        "scored_again": check.description or "",
+        "models": markdown(table(header, rows) or "nothing to merge: the untouched base was named"),
+        "mlflow_run": run_id or "not tracked",
     }
-    version = dg.DataVersion("-".join(sorted(model.hashes.values())))
-    return dg.MaterializeResult(value=model, metadata=shown, data_version=version)
+    for track in model.evaluation.results:
+        shown[f"{track.value}_metrics"] = markdown(_metrics_table(model.evaluation, track))
+    version = dg.DataVersion(model.content())
+    return dg.MaterializeResult(value=model, metadata=shown, data_version=version, check_results=[check])
 
 
 def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:

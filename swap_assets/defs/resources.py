@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import dagster as dg
 
@@ -17,11 +16,12 @@ from swap_assets.backends.evaluation_tracking import track_evaluation
 from swap_assets.backends.evidence import Evidence
 from swap_assets.backends.experiment_file import experiment_path, load_experiment
 from swap_assets.backends.hosted.baseline import hosted_answers
+from swap_assets.backends.merged_folders import AdapterFolder, MergedFolders
 from swap_assets.backends.provenance import file_hash, git_commit, versions
-from swap_assets.backends.specs import WorkerResult
+from swap_assets.backends.specs import MergeResult, WorkerResult
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
@@ -40,6 +40,8 @@ from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 
 Done = WorkerResult
+MergeDone = MergeResult
+MergeRoom = MergedFolders
 # The assets whose rows every candidate answers; they are read as one list, each case once.
 TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
 _ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
@@ -60,14 +62,6 @@ class Notices(Frozen):
         """Take the notices of a source that was read."""
         read = f"{loaded.rows_in} rows, {len(loaded.conversations)} kept, {len(loaded.quarantined)} quarantined"
         return cls(warning=loaded.first_line_warning, source="; ".join((read, *loaded.notes)))
-
-
-class AdapterFolder(NamedTuple):
-    """A trained adapter of a candidate and where it lies."""
-
-    name: str
-    contract: Contract
-    path: Path
 
 
 def experiment_in_force() -> Experiment:
@@ -193,6 +187,18 @@ class Lab(dg.ConfigurableResource):
             for item in found
             if item.candidate_id == candidate.id and item.status == "trained"
         ]
+
+    def merged_folders(self, decision: Decision, before: Evaluation) -> MergedFolders:
+        """Return where the candidate that a decision names is merged; none of them where it is the untouched base.
+
+        Raises:
+            dagster.Failure: `before`, its adapters' evaluation, is not what the merged model can be compared with.
+        """
+        chosen = before.candidate
+        folders = MergedFolders(self.bench, chosen, self.adapters_of(chosen), self.test_cases(chosen.scale))
+        if folders.work and (refusal := folders.refusal(decision, before)):
+            raise dg.Failure(description=refusal, allow_retries=False)
+        return folders
 
     def report(self, scale: str) -> Report:
         """Build a scale's report from what is there now."""

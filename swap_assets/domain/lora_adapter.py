@@ -22,13 +22,3 @@ class LoraAdapter(Frozen):
     dataset_hash: str = ""
     prompt_hash: str = ""
     mlflow_run_id: str = ""
-
-
-class MergedModel(Frozen):
-    """A candidate's adapters merged into its 16-bit base, or the base itself where no training was needed."""
-
-    candidate_id: str
-    decision: str
-    override: str = ""
-    folders: dict[str, str]
-    hashes: dict[str, str]

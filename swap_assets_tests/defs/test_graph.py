@@ -8,10 +8,13 @@ import pytest
 
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.definitions import defs
+from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.lora_adapter import LoraAdapter, MergedModel
+from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.track_data import TrackData
 from swap_assets_tests.fakes import tiny_model
@@ -25,6 +28,7 @@ MODEL_ASSETS = (
     "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
     "paper_adapter", "fledgling_evaluation", "paper_evaluation",
 )  # fmt: skip
+OVERRIDE = {"ops": {"merged_model": {"config": {"override_reason": "a test of merging", "override_by": "Ada"}}}}
 
 
 class Laboratory:
@@ -164,17 +168,77 @@ def test_the_release_is_decided_on_sealed_rows_that_no_evaluation_saw(laboratory
 
 def test_merging_by_hand_without_a_pass_is_refused_and_an_override_is_recorded(laboratory):
     decision = laboratory.store.read("release_decision", "little|tiny", Decision)
-    config = {"ops": {"merged_model": {"config": {"override_reason": "a test of merging", "override_by": "Ada"}}}}
     if decision.action != "release":
         refused = laboratory.materialize("merged_model", partition="little|tiny", raises=False)
         assert not refused.success
         assert "says wait" in refused.failure_data_for_node("merged_model").error.to_string()
-    laboratory.materialize("merged_model", partition="little|tiny", run_config=config)
+    laboratory.materialize("merged_model", partition="little|tiny", run_config=OVERRIDE)
     merged = laboratory.store.read("merged_model", "little|tiny", MergedModel)
     assert merged.override == "Ada: a test of merging"
     assert merged.candidate_id.endswith("--merged")
     for folder in merged.folders.values():
         assert (Path(folder) / "model.safetensors").exists()
+        assert [path.name for path in Path(folder).parent.iterdir() if path.is_dir()] == ["model"]
+
+
+def test_the_merged_model_is_scored_again_on_the_rows_of_its_adapter_and_stands_in_the_report(laboratory):
+    merged = laboratory.store.read("merged_model", "little|tiny", MergedModel)
+    chosen = laboratory.store.read("release_decision", "little|tiny", Decision).candidates[0]
+    before = laboratory.store.read(f"{Candidate.from_id(chosen).approach}_evaluation", "little|tiny", Evaluation)
+    assert merged.evaluation.dataset_hash == before.dataset_hash
+    assert merged.evaluation.results.keys() == before.results.keys() == {item.track for item in merged.contrasts}
+    laboratory.materialize("comparison_report", partition="tiny")
+    report = laboratory.store.read("comparison_report", "tiny", Report)
+    assert merged.candidate_id in {row.candidate_id for row in report.rows}
+    assert _metadata(laboratory, "merged_model")["mlflow_run"].value != "not tracked"
+
+
+def test_a_merge_that_scores_below_its_adapter_is_blocked_and_nothing_takes_its_place(laboratory):
+    decision = laboratory.store.read("release_decision", "little|tiny", Decision)
+    name = f"{Candidate.from_id(decision.candidates[0]).approach}_evaluation"
+    before = laboratory.store.read(name, "little|tiny", Evaluation)
+    laboratory.store.write(name, "little|tiny", _perfect(before), kind=Evaluation)
+    refused = laboratory.materialize("merged_model", partition="little|tiny", run_config=OVERRIDE, raises=False)
+    assert "rests on an older" in refused.failure_data_for_node("merged_model").error.to_string()
+    renewed = {**decision.hashes, before.candidate.id: _perfect(before).evidence_hash()}
+    laboratory.store.write(
+        "release_decision", "little|tiny", decision.model_copy(update={"hashes": renewed}), kind=Decision
+    )
+    kept = laboratory.store.read("merged_model", "little|tiny", MergedModel)
+    blocked = laboratory.materialize("merged_model", partition="little|tiny", run_config=OVERRIDE, raises=False)
+    assert "scores below its adapter" in blocked.failure_data_for_node("merged_model").error.to_string()
+    (check,) = blocked.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("no_drop_after_merging", False)
+    assert laboratory.store.read("merged_model", "little|tiny", MergedModel) == kept
+    for folder in map(Path, kept.folders.values()):
+        assert (folder / "model.safetensors").exists()
+        assert (folder.with_name("blocked") / "model.safetensors").exists()
+    laboratory.materialize("comparison_report", partition="tiny")
+    notes = laboratory.store.read("comparison_report", "tiny", Report).candidates
+    assert next(note for note in notes if note.candidate_id == kept.candidate_id).status == "failed"
+    for asset, value, kind in ((name, before, Evaluation), ("release_decision", decision, Decision)):
+        laboratory.store.write(asset, "little|tiny", value, kind=kind)
+
+
+def test_where_the_untouched_base_is_named_nothing_is_merged_and_its_own_evaluation_stands(laboratory):
+    decision = laboratory.store.read("release_decision", "little|tiny", Decision)
+    base = laboratory.store.read("slm_baseline", "little|tiny", Evaluation)
+    named = decision.model_copy(update={"candidates": (base.candidate.id,)})
+    laboratory.store.write("release_decision", "little|tiny", named, kind=Decision)
+    laboratory.materialize("merged_model", partition="little|tiny", run_config=OVERRIDE)
+    value = laboratory.store.read("merged_model", "little|tiny", MergedModel)
+    assert (value.candidate_id, value.folders, value.evaluation) == (base.candidate.id, {}, base)
+    laboratory.store.write("release_decision", "little|tiny", decision, kind=Decision)
+
+
+def _perfect(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation whose every row is right."""
+    results = {}
+    for track, result in evaluation.results.items():
+        rows = tuple(row.model_copy(update={"field_f1": 1.0, "exact_match": 1.0}) for row in result.rows)
+        summary = summarise(evaluation.candidate.id, result.summary.contract, rows)
+        results[track] = result.model_copy(update={"rows": rows, "summary": summary})
+    return evaluation.model_copy(update={"results": results})
 
 
 def test_the_same_questions_again_change_no_data_version(laboratory):
