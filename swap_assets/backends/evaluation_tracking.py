@@ -40,4 +40,7 @@ def _numbers(result: TrackResult) -> dict[str, float | None]:
         "cost": totals.cost,
         "latency_p50_s": totals.latency_p50_s,
         "latency_p95_s": totals.latency_p95_s,
+        "latency_p99_s": totals.latency_p99_s,
+        "first_token_p50_s": totals.first_token_p50_s,
+        "first_token_p95_s": totals.first_token_p95_s,
     }

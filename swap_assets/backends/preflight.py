@@ -16,7 +16,7 @@ from swap_assets.backends import miniatures
 from swap_assets.backends.datasets.loading import SourceError, local_paths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import Hardware, hardware
-from swap_assets.backends.hosted.hosted import missing_variables
+from swap_assets.backends.hosted.clients import missing_variables
 from swap_assets.domain.experiment.entries import HostedModel, SmallModel
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LocalSource

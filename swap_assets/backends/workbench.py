@@ -118,7 +118,7 @@ class Workbench:
 
     def answers_at_other_scales(self, candidate: Candidate, contract: Contract, *, purpose: str) -> tuple[Path, ...]:
         """Return where the same model's records of other scales lie; a tuned candidate is another one at each scale."""
-        if candidate.form not in (Form.HOSTED, Form.BASE):
+        if candidate.form is not Form.BASE:
             return ()
         others = [candidate.model_copy(update={"scale": scale}) for scale in self.experiment.scales]
         return tuple(

@@ -1,6 +1,7 @@
 """What is there before any training: the hosted LLM's answers, the untouched SLM's, and whether training is needed."""
 
 import dagster as dg
+from pydantic import Field
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
@@ -14,9 +15,16 @@ from swap_assets.domain.judging.gates import fine_tune
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
 
+class MeasurementConfig(dg.Config):
+    """Which measurement this is; another epoch asks the hosted model every question again."""
+
+    epoch: str = Field(default="first", pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}$")
+
+
 @dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool="hosted_llm", kinds={"openai"})
 def llm_baseline(
     context: dg.AssetExecutionContext,
+    config: MeasurementConfig,
     lab: Lab,
 ) -> dg.MaterializeResult[Evaluation]:
     """The hosted LLM's answers to every test row of the scale, in both tracks: the bar."""
@@ -25,7 +33,7 @@ def llm_baseline(
     cases = lab.test_cases(scale)
     with lab.recording_failure(context):
         lab.require_hosted()
-        records = lab.hosted_answers(candidate, cases, log=context.log.info)
+        records = lab.hosted_answers(candidate, cases, epoch=config.epoch, log=context.log.info)
     results = {
         track: measure(candidate, lab.bench.baseline_contract(track), cases=cases, records=answers)
         for track, answers in records.items()

@@ -32,13 +32,13 @@ def release_decision(
     best = nominate(candidates, llm, policy)
     sealed = None
     if best and may_open_sealed(best, policy):
-        sealed = _sealed(context, lab, worker, chosen=Candidate.from_id(best.candidate_id), llm=llm.candidate)
+        sealed = _sealed(context, lab, worker, chosen=Candidate.from_id(best.candidate_id), llm=llm)
     decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
     return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))
 
 
 def _sealed(
-    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, *, chosen: Candidate, llm: Candidate
+    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, *, chosen: Candidate, llm: Evaluation
 ) -> tuple[Evaluation, Evaluation] | None:
     """Ask the chosen candidate and the LLM the sealed rows; None where the experiment keeps none."""
     cases = lab.sealed_cases(chosen.scale)
@@ -55,7 +55,15 @@ def _sealed(
         answers_with={DECIDING_TRACK: (contract, folder)},
         purpose="sealed",
     )
-    records = lab.hosted_answers(llm, cases, tracks=[DECIDING_TRACK], purpose="sealed", log=context.log.info)
-    answers = records[DECIDING_TRACK]
-    measured = measure(llm, lab.bench.baseline_contract(DECIDING_TRACK), cases=cases, records=answers)
-    return ours, Evaluation(candidate=llm, results={DECIDING_TRACK: measured}, dataset_hash=ours.dataset_hash)
+    asked = llm.results[DECIDING_TRACK]
+    # As the test rows were asked: the same measurement epoch, so that nothing is paid twice and nothing is mixed.
+    records = lab.hosted_answers(
+        llm.candidate,
+        cases,
+        tracks=[DECIDING_TRACK],
+        purpose="sealed",
+        epoch=asked.served.epoch,
+        log=context.log.info,
+    )
+    measured = measure(llm.candidate, asked.summary.contract, cases=cases, records=records[DECIDING_TRACK])
+    return ours, Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=ours.dataset_hash)

@@ -156,11 +156,12 @@ class Lab(dg.ConfigurableResource):
         *,
         tracks: Sequence[Track] = tuple(Track),
         purpose: str = "answers",
+        epoch: str = "first",
         log: Callable[[str], None],
     ) -> dict[Track, list[PredictionRecord]]:
         """Ask the hosted model every case in each track."""
         with self.explained(RuntimeError):
-            return hosted_answers(self.bench, candidate, cases, tracks=tracks, purpose=purpose, say=log)
+            return hosted_answers(self.bench, candidate, cases, tracks=tracks, purpose=purpose, epoch=epoch, say=log)
 
     def read_predictions(self, path: Path) -> list[PredictionRecord]:
         """Read what a model process answered."""

@@ -31,6 +31,17 @@ class Contract(StrEnum):
         return Track.STRUCTURED if self in (Contract.FLEDGLING_STRUCTURED, Contract.JSON_SCHEMA) else Track.TOOLCALL
 
 
+class Interface(StrEnum):
+    """How a hosted model is asked.
+
+    `text` is the prompt that the small model gets. `native` is the service's own way: `tools` for the tool-call track,
+    `response_format` with a JSON Schema for the structured one.
+    """
+
+    TEXT = "text"
+    NATIVE = "native"
+
+
 class ParsedAnswer(Frozen):
     """What was read out of an answer.
 

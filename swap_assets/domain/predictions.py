@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.contracts import Contract, ParsedAnswer
+from swap_assets.domain.contracts import Contract, Interface, ParsedAnswer
 from swap_assets.domain.model import Frozen
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
@@ -22,9 +22,11 @@ class PredictionRecord(Frozen):
 
     `finish_reason` "error" means that no answer could be obtained (transport): it is unscored, never wrong.
     `content_filter` is a refusal, and a refusal is a wrong answer. `latency_s` is wall time in seconds of the whole
-    answer; `latency_kind` tells a request's own time from a batch's time shared evenly among its rows. `cost` is in
-    the currency of the experiment file, None where there is no price. `request_hash` covers the rendered prompt, the
-    model's artefact and the decoding settings.
+    answer; `latency_kind` tells a request's own time from a batch's time shared evenly among its rows; `first_token_s`
+    is the time to the first token, None where the answer did not arrive in pieces. `cost` is in the currency of the
+    experiment file, None where there is no price. `request_hash` covers the rendered prompt, the model's artefact and
+    the decoding settings. `served_model` and `fingerprint` are what the server says of itself, `deployment` and
+    `api_version` what it was asked for; `retries` are the attempts that failed before this answer.
     """
 
     case_id: str
@@ -39,11 +41,17 @@ class PredictionRecord(Frozen):
     usage: Usage = Field(default_factory=Usage)
     latency_s: float = 0.0
     latency_kind: Literal["request", "batch_share"] = "request"
+    first_token_s: float | None = None
     cost: float | None = None
     error: str = ""
     epoch: str = "first"
+    interface: Interface = Interface.TEXT
     served_model: str = ""
     fingerprint: str = ""
+    deployment: str = ""
+    api_version: str = ""
+    seed: int | None = None
+    retries: int = 0
 
     @property
     def obtained(self) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.hosted.clients import missing_variables
 from swap_assets.backends.hosted.errors import HostedError
-from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted, missing_variables
+from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.experiment.entries import HostedModel, TokenPrice
 from swap_assets_tests.fakes import ChatServer, Reply, completion, weather_case
@@ -25,12 +26,15 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 def entry(**changes: Any) -> HostedModel:
     fields = {"key": "big", "provider": "openai", "model": "big-2", "key_env": "TEST_KEY", "timeout_s": 5.0}
     price = TokenPrice(input_per_million=1.0, output_per_million=2.0)
-    return HostedModel.model_validate({**fields, "price": price, "max_retries": 3, "concurrency": 2, **changes})
+    return HostedModel.model_validate(
+        {**fields, "price": price, "max_retries": 3, "concurrency": 2, "backoff_s": 0.01, **changes}
+    )
 
 
 def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **changes: Any) -> HostedAnswers:
-    cases = [weather_case(city) for city in CITIES]
-    options = {"candidate_id": "big--s--none--greedy--hosted", "output": folder / "records.jsonl", **changes}
+    cases = changes.pop("cases", None) or [weather_case(city) for city in CITIES]
+    places = {"output": folder / "records.jsonl", "cache": folder / "answers.sqlite3"}
+    options = {"candidate_id": "big--s--none--greedy--hosted", **places, **changes}
     said: list[str] = []
     return ask_hosted(
         model or entry(), cases, contract=Contract.HERMES, base_url=server.base_url, say=said.append, **options
@@ -79,15 +83,22 @@ def test_a_second_call_asks_nothing_and_leaves_the_file_as_it_was(tmp_path: Path
     assert (tmp_path / "records.jsonl").read_bytes() == before
 
 
-def test_after_a_crash_only_the_missing_cases_are_asked(tmp_path: Path) -> None:
+def test_the_cache_alone_gives_the_records_back(tmp_path: Path) -> None:
+    with ChatServer(always(200, completion(GOOD))) as server:
+        before = ask(server, tmp_path).records
+        (tmp_path / "records.jsonl").write_text("{torn")
+        again = ask(server, tmp_path)
+    assert (again.asked, again.calls, len(server.requests)) == (0, 0, 5)
+    assert again.records == before
+
+
+def test_a_changed_prompt_or_setting_pays_only_for_what_changed(tmp_path: Path) -> None:
     with ChatServer(always(200, completion(GOOD))) as server:
         ask(server, tmp_path)
-        path = tmp_path / "records.jsonl"
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(lines[:3]) + lines[3][:40])
-        again = ask(server, tmp_path)
-    assert (again.asked, again.reused, len(server.requests)) == (2, 3, 7)
-    assert [record.case_id for record in again.records] == list(CITIES)
+        changed = [weather_case(city) for city in ("Oslo", "Riga", "Nome")]
+        assert ask(server, tmp_path, cases=changed).asked == 1
+        assert ask(server, tmp_path, entry(max_answer_tokens=99)).asked == 5
+        assert ask(server, tmp_path, entry(price=None, timeout_s=4, concurrency=1)).asked == 0
 
 
 def test_a_new_epoch_or_other_weights_ask_everything_again(tmp_path: Path) -> None:
@@ -99,14 +110,12 @@ def test_a_new_epoch_or_other_weights_ask_everything_again(tmp_path: Path) -> No
 
 def test_what_was_answered_at_another_scale_is_not_paid_twice(tmp_path: Path) -> None:
     with ChatServer(always(200, completion(GOOD))) as server:
-        ask(server, tmp_path / "small")
+        ask(server, tmp_path)
         larger = ask(
-            server, tmp_path / "large", candidate_id="big--l--none--greedy--hosted",
-            reuse=[tmp_path / "small" / "records.jsonl", tmp_path / "nothing.jsonl"],
-        )  # fmt: skip
+            server, tmp_path, candidate_id="big--l--none--greedy--hosted", output=tmp_path / "large" / "records.jsonl"
+        )
     assert (larger.asked, larger.reused, len(server.requests)) == (0, 5, 5)
     assert {record.candidate_id for record in larger.records} == {"big--l--none--greedy--hosted"}
-    assert all("small" in str(path.parent) or "--l--" in path.read_text() for path in tmp_path.rglob("*.jsonl"))
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -221,4 +230,4 @@ def test_the_key_is_sent_to_the_server_and_written_nowhere(tmp_path: Path) -> No
     with ChatServer(reply) as server:
         ask(server, tmp_path)
     assert server.keys[0] == f"Bearer {KEY}"
-    assert all(KEY not in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -30,7 +30,8 @@ def ask(base_url: str, name: str, cases: list[EvalCase], output: Path) -> Hosted
         key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=24, prompt_style=PromptStyle.COMPACT
     )
     return ask_hosted(
-        entry, cases, contract=Contract.HERMES, candidate_id="c", output=output, base_url=base_url, served_name=name,
+        entry, cases, contract=Contract.HERMES, candidate_id="c", output=output, cache=output.with_suffix(".sqlite3"),
+        base_url=base_url, served_name=name,
         say=lambda _: None,
     )  # fmt: skip
 

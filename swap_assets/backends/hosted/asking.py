@@ -1,182 +1,223 @@
-"""One hosted model being asked: requests out, records in. Who is asked and what is kept lives in `hosted`."""
+"""One hosted model being asked: politely, within its budget, each request once. Who is asked lives in `hosted`."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.generation.records import RecordFile, parsed
-from swap_assets.backends.hosted.errors import HostedError, as_refusal, explain, rejected_parameter, stops_everything
-from swap_assets.backends.reporting import Reporter, duration
-from swap_assets.domain.answers.literals import without_lone_surrogates
-from swap_assets.domain.contracts import Contract
-from swap_assets.domain.conversations import EvalCase
+from swap_assets.backends.hosted import errors
+from swap_assets.backends.hosted.cache import AnswerCache, Claim, Spend
+from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.pace import Pace
+from swap_assets.backends.hosted.replies import Reply, UnreadableReplyError, gather, read_reply
 from swap_assets.domain.experiment.entries import HostedModel
-from swap_assets.domain.model import content_hash
-from swap_assets.domain.predictions import FinishReason, PredictionRecord, Usage
-from swap_assets.domain.prompts import Message, prompt_hash, render_messages
+from swap_assets.domain.model import canonical_json
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
 
-_FINISHES: dict[str, FinishReason] = {
-    "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
-}  # fmt: skip
+# JSON and identifiers make shorter tokens than prose (four characters): a reservation has to be on the safe side.
+_CHARACTERS_PER_TOKEN = 2.5
+_BETWEEN_LOOKS_S = 0.1
+_LONGEST_BACKOFF_S = 30.0
+_OTHER_LIMIT = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
+
+
+class Unanswered(Exception):  # noqa: N818 - an outcome of one request, caught where its record is written
+    """No answer could be obtained to one request; the message says why."""
 
 
 class Asking:
-    """One model, one contract, one candidate: makes requests and turns what comes back into records."""
+    """Asks one model in one epoch, through one cache.
+
+    `retries` counts by kind (`429`, `timeout`, ...) the attempts that failed and were made again.
+    """
 
     def __init__(
         self,
         model: HostedModel,
         client: AsyncOpenAI,
+        cache: AnswerCache,
         *,
-        contract: Contract,
-        candidate_id: str,
         epoch: str,
-        served_name: str,
-        artefact_hash: str,
+        say: Callable[[str], None],
     ) -> None:
         self.model = model
+        self.retries: Counter[str] = Counter()
+        self.calls = 0
+        self.stopped: HostedError | None = None
+        self.pace = Pace(model.concurrency, longest_wait_s=model.longest_wait_s)
         self._client = client
-        self._contract = contract
-        self._candidate_id = candidate_id
+        self._cache = cache
         self._epoch = epoch
-        self._name = served_name or model.model
-        self._artefact = artefact_hash
-        # Newer OpenAI models refuse `max_tokens`; older compatible servers overlook its successor without a word.
-        official = model.provider in ("azure", "openai") and not model.base_url
-        self._limit_name = "max_completion_tokens" if official else "max_tokens"
-        self._left_out: set[str] = set() if model.accepts_temperature else {"temperature"}
-        self.prompt_hash = prompt_hash(contract, model.prompt_style)
+        self._say = say
+        self._left_out: set[str] = set()
+        self._renamed: dict[str, str] = {}
+        self._told_to_wait = 0.0
 
-    def request_hash(self, case: EvalCase) -> str:
-        """Name a request: the messages, who is asked, and every setting that shapes the answer."""
-        model = self.model
-        settings = [model.accepts_temperature, model.seed, model.max_answer_tokens, model.api_version]
-        who = [model.provider, model.model, model.base_url, self._artefact]
-        return content_hash(self._messages(case), who, settings, self._contract, self._epoch)
+    async def ask(self, key: str, body: dict[str, Any], *, first: bool = False) -> Reply:
+        """Return the answer to a request: from the cache, from another process that is asking, or from the server.
 
-    async def ask_all(self, cases: Sequence[EvalCase], records: RecordFile, reporter: Reporter) -> None:
-        """Ask all cases, at most `concurrency` at once, appending each record as it arrives."""
-        async with self._client:
-            if not cases:
-                return
-            # The first goes alone: a bad key, a wrong deployment or an unknown parameter costs one call, not many.
-            records.append([await self._ask(cases[0], first=True)])
-            places = asyncio.Semaphore(self.model.concurrency)
-            began, done = time.monotonic(), 1
+        Raises:
+            HostedError: asking on is pointless, or the budget is reached; `stopped` says the same to all others.
+            Unanswered: this one request got no answer.
+        """
+        # Whoever holds the claim answers, gives up or dies within this time.
+        until = time.monotonic() + self._longest_s()
+        while time.monotonic() < until:
+            async with self.pace.place() as began:
+                if self.stopped:
+                    raise self.stopped
+                claimed = self._claim(key, body)
+                if claimed is Claim.OURS:
+                    return await self._answer(key, body, began=began, first=first)
+            if isinstance(claimed, Reply):
+                return claimed
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
+        raise Unanswered("another process has been asking this for too long")
 
-            async def one(case: EvalCase) -> None:
-                nonlocal done
-                async with places:
-                    record = await self._ask(case)
-                records.append([record])
-                done += 1
-                left = (time.monotonic() - began) / done * (len(cases) - done)
-                reporter.progress(f"{done}/{len(cases)} answers, {duration(left)} left", last=done == len(cases))
+    def at_most(self, body: dict[str, Any]) -> Spend:
+        """Return what a request is expected to take at the most: its prompt, and the longest answer that is allowed."""
+        prompt = int(len(canonical_json(body)) / _CHARACTERS_PER_TOKEN)
+        return self.price_of(prompt, self.model.max_answer_tokens)
 
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for case in cases[1:]:
-                        group.create_task(one(case))
-            except* HostedError as stopped:
-                raise _first(stopped) from None
-
-    async def _ask(self, case: EvalCase, *, first: bool = False) -> PredictionRecord:
-        began = time.monotonic()
-        try:
-            answer = await self._complete(case)
-            return self._answered(case, answer, time.monotonic() - began)
-        except Exception as error:
-            latency_s = time.monotonic() - began
-            if stops_everything(error, first=first):
-                raise HostedError(explain(error, self.model)) from error
-            refused = as_refusal(error)
-            return self._record(
-                case,
-                text="",
-                finish_reason="content_filter" if refused else "error",
-                error="" if refused else explain(error, self.model),
-                latency_s=latency_s,
-            )
-
-    async def _complete(self, case: EvalCase) -> ChatCompletion:
-        messages: Any = self._messages(case)
-        for _ in range(3):
-            try:
-                return await self._client.chat.completions.create(
-                    model=self._name, messages=messages, **self._settings()
-                )
-            except Exception as error:
-                if not self._adapted_to(error):
-                    raise
-        return await self._client.chat.completions.create(model=self._name, messages=messages, **self._settings())
-
-    def _settings(self) -> dict[str, Any]:
-        wanted = {"temperature": 0.0, "seed": self.model.seed, self._limit_name: self.model.max_answer_tokens}
-        return {key: value for key, value in wanted.items() if value is not None and key not in self._left_out}
-
-    def _adapted_to(self, error: Exception) -> bool:
-        """Change a parameter that the server does not know, once, and say whether asking again makes sense."""
-        parameter = rejected_parameter(error) or ""
-        others = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
-        if parameter == self._limit_name and "limit" not in self._left_out:
-            self._limit_name = others[parameter]
-            self._left_out.add("limit")
-            return True
-        if parameter in ("temperature", "seed") and parameter not in self._left_out:
-            self._left_out.add(parameter)
-            return True
-        return False
-
-    def _answered(self, case: EvalCase, answer: ChatCompletion, latency_s: float) -> PredictionRecord:
-        if not answer.choices:
-            raise HostedError("the server's answer holds no choice")
-        choice = answer.choices[0]
-        usage = answer.usage
-        tokens = Usage(
-            prompt_tokens=usage.prompt_tokens if usage else 0, completion_tokens=usage.completion_tokens if usage else 0
-        )
-        return self._record(
-            case,
-            text=without_lone_surrogates(choice.message.content or choice.message.refusal or ""),
-            finish_reason=_FINISHES.get(choice.finish_reason, "stop"),
-            usage=tokens,
-            latency_s=latency_s,
-            served_model=answer.model or "",
-            fingerprint=answer.system_fingerprint or "",
-        )
-
-    def _record(
-        self, case: EvalCase, *, text: str, finish_reason: FinishReason, latency_s: float, **fields: Any
-    ) -> PredictionRecord:
+    def price_of(self, prompt: int, completion: int) -> Spend:
+        """Return what so many tokens are in money and tokens; no price is no money."""
         price = self.model.price
-        usage: Usage = fields.get("usage") or Usage()
-        return PredictionRecord(
-            case_id=case.id,
-            conversation_id=case.conversation_id,
-            candidate_id=self._candidate_id,
-            contract=self._contract,
-            request_hash=self.request_hash(case),
-            prompt_hash=self.prompt_hash,
-            text=text,
-            parsed=None if finish_reason == "error" else parsed(case, self._contract, text),
-            finish_reason=finish_reason,
-            latency_s=round(latency_s, 6),
-            cost=price.of(usage.prompt_tokens, usage.completion_tokens) if price else None,
-            epoch=self._epoch,
-            **fields,
-        )
+        return Spend(money=price.of(prompt, completion) if price else 0.0, tokens=prompt + completion)
 
-    def _messages(self, case: EvalCase) -> list[Message]:
-        return render_messages(case.tools, case.history, contract=self._contract, style=self.model.prompt_style)
+    def budget_left(self) -> str:
+        """Say what the budget leaves, an empty text where there is none."""
+        budget, spent = self.model.budget, self._cache.spent(self.model.key, self._epoch)
+        left = []
+        if budget.money is not None:
+            left.append(f"{budget.money - spent.money:.4f} in money")
+        if budget.tokens is not None:
+            left.append(f"{budget.tokens - spent.tokens:,} tokens")
+        return f"; the budget leaves {' and '.join(left)}" if left else ""
 
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._client.close()
 
-def _first(group: BaseExceptionGroup) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    def _longest_s(self) -> float:
+        attempts = self.model.max_retries + 1
+        return attempts * (self.model.timeout_s + max(self.model.longest_wait_s, _LONGEST_BACKOFF_S))
+
+    def _claim(self, key: str, body: dict[str, Any]) -> Claim | Reply:
+        model, budget = self.model, self.model.budget
+        at_most = self.at_most(body)
+        claimed = self._cache.claim(key, model=model.key, epoch=self._epoch, at_most=at_most, budget=budget)
+        if claimed is Claim.SPENT:
+            spent = self._cache.spent(model.key, self._epoch)
+            limit = f"{budget.money:g} in money" if budget.money is not None else ""
+            limit = " or ".join(filter(None, [limit, f"{budget.tokens:,} tokens" if budget.tokens else ""]))
+            raise self._stop(
+                HostedError(
+                    f"the budget of {model.key} for epoch '{self._epoch}' ({limit}) has no room for another call: "
+                    f"{spent.money:.4f} and {spent.tokens:,} tokens are spent; raise hosted_model.budget and start "
+                    "again, what was answered is kept"
+                )
+            )
+        return claimed
+
+    async def _answer(self, key: str, body: dict[str, Any], *, began: float, first: bool) -> Reply:
+        try:
+            reply = await self._obtain(body, began=began)
+            usage = reply.usage
+            self._cache.keep(key, reply, self.price_of(usage.prompt_tokens, usage.completion_tokens))
+            return reply
+        except Exception as error:
+            if errors.stops_everything(error, first=first):
+                raise self._stop(HostedError(errors.explain(error, self.model))) from error
+            raise Unanswered(errors.explain(error, self.model)) from error
+        finally:
+            self._cache.release(key)
+
+    def _stop(self, error: HostedError) -> HostedError:
+        self.stopped = self.stopped or error
+        return error
+
+    async def _obtain(self, body: dict[str, Any], *, began: float) -> Reply:
+        """Ask until there is an answer, at most `max_retries` times more; refusals of the content filter are one."""
+        retries = 0
+        while True:
+            started = time.monotonic()
+            fields = {self._renamed.get(key, key): value for key, value in body.items() if key not in self._left_out}
+            try:
+                reply = await self._send(fields)
+            except Exception as error:
+                if self._adapted_to(error, sent=fields):
+                    continue
+                if errors.as_refusal(error):
+                    reply = Reply(finish_reason="content_filter")
+                elif not errors.passes(error) or retries >= self.model.max_retries or self.stopped:
+                    raise
+                else:
+                    retries += 1
+                    await self._wait_after(error, retries, began=began)
+                    began = time.monotonic()
+                    continue
+            left_out = tuple(sorted(self._left_out))
+            taken = {"latency_s": round(time.monotonic() - started, 6), "retries": retries, "left_out": left_out}
+            return reply.model_copy(update={**taken, "asked_at": datetime.now(UTC).isoformat(timespec="seconds")})
+
+    async def _send(self, fields: dict[str, Any]) -> Reply:
+        started = time.monotonic()
+        self.calls += 1
+        streamed = bool(fields.get("stream"))
+        # The client's time-out is for each read; an answer that drips byte by byte would never meet it.
+        async with asyncio.timeout(self.model.timeout_s):
+            # As extra_body, so that no field is changed or checked on the way.
+            answer = await self._client.chat.completions.with_raw_response.create(
+                model=fields["model"], messages=fields["messages"], stream=streamed, extra_body=fields
+            )
+            reply = await self._gathered(answer.parse(), started) if streamed else read_reply(answer.content)
+        self.pace.answered(answer.headers, tokens=self.at_most(fields).tokens)
+        return reply
+
+    @staticmethod
+    async def _gathered(pieces: Any, started: float) -> Reply:
+        try:
+            return await gather(pieces, began=started)
+        except (AttributeError, TypeError, LookupError, ValueError):
+            raise UnreadableReplyError("a piece of the answer is no chat completion") from None
+
+    async def _wait_after(self, error: Exception, retry: int, *, began: float) -> None:
+        """Wait before a retry: as long as the server asks, else twice as long each time with jitter.
+
+        Raises:
+            HostedError: the server asks for more than `longest_wait_s`.
+        """
+        self.retries[errors.kind_of(error)] += 1
+        asked = errors.asked_wait_s(error)
+        if asked is not None and asked > self.model.longest_wait_s:
+            raise HostedError(
+                f"{self.model.key} asks to wait {asked:.0f} s, longer than longest_wait_s "
+                f"({self.model.longest_wait_s:g} s): start again later, what was answered is kept"
+            )
+        backoff = min(_LONGEST_BACKOFF_S, self.model.backoff_s * 2 ** (retry - 1))
+        # Full jitter below, never less than the server asked for: those who were refused together come back apart.
+        wait_s = (asked or 0.0) + random.uniform(0, backoff)
+        if errors.kind_of(error) == "429":
+            self.pace.refused(began, asked or 0.0)
+        if wait_s >= 1 and time.monotonic() > self._told_to_wait:
+            self._told_to_wait = time.monotonic() + wait_s
+            self._say(f"{self.model.key} is asked again in {wait_s:.1f} s ({errors.kind_of(error)})")
+        await asyncio.sleep(wait_s)
+
+    def _adapted_to(self, error: Exception, *, sent: dict[str, Any]) -> bool:
+        """Change a setting that the server does not know and say whether asking again makes sense."""
+        parameter = errors.rejected_parameter(error)
+        if parameter not in sent or parameter in self._renamed.values():
+            return False
+        if other := _OTHER_LIMIT.get(parameter):
+            self._renamed[parameter] = other
+        else:
+            self._left_out.add(parameter)
+        return True

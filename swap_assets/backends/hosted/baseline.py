@@ -15,6 +15,8 @@ from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 
+CACHE_FILE = "answers.sqlite3"
+
 
 class _Server(NamedTuple):
     base_url: str = ""
@@ -29,6 +31,7 @@ def hosted_answers(
     *,
     tracks: Sequence[Track] = tuple(Track),
     purpose: str = "answers",
+    epoch: str = "first",
     say: Callable[[str], None],
 ) -> dict[Track, list[PredictionRecord]]:
     """Return the hosted model's records for each track, in the order of the cases; `purpose` names their folder.
@@ -48,7 +51,8 @@ def hosted_answers(
                 contract=contract,
                 candidate_id=candidate.id,
                 output=folder / RECORDS_FILE,
-                reuse=bench.answers_at_other_scales(candidate, contract, purpose=purpose),
+                cache=bench.store.work("hosted") / CACHE_FILE,
+                epoch=epoch,
                 base_url=server.base_url,
                 served_name=server.name,
                 artefact_hash=server.artefact_hash,

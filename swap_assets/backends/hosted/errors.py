@@ -1,16 +1,22 @@
-"""What a hosted model's errors mean: which stop everything, which are an answer, and how to say them in one sentence.
+"""What a hosted model's errors mean: which stop everything, which pass, which are an answer, and how to say them.
 
 The service's own text is never passed on for a refused key: it quotes a part of the key.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
+from swap_assets.backends.hosted.replies import UnreadableReplyError
 from swap_assets.domain.experiment.entries import HostedModel
 
 _LONGEST = 300
-_PARAMETERS = ("max_completion_tokens", "max_tokens", "temperature", "seed")
+_PASSING = frozenset({408, 409, 429})
+_PARAMETERS = ("max_completion_tokens", "max_tokens", "temperature", "seed", "stream_options")
 
 
 class HostedError(RuntimeError):
@@ -21,9 +27,59 @@ def stops_everything(error: Exception, *, first: bool) -> bool:
     """Say whether asking on is pointless: refused key, unknown deployment, or no connection at the first call."""
     import openai
 
+    if isinstance(error, HostedError):
+        return True
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError):
         return True
-    return first and isinstance(error, openai.APIConnectionError)
+    # A server that was reached and then broke off or hung may still answer the next request.
+    unreachable = type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
+    return first and isinstance(error, openai.APIConnectionError) and unreachable
+
+
+def passes(error: Exception) -> bool:
+    """Say whether asking the same again may help: 408, 409, 429, 5xx, time-outs, lost connections, broken answers."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in _PASSING or error.status_code >= 500
+    if isinstance(error, openai.APIError):  # lost connections, time-outs, and errors in the middle of a stream
+        return True
+    # Everything that breaks while pieces arrive comes from the transport itself, whose classes share no base with ours.
+    return isinstance(error, UnreadableReplyError | OSError | asyncio.TimeoutError) or _from_transport(error)
+
+
+def kind_of(error: Exception) -> str:
+    """Name an error in a word for the tally of retries."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return str(error.status_code)
+    if isinstance(error, openai.APITimeoutError | asyncio.TimeoutError) or "Timeout" in type(error).__name__:
+        return "timeout"
+    return "unreadable" if isinstance(error, UnreadableReplyError | ValueError) else "connection"
+
+
+def asked_wait_s(error: Exception) -> float | None:
+    """Return how long a server asks to wait, in seconds: `retry-after-ms`, `Retry-After` in seconds or as a date."""
+    import openai
+
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    return read_retry_after(error.response.headers, now=time.time())
+
+
+def read_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Read `retry-after-ms` or `Retry-After`; `now` is the time that a date is counted from, in seconds since 1970."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        try:
+            return max(0.0, float(text) * unit)
+        except ValueError:
+            pass
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def as_refusal(error: Exception) -> bool:
@@ -55,13 +111,16 @@ def explain(error: Exception, model: HostedModel) -> str:
     """Say an error in one sentence without the key."""
     import openai
 
+    access = model.key_env if model.auth == "key" and model.key_env else "the identity's role on the resource"
+    if isinstance(error, HostedError):
+        return str(error)
     if isinstance(error, openai.AuthenticationError):
-        return f"{model.key} refused the key (401): check {model.key_env}"
+        return f"{model.key} refused the key (401): check {access}"
     if isinstance(error, openai.PermissionDeniedError):
-        return f"{model.key} refused access (403): check {model.key_env} and what it may use"
+        return f"{model.key} refused access (403): check {access} and what it may use"
     if isinstance(error, openai.NotFoundError):
         return f"{model.key} knows no model '{model.model}' (404): check the deployment's name and the endpoint"
-    if isinstance(error, openai.APITimeoutError):
+    if kind_of(error) == "timeout" and type(error.__cause__).__name__ != "ConnectTimeout":
         return f"no answer within {model.timeout_s:g} s after {model.max_retries} retries"
     if isinstance(error, openai.APIConnectionError):
         return f"{model.key} cannot be reached: check the endpoint and the network ({_brief(error, model)})"
@@ -70,5 +129,9 @@ def explain(error: Exception, model: HostedModel) -> str:
 
 def _brief(error: Exception, model: HostedModel) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    key = os.environ.get(model.key_env, "")
+    key = os.environ.get(model.key_env, "") if model.key_env else ""
     return (text.replace(key, "***") if key else text)[:_LONGEST]
+
+
+def _from_transport(error: Exception) -> bool:
+    return type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2", "json", "h11")

@@ -1,40 +1,50 @@
-"""Answers of a hosted LLM through the `openai` client: Azure OpenAI, OpenAI, or any compatible server.
+"""Answers of a hosted LLM: Azure OpenAI, OpenAI, or any server that speaks their language.
 
-Runs in the calling process: it waits for the network and loads no model. Records are appended as answers arrive, and a
-second call asks only for what has no answer yet. The key comes from the environment and goes nowhere else.
+Runs in the calling process: it waits for the network and loads no model. What was answered is in the cache and is never
+asked twice in a measurement epoch; the file of records is made from it anew, with today's parser and prices.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.generation.records import RecordFile
-from swap_assets.backends.hosted.asking import Asking
+from swap_assets.backends.generation.records import RecordFile, parsed
+from swap_assets.backends.hosted.asking import Asking, Unanswered
+from swap_assets.backends.hosted.cache import AnswerCache, CacheError
+from swap_assets.backends.hosted.clients import open_client
 from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.replies import Reply
+from swap_assets.backends.hosted.requests import Requests
 from swap_assets.backends.reporting import Reporter, duration
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.costs import estimate_answers
 from swap_assets.domain.experiment.entries import HostedModel
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Frozen, canonical_json
 from swap_assets.domain.predictions import PredictionRecord
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+# Characters of a median answer of Hermes' call rows, where nothing was answered yet to take the mean of.
+_ANSWER_CHARACTERS = 200.0
+_CHARACTERS_PER_TOKEN = 4.0
 
 
 class HostedAnswers(Frozen):
-    """What asking a hosted model gave; `records` are in the order of the cases."""
+    """What asking a hosted model gave; `records` are in the order of the cases.
+
+    `asked` cases had no answer in the cache; `calls` are the requests that went out, `retries` those of them that were
+    made again, by reason.
+    """
 
     records: tuple[PredictionRecord, ...]
     prompt_hash: str
     asked: int
     reused: int
     errors: int
+    calls: int
+    retries: dict[str, int]
     seconds: float
 
 
@@ -45,14 +55,14 @@ def ask_hosted(
     contract: Contract,
     candidate_id: str,
     output: Path,
+    cache: Path,
     epoch: str = "first",
     base_url: str = "",
     served_name: str = "",
     artefact_hash: str = "",
-    reuse: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> HostedAnswers:
-    """Ask a hosted model every case that has no record in `output` yet.
+    """Ask a hosted model every case that has no answer in the cache yet.
 
     Args:
         model: The experiment's entry: provider, deployment, limits, price, names of the environment variables.
@@ -60,71 +70,155 @@ def ask_hosted(
         contract: How the answer is to be written.
         candidate_id: Whose records they are.
         output: The JSONL file of records, appended to while answers arrive.
+        cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
         epoch: The measurement; another one asks everything again.
         base_url: Where the server listens, in place of the entry's (a stand-in's port is known only when it runs).
         served_name: The model's name at that server, in place of the entry's.
         artefact_hash: Names the weights where they are known, so that other weights are asked again.
-        reuse: Other files of records, of the same model at another scale: what was answered there is not paid twice.
         say: Takes progress lines.
 
     Raises:
-        HostedError: a key is missing or refused, the deployment does not exist, or the server cannot be reached.
+        HostedError: a key is missing or refused, the deployment does not exist, the server cannot be reached, or the
+            budget is reached.
     """
     if not cases:
         raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")
-    asking = Asking(
-        model, open_client(model, base_url=base_url), contract=contract, candidate_id=candidate_id, epoch=epoch,
-        served_name=served_name, artefact_hash=artefact_hash,
-    )  # fmt: skip
-    wanted = {case.id: asking.request_hash(case) for case in cases}
-    records = RecordFile(output, wanted, candidate_id=candidate_id, others=reuse)
-    return _ask_missing(asking, cases, records, Reporter(write=say))
+    client = open_client(model, base_url=base_url)
+    requests = Requests(model, contract=contract, epoch=epoch, served_name=served_name, artefact_hash=artefact_hash)
+    try:
+        with AnswerCache(cache) as answers:
+            asking = Asking(model, client, answers, epoch=epoch, say=say)
+            round_ = _Round(asking, requests, cases, candidate_id=candidate_id, output=output, say=say)
+            return asyncio.run(round_.run(answers))
+    except CacheError as error:
+        raise HostedError(str(error)) from None
 
 
-def _ask_missing(asking: Asking, cases: Sequence[EvalCase], records: RecordFile, reporter: Reporter) -> HostedAnswers:
-    name = asking.model.key
-    missing = [case for case in cases if case.id not in records.kept]
-    reporter.line(f"{len(cases)} cases for {name}, {len(records.kept)} answered already")
-    began = time.monotonic()
-    asyncio.run(asking.ask_all(missing, records, reporter))
-    seconds = time.monotonic() - began
-    found = records.finish()
-    errors = sum(not record.obtained for record in found)
-    reporter.line(f"{len(missing)} answers from {name} in {duration(seconds)}, {errors} without success")
-    return HostedAnswers(
-        records=tuple(found),
-        prompt_hash=asking.prompt_hash,
-        asked=len(missing),
-        reused=len(records.kept),
-        errors=errors,
-        seconds=round(seconds, 3),
-    )
+class _Round:
+    """One list of cases put to one model: what was answered already, the rest asked, records written as they come."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        requests: Requests,
+        cases: Sequence[EvalCase],
+        *,
+        candidate_id: str,
+        output: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self._asking, self._requests, self._cases = asking, requests, cases
+        self._candidate_id = candidate_id
+        self._reporter = Reporter(write=say)
+        self._bodies = {case.id: requests.body(case) for case in cases}
+        self._keys = {name: requests.key(body) for name, body in self._bodies.items()}
+        output.unlink(missing_ok=True)
+        self._file = RecordFile(output, self._keys, candidate_id=candidate_id)
+
+    async def run(self, cache: AnswerCache) -> HostedAnswers:
+        began = time.monotonic()
+        known = cache.find(self._keys.values())
+        self._file.append(
+            [self._record(case, known[key]) for case in self._cases if (key := self._keys[case.id]) in known]
+        )
+        missing = [case for case in self._cases if self._keys[case.id] not in known]
+        self._announce(missing, list(known.values()))
+        try:
+            await self._ask_all(missing)
+        finally:
+            await self._asking.close()
+        if self._asking.stopped:
+            raise self._asking.stopped
+        records = self._file.finish()
+        errors = sum(not record.obtained for record in records)
+        seconds, retries = time.monotonic() - began, dict(self._asking.retries)
+        self._reporter.line(
+            f"{len(missing)} answers from {self._asking.model.key} in {duration(seconds)}, {errors} without success"
+            + (f"; asked again after {_tally(retries)}" if retries else "")
+        )
+        return HostedAnswers(
+            records=tuple(records),
+            prompt_hash=self._requests.prompt_hash,
+            asked=len(missing),
+            reused=len(self._cases) - len(missing),
+            errors=errors,
+            calls=self._asking.calls,
+            retries=retries,
+            seconds=round(seconds, 3),
+        )
+
+    def _announce(self, missing: Sequence[EvalCase], known: Sequence[Reply]) -> None:
+        """Say what is about to be asked and what it is expected to take, before the first call."""
+        model, count = self._asking.model, len(self._cases)
+        self._reporter.line(f"{count} cases for {model.key}, {count - len(missing)} answered already")
+        if not missing:
+            return
+        prompt = sum(len(canonical_json(self._bodies[case.id])) for case in missing) / len(missing)
+        measured = [reply.usage.completion_tokens for reply in known if reply.usage.completion_tokens]
+        answer = _CHARACTERS_PER_TOKEN * sum(measured) / len(measured) if measured else _ANSWER_CHARACTERS
+        estimate = estimate_answers(
+            calls=len(missing), prompt_characters=prompt, answer_characters=answer, price=model.price
+        )
+        cost = "no price" if estimate.cost is None else f"{estimate.cost:.4f} in money"
+        self._reporter.line(
+            f"estimate for {estimate.calls} calls: {estimate.prompt_tokens:,} tokens in, "
+            f"{estimate.completion_tokens:,} out, {cost}{self._asking.budget_left()}"
+        )
+
+    async def _ask_all(self, missing: Sequence[EvalCase]) -> None:
+        if not missing:
+            return
+        # The first goes alone: a bad key, a wrong deployment or an unknown parameter costs one call, not many.
+        done, began = 0, time.monotonic()
+
+        async def one(case: EvalCase, *, first: bool = False) -> None:
+            nonlocal done
+            try:
+                record = self._record(case, await self._reply(case, first=first))
+            except Unanswered as error:
+                record = self._record(case, Reply(finish_reason="error"), error=str(error))
+            except HostedError:
+                return
+            self._file.append([record])
+            done += 1
+            left = (time.monotonic() - began) / done * (len(missing) - done)
+            self._reporter.progress(f"{done}/{len(missing)} answers, {duration(left)} left", last=done == len(missing))
+
+        await one(missing[0], first=True)
+        # What stops one lets those under way finish, for they are paid: nobody is cancelled.
+        await asyncio.gather(*(one(case) for case in missing[1:]))
+
+    async def _reply(self, case: EvalCase, *, first: bool) -> Reply:
+        return await self._asking.ask(self._keys[case.id], self._bodies[case.id], first=first)
+
+    def _record(self, case: EvalCase, reply: Reply, *, error: str = "") -> PredictionRecord:
+        model, usage = self._asking.model, reply.usage
+        text = self._requests.text_of(case, reply)
+        contract = self._requests.contract
+        return PredictionRecord(
+            case_id=case.id,
+            conversation_id=case.conversation_id,
+            candidate_id=self._candidate_id,
+            contract=contract,
+            request_hash=self._keys[case.id],
+            prompt_hash=self._requests.prompt_hash,
+            text=text,
+            parsed=None if error else parsed(case, contract, text),
+            finish_reason=reply.finish_reason,
+            usage=usage,
+            latency_s=reply.latency_s,
+            first_token_s=reply.first_token_s,
+            cost=model.price.of(usage.prompt_tokens, usage.completion_tokens) if model.price else None,
+            error=error,
+            epoch=self._requests.epoch,
+            served_model=reply.served_model,
+            fingerprint=reply.fingerprint,
+            deployment=self._requests.deployment,
+            api_version=self._requests.api_version,
+            seed=None if "seed" in reply.left_out else model.seed,
+            retries=reply.retries,
+        )
 
 
-def missing_variables(model: HostedModel, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the environment variables that a hosted model needs and that are not set; never their values."""
-    needed = [] if model.provider == "stand-in" else [model.key_env]
-    if model.provider == "azure" and not model.base_url:
-        needed.append(model.endpoint_env)
-    return [name for name in needed if not environment.get(name)]
-
-
-def open_client(model: HostedModel, *, base_url: str = "") -> AsyncOpenAI:
-    """Return the client for a hosted model; retries with backoff and `Retry-After` are its own.
-
-    Raises:
-        HostedError: an environment variable is not set.
-    """
-    if missing := missing_variables(model):
-        raise HostedError(f"{model.key} needs {' and '.join(missing)}: set it in the environment or in .env")
-    from openai import AsyncAzureOpenAI, AsyncOpenAI
-
-    limits: dict[str, Any] = {"timeout": model.timeout_s, "max_retries": model.max_retries}
-    url = base_url or model.base_url
-    if model.provider == "stand-in":
-        return AsyncOpenAI(base_url=url, api_key="none", **limits)
-    key = os.environ[model.key_env]
-    if model.provider == "azure" and not url:
-        endpoint = os.environ[model.endpoint_env]
-        return AsyncAzureOpenAI(azure_endpoint=endpoint, api_key=key, api_version=model.api_version, **limits)
-    return AsyncOpenAI(base_url=url or None, api_key=key, **limits)
+def _tally(retries: dict[str, int]) -> str:
+    return ", ".join(f"{count} x {kind}" for kind, count in sorted(retries.items()))

@@ -1,10 +1,10 @@
 """The entries of the experiment file that name things: the hosted model, the small models, prices."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.contracts import Contract, Interface
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
 
@@ -20,11 +20,22 @@ class TokenPrice(Frozen):
         return (prompt_tokens * self.input_per_million + completion_tokens * self.output_per_million) / 1_000_000
 
 
+class Budget(Frozen):
+    """What one measurement epoch of the hosted model may take, money in the experiment's currency; None: no limit."""
+
+    money: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+
+
+_KEY_VARIABLES = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY", "stand-in": ""}
+
+
 class HostedModel(Frozen):
     """The hosted LLM: the bar.
 
-    `provider` azure and openai speak to the real services. `stand-in` starts a miniature behind an OpenAI-compatible
-    server on loopback and is called through the same client.
+    `provider` azure speaks to Azure OpenAI; `openai` to OpenAI, or with `base_url` to any server that speaks its
+    language (vLLM, Ollama, llama.cpp, `transformers serve`, Azure's v1 address). `stand-in` starts a miniature behind
+    an OpenAI-compatible server on loopback and is called through the same client.
     """
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*$")
@@ -32,16 +43,50 @@ class HostedModel(Frozen):
     model: str = Field(description="the deployment on Azure, the model name elsewhere, the miniature of a stand-in")
     api_version: str = "2024-10-21"
     endpoint_env: str = "AZURE_OPENAI_ENDPOINT"
-    key_env: str = "AZURE_OPENAI_API_KEY"
+    key_env: str = Field(default="", description="the variable that holds the key; an empty text where none is needed")
+    auth: Literal["key", "entra"] = Field(default="key", description="entra: a token of Azure's identity, no key")
     base_url: str = ""
-    concurrency: int = Field(default=4, ge=1, le=256, description="requests under way at once")
-    timeout_s: float = Field(default=60.0, gt=0)
+    concurrency: int = Field(default=4, ge=1, le=256, description="the most requests under way at once")
+    timeout_s: float = Field(default=60.0, gt=0, description="how long one attempt may take, in seconds")
     max_retries: int = Field(default=5, ge=0, le=20)
+    backoff_s: float = Field(default=0.5, gt=0, description="the first wait before a retry; it doubles, with jitter")
+    longest_wait_s: float = Field(default=120.0, gt=0, description="a server that asks for more ends the run")
+    interfaces: tuple[Interface, ...] = Field(default=(Interface.TEXT,), min_length=1)
     accepts_temperature: bool = True
+    accepts_strict_schemas: bool = True
+    streams: bool = Field(default=False, description="answers in pieces, which shows the time to the first token")
     seed: int | None = 42
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="further settings of the request, such as {reasoning_effort: low}"
+    )
     max_answer_tokens: int = Field(default=1024, ge=16)
     price: TokenPrice | None = None
+    budget: Budget = Budget()
     prompt_style: PromptStyle = PromptStyle.HERMES
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_key_variable(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "key_env" in data:
+            return data
+        provider = data.get("provider", "")
+        # A compatible server named by base_url may need no key at all, so its variable is only ever a given one.
+        compatible = provider == "openai" and data.get("base_url")
+        return {**data, "key_env": "" if compatible else _KEY_VARIABLES.get(provider, "")}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "HostedModel":
+        if len(set(self.interfaces)) < len(self.interfaces):
+            raise ValueError("interfaces names one of them twice")
+        if self.provider == "stand-in" and Interface.NATIVE in self.interfaces:
+            raise ValueError("a stand-in takes the text interface only: its server ignores response_format")
+        if self.auth == "entra" and self.provider != "azure":
+            raise ValueError("auth: entra is for provider azure; give a key_env to others")
+        if self.auth == "key" and self.provider == "azure" and not self.key_env:
+            raise ValueError("provider azure needs a key_env, or auth: entra")
+        if self.budget.money is not None and self.price is None:
+            raise ValueError("a budget in money needs the entry's price; give one or a budget in tokens")
+        return self
 
 
 class SmallModel(Frozen):

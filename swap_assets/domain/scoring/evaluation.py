@@ -1,12 +1,12 @@
 """What was measured of one candidate on one scale, or why nothing was; scoring itself lives in `scoring`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.contracts import Contract, Interface, Track
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.predictions import PredictionRecord
@@ -20,6 +20,7 @@ Status = Literal["evaluated", "skipped", "failed", "absent"]
 class Totals(Frozen):
     """What the answers took: tokens, cost in the experiment's currency (None: no price), latency in seconds.
 
+    `first_token_*` are over the answers that arrived in pieces, None where none did.
     `latency_kind` "batch_share" means that rows were answered in batches and each carries an even share of its
     batch's time: good for throughput, not comparable with a request's own latency.
     """
@@ -32,15 +33,31 @@ class Totals(Frozen):
     latency_p95_s: float | None = None
     latency_p99_s: float | None = None
     latency_kind: str = "request"
+    first_token_p50_s: float | None = None
+    first_token_p95_s: float | None = None
+    first_token_p99_s: float | None = None
+
+
+class Served(Frozen):
+    """Who gave the answers, as far as the records say; several names or fingerprints are several models in one run."""
+
+    models: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    deployments: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    interface: Interface = Interface.TEXT
+    epoch: str = "first"
 
 
 class TrackResult(Frozen):
-    """One candidate's answers in one contract: the summary, the rows behind it, and what they took."""
+    """One candidate's answers in one contract: the summary, the rows behind it, what they took and who gave them."""
 
     summary: EvalSummary
     rows: tuple[RowScore, ...]
     totals: Totals = Totals()
     prompt_hash: str = ""
+    served: Served = Served()
 
 
 class Evaluation(Frozen):
@@ -73,6 +90,7 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     obtained = [record for record in records if record.obtained]
     costs = [record.cost for record in obtained if record.cost is not None]
     seconds = sorted(record.latency_s for record in obtained)
+    first = sorted(record.first_token_s for record in obtained if record.first_token_s is not None)
     kinds = {record.latency_kind for record in obtained}
     return Totals(
         answers=len(obtained),
@@ -83,7 +101,36 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
         latency_p95_s=_nearest_rank(seconds, 95),
         latency_p99_s=_nearest_rank(seconds, 99),
         latency_kind=kinds.pop() if len(kinds) == 1 else "request",
+        first_token_p50_s=_nearest_rank(first, 50),
+        first_token_p95_s=_nearest_rank(first, 95),
+        first_token_p99_s=_nearest_rank(first, 99),
     )
+
+
+def served(records: Sequence[PredictionRecord]) -> Served:
+    """Gather who gave the answers.
+
+    Raises:
+        ValueError: the records are of several interfaces or measurement epochs; they are never mixed in one figure.
+    """
+    asked = {(record.interface, record.epoch) for record in records}
+    if len(asked) > 1:
+        raise ValueError("the records are of several interfaces or epochs: keep those of one and score again")
+    interface, epoch = asked.pop() if asked else (Interface.TEXT, "first")
+    obtained = [record for record in records if record.obtained]
+    return Served(
+        models=_distinct(record.served_model for record in obtained),
+        fingerprints=_distinct(record.fingerprint for record in obtained),
+        deployments=_distinct(record.deployment for record in obtained),
+        api_versions=_distinct(record.api_version for record in obtained),
+        seeds=tuple(sorted({record.seed for record in obtained if record.seed is not None})),
+        interface=interface,
+        epoch=epoch,
+    )
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({text for text in texts if text}))
 
 
 def _nearest_rank(ordered: list[float], percent: int) -> float | None:
@@ -103,6 +150,7 @@ def measure(
         rows=tuple(rows),
         totals=totals(records),
         prompt_hash=prompts.pop() if len(prompts) == 1 else "",
+        served=served(records),
     )
 
 
