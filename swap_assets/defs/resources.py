@@ -25,8 +25,9 @@ from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
+from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision, Override
-from swap_assets.domain.judging.gates import release_refusal
+from swap_assets.domain.judging.release_rule import release_refusal
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
@@ -44,6 +45,7 @@ MergeDone = MergeResult
 MergeRoom = MergedFolders
 # The assets whose rows every candidate answers; they are read as one list, each case once.
 TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
+APPROVAL = "release_approval"
 _ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
 
 
@@ -145,9 +147,21 @@ class Lab(dg.ConfigurableResource):
             preflight.require_model(key, self.experiment.small_model(key))
 
     def require_release(self, decision: Decision, override: Override | None) -> None:
-        """Refuse to merge what the gate does not let through, unless somebody overrides it by name."""
-        if refusal := release_refusal(decision, override):
+        """Refuse to merge what the gate, or the person who is asked, does not let through, unless it is overridden."""
+        refusal = release_refusal(
+            decision,
+            override,
+            self.approval(decision.partition),
+            approval_required=self.experiment.gates.release.approval == "required",
+        )
+        if refusal:
             raise dg.Failure(description=refusal, allow_retries=False)
+
+    def approval(self, partition: str) -> Approval | None:
+        """Return the last word that a person gave on a model's release, None where nobody gave one."""
+        if not self.store.exists(APPROVAL, partition, Approval):
+            return None
+        return self.store.read(APPROVAL, partition, Approval)
 
     def hosted_answers(
         self,

@@ -13,11 +13,11 @@ from swap_assets.domain.judging.gates import (
     may_open_sealed,
     nominate,
     release,
-    release_refusal,
     scale_up,
 )
 from swap_assets.domain.judging.multiple_comparisons import clear_winner, rivalries
 from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.judging.release_rule import release_refusal
 from swap_assets.domain.scoring.evaluation import not_evaluated
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 

@@ -1,4 +1,8 @@
-"""What a decision is, once made: rule, evidence, verdict, action, reason. Making one lives in `gates`."""
+"""What a decision is, once made: rule, evidence, verdict, action, reason. Making one lives in `gates`.
+
+release_decision for phi-4-mini|large: verdict inconclusive, action wait,
+reason "phi-4-mini--large--paper--greedy--adapter is 1.2 points behind gpt-4o--large... on field_f1 (...)"
+"""
 
 from typing import Literal
 
@@ -33,6 +37,8 @@ class Contrast(Frozen):
     high_points: float
     rows: int
     on: Literal["test", "release_test"] = "test"
+    conversations: int = 0
+    deviation_points: float = Field(default=0.0, description="of the difference, from conversation to conversation")
 
     @property
     def percent_of_llm(self) -> float | None:
@@ -65,6 +71,23 @@ class Rivalry(Frozen):
     p_adjusted: float
 
 
+class Measured(Frozen):
+    """Which measurement of a candidate a decision rests on: hashes of figures, rows, weights, and prompts by track."""
+
+    candidate_id: str
+    evidence_hash: str
+    dataset_hash: str
+    artefact_hash: str
+    prompt_hashes: dict[str, str] = Field(default_factory=dict)
+
+
+class Suggestion(Frozen):
+    """Something to try, and the entry to paste into the experiment file for it."""
+
+    text: str
+    entry: str
+
+
 class Override(Frozen):
     """A person going against a gate, by name and with a reason; it is recorded in whatever it lets through."""
 
@@ -89,9 +112,19 @@ class Decision(Frozen):
     rivalries: tuple[Rivalry, ...] = Field(default=(), description="the best candidate against each rival")
     missing: tuple[str, ...] = Field(default=(), description="expected evidence that was not there, and why")
     hashes: dict[str, str] = Field(default_factory=dict)
+    measured: tuple[Measured, ...] = ()
+    rows_needed: int | None = Field(
+        default=None, description="rows in all that would settle an inconclusive verdict, if what was measured is true"
+    )
+    suggestions: tuple[Suggestion, ...] = ()
     decided_by: str = "policy"
     decided_at: str = ""
 
     def content(self) -> str:
         """Hash everything but who and when: the same evidence decides the same thing under the same hash."""
         return content_hash(self.model_dump(mode="json", exclude={"decided_by", "decided_at"}))
+
+    @property
+    def partition(self) -> str:
+        """The partition key it was made for: the scale, or `MODEL|SCALE`."""
+        return f"{self.model}|{self.scale}" if self.model else self.scale

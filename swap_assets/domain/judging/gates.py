@@ -5,14 +5,16 @@ sure when it lies on the bad side, and inconclusive between. What an inconclusiv
 and scales up, because the next measurement is cheap beside a wrong stop; it never releases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Override, Rivalry, Verdict
+from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Measured, Rivalry, Verdict
 from swap_assets.domain.judging.multiple_comparisons import clear_winner, passing_for_sure, rivalries
 from swap_assets.domain.judging.policy import GatePolicy, MetricName
 from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
-from swap_assets.domain.judging.statistics import paired_difference
+from swap_assets.domain.judging.rows_needed import least_rows, most_rows, rows_to_settle
+from swap_assets.domain.judging.statistics import nothing_seen, paired_difference
 from swap_assets.domain.scoring.evaluation import Evaluation
 
 # Decisions compare function calling; the structured track is reported beside it.
@@ -50,16 +52,20 @@ def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DE
         low_points=-100 * paired.high,
         high_points=-100 * paired.low,
         rows=paired.rows,
+        conversations=paired.conversations,
+        deviation_points=100 * paired.conversation_deviation,
     )
 
 
 def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
-    limit = policy.fine_tune.trails_by_points
+    rule = policy.fine_tune
+    limit = rule.trails_by_points
     found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
-    verdicts: list[Verdict] = [_side(item, limit) for item in found]
+    verdicts = [_within(item, limit) for item in found]
     verdict: Verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
-    action: Action = "skip" if verdict == "pass" else "train"
+    action: Action = {"pass": "skip", "fail": "train", "inconclusive": rule.when_inconclusive}[verdict]
+    open_ones = [item for item, side in zip(found, verdicts, strict=True) if side == "inconclusive"]
     return Decision(
         name="fine_tune_decision",
         model=slm.candidate.model,
@@ -68,11 +74,14 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
         thresholds={"trails_by_points": limit},
         verdict=verdict,
         action=action,
-        reason=fine_tune_reason(found, missing, limit, verdict),
+        reason=fine_tune_reason(found, missing, limit, verdict, action),
         candidates=(slm.candidate.id,),
         contrasts=tuple(found),
         missing=tuple(missing),
-        hashes=_hashes([slm], llm),
+        rows_needed=most_rows([rows_to_settle(item, limit) for item in open_ones])
+        if verdict == "inconclusive"
+        else None,
+        **_evidence([slm], llm),
     )
 
 
@@ -84,14 +93,16 @@ def scale_up(
     A clear winner goes on alone: the best candidate, where it may reach the share and the paired test puts it ahead of
     every other one that may. Without one, all that may reach the share go on.
     """
-    share = policy.scale_up.reaches_percent
+    share, lenient = policy.scale_up.reaches_percent, policy.scale_up.when_inconclusive == "scale_up"
     metric = metric_read(policy.primary_metric, policy)
     evaluated = [item for item in candidates if item.status == "evaluated"]
     found, missing = _contrasts(evaluated, llm, [metric])
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in evaluated]
-    sides = _sides(found, [(100 - share) * item.llm for item in found])
+    limits = {item.candidate_id: (100 - share) * item.llm for item in found}
+    sides = _sides(found, limits)
     verdict = _best(list(sides.values()))
-    reaching = tuple(sorted(name for name, side in sides.items() if side != "fail"))
+    enough = ("pass", "inconclusive") if lenient else ("pass",)
+    reaching = tuple(sorted(name for name, side in sides.items() if side in enough))
     contest = _contest([item for item in evaluated if item.candidate.id in reaching], found, metric)
     winner = contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else ""
     admitted = (winner,) if winner else reaching
@@ -106,22 +117,29 @@ def scale_up(
         thresholds={"reaches_percent": share},
         verdict=verdict,
         action=action,
-        reason=scale_up_reason(found, reaching, winner, share, next_scale),
+        reason=scale_up_reason(found, reaching, winner, share=share, next_scale=next_scale, verdict=verdict),
         candidates=admitted,
         contrasts=tuple(found),
         winner=winner,
         rivalries=contest,
         missing=tuple(missing),
-        hashes=_hashes(evaluated, llm),
+        rows_needed=least_rows([rows_to_settle(item, limits[item.candidate_id]) for item in found])
+        if verdict == "inconclusive"
+        else None,
+        **_evidence(evaluated, llm),
     )
 
 
-def _sides(found: Sequence[Contrast], limits: Sequence[float]) -> dict[str, Verdict]:
+def _sides(found: Sequence[Contrast], limits: Mapping[str, float]) -> dict[str, Verdict]:
     """Return on which side of its limit each candidate lies; of several, a pass has to survive Holm's adjustment."""
-    sure = passing_for_sure(found, limits)
+    sure = passing_for_sure(found, [limits[item.candidate_id] for item in found])
     return {
-        item.candidate_id: "pass" if passes else "fail" if item.low_points > limit else "inconclusive"
-        for item, limit, passes in zip(found, limits, sure, strict=True)
+        item.candidate_id: "pass"
+        if passes
+        else "fail"
+        if item.low_points > limits[item.candidate_id]
+        else "inconclusive"
+        for item, passes in zip(found, sure, strict=True)
     }
 
 
@@ -187,7 +205,8 @@ def release(
         candidates=(best.candidate_id,) if best else (),
         contrasts=tuple(found),
         missing=(*missing, *incomplete),
-        hashes=_hashes(evaluated, llm),
+        rows_needed=_release_rows(judged or best, policy) if verdict == "inconclusive" else None,
+        **_evidence(evaluated, llm),
     )
 
 
@@ -206,8 +225,14 @@ def _contrasts(
     return found, missing
 
 
-def _side(item: Contrast, limit_points: float) -> Verdict:
-    if item.high_points <= limit_points:
+def _within(item: Contrast, limit_points: float) -> Verdict:
+    """Judge one distance against its limit.
+
+    A pass leaves room for what as many conversations without a single difference would still allow. Without that, one
+    wrong answer could look surer than none, and a better model would be trained where a worse one is not.
+    """
+    unseen = 100 * nothing_seen(max(1, item.conversations))
+    if max(item.high_points, item.delta_points + unseen) <= limit_points:
         return "pass"
     return "fail" if item.low_points > limit_points else "inconclusive"
 
@@ -243,20 +268,28 @@ def _incomplete(item: Evaluation) -> str:
     return f"{item.candidate.id}: {result.summary.unscored} of {result.summary.cases} answers could not be obtained"
 
 
-def _hashes(candidates: Sequence[Evaluation], llm: Evaluation) -> dict[str, str]:
-    return {item.candidate.id: item.evidence_hash() for item in [*candidates, llm]}
+def _release_rows(item: Contrast | None, policy: GatePolicy) -> int | None:
+    """Return the rows that would settle a release: as passed where it is level or ahead, else as worse."""
+    if item is None:
+        return None
+    rule = policy.release
+    level = item.delta_points <= rule.max_delta_points
+    return rows_to_settle(item, rule.margin_points if level else rule.max_delta_points)
 
 
-def release_refusal(decision: Decision, override: Override | None) -> str:
-    """Say why a model may not be merged under a decision; an empty text where it may.
-
-    Without a candidate there is nothing to merge, override or not.
-    """
-    if not decision.candidates:
-        return f"release_decision for {decision.model} at {decision.scale} names no candidate: {decision.reason}"
-    if decision.action == "release" or override:
-        return ""
-    return (
-        f"release_decision for {decision.model} at {decision.scale} says {decision.action}, so nothing is merged: "
-        f"{decision.reason} To go against it give override_reason and override_by; both are recorded."
-    )
+def _evidence(candidates: Sequence[Evaluation], llm: Evaluation) -> dict[str, Any]:
+    """Return the fields of a decision that say which measurements it rests on."""
+    everyone = [*candidates, llm]
+    return {
+        "hashes": {item.candidate.id: item.evidence_hash() for item in everyone},
+        "measured": tuple(
+            Measured(
+                candidate_id=item.candidate.id,
+                evidence_hash=item.evidence_hash(),
+                dataset_hash=item.dataset_hash,
+                artefact_hash=item.artefact_hash,
+                prompt_hashes={track.value: result.prompt_hash for track, result in item.results.items()},
+            )
+            for item in everyone
+        ),
+    }

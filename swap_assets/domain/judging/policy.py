@@ -26,19 +26,25 @@ class FineTuneRule(Frozen):
     """Fine-tune when the SLM trails the LLM by more than so many points on any core metric."""
 
     trails_by_points: float = Field(default=10.0, ge=0, le=100)
+    when_inconclusive: Literal["train", "skip"] = "train"
 
 
 class ScaleUpRule(Frozen):
     """Scale up when a candidate reaches so many percent of the LLM on the primary metric."""
 
     reaches_percent: float = Field(default=90.0, gt=0, le=200)
+    when_inconclusive: Literal["scale_up", "iterate"] = "scale_up"
 
 
 class ReleaseRule(Frozen):
-    """Release when LLM - SLM is at most `max_delta_points` and the interval of SLM - LLM stays above -margin."""
+    """Release when LLM - SLM is at most `max_delta_points` and the interval of SLM - LLM stays above -margin.
+
+    Inconclusive evidence never releases. With `approval: required` a pass waits for a person.
+    """
 
     max_delta_points: float = Field(default=0.0, ge=-100, le=100)
     margin_points: float = Field(default=5.0, ge=0, le=100)
+    approval: Literal["required", "none"] = "required"
 
 
 class GatePolicy(Frozen):

@@ -2,25 +2,36 @@
 
 from collections.abc import Sequence
 
-from swap_assets.domain.judging.decisions import Contrast, Verdict
+from swap_assets.domain.judging.decisions import Action, Contrast, Verdict
 from swap_assets.domain.judging.policy import GatePolicy
 
 
-def fine_tune_reason(found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict) -> str:
+def fine_tune_reason(
+    found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict, action: Action
+) -> str:
     """Say why a model is trained or not."""
+    does = {"train": "the policy trains", "skip": "the policy does not train"}.get(action, action)
     if not found:
-        return f"Nothing could be compared ({missing[0]}), so the policy trains."
+        return f"Nothing could be compared ({missing[0]}), so {does}."
     worst = max(found, key=lambda item: item.delta_points)
     ending = {
         "fail": f"more than the {limit:g} points allowed: train",
         "pass": f"within the {limit:g} points allowed on every core metric: no training needed",
-        "inconclusive": f"too few rows to tell whether that is within {limit:g} points: the policy trains",
+        "inconclusive": f"too few rows to tell whether that is within {limit:g} points: {does}",
     }[verdict]
+    if verdict == "inconclusive" and missing:
+        ending = f"{missing[0]}: {does}"
     return f"{worst.sentence()}; {ending}."
 
 
 def scale_up_reason(
-    found: Sequence[Contrast], reaching: Sequence[str], winner: str, share: float, next_scale: str | None
+    found: Sequence[Contrast],
+    reaching: Sequence[str],
+    winner: str,
+    *,
+    share: float,
+    next_scale: str | None,
+    verdict: Verdict,
 ) -> str:
     """Say who goes on to which scale, and why."""
     if not found:
@@ -29,6 +40,8 @@ def scale_up_reason(
     percent = best.percent_of_llm
     reached = f"{percent:.0f} % of the LLM" if percent is not None else "an LLM that scores 0"
     opening = f"{best.sentence()}: {reached}"
+    if not reaching and verdict == "inconclusive":
+        return f"{opening}; too few rows to tell whether that is the {share:g} % asked for: the policy iterates."
     if not reaching:
         return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
     who = f"{' and '.join(reaching)} may be at the {share:g} % asked for or above"
