@@ -13,8 +13,9 @@ EXPERIMENT = Path(__file__).parent / "data" / "experiment.yaml"
 os.environ["SWAP_CONFIG"] = str(EXPERIMENT)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
-# A user's own tracking server must not receive what tests make.
-os.environ.pop("MLFLOW_TRACKING_URI", None)
+# A user's own tracking and tracing servers must not receive what tests make.
+for name in ("MLFLOW_TRACKING_URI", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture

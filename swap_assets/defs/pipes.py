@@ -10,7 +10,9 @@ from pathlib import Path
 import dagster as dg
 
 from swap_assets.backends.processes import WorkerError, run_workers
-from swap_assets.backends.specs import Spec, WorkerResult
+from swap_assets.backends.specs import Spec, TrainResult, TrainSpec, WorkerResult
+from swap_assets.backends.tracing import training_trace
+from swap_assets.defs.resources import send_trace
 
 # One pool for everything that loads a model; its slots are set on the instance (dagster.yaml: one).
 MODEL_PROCESS_POOL = "model_process"
@@ -30,6 +32,8 @@ class WorkerClient(dg.ConfigurableResource):
     def run_all(self, context: dg.AssetExecutionContext, work: Sequence[tuple[Spec, Path]]) -> list[WorkerResult]:
         """Run specs to their ends in one process; the child is stopped when the step is interrupted.
 
+        Trainings are traced, the failed ones too.
+
         Raises:
             dagster.Failure: the process failed; the description holds the last lines of its stderr.
         """
@@ -39,11 +43,24 @@ class WorkerClient(dg.ConfigurableResource):
             message_reader=dg.PipesTempFileMessageReader(),
         ) as session:
             try:
-                return run_workers(work, env=session.get_bootstrap_env_vars(), on_line=_forward)
+                results = run_workers(work, env=session.get_bootstrap_env_vars(), on_line=_forward)
             except WorkerError as error:
+                _trace_trainings(work, [])
                 metadata = {"folders": dg.MetadataValue.text(", ".join(str(folder) for _, folder in work))}
                 raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from None
+        _trace_trainings(work, results)
+        return results
 
 
 def _forward(stream: str, line: str) -> None:
     print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
+
+
+def _trace_trainings(work: Sequence[tuple[Spec, Path]], results: Sequence[WorkerResult]) -> None:
+    for at, (spec, _) in enumerate(work):
+        if isinstance(spec, TrainSpec):
+            result = results[at] if results else None
+            assert result is None or isinstance(result, TrainResult)
+            failed = "" if result else "the training failed; the run's log says why"
+            experiment = spec.tracking.experiment if spec.tracking else ""
+            send_trace(training_trace(spec, result, experiment=experiment, failed=failed))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.backends import preflight
+from swap_assets.backends import preflight, tracing
 from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.backends.datasets.plots import profile_svg
@@ -69,6 +69,12 @@ class Notices(Frozen):
 def experiment_in_force() -> Experiment:
     """Return the experiment that SWAP_CONFIG names, or swap.yaml of the current folder."""
     return load_experiment()
+
+
+def send_trace(trace: tracing.Trace) -> None:
+    """Send a trace to Langfuse where its keys are set; what goes wrong is a warning in the run's log."""
+    if problem := tracing.send(trace):
+        dg.get_dagster_logger().warning(problem)
 
 
 class Lab(dg.ConfigurableResource):
@@ -182,8 +188,16 @@ class Lab(dg.ConfigurableResource):
         return read_predictions(path)
 
     def track_evaluation(self, evaluation: Evaluation, *, partition: str) -> str:
-        """Write an evaluation to MLflow and return the run's id; nothing where nothing was evaluated."""
-        return track_evaluation(self.bench, evaluation, partition=partition)
+        """Write an evaluation to MLflow and Langfuse and return MLflow's run id; nothing where none was evaluated."""
+        run_id = track_evaluation(self.bench, evaluation, partition=partition)
+        if evaluation.status == "evaluated":
+            name = self.experiment.name
+            send_trace(tracing.evaluation_trace(evaluation, experiment=name, partition=partition, run_id=run_id))
+        return run_id
+
+    def trace_decision(self, decision: Decision, *, partition: str) -> None:
+        """Tell Langfuse, where its keys are set, what was decided."""
+        send_trace(tracing.decision_trace(decision, experiment=self.experiment.name, partition=partition))
 
     def evidence(self, scale: str) -> Evidence:
         """Return what has been measured and decided at a scale."""

@@ -27,7 +27,7 @@ BY_MODEL_AND_SCALE = (
     PUBLIC["training"] | PUBLIC["evaluation"] | PUBLIC["release"] | {"slm_baseline", "fine_tune_decision"}
 )
 UNPARTITIONED = {"hermes_conversations", "quarantined_conversations", "dataset_profile"}
-HEAVY = ("torch", "transformers", "mlflow", "peft", "trl", "datasets", "openai", "pandas", "scipy")
+HEAVY = ("torch", "transformers", "mlflow", "peft", "trl", "datasets", "openai", "pandas", "scipy", "langfuse")
 
 
 def _nodes():
