@@ -153,9 +153,12 @@ class TrainResult(Frozen):
     trainable_parameters: int
     parameters: int
     steps: int
+    kept_step: int = Field(description="the step whose weights the adapter holds: of the best epoch, or the last")
+    resumed_from: tuple[int, ...] = Field(default=(), description="steps from which interrupted runs were taken up")
+    reused: bool = Field(default=False, description="this very training had been finished before")
     rows_per_step: int
     micro_batch: int
-    train_loss: float
+    train_loss: float = Field(description="mean over the steps")
     loss_curve: tuple[LossPoint, ...]
     validation_curve: tuple[LossPoint, ...] = ()
     tokens_per_second: float

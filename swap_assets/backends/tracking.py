@@ -73,9 +73,15 @@ class TrackedRun:
 
 @contextlib.contextmanager
 def tracked_run(
-    tracking: Tracking, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
+    tracking: Tracking,
+    *,
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    continues: str = "",
 ) -> Iterator[TrackedRun]:
     """Open a run and close it whatever happens: FINISHED, KILLED on an interrupt, else FAILED with the error as a tag.
+
+    `continues` is the id of a run to open again; where it is gone a new one takes its place.
 
     Raises:
         TrackingError: the store cannot be opened.
@@ -83,10 +89,13 @@ def tracked_run(
     prepare_store(tracking.uri)
     client = _client(tracking.uri)
     experiment = _experiment_id(client, tracking)
-    run = client.create_run(experiment, run_name=tracking.run_name)
-    tracked = TrackedRun(client, run.info.run_id)
+    known = _reopened(client, continues)
+    run_id = continues if known is not None else client.create_run(experiment, run_name=tracking.run_name).info.run_id
+    tracked = TrackedRun(client, run_id)
     try:
-        tracked.params({**tracking.params, **(params or {})})
+        # A param is written once: MLflow refuses another value, such as that of a setting which is no part of a recipe.
+        wanted = {**tracking.params, **(params or {})}
+        tracked.params({key: value for key, value in wanted.items() if key not in (known or {})})
         tracked.tags({**tracking.tags, **(tags or {})})
         yield tracked
     except BaseException as error:
@@ -95,6 +104,22 @@ def tracked_run(
         client.set_terminated(tracked.id, ended)
         raise
     client.set_terminated(tracked.id, "FINISHED")
+
+
+def _reopened(client: MlflowClient, run_id: str) -> dict[str, str] | None:
+    """Open a closed run again and return the params it has; None where there is no such run."""
+    from mlflow.exceptions import MlflowException
+
+    if not run_id:
+        return None
+    try:
+        found = client.get_run(run_id)
+    except MlflowException:
+        return None
+    client.update_run(run_id, status="RUNNING")
+    if "error" in found.data.tags:
+        client.delete_tag(run_id, "error")
+    return dict(found.data.params)
 
 
 def prepare_store(uri: str) -> None:

@@ -82,7 +82,8 @@ def _cards(specs: list[Spec], reporter: Reporter) -> Iterator[dict[str, str]]:
 def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
     (path.parent / RESULT_FILE).unlink(missing_ok=True)
     result = perform(spec, folder=path.parent, reporter=reporter)
-    if result is None:
+    # Of several processes (`accelerate launch`) the first one answers for all.
+    if result is None or os.environ.get("RANK", "0") != "0":
         return
     # Written whole or not at all: a reader must never meet half a result.
     unfinished = path.parent / (RESULT_FILE + ".part")

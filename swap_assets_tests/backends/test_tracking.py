@@ -11,6 +11,7 @@ import pytest
 from swap_assets.backends.processes import WorkerError, run_worker
 from swap_assets.backends.specs import RUN_ID_FILE, Tracking, Weights
 from swap_assets.backends.tracking import mark_failed, prepare_store, tracked_run
+from swap_assets.backends.training.run_tracking import tracked_training
 from swap_assets_tests.backends.test_training import run as run_training
 from swap_assets_tests.backends.test_training import spec_for
 
@@ -28,10 +29,14 @@ def tracking(uri: str, name: str = "r") -> Tracking:
     return Tracking(uri=uri, experiment="tests", run_name=name)
 
 
-def look_up(uri: str, run_id: str):
+def client_of(uri: str):
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri).get_run(run_id)
+    return MlflowClient(tracking_uri=uri)
+
+
+def look_up(uri: str, run_id: str):
+    return client_of(uri).get_run(run_id)
 
 
 def test_a_run_holds_what_was_logged_and_is_finished(store: str, tmp_path: Path) -> None:
@@ -82,11 +87,12 @@ def test_a_training_leaves_a_finished_run_with_settings_hashes_and_curves(
 
 
 def test_a_training_that_is_killed_leaves_no_run_open(store: str, tiny: Weights, rows: Path) -> None:
-    spec = spec_for(tiny, rows, epochs=100).model_copy(update={"tracking": tracking(store, "killed")})
+    spec = spec_for(tiny, rows, epochs=30, checkpoint_minutes=0)
+    spec = spec.model_copy(update={"tracking": tracking(store, "killed")})
     folder = rows / "work"
 
     def kill_when_training(_stream: str, line: str) -> None:
-        if line.startswith("step"):
+        if line.startswith("step ") and not line.startswith("step 1/"):
             children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
             for child in {int(number) for path in children for number in path.read_text().split()}:
                 if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -96,6 +102,25 @@ def test_a_training_that_is_killed_leaves_no_run_open(store: str, tiny: Weights,
         run_worker(spec, workdir=folder, on_line=kill_when_training)
     found = look_up(store, (folder / RUN_ID_FILE).read_text())
     assert found.info.status == "FAILED"
+    # Started again it goes on, in the same run.
+    settings = spec.training.model_copy(update={"checkpoint_minutes": 5.0})
+    result = run_training(spec.model_copy(update={"training": settings}), folder)
+    assert result.resumed_from
+    again = look_up(store, result.mlflow_run_id)
+    assert again.info.run_id == found.info.run_id and again.info.status == "FINISHED"
+    assert "error" not in again.data.tags
+    points = client_of(store).get_metric_history(result.mlflow_run_id, "train_loss")
+    assert sorted(point.step for point in points) == [point.step for point in result.loss_curve]
+
+
+def test_a_run_that_a_training_with_other_settings_left_open_is_closed(store: str, tiny: Weights, rows: Path) -> None:
+    spec = spec_for(tiny, rows, epochs=1).model_copy(update={"tracking": tracking(store, "left")})
+    with pytest.raises(ZeroDivisionError), tracked_training(spec, {}, {"seed": "1"}, folder=rows) as left:
+        raise ZeroDivisionError
+    client_of(store).update_run(left.id, status="RUNNING")  # as if killed together with its parent
+    with tracked_training(spec, {}, {"seed": "2"}, folder=rows) as other:
+        assert other.id != left.id
+    assert look_up(store, left.id).info.status == "FAILED"
 
 
 def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
@@ -111,9 +136,7 @@ def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
     ]
     errors = [child.communicate(timeout=120)[1] for child in children]
     assert [child.returncode for child in children] == [0] * 4, errors
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
+    client = client_of(uri)
     experiment = client.get_experiment_by_name("e")
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 12 and {run.info.status for run in runs} == {"FINISHED"}

@@ -13,7 +13,7 @@ from swap_assets.backends.training.callback import CurveKeeper
 from swap_assets.backends.training.masking import MaskError, tokenise
 from swap_assets.backends.training.rows import ExamplesError, read_conversations
 from swap_assets.backends.training.trainer import answer_loss
-from swap_assets.backends.training.training import micro_batch, train
+from swap_assets.backends.training.training import train
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.prompts import PromptStyle
 from swap_assets_tests.fakes import tiny_model
@@ -118,14 +118,15 @@ def test_rows_cut_away_by_max_length_stop_the_training_with_the_setting_named(ti
 
 @pytest.mark.slow
 def test_the_step_and_not_the_micro_batch_makes_the_loss(
-    trained: tuple[TrainSpec, TrainResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: tuple[TrainSpec, TrainResult], tmp_path: Path
 ) -> None:
     spec, _ = trained
     plain = spec.model_copy(update={"lora": spec.lora.model_copy(update={"dropout": 0.0})})
     losses = []
     for size in (1, 4):
-        monkeypatch.setattr("swap_assets.backends.training.training.micro_batch", lambda *_, size=size: size)
-        result = run(plain.model_copy(update={"output": tmp_path / str(size)}), tmp_path / f"work{size}")
+        settings = plain.training.model_copy(update={"micro_batch": size})
+        other = plain.model_copy(update={"training": settings, "output": tmp_path / str(size)})
+        result = run(other, tmp_path / f"work{size}")
         losses.append([point.loss for point in result.loss_curve])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
@@ -141,11 +142,6 @@ def test_the_loss_at_the_answers_alone_is_the_models_own_loss(tiny: Weights, tok
     batch["attention_mask"] = torch.ones_like(batch["input_ids"])
     with torch.no_grad():
         assert answer_loss(model, batch).item() == pytest.approx(model(**batch).loss.item(), rel=1e-5)
-
-
-def test_on_cpu_rows_go_one_by_one_and_on_a_card_in_the_recipes_batches(tiny: Weights, tmp_path: Path) -> None:
-    spec = spec_for(tiny, tmp_path)
-    assert (micro_batch(spec, "cpu"), micro_batch(spec, "cuda")) == (1, 2)
 
 
 def test_progress_says_step_loss_speed_and_time_left() -> None:

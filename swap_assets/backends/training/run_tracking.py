@@ -1,15 +1,29 @@
-"""What of a training goes to MLflow: one run with its settings, hashes, counts and loss curves."""
+"""What of a training goes to MLflow: one run with its settings, hashes, counts and loss curves.
+
+A training that was interrupted goes on in the run it had opened: its id lies in `mlflow_open.json` until the end.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from swap_assets.backends.provenance import git_commit
 from swap_assets.backends.specs import RUN_ID_FILE, TrainResult, TrainSpec
-from swap_assets.backends.tracking import TrackedRun, tracked_run
-from swap_assets.domain.model import content_hash
+from swap_assets.backends.tracking import TrackedRun, mark_failed, tracked_run
+from swap_assets.backends.training.identity import flat
+from swap_assets.domain.model import Frozen, content_hash
+
+_OPEN_FILE = "mlflow_open.json"
+
+
+class _OpenRun(Frozen):
+    uri: str
+    run_id: str
+    identity: str
 
 
 class TrainingRun:
@@ -40,28 +54,56 @@ class TrainingRun:
                 "rows_cut": rows.cut,
                 "rows_lost": rows.lost,
                 "trained_tokens": rows.trained_tokens,
+                "kept_step": result.kept_step,
             }
         )
-        self._tracked.tags({"adapter_hash": result.adapter_hash, "device": result.device})
+        self._tracked.tags(
+            {
+                "adapter_hash": result.adapter_hash,
+                "device": result.device,
+                "resumed_from_steps": ", ".join(map(str, result.resumed_from)),
+                **{f"version.{name}": version for name, version in result.versions.items()},
+            }
+        )
 
 
 @contextlib.contextmanager
-def tracked_training(spec: TrainSpec, hashes: dict[str, str], *, folder: Path) -> Iterator[TrainingRun]:
-    """Open the MLflow run that a spec asks for, if it does, and leave its id in `folder` for the parent."""
-    if spec.tracking is None:
+def tracked_training(
+    spec: TrainSpec, hashes: Mapping[str, str], identity: Mapping[str, str], *, folder: Path, active: bool = True
+) -> Iterator[TrainingRun]:
+    """Open the MLflow run that a spec asks for, or the one that an interrupted training left, and close it at the end.
+
+    Its id lies in `folder` for the parent, which closes it when this process is killed. Without `active` (another
+    process tracks) or without tracking in the spec, nothing is recorded.
+    """
+    if spec.tracking is None or not active:
         yield TrainingRun()
         return
     tags = {"candidate_id": spec.candidate_id, "partition": spec.partition, "git_commit": git_commit(), **hashes}
-    with tracked_run(spec.tracking, params=training_params(spec), tags=tags) as run:
+    same = content_hash(dict(identity))
+    params = training_params(spec)
+    with tracked_run(spec.tracking, params=params, tags=tags, continues=_interrupted(spec, same, folder)) as run:
         (folder / RUN_ID_FILE).write_text(run.id, encoding="utf-8")
+        opened = _OpenRun(uri=spec.tracking.uri, run_id=run.id, identity=same)
+        (folder / _OPEN_FILE).write_text(opened.model_dump_json(), encoding="utf-8")
         yield TrainingRun(run)
+    (folder / _OPEN_FILE).unlink()
+
+
+def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:
+    """Return the run that this very training had opened before; a run of another training is closed as failed."""
+    try:
+        left = _OpenRun.model_validate_json((folder / _OPEN_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return ""
+    if spec.tracking and (left.uri, left.identity) == (spec.tracking.uri, identity):
+        return left.run_id
+    with contextlib.suppress(Exception):  # the other store may be gone, which is nothing to stop a training for
+        mark_failed(left.uri, left.run_id, reason="given up for a training with other settings")
+    return ""
 
 
 def training_params(spec: TrainSpec) -> dict[str, str]:
     """Return every setting of a training as flat texts, `lora.r` and so on."""
     plain = spec.model_dump(mode="json", include={"weights", "contract", "prompt_style", "lora", "training", "seed"})
-    flat: dict[str, str] = {"settings_hash": content_hash(plain)}
-    for key, value in plain.items():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        flat |= {f"{key}.{name}" if name else key: str(setting) for name, setting in inner}
-    return flat
+    return {"settings_hash": content_hash(plain), **flat(plain)}

@@ -1,7 +1,8 @@
-"""TRL's trainer, with the output head computed on CPU only where there is loss.
+"""TRL's trainer with parts of its own: the head only where there is loss, validation by tokens, whole checkpoints.
 
-On a GPU with Triton TRL does that itself; on CPU it scores every position, the prompt's too. On 400-token rows of which
-a third is trained the step took 0.49 instead of 0.57 s, with the same loss to five digits.
+The output head: on a GPU with Triton TRL computes it only where there is loss; on CPU it scores every position, the
+prompt's too. On 400-token rows of which a third is trained the step took 0.49 instead of 0.57 s, with the same loss to
+five digits.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.training.masking import IGNORED
+from swap_assets.backends.training.saving import SavesWhole
 
 if TYPE_CHECKING:
     import torch
@@ -22,13 +24,21 @@ def trainer_class() -> type[SFTTrainer]:
     import torch
     from trl.trainer.sft_trainer import SFTTrainer
 
-    class AnswerTrainer(SFTTrainer):
+    class AnswerTrainer(SavesWhole, SFTTrainer):
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             if return_outputs or torch.cuda.is_available() or self.aux_loss_enabled:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            return answer_loss(model, inputs, items=num_items_in_batch)
+            loss = answer_loss(model, inputs, items=num_items_in_batch)
+            # The items are those of all processes, whose gradients are averaged.
+            return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
+
+        def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
+            metrics = {f"{metric_key_prefix}_loss": validation_loss(self)}
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            return metrics
 
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             # TRL averages metrics that its own loss collects; where it collected none there is nothing to average.
@@ -37,6 +47,30 @@ def trainer_class() -> type[SFTTrainer]:
             super().log(logs, start_time)
 
     return AnswerTrainer
+
+
+def validation_loss(trainer: Any) -> float:
+    """Return the mean loss over all trained tokens of a trainer's validation rows, the same however they are batched.
+
+    Every one of several processes computes all of it, so that none waits for another's longer share.
+    """
+    import torch
+
+    total, tokens = 0.0, 0
+    trainer.model.eval()
+    with torch.no_grad(), trainer.compute_loss_context_manager():
+        for batch in _batches(trainer.eval_dataset, trainer.args.per_device_eval_batch_size):
+            inputs = trainer._prepare_inputs(trainer.data_collator(batch))
+            tokens += int((inputs["labels"][:, 1:] != IGNORED).sum())
+            loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=1)
+            total += loss.item() / trainer.accelerator.num_processes
+    return total / tokens
+
+
+def _batches(rows: Any, size: int) -> list[list[dict[str, Any]]]:
+    # Rows of like length together, so that little is padded.
+    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
 def answer_loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> torch.Tensor:

@@ -34,6 +34,15 @@ class TrainingSettings(Frozen):
     warmup_ratio: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the optimiser steps")
     weight_decay: float = Field(default=0.0, ge=0.0)
     quantisation: Literal["none", "nf4"] = "none"
+    # An epoch too many costs accuracy on a hundred rows; where there are no validation rows the last one is kept.
+    keep: Literal["best", "last"] = Field(default="best", description="of which epoch the adapter is")
+    early_stopping_patience: int | None = Field(
+        default=None, ge=1, description="epochs without a lower validation loss after which training stops; None: never"
+    )
+    checkpoint_minutes: float = Field(default=5.0, ge=0, description="a checkpoint after so long, and at epochs' ends")
+    micro_batch: int | None = Field(
+        default=None, ge=1, description="rows through the model at once; None: chosen for the device. Not the recipe"
+    )
 
 
 class Approach(Frozen):

@@ -1,0 +1,109 @@
+"""Putting a trainer together: base model, LoRA, rows, the trainer's many settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swap_assets.backends.local_model import device_name, load_base
+from swap_assets.backends.specs import TrainSpec
+from swap_assets.backends.training.batches import BatchPlan
+from swap_assets.backends.training.callback import CurveKeeper, callbacks
+from swap_assets.backends.training.checkpoints import Checkpoints
+from swap_assets.backends.training.data import TrainingData
+from swap_assets.backends.training.trainer import trainer_class
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+_LARGE_MODEL = 1_000_000_000  # parameters from which on activations are recomputed instead of kept
+
+
+def seed_everything(spec: TrainSpec) -> None:
+    """Seed Python, NumPy and torch."""
+    from transformers import set_seed
+
+    set_seed(spec.seed)
+
+
+def assemble(
+    spec: TrainSpec,
+    data: TrainingData,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    plan: BatchPlan,
+    keeper: CurveKeeper,
+    checkpoints: Checkpoints,
+    resumed_from: tuple[int, ...],
+) -> Any:
+    """Return the trainer (see `trainer.trainer_class`) with freshly loaded base and untrained adapter.
+
+    Raises:
+        ModelUnavailableError: no such base model.
+    """
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import PrinterCallback
+
+    model = load_base(spec.weights, quantisation=spec.training.quantisation)
+    targets = spec.lora.target_modules
+    lora = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=spec.lora.r,
+        lora_alpha=spec.lora.alpha,
+        lora_dropout=spec.lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+    seed_everything(spec)  # again, so that LoRA's first weights do not depend on how the base was loaded
+    large = model.num_parameters() >= _LARGE_MODEL
+    settings = _settings(spec, plan=plan, validates=bool(data.validation), large=large, folder=checkpoints.folder)
+    trainer: Any = trainer_class()(
+        model=model,
+        args=settings,
+        train_dataset=Dataset.from_list([row._asdict() for row in data.train]),
+        eval_dataset=Dataset.from_list([row._asdict() for row in data.validation]) if data.validation else None,
+        processing_class=tokenizer,
+        peft_config=lora,
+        callbacks=callbacks(keeper, spec.training),
+    )
+    trainer.checkpoints, trainer.keeper, trainer.resumed_from = checkpoints, keeper, resumed_from
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, large: bool, folder: Path) -> Any:
+    from trl.trainer.sft_config import SFTConfig
+
+    on_gpu = device_name() == "cuda"
+    return SFTConfig(
+        output_dir=str(folder),
+        seed=spec.seed,
+        data_seed=spec.seed,
+        per_device_train_batch_size=plan.micro_batch,
+        gradient_accumulation_steps=plan.accumulation,
+        per_device_eval_batch_size=plan.micro_batch,
+        num_train_epochs=spec.training.epochs,
+        learning_rate=spec.training.learning_rate,
+        lr_scheduler_type=spec.training.scheduler,
+        warmup_steps=spec.training.warmup_ratio,  # transformers 5 reads a number below 1 as a share
+        weight_decay=spec.training.weight_decay,
+        # Rows come tokenised, cut and labelled: the trainer's own preparation would cut again and drop rows silently.
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        eval_strategy="epoch" if validates else "no",
+        save_strategy="no",  # the callbacks say when
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        bf16=on_gpu,
+        use_cpu=not on_gpu,
+        gradient_checkpointing=plan.checkpointing or large,
+        dataloader_pin_memory=on_gpu,
+    )
+
+
+def count_parameters(model: Any, *, trained_only: bool = False) -> int:
+    """Return how many parameters a model has; under nf4 two share a byte and count as one."""
+    return sum(part.numel() for part in model.parameters() if part.requires_grad or not trained_only)
