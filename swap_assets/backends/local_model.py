@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.chat_template import ensure_training_template
+from swap_assets.backends.model_checks.markup import require_round_trip
 from swap_assets.backends.specs import Weights
 
 if TYPE_CHECKING:
@@ -55,10 +56,14 @@ def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrain
     Raises:
         ModelUnavailableError: there is no such model, or it may not be read.
         TemplateError: no template with generation marks is known for it.
+        TokenizerError: it does not give back what answers are made of.
     """
     from transformers import AutoTokenizer
 
     tokenizer = _loaded(AutoTokenizer.from_pretrained, weights, padding_side=padding_side)
+    # Some tokenizers tidy " ," into "," when they decode, which would change values in answers.
+    tokenizer.clean_up_tokenization_spaces = False
+    require_round_trip(tokenizer, weights.source)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     ensure_training_template(tokenizer, weights.source)

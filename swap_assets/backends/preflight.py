@@ -1,4 +1,4 @@
-"""What must be there before anything expensive runs: keys, tokens, weights, source files, disk.
+"""What must be there before anything expensive runs: keys, tokens, models, source files, disk.
 
 Each check is one sentence that says what to do; a key's value is never read further than "is it set".
 """
@@ -10,34 +10,25 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from swap_assets.backends import miniatures
 from swap_assets.backends.datasets.loading import SourceError, local_paths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import Hardware, hardware
 from swap_assets.backends.hosted.clients import missing_variables
-from swap_assets.domain.experiment.entries import HostedModel, SmallModel
+from swap_assets.backends.model_checks.checks import model_findings
+from swap_assets.backends.model_checks.findings import Finding
+from swap_assets.backends.model_checks.hub import endpoint
+from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LocalSource
-from swap_assets.domain.model import Frozen
 
-HUB = "https://huggingface.co"
 HUB_TOKEN = "HUGGING_FACE_HUB_TOKEN"
-# Weights of 16 bit, times the base model in the cache, a merged copy of it, and checkpoints.
-_DISK_GIB_PER_BILLION = 2 * 3
+_LEAST_DISK_GIB = 1.0  # for records and reports; what each model takes is looked at beside it
 
 
 class PreflightError(RuntimeError):
     """Something that a step needs is not there; the message says what to do."""
-
-
-class Finding(Frozen):
-    """One line of `swap-assets doctor`."""
-
-    what: str
-    state: Literal["ok", "warn", "fail"]
-    detail: str
 
 
 def require_hosted(model: HostedModel, environment: Mapping[str, str] = os.environ) -> None:
@@ -50,14 +41,21 @@ def require_hosted(model: HostedModel, environment: Mapping[str, str] = os.envir
         raise PreflightError(problem)
 
 
-def require_model(key: str, model: SmallModel, environment: Mapping[str, str] = os.environ) -> None:
-    """Make sure that a small model's weights can be had.
+def require_model(key: str, experiment: Experiment, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure that a small model can be had, fits, and can be talked to, before it is downloaded or loaded.
 
     Raises:
-        PreflightError: it is gated and there is no token, or its folder or miniature does not exist.
+        PreflightError: the first check that fails.
     """
-    if problem := model_problem(key, model, environment):
-        raise PreflightError(problem)
+    for finding in look_at_model(key, experiment, hardware(storage_root(experiment)), environment):
+        if finding.state == "fail":
+            raise PreflightError(f"{finding.what}: {finding.detail}")
+
+
+def look_at_model(key: str, experiment: Experiment, machine: Hardware, environment: Mapping[str, str]) -> list[Finding]:
+    """Check one small model of an experiment; see `model_checks`."""
+    approaches = [experiment.approach_for(name, model=key) for name in experiment.approaches]
+    return model_findings(key, experiment.small_model(key), approaches, machine, environment)
 
 
 def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
@@ -70,20 +68,6 @@ def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
     return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env and source that file"
 
 
-def model_problem(key: str, model: SmallModel, environment: Mapping[str, str]) -> str:
-    """Return why a small model's weights can't be had, an empty text where nothing speaks against it."""
-    if model.miniature:
-        return miniatures.problem(model.miniature)
-    if model.path and not Path(model.path).expanduser().is_dir():
-        return f"the folder {model.path} of model '{key}' does not exist; correct models.{key}.path"
-    if model.gated and not (environment.get(HUB_TOKEN) or environment.get("HF_TOKEN")):
-        return (
-            f"model '{key}' ({model.hub_id}) is gated; ask for access on its hub page and set {HUB_TOKEN} to a token "
-            "of that account"
-        )
-    return ""
-
-
 def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """Look at everything the experiment needs on this machine."""
     machine = hardware(storage_root(experiment))
@@ -91,11 +75,11 @@ def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] =
         _python(),
         Finding(what="experiment file", state="ok", detail=f"{file} ('{experiment.name}')"),
         _source(experiment),
-        _disk(experiment, machine),
+        _disk(machine),
         _memory(machine),
         _gpus(experiment, machine),
         _problem(f"hosted model {experiment.hosted_model.key}", hosted_problem(experiment.hosted_model, environment)),
-        *[_problem(f"model {key}", model_problem(key, model, environment)) for key, model in experiment.models.items()],
+        *[finding for key in experiment.models for finding in look_at_model(key, experiment, machine, environment)],
         *_keys(environment),
         _hub(experiment),
         *[_port(port, what) for port, what in ((3000, "web server"), (5000, "MLflow"))],
@@ -119,13 +103,12 @@ def _source(experiment: Experiment) -> Finding:
     return Finding(what="source", state="ok", detail="the built-in generator")
 
 
-def _disk(experiment: Experiment, machine: Hardware) -> Finding:
-    needed = max(1.0, _DISK_GIB_PER_BILLION * sum(model.parameters_billion for model in experiment.models.values()))
+def _disk(machine: Hardware) -> Finding:
     free = machine.disk_free_gib
     if free is None:
         return Finding(what="disk", state="warn", detail="the free space could not be read")
-    state = "ok" if free >= needed else "fail"
-    return Finding(what="disk", state=state, detail=f"{free:.0f} GiB free, about {needed:.0f} GiB wanted")
+    state = "ok" if free >= _LEAST_DISK_GIB else "fail"
+    return Finding(what="disk", state=state, detail=f"{free:.0f} GiB free where the experiment's folder lies")
 
 
 def _memory(machine: Hardware) -> Finding:
@@ -155,11 +138,11 @@ def _keys(environment: Mapping[str, str]) -> list[Finding]:
 def _hub(experiment: Experiment) -> Finding:
     wanted = isinstance(experiment.source, HubSource) or any(model.hub_id for model in experiment.models.values())
     try:
-        urllib.request.urlopen(HUB, timeout=5).close()
+        urllib.request.urlopen(endpoint(), timeout=5).close()
     except (OSError, urllib.error.URLError):
-        detail = f"{HUB} does not answer" + ("" if wanted else "; this experiment does not need it")
+        detail = f"{endpoint()} does not answer" + ("" if wanted else "; this experiment does not need it")
         return Finding(what="hub", state="fail" if wanted else "ok", detail=detail)
-    return Finding(what="hub", state="ok", detail=f"{HUB} answers")
+    return Finding(what="hub", state="ok", detail=f"{endpoint()} answers")
 
 
 def _port(port: int, what: str) -> Finding:

@@ -135,7 +135,7 @@ def _set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
 def _preflight(experiment: Experiment) -> None:
     try:
         require_hosted(experiment.hosted_model)
-        for key, model in experiment.models.items():
-            require_model(key, model)
+        for key in experiment.models:
+            require_model(key, experiment)
     except PreflightError as error:
         raise fail(str(error)) from None

@@ -150,7 +150,7 @@ class Lab(dg.ConfigurableResource):
     def require_model(self, key: str) -> None:
         """Refuse to start when a small model's weights can't be had."""
         with self.explained(preflight.PreflightError):
-            preflight.require_model(key, self.experiment.small_model(key))
+            preflight.require_model(key, self.experiment)
 
     def require_release(self, decision: Decision, override: Override | None) -> None:
         """Refuse to merge what the gate, or the person who is asked, does not let through, unless it is overridden."""

@@ -9,15 +9,13 @@ from swap_assets.backends.preflight import (
     PreflightError,
     examine,
     hosted_problem,
-    model_problem,
     require_hosted,
     require_model,
 )
-from swap_assets.domain.experiment.entries import HostedModel, SmallModel
+from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 
 AZURE = HostedModel(key="gpt-4o", provider="azure", model="gpt-4o")
-GATED = SmallModel(hub_id="meta-llama/Llama-3.1-8B-Instruct", gated=True)
 
 
 def test_a_missing_key_is_named_and_never_its_value():
@@ -31,17 +29,23 @@ def test_a_missing_key_is_named_and_never_its_value():
         require_hosted(AZURE, {})
 
 
-def test_a_gated_model_without_a_token_is_refused_before_any_download():
-    with pytest.raises(PreflightError, match="HUGGING_FACE_HUB_TOKEN"):
-        require_model("llama", GATED, {})
-    assert model_problem("llama", GATED, {"HUGGING_FACE_HUB_TOKEN": "hf_x"}) == ""
-    assert model_problem("llama", GATED, {"HF_TOKEN": "hf_x"}) == ""
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"hub_id": "meta-llama/Llama-3.1-8B-Instruct", "gated": True}, "HUGGING_FACE_HUB_TOKEN"),
+        ({"path": "/nowhere"}, "the folder /nowhere of model 'x' does not exist"),
+        ({"miniature": "studnt"}, "no miniature 'studnt'"),
+        ({"hub_id": "org/model"}, "HF_HUB_OFFLINE is set, and org/model is not in the hub's cache"),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_refused_before_any_download(experiment_data, entry, said):
+    experiment = parse_experiment({**experiment_data, "models": {"x": entry}})
+    with pytest.raises(PreflightError, match=said):
+        require_model("x", experiment, {})
 
 
-def test_a_folder_or_a_miniature_that_is_not_there_is_refused(tmp_path):
-    assert "does not exist" in model_problem("x", SmallModel(path=str(tmp_path / "nowhere")), {})
-    assert "no miniature 'studnt'" in model_problem("x", SmallModel(miniature="studnt"), {})
-    assert model_problem("x", SmallModel(path=str(tmp_path)), {}) == ""
+def test_a_model_that_is_here_is_let_through(experiment_data):
+    require_model("x", parse_experiment({**experiment_data, "models": {"x": {"miniature": "student"}}}), {})
 
 
 def test_the_doctor_looks_at_everything_and_prints_no_key(experiment_data):
