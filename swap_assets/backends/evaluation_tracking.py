@@ -1,8 +1,11 @@
-"""What of an evaluation goes to MLflow: one run with its metrics, hashes and candidate."""
+"""What of an evaluation and of a report goes to MLflow: metrics, hashes and candidate; the report's files."""
+
+from pathlib import Path
 
 from swap_assets.backends.provenance import git_commit
 from swap_assets.backends.tracking import tracked_run
 from swap_assets.backends.workbench import Workbench
+from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 
 
@@ -26,6 +29,21 @@ def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str
     with tracked_run(tracking, params={**evaluation.candidate.model_dump(mode="json"), **params}, tags=tags) as run:
         for track, result in evaluation.results.items():
             run.metrics({f"{track.value}.{name}": value for name, value in _numbers(result).items()})
+    return run.id
+
+
+def track_report(bench: Workbench, report: Report, folder: Path) -> str:
+    """Put a report's files into a finished run of their own and return its id; earlier reports are not among them."""
+    tracking = bench.tracking(f"report {report.scale}", kind="report")
+    tags = {"scale": report.scale, "evidence": report.evidence(), "verdict": report.verdict.kind}
+    tags |= {"best_candidate": report.best_id, "git_commit": git_commit()}
+    with tracked_run(tracking, params={"verdict": report.verdict.sentence}, tags=tags) as run:
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                run.artifact(path)
+        for name in ("csv", "model_cards"):
+            if (folder / name).is_dir():
+                run.artifact(folder / name, folder=name)
     return run.id
 
 

@@ -1,14 +1,10 @@
 """Reading whatever evidence of a scale there is, tolerantly: missing is a status, never an error."""
 
-from collections.abc import Sequence
-
 from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.judgement import criteria_of
 from swap_assets.domain.merged_model import MergedModel
-from swap_assets.domain.report.report import Report, build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 
 _ADAPTER_ASSETS = {
@@ -97,22 +93,6 @@ class Evidence:
             for item in found
             if item and all(current.get(candidate) == value for candidate, value in item.hashes.items())
         ]
-
-    def report(self, *, notices: Sequence[str] = (), provenance: dict[str, str] | None = None) -> Report:
-        """Build the scale's report from what is there."""
-        evaluations = self.everything()
-        judged = [item for item in evaluations if item.status == "evaluated" and item.candidate.id != self.llm_id]
-        return build_report(
-            evaluations,
-            experiment=self.experiment.name,
-            scale=self.scale,
-            llm_id=self.llm_id,
-            policy=self.experiment.gates,
-            notices=notices,
-            decisions=self.decisions(),
-            criteria={item.candidate.id: criteria_of(item, self.llm, self.experiment.gates) for item in judged},
-            provenance=provenance or {},
-        )
 
     @property
     def llm_id(self) -> str:

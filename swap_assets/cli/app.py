@@ -8,6 +8,7 @@ from swap_assets.cli.doctor import doctor
 from swap_assets.cli.init import init
 from swap_assets.cli.plan import plan
 from swap_assets.cli.profile import profile
+from swap_assets.cli.report import report
 from swap_assets.cli.score import score
 from swap_assets.cli.ui import ui, validate
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.",
 )
-for command in (demo, init, profile, plan, doctor, score, diff, ui, validate):
+for command in (demo, init, profile, plan, doctor, score, diff, report, ui, validate):
     app.command()(command)
 
 

@@ -111,7 +111,7 @@ class _Tour:
             print_report(report, self.console)
             print_decisions(report.decisions, self.console)
         folder = self.store.work("reports", reached[-1])
-        self.console.print(f"\nReport: {folder / 'report.md'}", highlight=False, soft_wrap=True)
+        self.console.print(f"\nReport: {folder / 'report.html'}", highlight=False, soft_wrap=True)
 
     def _run(self, segment: Segment) -> None:
         name = file_name(f"{'-'.join(segment.assets[:2])}-{segment.partition}")

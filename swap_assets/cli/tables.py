@@ -1,4 +1,4 @@
-"""Printing a report and decisions on the terminal."""
+"""Printing a report and decisions on the terminal; what others wrote can neither colour it nor move its cursor."""
 
 from collections.abc import Sequence
 
@@ -6,28 +6,43 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.report.markdown import percent
-from swap_assets.domain.report.report import CandidateRow, Report
+from swap_assets.domain.report.comparison import CandidateRow
+from swap_assets.domain.report.document import TableView
+from swap_assets.domain.report.figures import percent
+from swap_assets.domain.report.foreign import visible
+from swap_assets.domain.report.names import TRACK_TITLES
+from swap_assets.domain.report.report import Report
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
 def print_report(report: Report, console: Console) -> None:
     """Print the verdict and the main table of each track."""
-    console.print(f"\n[bold]Scale {report.scale}[/]")
     for notice in report.notices:
-        console.print(f"[yellow]{escape(notice)}[/]")
-    console.print(escape(report.verdict))
+        console.print(f"[yellow]{_text(notice)}[/]")
+    console.print(f"\n[bold]Scale {_text(report.scale)}[/]")
+    console.print(f"[bold]{_text(report.verdict.sentence)}[/]")
+    if report.verdict.how_sure:
+        console.print(_text(report.verdict.how_sure))
     for track in Track:
         rows = [row for row in report.rows if row.track is track]
         if rows:
-            console.print(_table(f"{track.value} track: % with 95 % interval", rows))
+            console.print(_main_table(f"{TRACK_TITLES[track]}: % with 95 % interval", rows))
     for note in report.candidates:
         if note.status != "evaluated":
-            console.print(f"[dim]{note.candidate_id}: {note.status}: {escape(note.reason)}[/]", highlight=False)
+            console.print(f"[dim]{_text(note.name)}: {note.status}: {_text(note.reason)}[/]", highlight=False)
+
+
+def print_table(view: TableView, console: Console) -> None:
+    """Print one of the report's tables."""
+    table = Table(title=_text(view.caption), title_justify="left")
+    for place, name in enumerate(view.header):
+        table.add_column(_text(name), justify="left" if place == 0 else "right")
+    for row in view.rows:
+        table.add_row(*map(_text, row))
+    console.print(table)
 
 
 def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
@@ -38,18 +53,12 @@ def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
         colour = _COLOURS[item.verdict]
         action = item.action.replace("_", " ")
         console.print(
-            f"[bold]{item.name}[/] ({subject}): [{colour}]{item.verdict}[/] → [bold]{action}[/]. {escape(item.reason)}",
+            f"[bold]{item.name}[/] ({subject}): [{colour}]{item.verdict}[/] → [bold]{action}[/]. {_text(item.reason)}",
             highlight=False,
         )
 
 
-def short_name(candidate_id: str) -> str:
-    """Return a candidate as it is told apart within one scale: `teacher (hosted)`, `student (paper)`."""
-    candidate = Candidate.from_id(candidate_id)
-    return f"{candidate.model} ({candidate.form.value if candidate.approach == 'none' else candidate.approach})"
-
-
-def _table(title: str, rows: Sequence[CandidateRow]) -> Table:
+def _main_table(title: str, rows: Sequence[CandidateRow]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("candidate", no_wrap=True)
     for name in ("rows", "field F1", "exact", "name", "JSON", "LLM − SLM"):
@@ -58,5 +67,10 @@ def _table(title: str, rows: Sequence[CandidateRow]) -> Table:
         versus = row.versus_llm
         delta = f"{versus.delta_points:+.1f} [{versus.low_points:+.0f}, {versus.high_points:+.0f}]" if versus else "–"
         metrics = [percent(row.metrics.get(key)) for key in ("field_f1", "exact_match", "name_match", "valid_json")]
-        table.add_row(short_name(row.candidate_id), str(row.cases - row.unscored), *metrics, delta)
+        table.add_row(_text(row.name), str(row.cases - row.unscored), *metrics, _text(delta))
     return table
+
+
+def _text(value: str) -> str:
+    """Return text that the terminal shows as it stands."""
+    return escape(visible(value, keep_lines=False))

@@ -16,13 +16,14 @@ from swap_assets.domain.report.report import Report
 _EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
 
 
-@dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"markdown"})
+@dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"html"})
 def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Report]:
     """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
     scale = scale_of(context)
     report = lab.report(scale)
     folder = lab.write_report(report)
-    return metadata.report_result(report, folder)
+    lab.track_report(report, folder)
+    return metadata.report_result(report, folder, lab.report_plots(report))
 
 
 @dg.asset(partitions_def=SCALES, deps=[comparison_report, *_EVIDENCE], kinds={"python"})

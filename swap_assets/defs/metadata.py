@@ -17,8 +17,11 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.judgement import criteria_in_force
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.report.markdown import candidates_table, main_table, percent, table, to_markdown
-from swap_assets.domain.report.report import MAIN_METRICS, Report
+from swap_assets.domain.report.comparison import MAIN_METRICS
+from swap_assets.domain.report.figures import percent
+from swap_assets.domain.report.layout_results import candidates, main_table
+from swap_assets.domain.report.markdown import section_parts, table, table_of
+from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, Totals
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
@@ -92,16 +95,24 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
     return dg.MaterializeResult(value=decision, metadata=shown, data_version=dg.DataVersion(decision.content()))
 
 
-def report_result(report: Report, folder: Path) -> dg.MaterializeResult[Report]:
-    """Return the report with its main tables inline and the path of its files."""
+def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.MaterializeResult[Report]:
+    """Return the report with its verdict, main tables and plots inline, and the path of its files.
+
+    Args:
+        report: what was written.
+        folder: where its files lie.
+        plots: SVG images by the name of what they show.
+    """
     shown: Shown = {
-        "verdict": report.verdict,
-        "candidates": markdown(candidates_table(report)),
-        "report": markdown(to_markdown(report)),
+        "verdict": report.verdict.sentence,
+        "how_sure": report.verdict.how_sure or "nothing was compared",
+        "evidence": report.evidence(),
+        "candidates": markdown("\n\n".join(section_parts(candidates(report)))),
         "folder": dg.MetadataValue.path(str(folder)),
     }
     for track in Track:
-        shown[f"{track.value}_table"] = markdown(main_table(report, track))
+        shown[f"{track.value}_table"] = markdown(table_of(main_table(report, track)) or "not measured")
+    shown.update({f"{name}_plot": svg(image) for name, image in plots.items()})
     return dg.MaterializeResult(value=report, metadata=shown, data_version=dg.DataVersion(report.content()))
 
 

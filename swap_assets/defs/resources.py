@@ -12,12 +12,14 @@ from swap_assets.backends import preflight, tracing
 from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.backends.datasets.plots import profile_svg
-from swap_assets.backends.evaluation_tracking import track_evaluation
+from swap_assets.backends.evaluation_tracking import track_evaluation, track_report
 from swap_assets.backends.evidence import Evidence
-from swap_assets.backends.experiment_file import experiment_path, load_experiment
+from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.backends.hosted.baseline import hosted_answers
 from swap_assets.backends.merged_folders import AdapterFolder, MergedFolders
-from swap_assets.backends.provenance import file_hash, git_commit, versions
+from swap_assets.backends.report.build import build_scale_report, report_folder
+from swap_assets.backends.report.files import write_report
+from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.specs import MergeResult, WorkerResult
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
@@ -32,7 +34,6 @@ from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.profile.profile import DatasetProfile, profile_source
-from swap_assets.domain.report.markdown import to_markdown
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, union_of_cases
 from swap_assets.domain.splits.capabilities import eval_cases
@@ -232,17 +233,10 @@ class Lab(dg.ConfigurableResource):
     def report(self, scale: str) -> Report:
         """Build a scale's report from what is there now."""
         kept = self.store.read("source_notices", None, Notices) if self._has_notices else Notices()
-        notices = [line for line in (kept.warning, self.experiment.notice) if line]
-        provenance = {
-            "experiment file": f"{experiment_path().name}, sha256 {file_hash(experiment_path())}",
-            "code": git_commit() or "no git checkout",
-            "source": kept.source or "not read yet",
-            "reproduce": f"swap-assets demo --config {experiment_path().name}"
-            if self.experiment.hosted_model.provider == "stand-in"
-            else "dagster asset materialize -m swap_assets.definitions --select '*comparison_report'",
-            **{f"version of {name}": version for name, version in versions().items()},
-        }
-        return self.evidence(scale).report(notices=notices, provenance=provenance)
+        notices = [line for line in (self.experiment.notice, kept.warning) if line]
+        return build_scale_report(
+            self.bench, scale, notices=notices, source=kept.source, test_cases=self.test_cases, now=self.now()
+        )
 
     @property
     def _has_notices(self) -> bool:
@@ -257,11 +251,16 @@ class Lab(dg.ConfigurableResource):
             raise dg.Failure(description=str(error), allow_retries=False) from None
 
     def write_report(self, report: Report) -> Path:
-        """Write report.md and report.json and return their folder."""
-        folder = self.store.work("reports", report.scale)
-        write_text(folder / "report.md", to_markdown(report))
-        write_text(folder / "report.json", report.model_dump_json(indent=1))
-        return folder
+        """Write the report's files and return their folder."""
+        return write_report(report, report_folder(self.bench, report.scale))
+
+    def report_plots(self, report: Report) -> dict[str, str]:
+        """Return the report's plots as SVG images by name."""
+        return {name: plot.light for name, plot in draw_plots(report).items()}
+
+    def track_report(self, report: Report, folder: Path) -> str:
+        """Put the report's files into MLflow and return the run's id."""
+        return track_report(self.bench, report, folder)
 
     @contextlib.contextmanager
     def recording_failure(self, context: dg.AssetExecutionContext) -> Iterator[None]:

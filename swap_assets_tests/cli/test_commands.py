@@ -14,6 +14,7 @@ from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.judging.gates import fine_tune
 from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.report import build_report
 from swap_assets_tests.domain.evaluations import LLM, SLM, evaluation, shares
 
@@ -107,15 +108,17 @@ def test_the_tables_show_candidates_and_decisions():
     llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(10, 100))
     decision = fine_tune(slm, llm, GatePolicy())
     report = build_report(
-        [llm, slm], experiment="x", scale="small", llm_id=LLM.id, policy=GatePolicy(), notices=["[bold]n[/]"],
-        decisions=[decision], criteria={}, provenance={},
+        ReportInputs(
+            experiment="x", scale="small", evaluations=[llm, slm], llm_id=LLM.id, notices=["[bold]n[/]"],
+            decisions=[decision],
+        )
     )  # fmt: skip
     console = Console(width=200, record=True)
     print_report(report, console)
     print_decisions([decision], console)
     text = console.export_text()
-    assert "gpt (hosted)" in text
-    assert "phi (base)" in text
+    assert "gpt (hosted LLM)" in text
+    assert "phi (untouched)" in text
     assert "+70.0" in text
     assert "[bold]n[/]" in text  # foreign text stays text
     assert "fine_tune_decision (phi at small): fail → train" in text

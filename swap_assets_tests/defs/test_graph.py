@@ -13,6 +13,7 @@ from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel
+from swap_assets.domain.report.markdown import cell
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -122,7 +123,7 @@ def test_the_report_names_the_model_that_nobody_materialised(laboratory):
     assert statuses["little--tiny--paper--greedy--adapter"] == "evaluated"
     assert statuses["little-r4--tiny--paper--greedy--adapter"] == "absent"
     text = (laboratory.folder / "state/work/reports/tiny/report.md").read_text()
-    assert report.verdict in text
+    assert cell(report.verdict.sentence) in text
     assert "Made by the tests." in text
 
 
@@ -153,8 +154,8 @@ def test_mlflow_holds_one_finished_run_for_each_training_and_evaluation(laborato
     runs = client.search_runs([experiment.experiment_id])
     assert {run.info.status for run in runs} == {"FINISHED"}
     kinds = sorted(run.data.tags["kind"] for run in runs)
-    assert kinds == ["evaluation"] * 4 + ["training"] * 3
-    for run in runs:
+    assert kinds == ["evaluation"] * 4 + ["report"] + ["training"] * 3
+    for run in (run for run in runs if run.data.tags["kind"] != "report"):
         assert run.data.tags["candidate_id"]
         assert run.data.tags["dataset_hash"]
         assert run.data.tags["prompt_hash"]

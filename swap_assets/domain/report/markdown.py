@@ -1,70 +1,52 @@
-"""Writing the report as Markdown: the verdict first, then what it rests on.
+"""Writing the report as Markdown, with everything that others wrote as text and nothing of it as markup."""
 
-Model output and file names are untrusted text; `cell` keeps them from breaking out of a table.
-"""
-
+import re
 from collections.abc import Iterable, Sequence
 
-from swap_assets.domain.contracts import Track
-from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.report.report import MAIN_METRICS, CandidateRow, Report
-from swap_assets.domain.scoring.scores import Metric
+from swap_assets.domain.report.document import Document, ExampleGroup, Section, TableView
+from swap_assets.domain.report.foreign import visible
 
-_TITLES = {
-    "field_f1": "field F1",
-    "exact_match": "whole answer exact",
-    "name_match": "name match",
-    "valid_json": "valid JSON",
-    "format_compliance": "format to the letter",
-    "no_call_accuracy": "no-call accuracy",
-}
-_TRACKS = {Track.TOOLCALL: "Tool calls", Track.STRUCTURED: "Structured answers"}
+# What may open emphasis, code, a link, an image, a table cell, strikethrough or mathematics.
+_MARKUP = re.compile(r"([\\`*_\[\]|~$])")
+# Bare addresses become links in GitHub's Markdown; a backslash before their punctuation keeps them text.
+_ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)|(\w)(@)(?=\w)")
+
+# What would open a heading, a list or a rule at the start of a line.
+_OPENING = re.compile(r"^(\d*)([#+=.)-]+)(?=\s|$)")
 
 
-def to_markdown(report: Report) -> str:
+def to_markdown(document: Document) -> str:
     """Return the whole report."""
     parts = [
-        f"# {cell(report.experiment)}, scale {cell(report.scale)}: can a small model take over?",
-        *[f"> {notice}" for notice in report.notices],
-        f"**{report.verdict}**",
-        _floor(report),
-        _section("Candidates", candidates_table(report)),
-        *[_section(title, main_table(report, track)) for track, title in _TRACKS.items() if _has(report, track)],
-        _section("Decisions", decisions_list(report.decisions)),
-        _section("Success criteria", _criteria(report)),
-        _section("By test split", _labels(report)),
-        _section("Failures by class", _failures(report)),
-        _section("Where this comes from", _bullets(f"{key}: {cell(text)}" for key, text in report.provenance.items())),
+        *[f"> {cell(notice)}" for notice in document.notices],
+        f"# {cell(document.title)}",
+        f"**{cell(document.verdict)}**",
+        cell(document.how_sure),
+        f"Decided: {cell(document.next_step)}." if document.next_step else "",
+        table(
+            ["key figure", "value", ""],
+            [[figure.title, figure.value, figure.note] for figure in document.key_figures],
+        ),
+        *(part for section in document.sections for part in section_parts(section)),
+        cell(document.written),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def main_table(report: Report, track: Track) -> str:
-    """Return one track's comparison as a Markdown table, in percent with 95 % intervals."""
-    shown = [row for row in report.rows if row.track is track]
-    names = [name for name in MAIN_METRICS if any(name in row.metrics for row in shown)]
-    header = ["candidate", "answers as", "rows", *[_TITLES[name] for name in names]]
-    header += ["LLM − SLM, points", "% of LLM", "cost / 1,000", "p50 s"]
-    return table(header, [_main_row(row, names) for row in shown])
+def section_parts(section: Section) -> list[str]:
+    """Return a section's heading, sentences, tables, commands and examples."""
+    return [
+        f"## {cell(section.title)}",
+        *[cell(sentence) for sentence in section.lead],
+        *[part for view in section.tables for part in (f"**{cell(view.caption)}**", table_of(view), cell(view.note))],
+        "\n".join(f"    {visible(command, keep_lines=False)}" for command in section.commands),
+        *[part for group in section.groups for part in _group(group)],
+    ]
 
 
-def candidates_table(report: Report) -> str:
-    """Return which candidates there are and how far each came."""
-    return table(
-        ["candidate", "status", "why"],
-        [[note.candidate_id, note.status, note.reason or "–"] for note in report.candidates],
-    )
-
-
-def decisions_list(decisions: Sequence[Decision]) -> str:
-    """Return each decision with its rule, verdict, action and reason."""
-    return table(
-        ["decision", "for", "verdict", "action", "reason"],
-        [
-            [item.name, item.model or item.scale, item.verdict, item.action.replace("_", " "), item.reason]
-            for item in decisions
-        ],
-    )
+def table_of(view: TableView) -> str:
+    """Return a table of the document as Markdown."""
+    return table(view.header, view.rows)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -72,81 +54,24 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(cell(str(value)) for value in row) + " |" for row in rows]
     if not lines:
         return ""
-    return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header), *lines])
-
-
-def percent(metric: Metric | None) -> str:
-    """Return a metric in percent with its interval; a dash where it was not measured."""
-    if metric is None or metric.value is None:
-        return "–"
-    if metric.low is None or metric.high is None:
-        return f"{100 * metric.value:.1f}"
-    return f"{100 * metric.value:.1f} [{100 * metric.low:.0f}–{100 * metric.high:.0f}]"
+    return "\n".join(["| " + " | ".join(cell(name) for name in header) + " |", "|" + " --- |" * len(header), *lines])
 
 
 def cell(text: str) -> str:
-    """Return text that stays inside its table cell and starts no markup of its own."""
-    flat = "".join(" " if ord(sign) < 32 else sign for sign in text)
-    return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    """Return text that stays in its line and its table cell and starts no markup of its own."""
+    flat = visible(" ".join(text.split("\n")), keep_lines=False).strip()
+    escaped = _MARKUP.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    linkless = _ADDRESS.sub(lambda found: _held(found.group(0)), escaped)
+    return _OPENING.sub(lambda found: f"{found.group(1)}\\{found.group(2)}", linkless, count=1)
 
 
-def _floor(report: Report) -> str:
-    if report.floor is None:
-        return ""
-    return (
-        f"On {100 * report.floor:.0f} % of the rows no call is right: a model that never calls anything would score "
-        f"{100 * report.floor:.1f} in field F1 and in whole answers. Read every figure above that floor."
-    )
+def _held(address: str) -> str:
+    return re.sub(r"([:.@])", r"\\\1", address)
 
 
-def _has(report: Report, track: Track) -> bool:
-    return any(row.track is track for row in report.rows)
-
-
-def _main_row(row: CandidateRow, names: Sequence[str]) -> list[str]:
-    versus = row.versus_llm
-    delta, share = "–", "–"
-    if versus:
-        delta = f"{versus.delta_points:+.1f} [{versus.low_points:+.1f} to {versus.high_points:+.1f}]"
-        share = f"{versus.percent_of_llm:.0f}" if versus.percent_of_llm is not None else "–"
-    scored = f"{row.cases - row.unscored}/{row.cases}" if row.unscored else str(row.cases)
-    cost = f"{row.cost_per_thousand:.3f}" if row.cost_per_thousand is not None else "–"
-    latency = f"{row.latency_p50_s:.3f}" if row.latency_p50_s is not None else "–"
-    if row.latency_kind == "batch_share":
-        latency += " (batched)"
-    metrics = [percent(row.metrics.get(name)) for name in names]
-    return [row.candidate_id, row.contract, scored, *metrics, delta, share, cost, latency]
-
-
-def _criteria(report: Report) -> str:
-    rows = [
-        [candidate, result.name, result.verdict.replace("_", " "), result.sentence]
-        for candidate, results in report.criteria.items()
-        for result in results
-    ]
-    return table(["candidate", "criterion", "verdict", "in words"], rows)
-
-
-def _labels(report: Report) -> str:
-    rows = [
-        [row.split, row.label, row.candidate_id, row.track.value, str(row.rows), percent(row.field_f1),
-         percent(row.exact_match)]
-        for row in sorted(report.labels, key=lambda row: (row.split, row.label, row.track.value, row.candidate_id))
-    ]  # fmt: skip
-    return table(["split", "label", "candidate", "track", "rows", "field F1", "whole answer exact"], rows)
-
-
-def _failures(report: Report) -> str:
-    rows = [
-        [candidate, ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count) or "none"]
-        for candidate, counts in report.failures.items()
-    ]
-    return table(["candidate", "failures"], rows)
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _section(title: str, body: str) -> str:
-    return f"## {title}\n\n{body}" if body else ""
+def _group(group: ExampleGroup) -> list[str]:
+    parts = [f"### {cell(group.title)}"]
+    for example in group.examples:
+        parts.append(cell(example.title))
+        parts.append(table(["who", "text", ""], example.lines))
+    return parts

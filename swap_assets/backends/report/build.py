@@ -1,0 +1,169 @@
+"""Building a scale's report from the experiment's folder: reading everything that is there, tolerantly."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from swap_assets.backends.artefacts import ArtefactMissingError
+from swap_assets.backends.evidence import Evidence
+from swap_assets.backends.experiment_file import experiment_path
+from swap_assets.backends.provenance import file_hash, git_commit, versions
+from swap_assets.backends.report.files import previous_report
+from swap_assets.backends.report.records import AnswerTexts, generation_runs, training_runs
+from swap_assets.backends.workbench import RECORDS_FILE, Workbench
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import HubSource
+from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.model import content_hash
+from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
+from swap_assets.domain.report.names import display_name
+from swap_assets.domain.report.report import Report, build_report, with_previous
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.splits.scale_split import DatasetSplit
+
+ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
+_SERVED = re.compile(r'"(served_model|fingerprint)":"((?:[^"\\]|\\.)*)"')
+_MODULE = "-m swap_assets.definitions"
+
+
+def report_folder(bench: Workbench, scale: str) -> Path:
+    """Return (and make) the folder of a scale's report."""
+    return bench.store.work("reports", scale)
+
+
+def build_scale_report(
+    bench: Workbench, scale: str, *, notices: Sequence[str], source: str, test_cases: Callable[[str], list[EvalCase]],
+    now: str,
+) -> Report:  # fmt: skip
+    """Build a scale's report from what is there now, compared with the newest one on other evidence.
+
+    Args:
+        bench: the experiment on this machine.
+        scale: of the report.
+        notices: what every report of the experiment opens with.
+        source: what was said when the rows were read.
+        test_cases: reads a scale's test cases; may raise ArtefactMissingError.
+        now: the time in UTC.
+    """
+    experiment, store = bench.experiment, bench.store
+    evidence = Evidence(experiment, store, scale)
+    evaluations = evidence.everything()
+    judged = [item for item in evaluations if item.status == "evaluated" and item.candidate.id != evidence.llm_id]
+    try:
+        cases = {case.id: case for case in test_cases(scale)}
+    except ArtefactMissingError:
+        cases = {}
+    inputs = ReportInputs(
+        experiment=experiment.name,
+        scale=scale,
+        evaluations=evaluations,
+        llm_id=evidence.llm_id,
+        policy=experiment.gates,
+        prices=experiment.prices,
+        decisions=evidence.decisions(),
+        criteria={item.candidate.id: criteria_of(item, evidence.llm, experiment.gates) for item in judged},
+        notices=notices,
+        cases=cases,
+        answer_text=AnswerTexts(store),
+        trainings=training_runs(store, scale),
+        generations=generation_runs(store, scale),
+        split=_split(bench, scale),
+        models=_origins(experiment),
+        train_rows={name: entry.train for name, entry in experiment.scales.items()},
+        other_scales=_other_scales(bench, scale),
+        dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
+        provenance=_provenance(source),
+        commands=_commands(experiment, scale),
+        facts=_facts(bench, scale, evidence.llm_id),
+        generated_at=now,
+    )
+    report = build_report(inputs)
+    return with_previous(report, previous_report(report_folder(bench, scale), report.evidence()))
+
+
+def _split(bench: Workbench, scale: str) -> DatasetSplit | None:
+    try:
+        return bench.store.read("dataset_split", scale, DatasetSplit)
+    except (ArtefactMissingError, ValidationError):
+        return None
+
+
+def _other_scales(bench: Workbench, scale: str) -> list[Evaluation]:
+    others = (Evidence(bench.experiment, bench.store, name) for name in bench.experiment.scales if name != scale)
+    return [item for other in others for item in other.everything()]
+
+
+def _origins(experiment: Experiment) -> dict[str, BaseModelOrigin]:
+    found = {
+        key: BaseModelOrigin(
+            weights=model.weights,
+            hub_id=model.hub_id,
+            revision=model.revision if model.hub_id else "",
+            miniature=bool(model.miniature),
+            parameters_billion=model.parameters_billion,
+        )
+        for key, model in experiment.models.items()
+    }
+    hosted = experiment.hosted_model
+    played = hosted.provider == "stand-in"
+    return found | {hosted.key: BaseModelOrigin(weights=f"{hosted.provider}: {hosted.model}", miniature=played)}
+
+
+def _provenance(source: str) -> dict[str, str]:
+    path = experiment_path()
+    return {
+        "experiment file": f"{path.name}, sha256 {file_hash(path)}",
+        "source": source or "not read yet",
+        **{f"version of {name}": version for name, version in versions().items()},
+    }
+
+
+def _commands(experiment: Experiment, scale: str) -> list[str]:
+    """Return the commands that make the report again, in order; each takes assets of one kind of partition."""
+    name = experiment_path().name
+    if experiment.hosted_model.provider == "stand-in":
+        return [f"swap-assets demo --config {name}"]
+    made = f"SWAP_CONFIG={name} dagster asset materialize {_MODULE} --select"
+    per_scale = "dataset_split,structured_track,toolcall_track,single_turn_test,multi_turn_test,domain_diverse_test,"
+    per_scale += "no_call_test,parallel_test,llm_baseline"
+    per_model = "slm_baseline,fine_tune_decision,fledgling_structured_adapter,fledgling_toolcall_adapter,paper_adapter,"
+    per_model += "fledgling_evaluation,paper_evaluation"
+    return [
+        f"{made} hermes_conversations,quarantined_conversations,dataset_profile",
+        f"{made} {per_scale} --partition {scale}",
+        *[f"{made} {per_model} --partition '{model}|{scale}'" for model in experiment.models],
+        f"{made} comparison_report,scale_up_decision --partition {scale}",
+    ]
+
+
+def _facts(bench: Workbench, scale: str, llm_id: str) -> dict[str, str]:
+    """Return the hashes beside those of the evaluations: settings, code, what the LLM said it is, training rows."""
+    settings = bench.experiment.model_dump(mode="json", exclude={"storage", "notice"})
+    found = {"settings": content_hash(settings), "code": git_commit() or "no git checkout"}
+    if served := _served_by(bench, llm_id):
+        found["the LLM, as it named itself"] = served
+    for adapter in _adapters(bench, scale):
+        found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
+    return found
+
+
+def _served_by(bench: Workbench, llm_id: str) -> str:
+    names: set[str] = set()
+    for path in sorted((bench.store.root / "work" / "answers" / llm_id).glob(f"*/{RECORDS_FILE}")):
+        names |= {found.group(2) for found in _SERVED.finditer(path.read_text(encoding="utf-8")) if found.group(2)}
+    return ", ".join(sorted(names))
+
+
+def _adapters(bench: Workbench, scale: str) -> Iterator[LoraAdapter]:
+    for model in bench.experiment.models:
+        for asset in ADAPTER_ASSETS:
+            try:
+                adapter = bench.store.read(asset, f"{model}|{scale}", LoraAdapter)
+            except (ArtefactMissingError, ValidationError):
+                continue
+            if adapter.status == "trained":
+                yield adapter

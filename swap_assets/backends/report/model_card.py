@@ -1,0 +1,118 @@
+"""A candidate's MODEL_CARD.md in the hub's format: metadata with measured results on top, then what people need.
+
+The metadata is made by huggingface_hub's own classes. What the experiment file does not say (a licence) is not guessed.
+"""
+
+from typing import TYPE_CHECKING
+
+from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.domain.report.comparison import CandidateRow
+from swap_assets.domain.report.document import Section
+from swap_assets.domain.report.figures import criterion_value
+from swap_assets.domain.report.layout_evidence import decisions as decisions_section
+from swap_assets.domain.report.markdown import cell, section_parts, table
+from swap_assets.domain.report.names import METRIC_TITLES, TRACK_TITLES, display_name
+from swap_assets.domain.report.report import Report
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+_TASK = "text-generation"
+
+
+def model_card(report: Report, candidate_id: str) -> str:
+    """Return the card of one measured candidate; its results are those of the report."""
+    rows = [row for row in report.rows if row.candidate_id == candidate_id]
+    name = display_name(candidate_id)
+    parts = [
+        f"---\n{_metadata(report, candidate_id, rows).to_yaml()}\n---",
+        f"# {cell(name)}",
+        *[f"> {cell(notice)}" for notice in report.notices],
+        f"One candidate of the experiment {cell(report.experiment)} at scale {cell(report.scale)}, made to take over "
+        f"function calling from {cell(display_name(report.llm_id))}. {_verdict(report, candidate_id)}",
+        "## Results",
+        *[part for row in rows for part in _results(row)],
+        "## Success criteria",
+        _criteria(report, candidate_id) or "Not judged.",
+        "## Decisions",
+        *(section_parts(_gates(report, candidate_id))[1:] or ["None was recorded."]),
+        "## Limitations",
+        table(["what", "is", "why"], [[item.what, item.kind, item.why] for item in report.limits]),
+        f"Measured on the test rows of one scale, {cell(report.facts.get('test rows', 'of an unknown hash'))}; it says "
+        "nothing about requests of another kind. Licences of the base model and of the data are not recorded here: "
+        "look them up at their source before you pass the model on.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _metadata(report: Report, candidate_id: str, rows: list[CandidateRow]) -> "ModelCardData":
+    from huggingface_hub import ModelCardData
+
+    candidate = Candidate.from_id(candidate_id)
+    origin = report.models.get(candidate.model)
+    results = [result for row in rows for result in _eval_results(report, row)]
+    return ModelCardData(
+        model_name=candidate_id,
+        base_model=(origin.hub_id or None) if origin else None,
+        library_name="peft" if candidate.form is Form.ADAPTER else "transformers",
+        pipeline_tag=_TASK,
+        datasets=[report.dataset] if report.dataset else None,
+        tags=["function-calling", "swap-assets", f"approach:{candidate.approach}"],
+        eval_results=results or None,
+    )
+
+
+def _eval_results(report: Report, row: CandidateRow) -> "list[EvalResult]":
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type=_TASK,
+            task_name=f"function calling, {TRACK_TITLES[row.track].lower()}",
+            dataset_type=report.dataset or report.experiment,
+            dataset_name=f"{report.experiment}, test rows of scale {report.scale}",
+            dataset_split="test",
+            metric_type=name,
+            metric_name=METRIC_TITLES.get(name, name),
+            metric_value=round(metric.value, 6),
+            verified=False,
+        )
+        for name, metric in row.metrics.items()
+        if metric.value is not None
+    ]
+
+
+def _verdict(report: Report, candidate_id: str) -> str:
+    if candidate_id == report.best_id:
+        return f"The report's verdict: {cell(report.verdict.sentence)} {cell(report.verdict.how_sure)}"
+    return f"Nearest to the LLM is another candidate, {cell(display_name(report.best_id))}."
+
+
+def _results(row: CandidateRow) -> list[str]:
+    rows = [
+        [METRIC_TITLES.get(name, name), f"{metric.value:.4f}", _bounds(metric.low, metric.high), str(metric.n)]
+        for name, metric in row.metrics.items()
+        if metric.value is not None
+    ]
+    return [
+        f"**{TRACK_TITLES[row.track]}** ({row.contract})",
+        table(["metric", "value", "95 % interval", "rows"], rows),
+    ]
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    return "not computed" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+
+
+def _criteria(report: Report, candidate_id: str) -> str:
+    rows = [
+        [item.description, criterion_value(item), item.verdict.replace("_", " "), item.sentence]
+        for item in report.criteria.get(candidate_id, ())
+    ]
+    return table(["criterion", "value", "verdict", "in words"], rows)
+
+
+def _gates(report: Report, candidate_id: str) -> Section:
+    model = Candidate.from_id(candidate_id).model
+    own = tuple(item for item in report.decisions if item.model in ("", model))
+    return decisions_section(report.model_copy(update={"decisions": own}))

@@ -1,0 +1,52 @@
+"""`swap-assets report`: the main tables of a scale's report on the terminal, and its page in the browser."""
+
+import webbrowser
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from swap_assets.backends.report.build import report_folder
+from swap_assets.backends.report.files import HTML_FILE, read_report
+from swap_assets.backends.workbench import Workbench
+from swap_assets.cli.environment import Config, experiment_or_exit, fail
+from swap_assets.cli.tables import print_decisions, print_report, print_table
+from swap_assets.domain.experiment.experiment import ExperimentError
+from swap_assets.domain.report.layout_effort import effort_sections
+from swap_assets.domain.report.layout_results import criteria, llm_comparison
+
+
+def report(
+    scale: Annotated[str, typer.Option(help="the scale; else the last one that has a report")] = "",
+    config: Config = None,
+    open_page: Annotated[bool, typer.Option("--open/--no-open", help="open report.html in the browser")] = True,
+) -> None:
+    """Print the main tables of a scale's report and open its page."""
+    bench = Workbench(experiment_or_exit(config))
+    name = scale or _last_with_report(bench)
+    try:
+        bench.experiment.scale(name)
+    except ExperimentError as error:
+        raise fail(str(error)) from None
+    folder = report_folder(bench, name)
+    found = read_report(folder)
+    if found is None:
+        raise fail(
+            f"there is no report of scale '{name}' in this version's form; make it: dagster asset materialize "
+            f"-m swap_assets.definitions --select comparison_report --partition {name}"
+        )
+    console = Console()
+    print_report(found, console)
+    for section in (criteria(found), llm_comparison(found), *effort_sections(found)):
+        for view in section.tables[:1]:
+            print_table(view, console)
+    print_decisions(found.decisions, console)
+    page = folder / HTML_FILE
+    console.print(f"\nReport: {page}", highlight=False, soft_wrap=True)
+    if open_page and not webbrowser.open(page.as_uri()):
+        console.print("No browser was found on this machine; open the file by hand.", highlight=False)
+
+
+def _last_with_report(bench: Workbench) -> str:
+    scales = list(bench.experiment.scales)
+    return next((name for name in reversed(scales) if read_report(report_folder(bench, name))), scales[0])

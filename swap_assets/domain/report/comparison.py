@@ -1,0 +1,170 @@
+"""Every candidate's figures, and its distance to the LLM on identical rows."""
+
+from typing import Literal
+
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.experiment.costs import cost_per_thousand
+from swap_assets.domain.judging.decisions import Contrast
+from swap_assets.domain.judging.gates import metric_read
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.inputs import ReportInputs
+from swap_assets.domain.report.names import display_name
+from swap_assets.domain.scoring.evaluation import Evaluation, Status
+from swap_assets.domain.scoring.scores import Metric
+
+# The columns of the main table, in this order: the primary metric first.
+MAIN_METRICS = ("field_f1", "exact_match", "name_match", "valid_json", "format_compliance", "no_call_accuracy")
+# The guide's question "is it within 10 points of the LLM?".
+WITHIN_POINTS = 10.0
+Answer = Literal["yes", "no", "cannot be told"]
+
+
+class CandidateNote(Frozen):
+    """A candidate and how far it came; anything but `evaluated` comes with the reason."""
+
+    candidate_id: str
+    name: str
+    status: Status
+    reason: str = ""
+
+
+class CandidateRow(Frozen):
+    """A candidate's line in one track's main table; `versus_llm` is None for the LLM and where not comparable."""
+
+    candidate_id: str
+    name: str
+    track: Track
+    contract: str
+    cases: int
+    unscored: int
+    metrics: dict[str, Metric]
+    versus_llm: Contrast | None = None
+    cost_per_thousand: float | None = None
+
+
+class LlmComparison(Frozen):
+    """A candidate against the LLM in one metric, on identical rows, and what the 95 % interval says about it."""
+
+    name: str
+    contrast: Contrast
+    within: Answer
+    surpasses: Answer
+
+
+class TrackPair(Frozen):
+    """One candidate's structured answers against its tool calls on identical rows; shares of 1, in field F1.
+
+    `difference` is structured − tool calls, with its 95 % interval.
+    """
+
+    candidate_id: str
+    name: str
+    rows: int
+    structured: float
+    toolcall: float
+    difference: float
+    low: float
+    high: float
+
+
+def candidate_notes(inputs: ReportInputs) -> tuple[CandidateNote, ...]:
+    """Return every candidate that was expected, measured or not."""
+    return tuple(
+        CandidateNote(
+            candidate_id=item.candidate.id, name=display_name(item.candidate.id), status=item.status, reason=item.reason
+        )
+        for item in inputs.evaluations
+    )
+
+
+def candidate_rows(inputs: ReportInputs, comparisons: tuple[LlmComparison, ...]) -> tuple[CandidateRow, ...]:
+    """Return the lines of both tracks' main tables."""
+    versus = {
+        (item.contrast.candidate_id, item.contrast.track): item.contrast
+        for item in comparisons
+        if item.contrast.metric == inputs.metric
+    }
+    return tuple(
+        _row(item, track, versus.get((item.candidate.id, track)), inputs.metric)
+        for track in Track
+        for item in inputs.evaluated
+        if track in item.results
+    )
+
+
+def llm_comparisons(inputs: ReportInputs) -> tuple[LlmComparison, ...]:
+    """Compare every candidate with the LLM in the primary and the core metrics of each track."""
+    metrics = [inputs.metric]
+    metrics += [
+        name for core in inputs.policy.core_metrics if (name := metric_read(core, inputs.policy)) not in metrics
+    ]
+    found = (
+        inputs.versus_llm(item, metric, track) for track in Track for metric in metrics for item in inputs.contenders
+    )
+    return tuple(_judged(item) for item in found if item)
+
+
+def best_contender(comparisons: tuple[LlmComparison, ...], metric: str) -> LlmComparison | None:
+    """Return the comparison of the candidate that is nearest to the LLM in tool calls, or furthest ahead."""
+    compared = [item for item in comparisons if item.contrast.track is Track.TOOLCALL]
+    compared = [item for item in compared if item.contrast.metric == metric]
+    return min(compared, key=lambda item: (item.contrast.delta_points, item.contrast.candidate_id), default=None)
+
+
+def track_pairs(inputs: ReportInputs) -> tuple[TrackPair, ...]:
+    """Compare the two tracks of every candidate that has both."""
+    return tuple(pair for item in inputs.evaluated if (pair := _pair(item)))
+
+
+def _row(item: Evaluation, track: Track, versus: Contrast | None, metric: str) -> CandidateRow:
+    result = item.results[track]
+    summary = result.summary
+    shown = dict.fromkeys((*MAIN_METRICS, metric))
+    return CandidateRow(
+        candidate_id=item.candidate.id,
+        name=display_name(item.candidate.id),
+        track=track,
+        contract=summary.contract.value,
+        cases=summary.cases,
+        unscored=summary.unscored,
+        metrics={name: summary.metrics[name] for name in shown if name in summary.metrics},
+        versus_llm=versus,
+        cost_per_thousand=cost_per_thousand(result.totals),
+    )
+
+
+def _judged(item: Contrast) -> LlmComparison:
+    return LlmComparison(
+        name=display_name(item.candidate_id),
+        contrast=item,
+        within=_answer(yes=item.high_points <= WITHIN_POINTS, no=item.low_points > WITHIN_POINTS),
+        surpasses=_answer(yes=item.high_points < 0, no=item.low_points >= 0),
+    )
+
+
+def _answer(*, yes: bool, no: bool) -> Answer:
+    return "yes" if yes else "no" if no else "cannot be told"
+
+
+def _pair(item: Evaluation) -> TrackPair | None:
+    from swap_assets.domain.judging.statistics import paired_difference
+
+    structured, toolcall = item.track(Track.STRUCTURED), item.track(Track.TOOLCALL)
+    if structured is None or toolcall is None:
+        return None
+    try:
+        found = paired_difference(structured.rows, toolcall.rows, "field_f1")
+    except ValueError:  # the two tracks were asked different rows
+        return None
+    if found is None:
+        return None
+    return TrackPair(
+        candidate_id=item.candidate.id,
+        name=display_name(item.candidate.id),
+        rows=found.rows,
+        structured=found.mean_a,
+        toolcall=found.mean_b,
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+    )

@@ -1,0 +1,67 @@
+"""How figures are written, once for every form of the report. A figure that is not there is `not measured`, never 0."""
+
+from swap_assets.domain.judging.criteria_table import CriterionResult
+from swap_assets.domain.judging.decisions import Contrast
+from swap_assets.domain.scoring.scores import Metric
+
+ABSENT = "not measured"
+
+
+def percent(metric: Metric | None) -> str:
+    """Return a metric in percent with its 95 % interval: `36.7 [25–47]`."""
+    if metric is None or metric.value is None:
+        return ABSENT
+    if metric.low is None or metric.high is None:
+        return f"{100 * metric.value:.1f}"
+    return f"{100 * metric.value:.1f} [{100 * metric.low:.0f}–{100 * metric.high:.0f}]"
+
+
+def points(contrast: Contrast | None) -> str:
+    """Return LLM − SLM in points with its 95 % interval: `+22.0 [+10.8 to +32.8]`."""
+    if contrast is None:
+        return ABSENT
+    return f"{contrast.delta_points:+.1f} [{contrast.low_points:+.1f} to {contrast.high_points:+.1f}]"
+
+
+def criterion_value(result: CriterionResult) -> str:
+    """Return what was measured against a criterion, in its unit, with its interval."""
+    if result.value is None:
+        return ABSENT
+    value = in_unit(result.value, result.unit)
+    if result.low is None or result.high is None:
+        return value
+    return f"{value} [{in_unit(result.low, result.unit)} to {in_unit(result.high, result.unit)}]"
+
+
+def in_unit(value: float, unit: str) -> str:
+    """Return a figure of a criterion: percent to a tenth, points signed, scores to the third digit."""
+    if unit == "%":
+        return f"{value:.1f} %"
+    return f"{value:+.1f}" if unit == "points" else f"{value:.3f}"
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many digits after the point and thousands apart."""
+    return ABSENT if value is None else f"{value:,.{digits}f}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Return a number to so many significant digits without an exponent: 0.00123, 12.3, 12,345."""
+    if value is None:
+        return ABSENT
+    if value == 0:
+        return "0"
+    decimals = digits - len(f"{abs(value):.0f}") if abs(value) >= 1 else digits + _zeros_after_point(abs(value))
+    return f"{value:,.{max(0, decimals)}f}"
+
+
+def _zeros_after_point(value: float) -> int:
+    count = 0
+    while value < 0.1 and count < 12:
+        value, count = value * 10, count + 1
+    return count
+
+
+def share(value: float | None) -> str:
+    """Return a share of 1 in percent."""
+    return ABSENT if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,133 @@
+"""What a report is built from: everything that was measured and decided at one scale. Reading it lives in backends.
+
+Nothing in here is required but the evaluations: what is left out is shown as not measured, with the reason.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from swap_assets.domain.candidates import Form
+from swap_assets.domain.contracts import Track
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.entries import Prices
+from swap_assets.domain.judging.criteria_table import CriterionResult
+from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.judging.gates import contrast, metric_read
+from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.splits.scale_split import DatasetSplit
+
+# The text of a candidate's answer in a track to a case; None where it was not kept.
+AnswerText = Callable[[str, Track, str], str | None]
+
+
+def _no_text(_candidate: str, _track: Track, _case: str) -> None:
+    return None
+
+
+class LossPoint(Frozen):
+    """A loss (nats per trained token) after so many optimiser steps."""
+
+    step: int
+    epoch: float
+    loss: float
+
+
+class TrainingRun(Frozen):
+    """What one adapter's training took and its loss curves; `seconds` is the whole process."""
+
+    candidate_id: str
+    adapter: str
+    rows: int
+    steps: int
+    loss: tuple[LossPoint, ...]
+    validation: tuple[LossPoint, ...] = ()
+    seconds: float
+    tokens_per_second: float
+    device: str
+    peak_memory_mb: int = 0
+
+
+class GenerationRun(Frozen):
+    """How fast a local candidate answered the test rows of one track; `seconds` is the whole process."""
+
+    candidate_id: str
+    track: Track
+    answers: int
+    per_second: float
+    seconds: float
+    device: str
+
+
+class BaseModelOrigin(Frozen):
+    """Where a model of the experiment comes from, and whether it is one of the miniatures."""
+
+    weights: str = Field(description="the hub id, the folder or the miniature's name")
+    hub_id: str = ""
+    revision: str = ""
+    miniature: bool = False
+    parameters_billion: float = Field(default=0.0, description="0: not given")
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that a report reads; `train_rows` is each scale's number of training conversations, in order.
+
+    `dataset` is the hub's name of the data set, empty where the rows do not come from there. `facts` are hashes and
+    names beside those that the evaluations carry. `other_scales` are evaluations of the experiment's other scales.
+    """
+
+    experiment: str
+    scale: str
+    evaluations: Sequence[Evaluation]
+    llm_id: str
+    policy: GatePolicy = field(default_factory=GatePolicy)
+    prices: Prices = field(default_factory=Prices)
+    decisions: Sequence[Decision] = ()
+    criteria: Mapping[str, Sequence[CriterionResult]] = field(default_factory=dict)
+    notices: Sequence[str] = ()
+    cases: Mapping[str, EvalCase] = field(default_factory=dict)
+    answer_text: AnswerText = _no_text
+    trainings: Sequence[TrainingRun] = ()
+    generations: Sequence[GenerationRun] = ()
+    split: DatasetSplit | None = None
+    models: Mapping[str, BaseModelOrigin] = field(default_factory=dict)
+    train_rows: Mapping[str, int] = field(default_factory=dict)
+    other_scales: Sequence[Evaluation] = ()
+    dataset: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    generated_at: str = ""
+
+    @property
+    def evaluated(self) -> list[Evaluation]:
+        """The candidates that have results."""
+        return [item for item in self.evaluations if item.status == "evaluated"]
+
+    @property
+    def llm(self) -> Evaluation | None:
+        """The hosted LLM where it was measured."""
+        return next((item for item in self.evaluated if item.candidate.id == self.llm_id), None)
+
+    @property
+    def contenders(self) -> list[Evaluation]:
+        """Everyone measured but the LLM."""
+        return [item for item in self.evaluated if item.candidate.id != self.llm_id]
+
+    @property
+    def metric(self) -> str:
+        """The metric in which candidates are compared, in the reading that the gates use."""
+        return metric_read(self.policy.primary_metric, self.policy)
+
+    def base_of(self, model: str) -> Evaluation | None:
+        """Return a model's untouched candidate where it was measured."""
+        own = (item for item in self.contenders if item.candidate.model == model)
+        return next((item for item in own if item.candidate.form is Form.BASE), None)
+
+    def versus_llm(self, item: Evaluation, metric: str, track: Track) -> Contrast | None:
+        """Compare a candidate with the LLM on identical rows; None where that cannot be done."""
+        return contrast(item, self.llm, metric, track=track) if self.llm else None

@@ -1,0 +1,118 @@
+"""The answer to the question that the report is opened for, in one sentence, and how sure it is."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.comparison import LlmComparison
+from swap_assets.domain.report.names import class_title, display_name, metric_title
+
+VerdictKind = Literal["yes", "promising", "not shown", "no", "none"]
+_ROWS = {"test": "test rows", "release_test": "sealed rows that nothing else had read"}
+
+
+class Verdict(Frozen):
+    """Whether a small model can take over: the answer, how sure it is, and what was decided to do next."""
+
+    kind: VerdictKind
+    sentence: str
+    how_sure: str
+    next_step: str = ""
+
+
+def verdict(
+    best: LlmComparison | None,
+    *,
+    llm_id: str,
+    llm_measured: bool,
+    policy: GatePolicy,
+    decisions: Sequence[Decision],
+    floor: float | None,
+) -> Verdict:
+    """Only a passed release decision says yes; all else is read from the test rows.
+
+    `floor` is what a model that never calls anything would score in field F1.
+    """
+    next_step = _next_step(decisions)
+    released = next((item for item in decisions if item.action == "release"), None)
+    if released:
+        return _released(released, best, next_step)
+    llm = display_name(llm_id)
+    if best is None or not llm_measured:
+        missing = (
+            f"{llm} has not been measured" if not llm_measured else f"no small model has been measured beside {llm}"
+        )
+        return Verdict(
+            kind="none", sentence=f"No verdict yet: {missing} on this scale.", how_sure="", next_step=next_step
+        )
+    kind, opening = _reading(best.contrast, policy)
+    return Verdict(
+        kind=kind,
+        sentence=f"{opening}: {_distance(best.contrast)}.",
+        how_sure=f"{how_sure(best.contrast)}{_above_floor(best.contrast, floor)}",
+        next_step=next_step,
+    )
+
+
+def how_sure(item: Contrast) -> str:
+    """Say the interval of a contrast in words."""
+    low, high = item.low_points, item.high_points
+    if low > 0:
+        span = f"between {low:.1f} and {high:.1f} points behind"
+    elif high < 0:
+        span = f"between {-high:.1f} and {-low:.1f} points ahead"
+    else:
+        span = f"anywhere from {-low:.1f} points ahead to {high:.1f} points behind"
+    few = " That is few rows: another set of rows could move these figures a good deal." if item.rows < 100 else ""
+    return f"With 95 % confidence it is {span}, measured on the same {item.rows:,} {_ROWS[item.on]}.{few}"
+
+
+def _above_floor(item: Contrast, floor: float | None) -> str:
+    if floor is None or item.slm > floor or not item.metric.startswith(("field_f1", "exact_match")):
+        return ""
+    return (
+        f" A model that never calls anything would score {100 * floor:.1f} on these rows: what this one scores shows "
+        "no ability to call functions."
+    )
+
+
+def _released(decision: Decision, best: LlmComparison | None, next_step: str) -> Verdict:
+    judged = next((item for item in reversed(decision.contrasts) if item.on == "release_test"), None)
+    judged = judged or (best.contrast if best else None)
+    name = display_name(decision.candidates[0]) if decision.candidates else decision.model
+    told = f": {_distance(judged)}" if judged else ""
+    return Verdict(
+        kind="yes",
+        sentence=f"A small model can take over, {name}{told}.",
+        how_sure=how_sure(judged) if judged else "",
+        next_step=next_step,
+    )
+
+
+def _reading(item: Contrast, policy: GatePolicy) -> tuple[VerdictKind, str]:
+    allowed, margin = policy.release.max_delta_points, policy.release.margin_points
+    if item.low_points > allowed:
+        return "no", "No small model can take over yet"
+    if item.delta_points <= allowed and item.high_points < margin:
+        return "promising", f"Promising, no worse within {margin:g} points on the test rows, and not released yet"
+    return "not shown", f"Not shown yet, for a small model may be worse by more than {margin:g} points"
+
+
+def _distance(item: Contrast) -> str:
+    slm, llm = display_name(item.candidate_id), display_name(item.reference_id)
+    if abs(item.delta_points) < 0.05:
+        side = f"is level with {llm}"
+    else:
+        side = f"is {abs(item.delta_points):.1f} points {'behind' if item.delta_points > 0 else 'ahead of'} {llm}"
+    figures = f"{100 * item.slm:.1f} against {100 * item.llm:.1f}"
+    return f"the best one, {slm}, {side} in {metric_title(item.metric)} ({figures})"
+
+
+def _next_step(decisions: Sequence[Decision]) -> str:
+    told = [
+        f"{class_title(item.action)} ({class_title(item.name)} for {item.model or f'scale {item.scale}'})"
+        for item in decisions
+    ]
+    return "; ".join(told[-3:])
