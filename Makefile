@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup demo test ui check format bench miniatures clean
+.PHONY: help setup demo demo-auto test ui check format bench miniatures clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -16,6 +16,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED) ## the whole graph of examples/demo/swap.yaml, without GPU, key or network
 	$(BIN)/swap-assets demo
+
+demo-auto: $(INSTALLED) ## only the root by hand, the rest by sensors; KEEP=1 leaves the UI running
+	$(BIN)/swap-assets demo-auto
 
 test: $(INSTALLED) ## all tests, the slow ones too
 	$(BIN)/python -m pytest -n 2 --dist loadfile

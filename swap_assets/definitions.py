@@ -1,4 +1,4 @@
-"""The one list of what Dagster sees: assets by group, resources, the executor.
+"""The one list of what Dagster sees: assets by group, jobs, sensors, resources, the executor.
 
 Loading this module imports neither torch nor transformers nor mlflow; a test holds it.
 """
@@ -7,9 +7,21 @@ from types import ModuleType
 
 import dagster as dg
 
-from swap_assets.defs import baselines, comparison, dataset, evaluation, merged_model, release, test_splits, training
+from swap_assets.defs import (
+    approval,
+    baselines,
+    comparison,
+    dataset,
+    evaluation,
+    merged_model,
+    release,
+    test_splits,
+    training,
+)
+from swap_assets.defs.jobs import JOBS
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.resources import Lab
+from swap_assets.defs.sensors import SENSORS
 from swap_assets.defs.storage import ArtefactIOManager
 
 OWNERS = ["team:swap-assets"]
@@ -35,7 +47,12 @@ def _grouped(group: str, modules: tuple[ModuleType, ...]) -> list[dg.AssetsDefin
 
 _lab = Lab()
 defs = dg.Definitions(
-    assets=[asset for group, modules in GROUPS.items() for asset in _grouped(group, modules)],
+    assets=[
+        *[asset for group, modules in GROUPS.items() for asset in _grouped(group, modules)],
+        approval.release_approval.replace_attributes(group_name="release", owners=OWNERS),
+    ],
+    jobs=list(JOBS.values()),
+    sensors=SENSORS,
     resources={"lab": _lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=_lab)},
     # A step is a shell around a process of its own, so it need not be one: the fork server starts it in 0.7 s.
     executor=dg.multiprocess_executor.configured(

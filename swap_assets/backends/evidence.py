@@ -1,6 +1,7 @@
 """Reading whatever evidence of a scale there is, tolerantly: missing is a status, never an error."""
 
 from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
+from swap_assets.domain.automation.progress import approaches_of
 from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.decisions import Decision
@@ -107,7 +108,22 @@ class Evidence:
         for asset in _ADAPTER_ASSETS[approach]:
             if why := self.store.failure(asset, key):
                 return not_evaluated(candidate, "failed", f"{asset}: {why}")
+        if why := self._left_out(model, approach, key):
+            return not_evaluated(candidate, "skipped", why)
         return found
+
+    def _left_out(self, model: str, approach: str, key: str) -> str:
+        """Say which decision leaves a candidate untrained, "" where none does."""
+        decision = self.decision("fine_tune_decision", key)
+        settings = self.experiment.approach_for(approach, model=model)
+        if decision and decision.action == "skip" and settings.trains == "when_gate_says":
+            return decision.reason
+        scales = list(self.experiment.scales)
+        at = scales.index(self.scale)
+        before = self.decision("scale_up_decision", scales[at - 1]) if at else None
+        if before and before.action == "scale_up" and approach not in approaches_of(before).get(model, ()):
+            return f"scale_up_decision for {before.scale} did not let it through"
+        return ""
 
     def _evaluation(self, candidate: Candidate, asset: str, partition: str) -> Evaluation:
         if why := self.store.failure(asset, partition):

@@ -2,9 +2,12 @@
 
 import typer
 
+from swap_assets.cli.approve import approve, reject
 from swap_assets.cli.demo import demo
+from swap_assets.cli.demo_auto import demo_auto
 from swap_assets.cli.diff import diff
 from swap_assets.cli.doctor import doctor
+from swap_assets.cli.explain import explain
 from swap_assets.cli.init import init
 from swap_assets.cli.plan import plan
 from swap_assets.cli.profile import profile
@@ -18,7 +21,22 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.",
 )
-for command in (demo, init, profile, plan, doctor, score, diff, report, ui, validate):
+for command in (
+    demo,
+    demo_auto,
+    init,
+    profile,
+    plan,
+    doctor,
+    score,
+    diff,
+    explain,
+    approve,
+    reject,
+    report,
+    ui,
+    validate,
+):
     app.command()(command)
 
 

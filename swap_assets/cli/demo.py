@@ -39,9 +39,9 @@ def demo(
     """Carry an experiment through the whole graph, following its decisions; print table, decisions, report's path."""
     experiment = experiment_or_exit(config)
     environment = dagster_environment(config)
-    _preflight(experiment)
+    preflight(experiment)
     began = time.monotonic()
-    _set_slots(experiment, environment)
+    set_slots(experiment, environment)
     tour = _Tour(experiment, environment)
     try:
         reached = tour.scales()
@@ -121,7 +121,7 @@ class _Tour:
         self.console.print(f"  [yellow]{escape(text)}[/]", highlight=False)
 
 
-def _set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
+def set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
     """Let as many model processes run at once as there are processors for them, where no model needs a GPU."""
     if any(not model.miniature for model in experiment.models.values()):
         return
@@ -132,7 +132,8 @@ def _set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
-def _preflight(experiment: Experiment) -> None:
+def preflight(experiment: Experiment) -> None:
+    """End the command with one sentence where the experiment's models can't be had."""
     try:
         require_hosted(experiment.hosted_model)
         for key in experiment.models:

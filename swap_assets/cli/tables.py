@@ -49,13 +49,18 @@ def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
     """Print each decision with its verdict, action and reason."""
     console.print("\n[bold]Decisions[/]")
     for item in decisions:
-        subject = f"{item.model} at {item.scale}" if item.model else item.scale
-        colour = _COLOURS[item.verdict]
-        action = item.action.replace("_", " ")
-        console.print(
-            f"[bold]{item.name}[/] ({subject}): [{colour}]{item.verdict}[/] → [bold]{action}[/]. {_text(item.reason)}",
-            highlight=False,
-        )
+        print_decision(item, console)
+
+
+def print_decision(item: Decision, console: Console) -> None:
+    """Print a decision with its verdict, action and reason."""
+    subject = f"{item.model} at {item.scale}" if item.model else item.scale
+    colour = _COLOURS[item.verdict]
+    action = item.action.replace("_", " ")
+    console.print(
+        f"[bold]{item.name}[/] ({subject}): [{colour}]{item.verdict}[/] → [bold]{action}[/]. {_text(item.reason)}",
+        highlight=False,
+    )
 
 
 def _main_table(title: str, rows: Sequence[CandidateRow]) -> Table:

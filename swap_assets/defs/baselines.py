@@ -29,6 +29,7 @@ def llm_baseline(
 ) -> dg.MaterializeResult[Evaluation]:
     """The hosted LLM's answers to every test row of the scale, in both tracks: the bar."""
     scale = scale_of(context)
+    lab.require_admitted(context, scale)
     candidate = hosted(lab.experiment.hosted_model.key, scale)
     cases = lab.test_cases(scale)
     with lab.recording_failure(context):

@@ -11,6 +11,7 @@ from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import scale_up
+from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.report.report import Report
 
 _EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
@@ -38,4 +39,7 @@ def scale_up_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.Materia
         scale=scale,
         next_scale=lab.experiment.next_scale(scale),
     )
+    best = min(decision.contrasts, key=lambda item: item.delta_points, default=None)
+    if decision.action == "iterate" and best:
+        decision = decision.model_copy(update={"suggestions": suggest(lab.experiment, best.candidate_id)})
     return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))

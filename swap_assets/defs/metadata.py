@@ -90,9 +90,25 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
         "candidates": ", ".join(decision.candidates) or "none",
         "evidence": markdown(table(header, rows) or "none"),
         "missing": "; ".join(decision.missing) or "nothing",
+        "rests_on": markdown(_measured_table(decision) or "nothing"),
+        "suggestions": markdown(
+            "\n\n".join(f"{one.text}\n\n```yaml\n{one.entry}\n```" for one in decision.suggestions)
+        ),
         "decided_by": f"{decision.decided_by}, {decision.decided_at}",
     }
+    if decision.rows_needed is not None:
+        shown["rows_that_would_settle_it"] = decision.rows_needed
     return dg.MaterializeResult(value=decision, metadata=shown, data_version=dg.DataVersion(decision.content()))
+
+
+def _measured_table(decision: Decision) -> str:
+    rows = [
+        [item.candidate_id, item.evidence_hash, item.dataset_hash, item.artefact_hash, *item.prompt_hashes.values()]
+        for item in decision.measured
+    ]
+    width = max(map(len, rows), default=0)
+    header = ["candidate", "figures", "rows", "weights", *["prompt"] * (width - 4)]
+    return table(header, [[*row, *[""] * (width - len(row))] for row in rows])
 
 
 def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.MaterializeResult[Report]:

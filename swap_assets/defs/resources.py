@@ -47,6 +47,8 @@ MergeRoom = MergedFolders
 # The assets whose rows every candidate answers; they are read as one list, each case once.
 TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
 APPROVAL = "release_approval"
+# The tag of a run that a sensor asked for; it holds the sensor's name.
+REQUESTED_BY = "swap/requested_by"
 _ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
 
 
@@ -163,6 +165,18 @@ class Lab(dg.ConfigurableResource):
         )
         if refusal:
             raise dg.Failure(description=refusal, allow_retries=False)
+
+    def require_admitted(self, context: dg.AssetExecutionContext, scale: str) -> None:
+        """Refuse to start a further scale for a sensor unless the scale before lets something through; people may."""
+        scales = list(self.experiment.scales)
+        if REQUESTED_BY not in context.run.tags or scale == scales[0]:
+            return
+        before = scales[scales.index(scale) - 1]
+        decision = self.evidence(before).decision("scale_up_decision", before)
+        if decision is None or decision.action != "scale_up":
+            says = decision.action.replace("_", " ") if decision else "nothing yet"
+            told = f"scale_up_decision for {before} says {says}, so scale {scale} is not started"
+            raise dg.Failure(description=told, allow_retries=False)
 
     def approval(self, partition: str) -> Approval | None:
         """Return the last word that a person gave on a model's release, None where nobody gave one."""

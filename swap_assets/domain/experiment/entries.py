@@ -132,3 +132,14 @@ class BaselineContracts(Frozen):
 
     toolcall: Contract = Contract.HERMES
     structured: Contract = Contract.FLEDGLING_STRUCTURED
+
+
+class Automation(Frozen):
+    """Who starts the next step. Off until asked for: a sensor that runs spends money and GPU time.
+
+    `nightly` is a cron expression for the re-measurement of the hosted and the released model, "" for none.
+    """
+
+    sensors: Literal["stopped", "running"] = "stopped"
+    every_s: int = Field(default=30, ge=1, description="seconds between two looks of a sensor; Dagster takes 5 or more")
+    nightly: str = ""

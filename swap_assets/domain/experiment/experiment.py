@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from swap_assets.domain.candidates import SEPARATOR
 from swap_assets.domain.experiment.approaches import Approach
-from swap_assets.domain.experiment.entries import BaselineContracts, HostedModel, Prices, SmallModel
+from swap_assets.domain.experiment.entries import Automation, BaselineContracts, HostedModel, Prices, SmallModel
 from swap_assets.domain.experiment.sources import Source
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.model import Frozen
@@ -52,6 +52,7 @@ class Experiment(Frozen):
     approaches: dict[str, Approach]
     baseline_contracts: BaselineContracts = BaselineContracts()
     gates: GatePolicy = GatePolicy()
+    automation: Automation = Automation()
     prices: Prices = Prices()
     threads: int = Field(default=0, ge=0, description="CPU threads of one model process; 0 leaves it to the library")
 

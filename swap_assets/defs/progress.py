@@ -1,0 +1,100 @@
+"""Reading how far the experiment has come, from its folder and the instance; what follows is `domain.automation`."""
+
+import dagster as dg
+
+from swap_assets.defs.approval import adopt_reported
+from swap_assets.defs.partitions import key_of
+from swap_assets.defs.resources import Lab
+from swap_assets.domain.automation.progress import (
+    BASELINE,
+    MODEL_BASELINE,
+    RELEASE,
+    REPORT,
+    SEALED_TEST,
+    TRAIN,
+    Found,
+    Progress,
+)
+from swap_assets.domain.candidates import Form
+from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.judging.decisions import Decision
+
+_UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+_BROKEN = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_PARTITION_TAG = "dagster/partition"
+_LATEST_RUNS = 500  # of one job; more than any experiment has partitions
+
+
+def read_progress(instance: dg.DagsterInstance, lab: Lab) -> Progress:
+    """Return the recorded state of the experiment; nothing missing is an error."""
+    experiment, found = lab.experiment, _Found()
+    for scale in experiment.scales:
+        evidence = lab.evidence(scale)
+        found.llm[scale] = Found.of(evidence.llm)
+        found.decide("scale_up_decision", scale, evidence.decision("scale_up_decision", scale))
+        for model in experiment.models:
+            key = key_of(model, scale)
+            found.base[key] = Found.of(evidence.base(model))
+            tuned = (item for item in evidence.of_model(model) if item.candidate.form is not Form.BASE)
+            found.tuned[key] = tuple(map(Found.of, tuned))
+            for name in ("fine_tune_decision", "release_decision"):
+                found.decide(name, key, evidence.decision(name, key))
+            if approval := adopt_reported(instance, lab, key):
+                found.approvals[key] = approval
+    active, broken = _runs(instance)
+    return Progress(
+        experiment=experiment,
+        root=_data_version(instance, "hermes_conversations"),
+        llm=found.llm,
+        base=found.base,
+        tuned=found.tuned,
+        decisions=found.decisions,
+        approvals=found.approvals,
+        active=active,
+        broken=broken,
+    )
+
+
+class _Found:
+    """What has been read so far."""
+
+    def __init__(self) -> None:
+        self.llm: dict[str, Found] = {}
+        self.base: dict[str, Found] = {}
+        self.tuned: dict[str, tuple[Found, ...]] = {}
+        self.decisions: dict[str, Decision] = {}
+        self.approvals: dict[str, Approval] = {}
+
+    def decide(self, name: str, partition: str, decision: Decision | None) -> None:
+        if decision is not None:
+            self.decisions[f"{name}/{partition}"] = decision
+
+
+def _data_version(instance: dg.DagsterInstance, asset: str) -> str:
+    """Return the version of what an asset last held, "" where it was never materialised."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    if event is None or event.asset_materialization is None:
+        return ""
+    return (event.asset_materialization.tags or {}).get("dagster/data_version", event.run_id)
+
+
+def _runs(instance: dg.DagsterInstance) -> tuple[frozenset[str], dict[str, str]]:
+    """Return the runs under way, and the partitions whose last run of a job ended badly, as `JOB/PARTITION`."""
+    active: set[str] = set()
+    broken: dict[str, str] = {}
+    for job in (BASELINE, MODEL_BASELINE, TRAIN, REPORT, SEALED_TEST, RELEASE):
+        seen: set[str] = set()
+        for run in instance.get_runs(filters=dg.RunsFilter(job_name=job), limit=_LATEST_RUNS):  # the newest first
+            name = f"{job}/{run.tags.get(_PARTITION_TAG, '')}"
+            if run.status in _UNDER_WAY:
+                active.add(name)
+            if name not in seen and run.status in _BROKEN:
+                broken[name] = f"run {run.run_id[:8]} {run.status.value.lower()}"
+            seen.add(name)
+    return frozenset(active), broken

@@ -1,0 +1,101 @@
+"""Recorded evidence for the sensors: evaluations and decisions written into a folder, on a real ephemeral instance."""
+
+import dagster as dg
+
+from swap_assets.defs.resources import Lab
+from swap_assets.defs.sensors import SENSORS
+from swap_assets.domain.candidates import Candidate, base, hosted, tuned
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.gates import fine_tune, release, scale_up
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets_tests.domain.evaluations import evaluation, shares
+
+ROWS = 100
+SENSORS_BY_NAME = {sensor.name: sensor for sensor in SENSORS}
+
+
+class Scenario:
+    """An experiment that has come so far; the numbers are right answers of a hundred rows."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.lab = instance, Lab()
+
+    def root(self, version: str = "v1") -> None:
+        """Report the conversations as materialised, with a data version."""
+        self.instance.report_runless_asset_event(
+            dg.AssetMaterialization("hermes_conversations", tags={"dagster/data_version": version})
+        )
+
+    def measure(self, candidate: Candidate, right: int) -> None:
+        """Record a candidate's evaluation."""
+        assets = {"hosted": "llm_baseline", "base": "slm_baseline", "adapter": f"{candidate.approach}_evaluation"}
+        hosted_one = candidate.form.value == "hosted"
+        partition = candidate.scale if hosted_one else f"{candidate.model}|{candidate.scale}"
+        value = evaluation(candidate, shares(right, ROWS))
+        self.lab.store.write(assets[candidate.form.value], partition, value, kind=Evaluation)
+
+    def baselines(self, *, llm: int, slm: int, scale: str = "tiny") -> None:
+        """Record the LLM and every untouched model, and decide on training."""
+        self.measure(hosted("big", scale), llm)
+        for model in self.lab.experiment.models:
+            self.measure(base(model, scale), slm)
+        self.decide_training(scale)
+
+    def decide_training(self, scale: str = "tiny") -> None:
+        """Decide on every model's training from what is recorded."""
+        evidence = self.lab.evidence(scale)
+        for model in self.lab.experiment.models:
+            self.decide(fine_tune(evidence.base(model), evidence.llm, self.lab.experiment.gates))
+
+    def trained(self, right: dict[tuple[str, str], int], scale: str = "tiny") -> None:
+        """Record what tuned candidates answered, by model and approach."""
+        for (model, approach), count in right.items():
+            self.measure(tuned(model, scale, approach), count)
+
+    def decide_scale_up(self, scale: str = "tiny") -> Decision:
+        """Decide on scaling up from what is recorded."""
+        evidence, experiment = self.lab.evidence(scale), self.lab.experiment
+        following = experiment.next_scale(scale)
+        made = scale_up(evidence.contenders(), evidence.llm, experiment.gates, scale=scale, next_scale=following)
+        return self.decide(made)
+
+    def decide_release(self, model: str, scale: str, *, sealed: int | None) -> Decision:
+        """Decide on a release; `sealed` are the candidate's right answers where the LLM has all right."""
+        evidence = self.lab.evidence(scale)
+        candidates, llm = evidence.of_model(model), evidence.llm
+        opened = None
+        if sealed is not None:
+            best = max((one for one in candidates if one.status == "evaluated"), key=lambda one: one.candidate.id)
+            opened = (evaluation(best.candidate, shares(sealed, ROWS)), evaluation(llm.candidate, shares(ROWS, ROWS)))
+        policy = self.lab.experiment.gates
+        return self.decide(release(candidates, llm, policy, model=model, scale=scale, sealed=opened))
+
+    def decide(self, decision: Decision) -> Decision:
+        """Record a decision."""
+        made = decision.model_copy(update={"decided_at": self.lab.now()})
+        self.lab.store.write(decision.name, decision.partition, made, kind=Decision)
+        return made
+
+    def ask(self, sensor: str) -> list[dg.RunRequest] | str:
+        """Return what a sensor requests, or why it skips."""
+        context = dg.build_sensor_context(instance=self.instance, resources={"lab": self.lab})
+        answer = SENSORS_BY_NAME[sensor](context)
+        if isinstance(answer, dg.SkipReason):
+            return answer.skip_message or ""
+        assert isinstance(answer, list)
+        return answer
+
+    def asked(self, sensor: str) -> list[tuple[str | None, str | None]]:
+        """Return job and partition of each run that a sensor requests."""
+        answer = self.ask(sensor)
+        return [] if isinstance(answer, str) else [(one.job_name, one.partition_key) for one in answer]
+
+    def run(self, sensor: str, status: dg.DagsterRunStatus = dg.DagsterRunStatus.SUCCESS) -> int:
+        """Record the runs that a sensor requests, as the daemon would, with a status; return how many."""
+        answer = self.ask(sensor)
+        if isinstance(answer, str):
+            return 0
+        for one in answer:
+            tags = {**one.tags, "dagster/run_key": one.run_key or "", "dagster/partition": one.partition_key or ""}
+            self.instance.add_run(dg.DagsterRun(job_name=one.job_name or "", status=status, tags=tags))
+        return len(answer)
