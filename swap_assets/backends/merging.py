@@ -14,6 +14,7 @@ from swap_assets.backends import provenance
 from swap_assets.backends.generation.generation import LocalModel, render_prompt
 from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.local_model import load_adapted, load_config, load_tokenizer
+from swap_assets.backends.model_card import licence_of
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import (
     ADAPTER_CARD,
@@ -194,6 +195,8 @@ def _merge_card(spec: MergeSpec, card: AdapterCard, merged_hash: str) -> MergeCa
         lora=card.spec.lora,
         training=card.spec.training,
         seed=card.spec.seed,
+        datasets=card.spec.datasets,
+        licence=licence_of(card.spec),
         versions=provenance.versions(),
         git_commit=provenance.git_commit(),
     )

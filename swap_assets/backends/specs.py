@@ -49,6 +49,7 @@ class TrainSpec(Frozen):
     candidate_id: str
     partition: str = ""
     weights: Weights
+    datasets: tuple[str, ...] = Field(default=(), description="hub ids of where the rows come from, for the card")
     train_file: Path
     validation_file: Path | None = None
     contract: Contract
@@ -240,6 +241,8 @@ class MergeCard(Frozen):
     lora: LoraSettings
     training: TrainingSettings
     seed: int
+    datasets: tuple[str, ...] = ()
+    licence: str = Field(default="", description="of the base, where its card is known")
     versions: dict[str, str]
     git_commit: str = ""
 

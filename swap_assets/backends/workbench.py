@@ -20,6 +20,7 @@ from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.profile.profile import LengthProfile
 from swap_assets.domain.tracks import TrainingExample
@@ -62,12 +63,13 @@ class Workbench:
         validation: Sequence[TrainingExample],
     ) -> tuple[TrainSpec, Path]:
         """Write the examples and return the spec of one adapter's training with its folder."""
-        entry = self.experiment.small_model(candidate.model)
+        entry, source = self.experiment.small_model(candidate.model), self.experiment.source
         folder = self.store.work("trainings", candidate.id, adapter)
         spec = TrainSpec(
             candidate_id=candidate.id,
             partition=f"{candidate.model}|{candidate.scale}",
             weights=self.weights(candidate.model),
+            datasets=(source.dataset,) if isinstance(source, HubSource) else (),
             train_file=write_lines(folder / "train.jsonl", train),
             validation_file=write_lines(folder / "validation.jsonl", validation) if validation else None,
             contract=approach.adapters[adapter],

@@ -29,6 +29,7 @@ def model_findings(
             _format(files),
             *_own_code(model, files),
             *_quantised(files),
+            *_licence(files),
             markup.template(files),
             markup.round_trip(files),
             room.disk(model, files, machine, approaches),
@@ -114,6 +115,16 @@ def _quantised(files: ModelFiles) -> list[Finding]:
     method = stored.get("quant_method", "quantised") if isinstance(stored, dict) else "quantised"
     detail = f"stored quantised ({method}): it can be asked, but merged_model refuses it; name its 16-bit original"
     return [Finding(what="stored as", state="warn", detail=detail)]
+
+
+def _licence(files: ModelFiles) -> list[Finding]:
+    """Name the licence that the model's own card states; fetching the card here lets what is made of it name it too."""
+    from huggingface_hub import ModelCard
+
+    path = files.read("README.md")
+    data = ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data if path else {}
+    stated = data.get("license_name") or data.get("license")
+    return [Finding(what="licence", state="ok", detail=f"{stated}, by its card")] if stated else []
 
 
 def _config(files: ModelFiles) -> dict:

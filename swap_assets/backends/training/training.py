@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends import provenance
 from swap_assets.backends.local_model import device_name, load_tokenizer
+from swap_assets.backends.model_card import write_adapter_readme
 from swap_assets.backends.reporting import Reporter, duration
 from swap_assets.backends.specs import ADAPTER_CARD, AdapterCard, TrainResult, TrainSpec
 from swap_assets.backends.training import finished
@@ -62,6 +63,7 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
         result = session.result(run_id=run.id, total_seconds=time.monotonic() - began)
         run.record(result)
     if first:
+        write_adapter_readme(result)
         finished.write(folder, same, result)
         checkpoints.clear()
     reporter.line(f"adapter {result.adapter_hash} after {result.steps} steps, {duration(result.seconds)} of training")
