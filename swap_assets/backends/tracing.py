@@ -56,11 +56,11 @@ def send(trace: Trace, environment: Mapping[str, str] = os.environ) -> str:
             "pip install 'swap-assets[tracing]', or unset the keys"
         )
     command = [sys.executable, "-m", "swap_assets.backends.trace_sender"]
-    # What the sender writes is dropped: a server's refusal may quote the key.
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    text = trace.model_dump_json().encode()
     try:
+        # What the sender writes is taken and dropped: a server's refusal may quote the key.
         done = subprocess.run(
-            command, input=trace.model_dump_json().encode(), timeout=_WITHIN_S, env=dict(environment), **quiet
+            command, input=text, timeout=_WITHIN_S, env=dict(environment), capture_output=True, check=False
         )
     except subprocess.TimeoutExpired:
         return f"Langfuse at {_host(environment)} did not take a trace within {_WITHIN_S:.0f} s; going on without it"
