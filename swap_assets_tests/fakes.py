@@ -69,7 +69,7 @@ class ChatServer:
                 with lock:
                     number = len(outer.requests)
                     outer.requests.append(body)
-                    outer.keys.append(self.headers.get("authorization", ""))
+                    outer.keys.append(self.headers.get("authorization") or self.headers.get("api-key", ""))
                 status, headers, text = reply(body, number)
                 content = text.encode()
                 self.send_response(status)
