@@ -102,7 +102,8 @@ def load_base(weights: Weights, *, quantisation: str = "none") -> PreTrainedMode
             bnb_4bit_compute_dtype=torch.bfloat16,
         )
     if device_name() == "cuda":
-        options["device_map"] = {"": 0}
+        # Of several processes (`accelerate launch`) each has the card of its number.
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
     return _loaded(AutoModelForCausalLM.from_pretrained, weights, **options).eval()
 
 

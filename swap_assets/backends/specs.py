@@ -58,6 +58,7 @@ class TrainSpec(Frozen):
     training: TrainingSettings
     seed: int = Field(default=42, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 leaves it to torch")
+    processes: int = Field(default=1, ge=1, description="they share each step's rows, each on its own card")
     output: Path = Field(description="the folder that becomes the adapter")
     tracking: Tracking | None = None
 

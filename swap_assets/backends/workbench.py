@@ -78,6 +78,7 @@ class Workbench:
             training=approach.training,
             seed=self.experiment.seed,
             threads=self.experiment.threads,
+            processes=entry.gpus,
             output=folder / "adapter",
             tracking=self.tracking(f"train {candidate.id} {adapter}", kind="training"),
         )

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swap_assets.backends.gpu_leases import leased
+from swap_assets.backends.launching import LaunchError, is_launched, launch
 from swap_assets.backends.processes import PARENT_VARIABLE, die_with_parent
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import (
@@ -37,7 +38,9 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print(USAGE, file=sys.stderr)
         return 2
-    if parent := os.environ.get(PARENT_VARIABLE):
+    if is_launched():
+        die_with_parent(os.getppid())  # the launcher, of whom the variable knows nothing
+    elif parent := os.environ.get(PARENT_VARIABLE):
         die_with_parent(int(parent))
     signal.signal(signal.SIGTERM, _leave)
     try:
@@ -48,6 +51,9 @@ def main(arguments: list[str]) -> int:
             os.environ.update(cards)
             for path, spec in specs.items():
                 _run(spec, path, reporter)
+    except LaunchError as error:
+        print(error, file=sys.stderr)  # without a traceback, which would push the process's own error out of sight
+        return 1
     except KeyboardInterrupt:
         print("stopped by an interrupt", file=sys.stderr)
         return 130
@@ -70,16 +76,25 @@ def _prepare_environment(specs: list[Spec]) -> None:
 
 @contextlib.contextmanager
 def _cards(specs: list[Spec], reporter: Reporter) -> Iterator[dict[str, str]]:
-    """Lease the card that the specs share; a stand-in plays a hosted model, which takes none from those who train."""
+    """Lease the cards that the specs share; a stand-in plays a hosted model, which takes none from those who train."""
     working = [spec for spec in specs if not isinstance(spec, ServeSpec)]
     what = f"{working[0].kind} {working[0].candidate_id}" if working else "the stand-in"
-    with leased(1 if working else 0, what=what, say=reporter.line) as lease:
+    wanted = max((_processes(spec) for spec in working), default=0)
+    with leased(wanted, what=what, say=reporter.line) as lease:
         if lease.cards:
             reporter.line(f"runs on {', '.join(lease.cards)}")
         yield lease.environment
 
 
+def _processes(spec: Spec) -> int:
+    return spec.processes if isinstance(spec, TrainSpec) else 1
+
+
 def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
+    if _processes(spec) > 1 and not is_launched():
+        reporter.line(f"{_processes(spec)} processes share the rows of each step")
+        launch(path, processes=_processes(spec))
+        return
     (path.parent / RESULT_FILE).unlink(missing_ok=True)
     result = perform(spec, folder=path.parent, reporter=reporter)
     # Of several processes (`accelerate launch`) the first one answers for all.

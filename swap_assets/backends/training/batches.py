@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from swap_assets.backends.specs import TrainSpec
+from swap_assets.domain.experiment.approaches import rows_each
 from swap_assets.domain.model import Frozen
 
 
@@ -16,12 +17,13 @@ class BatchPlan(Frozen):
 
     micro_batch: int = Field(ge=1, description="rows that go through the model at once")
     accumulation: int = Field(ge=1, description="times that they do so in one optimiser step")
+    processes: int = Field(default=1, ge=1, description="each of which does so with rows of its own")
     checkpointing: bool = Field(default=False, description="activations are computed again instead of kept")
 
     @property
     def rows_per_step(self) -> int:
         """How many rows one optimiser step sees."""
-        return self.micro_batch * self.accumulation
+        return self.micro_batch * self.accumulation * self.processes
 
     def next_rung(self) -> BatchPlan | None:
         """Return the next plan that needs less memory for the same rows a step, None after the last.
@@ -30,15 +32,15 @@ class BatchPlan(Frozen):
         checkpointing.
         """
         if self.micro_batch > 1:
-            size = largest_divisor(self.rows_per_step, at_most=self.micro_batch // 2)
-            return BatchPlan(
-                micro_batch=size, accumulation=self.rows_per_step // size, checkpointing=self.checkpointing
-            )
+            rows = self.micro_batch * self.accumulation
+            size = largest_divisor(rows, at_most=self.micro_batch // 2)
+            return self.model_copy(update={"micro_batch": size, "accumulation": rows // size})
         return None if self.checkpointing else self.model_copy(update={"checkpointing": True})
 
     def __str__(self) -> str:
         kept = ", activations recomputed (gradient checkpointing)" if self.checkpointing else ""
-        return f"{self.micro_batch} rows at once x {self.accumulation}{kept}"
+        shared = f" x {self.processes} processes" if self.processes > 1 else ""
+        return f"{self.micro_batch} rows at once x {self.accumulation}{shared}{kept}"
 
 
 def largest_divisor(number: int, *, at_most: int) -> int:
@@ -46,18 +48,16 @@ def largest_divisor(number: int, *, at_most: int) -> int:
     return max(divisor for divisor in range(1, max(1, at_most) + 1) if number % divisor == 0)
 
 
-def rows_per_step(spec: TrainSpec) -> int:
-    """Return how many rows one optimiser step sees."""
-    return spec.training.batch_size * spec.training.gradient_accumulation
-
-
 def first_plan(spec: TrainSpec, device: str) -> BatchPlan:
     """Return the plan that a training starts with on `cpu` or `cuda`.
 
     On CPU one row at a time has no padding: rows of 400 tokens on average took 0.54 s a step of four, in pairs 0.71 s,
     all at once 0.90 s. A card wants the approach's batches.
+
+    Raises:
+        ValueError: the spec's processes cannot share the rows of a step evenly.
     """
-    rows = rows_per_step(spec)
+    rows = rows_each(spec.training, spec.processes)
     wanted = spec.training.micro_batch or (spec.training.batch_size if device == "cuda" else 1)
     size = largest_divisor(rows, at_most=wanted)
-    return BatchPlan(micro_batch=size, accumulation=rows // size)
+    return BatchPlan(micro_batch=size, accumulation=rows // size, processes=spec.processes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.training.masking import IGNORED
 from swap_assets.backends.training.saving import SavesWhole
+from swap_assets.backends.training.sharing import SharesRows
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ def trainer_class() -> type[SFTTrainer]:
     import torch
     from trl.trainer.sft_trainer import SFTTrainer
 
-    class AnswerTrainer(SavesWhole, SFTTrainer):
+    class AnswerTrainer(SharesRows, SavesWhole, SFTTrainer):
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:

@@ -60,6 +60,7 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
         session.run()
         if first:
             _save(spec, session.trainer, tokenizer, data.hashes)
+        session.trainer.accelerator.wait_for_everyone()  # all of them read what the first has written
         result = session.result(run_id=run.id, total_seconds=time.monotonic() - began)
         run.record(result)
     if first:

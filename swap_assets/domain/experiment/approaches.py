@@ -45,6 +45,22 @@ class TrainingSettings(Frozen):
     )
 
 
+def rows_each(settings: TrainingSettings, processes: int) -> int:
+    """Return how many rows of an optimiser step each of several processes takes.
+
+    Raises:
+        ValueError: they cannot share the step evenly, and with other rows a step it would be another recipe.
+    """
+    rows = settings.batch_size * settings.gradient_accumulation
+    if rows % processes:
+        fitting = ", ".join(str(number) for number in range(1, rows + 1) if rows % number == 0)
+        raise ValueError(
+            f"the {rows} rows of an optimiser step (batch_size x gradient_accumulation) cannot be shared evenly by "
+            f"{processes} GPUs; give gpus as one of {fitting}, or other rows a step"
+        )
+    return rows // processes
+
+
 class Approach(Frozen):
     """A way to make adapters: which answer contract each adapter learns, when it trains, and with what settings."""
 

@@ -98,6 +98,7 @@ class SmallModel(Frozen):
     revision: str = "main"
     gated: bool = False
     trust_remote_code: bool = False
+    gpus: int = Field(default=1, ge=1, le=64, description="cards that one training of this model shares")
     parameters_billion: float = Field(default=0.0, ge=0)
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     max_answer_tokens: int = Field(default=1024, ge=16)

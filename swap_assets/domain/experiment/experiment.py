@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from swap_assets.domain.candidates import SEPARATOR
-from swap_assets.domain.experiment.approaches import Approach
+from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.entries import Automation, BaselineContracts, HostedModel, Prices, SmallModel
 from swap_assets.domain.experiment.sources import Source
 from swap_assets.domain.judging.policy import GatePolicy
@@ -77,9 +77,13 @@ class Experiment(Frozen):
             raise ValueError(f"approaches: expected exactly {' and '.join(APPROACHES)}")
         if self.hosted_model.key in self.models:
             raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
-        for model in self.models:
+        for model, entry in self.models.items():
             for approach in APPROACHES:
-                self.approach_for(approach, model=model)
+                settings = self.approach_for(approach, model=model).training
+                try:
+                    rows_each(settings, entry.gpus)
+                except ValueError as error:
+                    raise ValueError(f"models.{model}.gpus with approach {approach}: {error}") from None
         return self
 
     def small_model(self, key: str) -> SmallModel:
