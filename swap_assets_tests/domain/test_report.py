@@ -120,8 +120,9 @@ def test_the_notice_is_the_first_line():
 
 def test_the_sections_stand_in_the_order_that_a_decision_needs():
     assert [section.id for section in lay_out(_report([evaluation(LLM, shares(1, 2))])).sections] == [
-        "candidates", "criteria", "llm", "decisions", "single-turn", "multi-turn", "json", "domains", "no-call",
-        "tracks", "wins", "failures", "learning", "latency", "cost", "leakage", "changes", "provenance", "limits",
+        "candidates", "criteria", "llm", "decisions", "single-turn", "multi-turn", "json", "domains", "splits",
+        "no-call", "tracks", "wins", "failures", "learning", "latency", "cost", "leakage", "changes", "provenance",
+        "limits",
     ]  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Building a scale's report from the experiment's folder: reading everything that is there, tolerantly."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from swap_assets.backends.experiment_file import experiment_path
 from swap_assets.backends.provenance import file_hash, git_commit, versions
 from swap_assets.backends.report.files import previous_report
 from swap_assets.backends.report.records import AnswerTexts, generation_runs, training_runs
-from swap_assets.backends.workbench import RECORDS_FILE, Workbench
+from swap_assets.backends.workbench import Workbench
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
@@ -26,7 +25,6 @@ from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 
 ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
-_SERVED = re.compile(r'"(served_model|fingerprint)":"((?:[^"\\]|\\.)*)"')
 _MODULE = "-m swap_assets.definitions"
 
 
@@ -78,7 +76,7 @@ def build_scale_report(
         dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
         provenance=_provenance(source),
         commands=_commands(experiment, scale),
-        facts=_facts(bench, scale, evidence.llm_id),
+        facts=_facts(bench, scale),
         generated_at=now,
     )
     report = build_report(inputs)
@@ -140,22 +138,13 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     ]
 
 
-def _facts(bench: Workbench, scale: str, llm_id: str) -> dict[str, str]:
-    """Return the hashes beside those of the evaluations: settings, code, what the LLM said it is, training rows."""
+def _facts(bench: Workbench, scale: str) -> dict[str, str]:
+    """Return the hashes beside those of the evaluations: settings, code, training rows."""
     settings = bench.experiment.model_dump(mode="json", exclude={"storage", "notice"})
     found = {"settings": content_hash(settings), "code": git_commit() or "no git checkout"}
-    if served := _served_by(bench, llm_id):
-        found["the LLM, as it named itself"] = served
     for adapter in _adapters(bench, scale):
         found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
     return found
-
-
-def _served_by(bench: Workbench, llm_id: str) -> str:
-    names: set[str] = set()
-    for path in sorted((bench.store.root / "work" / "answers" / llm_id).glob(f"*/{RECORDS_FILE}")):
-        names |= {found.group(2) for found in _SERVED.finditer(path.read_text(encoding="utf-8")) if found.group(2)}
-    return ", ".join(sorted(names))
 
 
 def _adapters(bench: Workbench, scale: str) -> Iterator[LoraAdapter]:

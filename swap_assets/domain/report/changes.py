@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from swap_assets.domain.candidates import Form
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.comparison import CandidateRow
 from swap_assets.domain.report.names import TRACK_TITLES, display_name
-from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.scoring.evaluation import Evaluation, Served
 
 UNKNOWN = "not recorded"
 
@@ -47,8 +48,20 @@ def facts_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
         if item.artefact_hash:
             found[f"weights of {name}"] = item.artefact_hash
         for track, result in item.results.items():
-            found[f"prompt of {name}, {TRACK_TITLES[track].lower()}"] = result.prompt_hash or UNKNOWN
+            form = TRACK_TITLES[track].lower()
+            found[f"prompt of {name}, {form}"] = result.prompt_hash or UNKNOWN
+            if item.candidate.form is Form.HOSTED:
+                found[f"served as, {form}"] = _served(result.served)
     return found
+
+
+def _served(served: Served) -> str:
+    """Return what the service said of itself: a hosted model may change under its name."""
+    told = {key: value for key, value in served.model_dump(mode="json").items() if value}
+    words = (
+        f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for key, value in told.items()
+    )
+    return "; ".join(words) or UNKNOWN
 
 
 def causes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Cause, ...]:

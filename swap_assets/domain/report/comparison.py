@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.experiment.costs import cost_per_thousand
 from swap_assets.domain.judging.decisions import Contrast
@@ -109,6 +110,12 @@ def best_contender(comparisons: tuple[LlmComparison, ...], metric: str) -> LlmCo
     compared = [item for item in comparisons if item.contrast.track is Track.TOOLCALL]
     compared = [item for item in compared if item.contrast.metric == metric]
     return min(compared, key=lambda item: (item.contrast.delta_points, item.contrast.candidate_id), default=None)
+
+
+def best_trained(comparisons: tuple[LlmComparison, ...], metric: str) -> LlmComparison | None:
+    """Return the same among candidates that were trained, whose rows can be shown before and after."""
+    trained = (item for item in comparisons if Candidate.from_id(item.contrast.candidate_id).approach != "none")
+    return best_contender(tuple(trained), metric)
 
 
 def track_pairs(inputs: ReportInputs) -> tuple[TrackPair, ...]:

@@ -8,7 +8,7 @@ from swap_assets.domain.model import Frozen
 
 
 class TableView(Frozen):
-    """A table; the first column names the row. `heat` marks columns whose percentages are shaded."""
+    """A table; the first column names the row. `heat` shades its percentages, `folded` shows it on demand."""
 
     name: str
     caption: str
@@ -16,6 +16,7 @@ class TableView(Frozen):
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     heat: bool = False
+    folded: bool = False
 
 
 class ExampleView(Frozen):

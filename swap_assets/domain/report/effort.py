@@ -136,6 +136,7 @@ def _latency(inputs: ReportInputs, item: Evaluation, track: Track) -> Latency:
         p50_s=totals.latency_p50_s,
         p95_s=totals.latency_p95_s,
         p99_s=totals.latency_p99_s,
+        first_token_p50_s=totals.first_token_p50_s,
         prompt_tokens=totals.prompt_tokens / answers if answers else None,
         completion_tokens=totals.completion_tokens / answers if answers else None,
         cost_per_thousand=cost_per_thousand(totals),

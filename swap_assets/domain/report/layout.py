@@ -49,10 +49,9 @@ def key_figures(report: Report) -> tuple[KeyFigure, ...]:
     )
     if report.cost:
         needed = report.cost.break_even_utilisation
+        note = "see the caveats under cost" if report.cost.caveats else "from there the swap is cheaper"
         value = ABSENT if needed is None else f"{significant(100 * needed)} %"
-        found.append(
-            KeyFigure(title="Break-even utilisation of one card", value=value, note="from there the swap is cheaper")
-        )
+        found.append(KeyFigure(title="Break-even utilisation of one card", value=value, note=note))
     return tuple(found)
 
 

@@ -73,10 +73,16 @@ def cost(report: Report) -> Section:
     return Section(
         id="cost",
         title="Cost and break-even",
-        lead=tuple(cost_words(found)),
+        lead=(*_worth(report), *cost_words(found)),
         plots=() if found.not_computed else plots,
         tables=tuple(table for table in tables if table.rows),
     )
+
+
+def _worth(report: Report) -> tuple[str, ...]:
+    if report.verdict.kind in ("yes", "promising"):
+        return ()
+    return ("These figures count once a small model is good enough, which the verdict does not say of any.",)
 
 
 def cost_words(found: SwapCost) -> list[str]:

@@ -72,7 +72,7 @@ def wins(report: Report) -> Section:
             (row.name, str(row.both), str(row.only_llm), str(row.only_slm), str(row.neither)) for row in report.wins
         ),
     )
-    own = next((row for row in report.wins if row.candidate_id == report.best_id), None)
+    own = next((row for row in report.wins if row.candidate_id == report.examples.candidate_id), None)
     shown = report.examples
     groups = []
     if own:
@@ -83,7 +83,7 @@ def wins(report: Report) -> Section:
                          examples=_views(shown.slm_wins)),
         ]  # fmt: skip
     lead = (
-        (f"Examples are rows of {own.name}, at most {A_SIDE} a side; `swap-assets diff` lists all of them.",)
+        (f"Examples are rows of {own.name}, at most {A_SIDE} a side; the command swap-assets diff lists all of them.",)
         if own
         else ()
     )

@@ -22,6 +22,7 @@ def results_sections(report: Report) -> tuple[Section, ...]:
         _by_label(report, "multi_turn", "multi-turn", "Multi-turn by kind"),
         json_quality(report),
         domains(report),
+        other_splits(report),
         no_call(report),
         tracks(report),
     )
@@ -75,6 +76,10 @@ def _main_row(row: CandidateRow, names: list[str], llm_id: str) -> tuple[str, ..
 
 def criteria(report: Report) -> Section:
     """Return all success criteria of every candidate with value, interval, threshold and verdict."""
+
+    def best_first(entry: tuple[str, object]) -> bool:
+        return entry[0] != report.best_id
+
     header = ("criterion", "value [95 % interval]", "asked", "rows", "verdict", "in words")
     tables = tuple(
         TableView(
@@ -82,8 +87,9 @@ def criteria(report: Report) -> Section:
             caption=f"Success criteria of {display_name(candidate)}",
             header=header,
             rows=tuple(_criterion(result) for result in results),
+            folded=candidate != report.best_id,
         )
-        for index, (candidate, results) in enumerate(report.criteria.items(), start=1)
+        for index, (candidate, results) in enumerate(sorted(report.criteria.items(), key=best_first), start=1)
     )
     lead = (
         "Passed means that the whole 95 % interval reaches what is asked; failed, that none of it does; inconclusive, "
@@ -169,6 +175,24 @@ def _by_label(report: Report, split: str, plot: str, title: str) -> Section:
     )
     words = f"Field F1 of tool calls by label, {title.lower()}; the figures are in the tables below."
     return Section(id=plot, title=title, plots=((split, words),), tables=tables)
+
+
+def other_splits(report: Report) -> Section:
+    """Return real and synthetic rows apart, and the test splits without a section of their own."""
+    own = ("single_turn", "multi_turn", "domain")
+    shown = [row for row in report.labels if row.split not in own and row.track is Track.TOOLCALL]
+    names = sorted({row.split for row in shown}, key=lambda name: (name != "origin", name))
+    tables = tuple(
+        TableView(
+            name=f"split-{name.replace('_', '-')}",
+            caption=f"Tool calls by {name.replace('_', ' ')}. {_PERCENT}",
+            header=("rows of kind", "candidate", "rows", *(METRIC_TITLES[metric] for metric in LABEL_METRICS)),
+            rows=tuple(_label(row) for row in shown if row.split == name),
+            folded=name != "origin",
+        )
+        for name in names
+    )
+    return Section(id="splits", title="Real and synthetic rows, and other splits", tables=tables)
 
 
 def _label(row: LabelRow) -> tuple[str, ...]:

@@ -38,8 +38,8 @@ def section_parts(section: Section) -> list[str]:
     return [
         f"## {cell(section.title)}",
         *[cell(sentence) for sentence in section.lead],
-        *[part for view in section.tables for part in (f"**{cell(view.caption)}**", table_of(view), cell(view.note))],
         "\n".join(f"    {visible(command, keep_lines=False)}" for command in section.commands),
+        *[part for view in section.tables for part in (f"**{cell(view.caption)}**", table_of(view), cell(view.note))],
         *[part for group in section.groups for part in _group(group)],
     ]
 

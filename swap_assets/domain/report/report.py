@@ -21,6 +21,7 @@ from swap_assets.domain.report.comparison import (
     LlmComparison,
     TrackPair,
     best_contender,
+    best_trained,
     candidate_notes,
     candidate_rows,
     llm_comparisons,
@@ -99,6 +100,7 @@ def build_report(inputs: ReportInputs) -> Report:
     comparisons = llm_comparisons(inputs)
     best = best_contender(comparisons, inputs.metric)
     best_id = best.contrast.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
+    trained = best_trained(comparisons, inputs.metric)
     cost = effort.swap_cost(inputs, best_id)
     return Report(
         experiment=inputs.experiment,
@@ -125,7 +127,7 @@ def build_report(inputs: ReportInputs) -> Report:
         track_pairs=track_pairs(inputs),
         wins=example_rows.row_wins(inputs),
         failures=example_rows.failures(inputs),
-        examples=example_rows.rows_to_look_at(inputs, best_id),
+        examples=example_rows.rows_to_look_at(inputs, trained.contrast.candidate_id if trained else best_id),
         learning=learned.learning_curves(inputs),
         scales=learned.scale_points(inputs),
         latency=effort.latencies(inputs),
