@@ -59,6 +59,8 @@ class ChatServer:
     def __init__(self, reply: Reply) -> None:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
         lock, outer = threading.Lock(), self
 
         class Handler(BaseHTTPRequestHandler):
@@ -70,6 +72,8 @@ class ChatServer:
                     number = len(outer.requests)
                     outer.requests.append(body)
                     outer.keys.append(self.headers.get("authorization") or self.headers.get("api-key", ""))
+                    outer.paths.append(self.path)
+                    outer.headers.append(dict(self.headers))
                 status, headers, text = reply(body, number)
                 content = text.encode()
                 self.send_response(status)

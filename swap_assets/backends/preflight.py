@@ -15,7 +15,7 @@ from swap_assets.backends import miniatures
 from swap_assets.backends.datasets.loading import SourceError, local_paths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import Hardware, hardware
-from swap_assets.backends.hosted.clients import missing_variables
+from swap_assets.backends.hosted.clients import access_problem, missing_variables
 from swap_assets.backends.model_checks.checks import model_findings
 from swap_assets.backends.model_checks.findings import Finding
 from swap_assets.backends.model_checks.hub import endpoint
@@ -62,10 +62,9 @@ def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
     """Return why the hosted model can't be asked, an empty text where it can."""
     if model.provider == "stand-in":
         return miniatures.problem(model.model)
-    unset = missing_variables(model, environment)
-    if not unset:
-        return ""
-    return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env and source that file"
+    if unset := missing_variables(model, environment):
+        return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env and source that file"
+    return access_problem(model, environment)
 
 
 def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] = os.environ) -> list[Finding]:

@@ -25,7 +25,7 @@ DEMO = Path("examples/demo/swap.yaml")
 ROOT = ("hermes_conversations", "quarantined_conversations", "dataset_profile")
 SCALE = (
     "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
-    "domain_diverse_test", "no_call_test", "parallel_test", "llm_baseline",
+    "domain_diverse_test", "no_call_test", "parallel_test", "llm_interface", "llm_baseline",
 )  # fmt: skip
 MODEL = (
     "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",

@@ -1,4 +1,4 @@
-"""What is there before any training: the hosted LLM's answers, the untouched SLM's, and whether training is needed."""
+"""What is there before any training: how the hosted LLM is asked, its answers and the SLM's, and the first gate."""
 
 import dagster as dg
 from pydantic import Field
@@ -9,10 +9,14 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_sca
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.domain.candidates import base, hosted
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.contracts import Interface, Track
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.interfaces.choice import InterfaceChoice, choose_all, fixed
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import fine_tune
-from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
+from swap_assets.domain.judging.gates import fine_tune, metric_read
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
+
+_POOL = "hosted_llm"
 
 
 class MeasurementConfig(dg.Config):
@@ -21,27 +25,75 @@ class MeasurementConfig(dg.Config):
     epoch: str = Field(default="first", pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}$")
 
 
-@dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool="hosted_llm", kinds={"openai"})
+@dg.asset(partitions_def=SCALES, deps=["dataset_split", "hermes_conversations"], pool=_POOL, kinds={"openai"})
+def llm_interface(
+    context: dg.AssetExecutionContext,
+    config: MeasurementConfig,
+    lab: Lab,
+) -> dg.MaterializeResult[InterfaceChoice]:
+    """Which interface of the hosted LLM counts in each track: the better one on validation rows, before any test."""
+    scale, model = scale_of(context), lab.experiment.hosted_model
+    lab.require_admitted(context, scale)
+    metric = metric_read(lab.experiment.gates.primary_metric, lab.experiment.gates)
+    tracks, cases = {track: fixed(model.interfaces[0]) for track in Track}, []
+    if len(model.interfaces) > 1:
+        with lab.recording_failure(context):
+            lab.require_hosted()
+            cases = lab.validation_cases(scale)
+            results = {
+                interface: _asked(context, lab, cases, config.epoch, dict.fromkeys(Track, interface), f"by_{interface}")
+                for interface in model.interfaces
+            }
+            with lab.explained(ValueError):
+                tracks = choose_all(results, metric)
+    choice = InterfaceChoice(
+        model=model.key,
+        scale=scale,
+        metric=metric,
+        tracks=tracks,
+        dataset_hash=hash_of_cases(cases),
+        epoch=config.epoch,
+    )
+    return metadata.interface_result(choice)
+
+
+@dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool=_POOL, kinds={"openai"})
 def llm_baseline(
     context: dg.AssetExecutionContext,
     config: MeasurementConfig,
     lab: Lab,
+    llm_interface: InterfaceChoice,
 ) -> dg.MaterializeResult[Evaluation]:
     """The hosted LLM's answers to every test row of the scale, in both tracks: the bar."""
     scale = scale_of(context)
     lab.require_admitted(context, scale)
-    candidate = hosted(lab.experiment.hosted_model.key, scale)
     cases = lab.test_cases(scale)
     with lab.recording_failure(context):
         lab.require_hosted()
-        records = lab.hosted_answers(candidate, cases, epoch=config.epoch, log=context.log.info)
-    results = {
-        track: measure(candidate, lab.bench.baseline_contract(track), cases=cases, records=answers)
-        for track, answers in records.items()
-    }
+        results = _asked(context, lab, cases, config.epoch, llm_interface.interfaces(), "answers")
+    candidate = hosted(lab.experiment.hosted_model.key, scale)
     evaluation = Evaluation(candidate=candidate, results=results, dataset_hash=hash_of_cases(cases))
     run_id = lab.track_evaluation(evaluation, partition=scale)
     return metadata.evaluation_result(evaluation, run_id=run_id)
+
+
+def _asked(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    cases: list[EvalCase],
+    epoch: str,
+    interfaces: dict[Track, Interface],
+    purpose: str,
+) -> dict[Track, TrackResult]:
+    """Ask the hosted model cases in both tracks and score what it said."""
+    candidate = hosted(lab.experiment.hosted_model.key, scale_of(context))
+    records = lab.hosted_answers(
+        candidate, cases, purpose=purpose, epoch=epoch, interfaces=interfaces, log=context.log.info
+    )
+    return {
+        track: measure(candidate, answers[0].contract, cases=cases, records=answers)
+        for track, answers in records.items()
+    }
 
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, deps=TEST_SPLITS, pool=MODEL_PROCESS_POOL, kinds={"huggingface"})

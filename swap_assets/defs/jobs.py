@@ -14,7 +14,7 @@ def _job(name: str, *assets: str, groups: tuple[str, ...] = (), description: str
 
 JOBS = {
     BASELINE: _job(
-        BASELINE, "dataset_split", "structured_track", "toolcall_track", "llm_baseline",
+        BASELINE, "dataset_split", "structured_track", "toolcall_track", "llm_interface", "llm_baseline",
         groups=("test_splits",), description="A scale's splits, tracks and test rows, and the hosted LLM's answers.",
     ),
     MODEL_BASELINE: _job(

@@ -12,6 +12,7 @@ import dagster as dg
 
 from swap_assets.defs.resources import Done, experiment_in_force
 from swap_assets.domain.contracts import Track
+from swap_assets.domain.interfaces.choice import InterfaceChoice
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.judgement import criteria_in_force
@@ -22,7 +23,7 @@ from swap_assets.domain.report.figures import percent
 from swap_assets.domain.report.layout_results import candidates, main_table
 from swap_assets.domain.report.markdown import section_parts, table, table_of
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.scoring.evaluation import Evaluation, Totals
+from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
 
@@ -62,9 +63,25 @@ def evaluation_result(
         shown[f"{track.value}_rows"] = result.summary.cases
         shown[f"{track.value}_unscored"] = result.summary.unscored
         shown[f"{track.value}_effort"] = markdown(_effort_table(result.totals))
+        shown[f"{track.value}_served"] = markdown(_served_table(result.served, result.prompt_hash))
         shown[f"{track.value}_worst_row"] = sample(_worst_row(evaluation, track))
     version = dg.DataVersion(evaluation.evidence_hash())
     return dg.MaterializeResult(value=evaluation, metadata=shown, data_version=version, check_results=list(checks))
+
+
+def interface_result(choice: InterfaceChoice) -> dg.MaterializeResult[InterfaceChoice]:
+    """Return the chosen interfaces with what each reached on the validation rows."""
+    rows = [
+        [track.value, score.interface.value, "–" if score.value is None else f"{100 * score.value:.1f}",
+         str(score.rows), str(score.unscored), "yes" if score.interface is chosen.interface else ""]
+        for track, chosen in choice.tracks.items()
+        for score in chosen.scores
+    ]  # fmt: skip
+    header = ["track", "interface", f"{choice.metric}, %", "validation rows", "without an answer", "chosen"]
+    shown: Shown = {track.value: chosen.interface.value for track, chosen in choice.tracks.items()}
+    shown |= {f"{track.value}_reason": chosen.reason for track, chosen in choice.tracks.items()}
+    shown["scores"] = markdown(table(header, rows) or "one interface is listed; nothing was asked")
+    return dg.MaterializeResult(value=choice, metadata=shown, data_version=dg.DataVersion(choice.content()))
 
 
 def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
@@ -230,7 +247,7 @@ def _effort_table(totals: Totals) -> str:
         return f"{value:.3f}" if value is not None else "–"
 
     return table(
-        ["answers", "tokens in", "tokens out", "cost", "p50 s", "p95 s", "p99 s", "latency is"],
+        ["answers", "tokens in", "tokens out", "cost", "p50 s", "p95 s", "p99 s", "first token p50 s", "latency is"],
         [
             [
                 str(totals.answers),
@@ -240,10 +257,21 @@ def _effort_table(totals: Totals) -> str:
                 seconds(totals.latency_p50_s),
                 seconds(totals.latency_p95_s),
                 seconds(totals.latency_p99_s),
+                seconds(totals.first_token_p50_s),
                 totals.latency_kind.replace("_", " "),
             ]
         ],
     )
+
+
+def _served_table(served: Served, prompt_hash: str) -> str:
+    seeds = ", ".join(map(str, served.seeds))
+    named = {"model": served.models, "deployment": served.deployments, "api version": served.api_versions}
+    rows = [[what, ", ".join(found) or "–"] for what, found in named.items()]
+    several = f" ({len(served.fingerprints)} in one run)" if len(served.fingerprints) > 1 else ""
+    rows += [["fingerprint", ", ".join(served.fingerprints) + several or "–"], ["seed", seeds or "–"]]
+    rows += [["interface", served.interface.value], ["epoch", served.epoch], ["prompt", prompt_hash or "–"]]
+    return table(["answers came from", ""], rows)
 
 
 def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:

@@ -56,13 +56,14 @@ def _sealed(
         purpose="sealed",
     )
     asked = llm.results[DECIDING_TRACK]
-    # As the test rows were asked: the same measurement epoch, so that nothing is paid twice and nothing is mixed.
+    # As the test rows were asked: through the same interface, in the same measurement epoch.
     records = lab.hosted_answers(
         llm.candidate,
         cases,
         tracks=[DECIDING_TRACK],
         purpose="sealed",
         epoch=asked.served.epoch,
+        interfaces={DECIDING_TRACK: asked.served.interface},
         log=context.log.info,
     )
     measured = measure(llm.candidate, asked.summary.contract, cases=cases, records=records[DECIDING_TRACK])

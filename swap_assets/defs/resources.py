@@ -1,7 +1,7 @@
 """What assets may use of the outside world: the one room of `defs` (beside `pipes`) that imports backends."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.specs import MergeResult, WorkerResult
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.contracts import Interface, Track
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
@@ -129,6 +129,12 @@ class Lab(dg.ConfigurableResource):
         """Return every test case of a scale once, with the labels of all the splits it serves."""
         return union_of_cases(*(self.store.read(name, scale, list[EvalCase]) for name in TEST_SPLITS))
 
+    def validation_cases(self, scale: str) -> list[EvalCase]:
+        """Return the cases of a scale's validation conversations."""
+        split = self.store.read("dataset_split", scale, DatasetSplit)
+        rows = {row.id: row for row in self.store.read("hermes_conversations", None, list[Conversation])}
+        return [case for name in split.validation for case in eval_cases(rows[name])]
+
     def sealed_cases(self, scale: str) -> list[EvalCase]:
         """Return the cases of the sealed release test; release_decision alone calls this."""
         split = self.store.read("dataset_split", scale, DatasetSplit)
@@ -192,11 +198,21 @@ class Lab(dg.ConfigurableResource):
         tracks: Sequence[Track] = tuple(Track),
         purpose: str = "answers",
         epoch: str = "first",
+        interfaces: Mapping[Track, Interface],
         log: Callable[[str], None],
     ) -> dict[Track, list[PredictionRecord]]:
         """Ask the hosted model every case in each track."""
         with self.explained(RuntimeError):
-            return hosted_answers(self.bench, candidate, cases, tracks=tracks, purpose=purpose, epoch=epoch, say=log)
+            return hosted_answers(
+                self.bench,
+                candidate,
+                cases,
+                tracks=tracks,
+                purpose=purpose,
+                epoch=epoch,
+                interfaces=interfaces,
+                say=log,
+            )
 
     def read_predictions(self, path: Path) -> list[PredictionRecord]:
         """Read what a model process answered."""

@@ -58,11 +58,16 @@ _HERMES_OPENING = (
 
 def render_system(tools: tuple[ToolSpec, ...], contract: Contract, style: PromptStyle) -> str:
     """Return the system message: the tools on offer and how to answer."""
+    formats = _COMPACT_FORMATS if style is PromptStyle.COMPACT else _ANSWER_FORMATS
+    return f"{render_tools(tools, style)}\n{formats[contract]}"
+
+
+def render_tools(tools: tuple[ToolSpec, ...], style: PromptStyle) -> str:
+    """Return the part of the system message that says which tools are on offer."""
     if style is PromptStyle.COMPACT:
-        lines = [signature(tool) for tool in tools] or ["no tools"]
-        return "\n".join([*lines, _COMPACT_FORMATS[contract]])
+        return "\n".join([signature(tool) for tool in tools] or ["no tools"])
     listed = json.dumps([tool_schema(tool) for tool in tools], ensure_ascii=False)
-    return f"{_HERMES_OPENING}<tools>\n{listed}\n</tools>\n{_ANSWER_FORMATS[contract]}"
+    return f"{_HERMES_OPENING}<tools>\n{listed}\n</tools>"
 
 
 def tool_schema(tool: ToolSpec) -> dict[str, Any]:
@@ -120,10 +125,10 @@ def prompt_hash(contract: Contract, style: PromptStyle, *, chat_template: str = 
 
     Hashing behaviour instead of source code means that a refactoring keeps the hash and a changed blank moves it.
     """
-    return content_hash(render_messages(*_PROBE, contract=contract, style=style), chat_template)
+    return content_hash(render_messages(*PROBE, contract=contract, style=style), chat_template)
 
 
-_PROBE: tuple[tuple[ToolSpec, ...], tuple[Turn, ...]] = (
+PROBE: tuple[tuple[ToolSpec, ...], tuple[Turn, ...]] = (
     (
         ToolSpec(
             name="f",

@@ -15,6 +15,7 @@ from swap_assets.backends.hosted.cache import AnswerCache, Claim, Spend
 from swap_assets.backends.hosted.errors import HostedError
 from swap_assets.backends.hosted.pace import Pace
 from swap_assets.backends.hosted.replies import Reply, UnreadableReplyError, gather, read_reply
+from swap_assets.backends.hosted.requests import without_strict
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.model import canonical_json
 
@@ -94,12 +95,9 @@ class Asking:
     def budget_left(self) -> str:
         """Say what the budget leaves, an empty text where there is none."""
         budget, spent = self.model.budget, self._cache.spent(self.model.key, self._epoch)
-        left = []
-        if budget.money is not None:
-            left.append(f"{budget.money - spent.money:.4f} in money")
-        if budget.tokens is not None:
-            left.append(f"{budget.tokens - spent.tokens:,} tokens")
-        return f"; the budget leaves {' and '.join(left)}" if left else ""
+        money = None if budget.money is None else budget.money - spent.money
+        left = _amount(money, None if budget.tokens is None else budget.tokens - spent.tokens)
+        return f"; the budget leaves {left}" if left else ""
 
     async def close(self) -> None:
         """Close the client's connections."""
@@ -115,13 +113,11 @@ class Asking:
         claimed = self._cache.claim(key, model=model.key, epoch=self._epoch, at_most=at_most, budget=budget)
         if claimed is Claim.SPENT:
             spent = self._cache.spent(model.key, self._epoch)
-            limit = f"{budget.money:g} in money" if budget.money is not None else ""
-            limit = " or ".join(filter(None, [limit, f"{budget.tokens:,} tokens" if budget.tokens else ""]))
             raise self._stop(
                 HostedError(
-                    f"the budget of {model.key} for epoch '{self._epoch}' ({limit}) has no room for another call: "
-                    f"{spent.money:.4f} and {spent.tokens:,} tokens are spent; raise hosted_model.budget and start "
-                    "again, what was answered is kept"
+                    f"the budget of {model.key} for epoch '{self._epoch}' ({_amount(budget.money, budget.tokens)}) has "
+                    f"no room for another call: {_amount(spent.money if model.price else None, spent.tokens)} are "
+                    "spent; raise hosted_model.budget and start again, what was answered is kept"
                 )
             )
         return claimed
@@ -145,7 +141,7 @@ class Asking:
 
     async def _obtain(self, body: dict[str, Any], *, began: float) -> Reply:
         """Ask until there is an answer, at most `max_retries` times more; refusals of the content filter are one."""
-        retries = 0
+        retries, loosened = 0, ()
         while True:
             started = time.monotonic()
             fields = {self._renamed.get(key, key): value for key, value in body.items() if key not in self._left_out}
@@ -153,6 +149,9 @@ class Asking:
                 reply = await self._send(fields)
             except Exception as error:
                 if self._adapted_to(error, sent=fields):
+                    continue
+                if errors.refuses_schema(error) and (looser := without_strict(body)):
+                    body, loosened = looser, ("strict",)
                     continue
                 if errors.as_refusal(error):
                     reply = Reply(finish_reason="content_filter")
@@ -163,7 +162,7 @@ class Asking:
                     await self._wait_after(error, retries, began=began)
                     began = time.monotonic()
                     continue
-            left_out = tuple(sorted(self._left_out))
+            left_out = (*sorted(self._left_out), *loosened)
             taken = {"latency_s": round(time.monotonic() - started, 6), "retries": retries, "left_out": left_out}
             return reply.model_copy(update={**taken, "asked_at": datetime.now(UTC).isoformat(timespec="seconds")})
 
@@ -221,3 +220,8 @@ class Asking:
         else:
             self._left_out.add(parameter)
         return True
+
+
+def _amount(money: float | None, tokens: int | None) -> str:
+    parts = [] if money is None else [f"{money:.4f} in money"]
+    return " and ".join(parts if tokens is None else [*parts, f"{tokens:,} tokens"])

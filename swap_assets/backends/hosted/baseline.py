@@ -1,7 +1,7 @@
 """Asking the experiment's hosted model every case in every track; a stand-in's server runs for just as long."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from swap_assets.backends import miniatures
@@ -11,8 +11,9 @@ from swap_assets.backends.provenance import weights_hash
 from swap_assets.backends.specs import Weights
 from swap_assets.backends.workbench import RECORDS_FILE, Workbench
 from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.contracts import Interface, Track
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.interfaces.native import contract_of
 from swap_assets.domain.predictions import PredictionRecord
 
 CACHE_FILE = "answers.sqlite3"
@@ -32,9 +33,20 @@ def hosted_answers(
     tracks: Sequence[Track] = tuple(Track),
     purpose: str = "answers",
     epoch: str = "first",
+    interfaces: Mapping[Track, Interface],
     say: Callable[[str], None],
 ) -> dict[Track, list[PredictionRecord]]:
-    """Return the hosted model's records for each track, in the order of the cases; `purpose` names their folder.
+    """Return the hosted model's records for each track, in the order of the cases.
+
+    Args:
+        bench: The experiment.
+        candidate: Whose records they are.
+        cases: The questions.
+        tracks: Which tracks to ask.
+        purpose: Names the records' folder.
+        epoch: The measurement; another one asks everything again.
+        interfaces: How to ask, for each track.
+        say: Takes progress lines.
 
     Raises:
         HostedError: the model cannot be asked; one sentence that says what to do.
@@ -43,7 +55,8 @@ def hosted_answers(
     answers: dict[Track, list[PredictionRecord]] = {}
     with _server(bench, candidate) as server:
         for track in tracks:
-            contract = bench.baseline_contract(track)
+            interface = interfaces[track]
+            contract = contract_of(track, interface, text_contract=bench.baseline_contract(track))
             folder = bench.store.work(purpose, candidate.id, contract.value)
             done = ask_hosted(
                 bench.experiment.hosted_model,
@@ -53,6 +66,7 @@ def hosted_answers(
                 output=folder / RECORDS_FILE,
                 cache=bench.store.work("hosted") / CACHE_FILE,
                 epoch=epoch,
+                interface=interface,
                 base_url=server.base_url,
                 served_name=server.name,
                 artefact_hash=server.artefact_hash,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,17 @@ def missing_variables(model: HostedModel, environment: Mapping[str, str] = os.en
     if model.provider == "azure" and not model.base_url:
         needed.append(model.endpoint_env)
     return [name for name in needed if not environment.get(name)]
+
+
+def access_problem(model: HostedModel, environment: Mapping[str, str] = os.environ) -> str:
+    """Return why a model whose variables are set still can't be asked, an empty text where it can."""
+    if model.auth == "entra" and not importlib.util.find_spec("azure.identity"):
+        return _NO_AZURE
+    address = model.base_url or (environment.get(model.endpoint_env, "") if model.provider == "azure" else "")
+    if address and not address.startswith(("https://", "http://")):
+        where = "hosted_model.base_url" if model.base_url else model.endpoint_env
+        return f"{where} must begin with https://, or http:// for a server of your own: it is a whole address"
+    return ""
 
 
 def endpoint(model: HostedModel) -> str:

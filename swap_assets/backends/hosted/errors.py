@@ -107,6 +107,15 @@ def rejected_parameter(error: Exception) -> str | None:
     return min(found)[1] if found else None
 
 
+def refuses_schema(error: Exception) -> bool:
+    """Say whether a 400 or 422 complains about the schema that the answer should follow."""
+    import openai
+
+    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return False
+    return "response_format" in (error.param or "") or "schema" in str(error.body).lower()
+
+
 def explain(error: Exception, model: HostedModel) -> str:
     """Say an error in one sentence without the key."""
     import openai

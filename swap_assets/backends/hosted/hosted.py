@@ -19,7 +19,7 @@ from swap_assets.backends.hosted.errors import HostedError
 from swap_assets.backends.hosted.replies import Reply
 from swap_assets.backends.hosted.requests import Requests
 from swap_assets.backends.reporting import Reporter, duration
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.contracts import Contract, Interface
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.costs import estimate_answers
 from swap_assets.domain.experiment.entries import HostedModel
@@ -57,6 +57,7 @@ def ask_hosted(
     output: Path,
     cache: Path,
     epoch: str = "first",
+    interface: Interface = Interface.TEXT,
     base_url: str = "",
     served_name: str = "",
     artefact_hash: str = "",
@@ -72,6 +73,7 @@ def ask_hosted(
         output: The JSONL file of records, appended to while answers arrive.
         cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
         epoch: The measurement; another one asks everything again.
+        interface: Text, or native; what is native goes with the contracts of `domain.interfaces.native`.
         base_url: Where the server listens, in place of the entry's (a stand-in's port is known only when it runs).
         served_name: The model's name at that server, in place of the entry's.
         artefact_hash: Names the weights where they are known, so that other weights are asked again.
@@ -84,7 +86,14 @@ def ask_hosted(
     if not cases:
         raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")
     client = open_client(model, base_url=base_url)
-    requests = Requests(model, contract=contract, epoch=epoch, served_name=served_name, artefact_hash=artefact_hash)
+    requests = Requests(
+        model,
+        contract=contract,
+        epoch=epoch,
+        interface=interface,
+        served_name=served_name,
+        artefact_hash=artefact_hash,
+    )
     try:
         with AnswerCache(cache) as answers:
             asking = Asking(model, client, answers, epoch=epoch, say=say)
@@ -211,6 +220,7 @@ class _Round:
             cost=model.price.of(usage.prompt_tokens, usage.completion_tokens) if model.price else None,
             error=error,
             epoch=self._requests.epoch,
+            interface=self._requests.interface,
             served_model=reply.served_model,
             fingerprint=reply.fingerprint,
             deployment=self._requests.deployment,

@@ -7,20 +7,29 @@ from typing import Any
 
 from swap_assets.backends.hosted.clients import endpoint
 from swap_assets.backends.hosted.replies import Reply
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.contracts import Contract, Interface, Track
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
+from swap_assets.domain.interfaces.native import calls_text, listed_calls, native_prompt_hash, native_question
 from swap_assets.domain.model import canonical_json
 from swap_assets.domain.prompts import prompt_hash, render_messages
 
 
 class Requests:
-    """Makes the requests of one model in one contract."""
+    """Makes the requests of one model in one contract through one interface."""
 
     def __init__(
-        self, model: HostedModel, *, contract: Contract, epoch: str, served_name: str = "", artefact_hash: str = ""
+        self,
+        model: HostedModel,
+        *,
+        contract: Contract,
+        epoch: str,
+        interface: Interface = Interface.TEXT,
+        served_name: str = "",
+        artefact_hash: str = "",
     ) -> None:
         self.contract = contract
+        self.interface = interface
         self.epoch = epoch
         self.deployment = model.model
         self.api_version = model.api_version if model.provider == "azure" and not model.base_url else ""
@@ -30,7 +39,7 @@ class Requests:
         official = model.provider in ("azure", "openai") and not model.base_url
         self._limit_name = "max_completion_tokens" if official else "max_tokens"
         self._who = [model.provider, model.model, self.api_version, endpoint(model), artefact_hash]
-        self.prompt_hash = prompt_hash(contract, model.prompt_style)
+        self.prompt_hash = self._hash_of_prompt()
 
     def body(self, case: EvalCase) -> dict[str, Any]:
         """Return the request's body, with every setting that is wanted."""
@@ -47,14 +56,37 @@ class Requests:
 
     def key(self, body: dict[str, Any]) -> str:
         """Name a request: who is asked, the whole body, and the measurement epoch."""
-        return hashlib.sha256(
-            canonical_json([self._who, body, self.epoch]).encode("utf-8", "surrogatepass")
-        ).hexdigest()
+        named = canonical_json([self._who, body, self.epoch])
+        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
 
     def text_of(self, case: EvalCase, reply: Reply) -> str:
-        """Return what an answer says, in the contract."""
-        return reply.text
+        """Return what an answer says, in the contract; words beside native calls are left out."""
+        if self.interface is Interface.TEXT:
+            return reply.text
+        if self.contract.track is Track.STRUCTURED:
+            return listed_calls(case, reply.text)
+        return calls_text(case, [(call.name, call.arguments) for call in reply.calls]) if reply.calls else reply.text
 
     def _question(self, case: EvalCase) -> dict[str, Any]:
-        style = self._model.prompt_style
-        return {"messages": render_messages(case.tools, case.history, contract=self.contract, style=style)}
+        model = self._model
+        if self.interface is Interface.NATIVE:
+            strict = model.accepts_strict_schemas
+            return native_question(case, self.contract.track, style=model.prompt_style, strict=strict)
+        messages = render_messages(case.tools, case.history, contract=self.contract, style=model.prompt_style)
+        # The same text in every role: services refuse a message of role "tool" that answers no native call.
+        return {"messages": [m | {"role": model.tool_role} if m["role"] == "tool" else m for m in messages]}
+
+    def _hash_of_prompt(self) -> str:
+        model = self._model
+        if self.interface is Interface.NATIVE:
+            return native_prompt_hash(self.contract.track, model.prompt_style)
+        told_by = "" if model.tool_role == "tool" else f"tool messages as {model.tool_role}"
+        return prompt_hash(self.contract, model.prompt_style, chat_template=told_by)
+
+
+def without_strict(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a body whose schema is not strict any more; None where it was none."""
+    asked = body.get("response_format") or {}
+    if not (asked.get("json_schema") or {}).get("strict"):
+        return None
+    return {**body, "response_format": {**asked, "json_schema": {**asked["json_schema"], "strict": False}}}

@@ -127,7 +127,7 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
         return [f"swap-assets demo --config {name}"]
     made = f"SWAP_CONFIG={name} dagster asset materialize {_MODULE} --select"
     per_scale = "dataset_split,structured_track,toolcall_track,single_turn_test,multi_turn_test,domain_diverse_test,"
-    per_scale += "no_call_test,parallel_test,llm_baseline"
+    per_scale += "no_call_test,parallel_test,llm_interface,llm_baseline"
     per_model = "slm_baseline,fine_tune_decision,fledgling_structured_adapter,fledgling_toolcall_adapter,paper_adapter,"
     per_model += "fledgling_evaluation,paper_evaluation"
     return [

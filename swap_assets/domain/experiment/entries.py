@@ -27,7 +27,7 @@ class Budget(Frozen):
     tokens: int | None = Field(default=None, gt=0)
 
 
-_KEY_VARIABLES = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY", "stand-in": ""}
+_KEY_VARIABLES = {"azure": "AZURE_OPENAI_API_KEY", "openai": "OPENAI_API_KEY"}
 
 
 class HostedModel(Frozen):
@@ -52,6 +52,9 @@ class HostedModel(Frozen):
     backoff_s: float = Field(default=0.5, gt=0, description="the first wait before a retry; it doubles, with jitter")
     longest_wait_s: float = Field(default=120.0, gt=0, description="a server that asks for more ends the run")
     interfaces: tuple[Interface, ...] = Field(default=(Interface.TEXT,), min_length=1)
+    tool_role: Literal["tool", "user"] = Field(
+        default="tool", description="who tells a tool's response in the text interface; user on Azure and OpenAI"
+    )
     accepts_temperature: bool = True
     accepts_strict_schemas: bool = True
     streams: bool = Field(default=False, description="answers in pieces, which shows the time to the first token")
@@ -66,13 +69,14 @@ class HostedModel(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _own_key_variable(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "key_env" in data:
+    def _as_the_provider_has_it(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
             return data
         provider = data.get("provider", "")
-        # A compatible server named by base_url may need no key at all, so its variable is only ever a given one.
-        compatible = provider == "openai" and data.get("base_url")
-        return {**data, "key_env": "" if compatible else _KEY_VARIABLES.get(provider, "")}
+        # A compatible server named by base_url may need no key at all, and renders roles by its own chat template.
+        compatible = provider == "stand-in" or (provider == "openai" and bool(data.get("base_url")))
+        key_env = "" if compatible else _KEY_VARIABLES.get(provider, "")
+        return {"key_env": key_env, "tool_role": "tool" if compatible else "user", **data}
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HostedModel":

@@ -14,6 +14,7 @@ DOMAINS = 10
 # A multi-turn conversation is asked at every assistant turn; Hermes' have two or three.
 TURNS_PER_CONVERSATION = 3
 SEALED = "release test"
+INTERFACE = "which interface counts"
 
 
 class TextLengths(Frozen):
@@ -74,6 +75,11 @@ def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
     # The sealed rows are the same at every scale: the LLM is asked once, the nominated candidate at each.
     calls[SEALED] = experiment.release_test * TURNS_PER_CONVERSATION
     local[SEALED] = calls[SEALED] * len(experiment.models) * len(experiment.scales)
+    if len(experiment.hosted_model.interfaces) > 1:
+        # Validation rows nest, so the largest scale's are all; each is asked through both interfaces in both tracks.
+        rows = max(scale.validation for scale in experiment.scales.values())
+        calls[INTERFACE] = rows * TURNS_PER_CONVERSATION * len(experiment.hosted_model.interfaces) * len(Track)
+        local[INTERFACE] = 0
     hosted = {
         name: estimate_answers(
             calls=count,

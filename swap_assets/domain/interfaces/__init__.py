@@ -1,0 +1,1 @@
+"""How a hosted model is asked natively (tools, JSON Schema), and which interface counts."""
