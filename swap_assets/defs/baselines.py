@@ -87,9 +87,7 @@ def _asked(
 ) -> dict[Track, TrackResult]:
     """Ask the hosted model cases in both tracks and score what it said."""
     candidate = hosted(lab.experiment.hosted_model.key, scale_of(context))
-    records = lab.hosted_answers(
-        candidate, cases, purpose=purpose, epoch=epoch, interfaces=interfaces, log=context.log.info
-    )
+    records = lab.hosted_answers(candidate, cases, interfaces, purpose=purpose, epoch=epoch, log=context.log.info)
     return {
         track: measure(candidate, answers[0].contract, cases=cases, records=answers)
         for track, answers in records.items()

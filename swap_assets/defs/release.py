@@ -60,10 +60,9 @@ def _sealed(
     records = lab.hosted_answers(
         llm.candidate,
         cases,
-        tracks=[DECIDING_TRACK],
+        {DECIDING_TRACK: asked.served.interface},
         purpose="sealed",
         epoch=asked.served.epoch,
-        interfaces={DECIDING_TRACK: asked.served.interface},
         log=context.log.info,
     )
     measured = measure(llm.candidate, asked.summary.contract, cases=cases, records=records[DECIDING_TRACK])

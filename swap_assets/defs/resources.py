@@ -194,25 +194,15 @@ class Lab(dg.ConfigurableResource):
         self,
         candidate: Candidate,
         cases: Sequence[EvalCase],
+        interfaces: Mapping[Track, Interface],
         *,
-        tracks: Sequence[Track] = tuple(Track),
         purpose: str = "answers",
         epoch: str = "first",
-        interfaces: Mapping[Track, Interface],
         log: Callable[[str], None],
     ) -> dict[Track, list[PredictionRecord]]:
-        """Ask the hosted model every case in each track."""
+        """Ask the hosted model every case in each track, through the track's interface."""
         with self.explained(RuntimeError):
-            return hosted_answers(
-                self.bench,
-                candidate,
-                cases,
-                tracks=tracks,
-                purpose=purpose,
-                epoch=epoch,
-                interfaces=interfaces,
-                say=log,
-            )
+            return hosted_answers(self.bench, candidate, cases, interfaces, purpose=purpose, epoch=epoch, say=log)
 
     def read_predictions(self, path: Path) -> list[PredictionRecord]:
         """Read what a model process answered."""

@@ -222,14 +222,25 @@ def test_a_cache_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None
         pass
 
 
-def test_the_same_question_in_two_cases_is_paid_once(tmp_path: Path) -> None:
+def ask_twins(server: ChatServer, folder: Path) -> HostedAnswers:
+    """Ask one question in two cases."""
     twin = weather_case("City0").model_copy(update={"id": "twin"})
+    model = HostedModel(key="big", provider="openai", base_url=server.base_url, model="m", max_retries=0)
+    return ask_hosted(
+        model, [weather_case("City0"), twin], contract=Contract.HERMES, candidate_id="c",
+        output=folder / "records.jsonl", cache=folder / "a", say=lambda _: None,
+    )  # fmt: skip
+
+
+def test_a_request_that_failed_is_free_for_the_next_who_asks_it(tmp_path: Path) -> None:
+    with ChatServer(lambda _request, number: (200, {}, OK) if number else (500, {}, "{}")) as server:
+        answers = ask_twins(server, tmp_path)
+    assert [record.obtained for record in answers.records] == [False, True]
+
+
+def test_the_same_question_in_two_cases_is_paid_once(tmp_path: Path) -> None:
     with ChatServer(lambda _request, _number: (200, {}, OK)) as server:
-        model = HostedModel(key="big", provider="openai", base_url=server.base_url, model="m")
-        answers = ask_hosted(
-            model, [weather_case("City0"), twin], contract=Contract.HERMES, candidate_id="c",
-            output=tmp_path / "records.jsonl", cache=tmp_path / "a", say=lambda _: None,
-        )  # fmt: skip
+        answers = ask_twins(server, tmp_path)
     assert len(server.requests) == 1 and [record.case_id for record in answers.records] == ["City0", "twin"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from swap_assets.domain.experiment.costs import cost_per_thousand, estimate_answers, training_hours
 from swap_assets.domain.experiment.entries import TokenPrice
 from swap_assets.domain.experiment.experiment import parse_experiment
-from swap_assets.domain.experiment.plan import HERMES_LENGTHS, SEALED, build_plan, cases_of
+from swap_assets.domain.experiment.plan import HERMES_LENGTHS, INTERFACE, SEALED, build_plan, cases_of
 from swap_assets.domain.scoring.evaluation import Totals
 from swap_assets.domain.sizes import TestSplitSizes
 
@@ -43,3 +43,17 @@ def test_a_plan_counts_every_model_scale_and_approach(experiment_data):
     assert plan.hosted["tiny"].calls == 2 * cases_of(experiment.scales["tiny"].test_splits)
     assert plan.hosted[SEALED].calls == experiment.release_test * 3
     assert plan.local_answers["tiny"] == plan.hosted["tiny"].calls * 2 * 3
+
+
+def test_a_second_interface_is_planned_for_on_validation_rows_and_one_alone_costs_nothing(experiment_data):
+    assert INTERFACE not in build_plan(parse_experiment(experiment_data), HERMES_LENGTHS).hosted
+    experiment_data["hosted_model"] = {
+        "key": "big",
+        "provider": "openai",
+        "model": "m",
+        "interfaces": ["text", "native"],
+    }
+    plan = build_plan(parse_experiment(experiment_data), HERMES_LENGTHS)
+    # 3 validation conversations of three turns, two tracks, two interfaces
+    assert plan.hosted[INTERFACE].calls == 3 * 3 * 2 * 2
+    assert plan.local_answers[INTERFACE] == 0

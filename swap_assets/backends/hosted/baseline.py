@@ -29,11 +29,10 @@ def hosted_answers(
     bench: Workbench,
     candidate: Candidate,
     cases: Sequence[EvalCase],
+    interfaces: Mapping[Track, Interface],
     *,
-    tracks: Sequence[Track] = tuple(Track),
     purpose: str = "answers",
     epoch: str = "first",
-    interfaces: Mapping[Track, Interface],
     say: Callable[[str], None],
 ) -> dict[Track, list[PredictionRecord]]:
     """Return the hosted model's records for each track, in the order of the cases.
@@ -42,10 +41,9 @@ def hosted_answers(
         bench: The experiment.
         candidate: Whose records they are.
         cases: The questions.
-        tracks: Which tracks to ask.
+        interfaces: Which tracks to ask, and how.
         purpose: Names the records' folder.
         epoch: The measurement; another one asks everything again.
-        interfaces: How to ask, for each track.
         say: Takes progress lines.
 
     Raises:
@@ -54,8 +52,7 @@ def hosted_answers(
     """
     answers: dict[Track, list[PredictionRecord]] = {}
     with _server(bench, candidate) as server:
-        for track in tracks:
-            interface = interfaces[track]
+        for track, interface in interfaces.items():
             contract = contract_of(track, interface, text_contract=bench.baseline_contract(track))
             folder = bench.store.work(purpose, candidate.id, contract.value)
             done = ask_hosted(

@@ -14,7 +14,7 @@ DOMAINS = 10
 # A multi-turn conversation is asked at every assistant turn; Hermes' have two or three.
 TURNS_PER_CONVERSATION = 3
 SEALED = "release test"
-INTERFACE = "which interface counts"
+INTERFACE = "interface choice"
 
 
 class TextLengths(Frozen):
