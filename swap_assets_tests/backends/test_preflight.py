@@ -23,7 +23,7 @@ def test_a_missing_key_is_named_and_never_its_value():
     problem = hosted_problem(AZURE, {"AZURE_OPENAI_API_KEY": "sk-secret"})
     assert "AZURE_OPENAI_ENDPOINT" in problem
     assert "sk-secret" not in problem
-    complete = {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "e"}
+    complete = {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://e"}
     assert hosted_problem(AZURE, complete) == ""
     with pytest.raises(PreflightError):
         require_hosted(AZURE, {})
