@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from swap_assets.backends.specs import Tracking
 
@@ -164,6 +164,28 @@ def mark_failed(uri: str, run_id: str, *, reason: str = "the process ended witho
         return
     client.set_tag(run_id, "error", _short(reason))
     client.set_terminated(run_id, "FAILED")
+
+
+def tracking_uri(given: str) -> str:
+    """Return a store's address without a name and password, which would end up in spec files and logs.
+
+    Those of a server go where MLflow looks for them, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of this
+    process and of those that it starts.
+
+    Raises:
+        TrackingError: the address of a database holds a password, for which there is no such place.
+    """
+    parts = urlsplit(given)
+    if parts.scheme in ("http", "https") and parts.username:
+        os.environ.setdefault("MLFLOW_TRACKING_USERNAME", unquote(parts.username))
+        os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", unquote(parts.password or ""))
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if parts.password:
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI holds a password ({_without_password(given)}), which would be written into spec "
+            "files; give it to the database another way (PGPASSFILE, ~/.my.cnf), or use an MLflow server"
+        )
+    return given
 
 
 def _client(uri: str) -> MlflowClient:

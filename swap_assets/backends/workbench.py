@@ -15,6 +15,7 @@ from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets.lengths import token_lengths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
+from swap_assets.backends.tracking import tracking_uri
 from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase
@@ -35,12 +36,13 @@ class Workbench:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.store = ArtefactStore(storage_root(experiment))
+        given = os.environ.get(TRACKING_VARIABLE)
+        self._tracking_uri = tracking_uri(given) if given else f"sqlite:///{self.store.root / 'mlflow.db'}"
 
     def tracking(self, run_name: str, *, kind: str) -> Tracking:
         """Return the MLflow run to open: in MLFLOW_TRACKING_URI, else in SQLite in the experiment's folder."""
         self.store.root.mkdir(parents=True, exist_ok=True)
-        uri = os.environ.get(TRACKING_VARIABLE) or f"sqlite:///{self.store.root / 'mlflow.db'}"
-        return Tracking(uri=uri, experiment=self.experiment.name, run_name=run_name, tags={"kind": kind})
+        return Tracking(uri=self._tracking_uri, experiment=self.experiment.name, run_name=run_name, tags={"kind": kind})
 
     def weights(self, model: str) -> Weights:
         """Return where a small model's base weights come from."""

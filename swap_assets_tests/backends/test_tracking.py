@@ -10,7 +10,7 @@ import pytest
 
 from swap_assets.backends.processes import WorkerError, run_worker
 from swap_assets.backends.specs import RUN_ID_FILE, Tracking, Weights
-from swap_assets.backends.tracking import mark_failed, prepare_store, tracked_run
+from swap_assets.backends.tracking import TrackingError, mark_failed, prepare_store, tracked_run, tracking_uri
 from swap_assets.backends.training.run_tracking import tracked_training
 from swap_assets_tests.backends.test_training import run as run_training
 from swap_assets_tests.backends.test_training import spec_for
@@ -140,3 +140,15 @@ def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
     experiment = client.get_experiment_by_name("e")
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 12 and {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_the_password_of_a_tracking_server_stays_out_of_the_address_that_specs_hold(monkeypatch) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "to be restored")
+        monkeypatch.delenv(name)
+    assert tracking_uri("https://ada:s%40cret@mlflow.example:5000/path") == "https://mlflow.example:5000/path"
+    assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("ada", "s@cret")
+    assert tracking_uri("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
+    with pytest.raises(TrackingError, match="another way") as refused:
+        tracking_uri("postgresql://ada:secret@db/mlflow")
+    assert "secret" not in str(refused.value)
