@@ -1,4 +1,4 @@
-"""The one list of what Dagster sees: assets by group, jobs, sensors, resources, the executor.
+"""The one list of what Dagster sees: assets by group, jobs, sensors, schedules, resources, the executor.
 
 Loading this module imports neither torch nor transformers nor mlflow; a test holds it.
 """
@@ -12,15 +12,18 @@ from swap_assets.defs import (
     baselines,
     comparison,
     dataset,
+    drift,
     evaluation,
     merged_model,
     release,
     test_splits,
     training,
 )
+from swap_assets.defs.alerts import failed_run_alert
 from swap_assets.defs.jobs import JOBS
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.resources import Lab
+from swap_assets.defs.schedules import DRIFT_JOB, SCHEDULES
 from swap_assets.defs.sensors import SENSORS
 from swap_assets.defs.storage import ArtefactIOManager
 
@@ -33,6 +36,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "evaluation": (evaluation,),
     "comparison": (comparison,),
     "release": (release, merged_model),
+    "monitoring": (drift,),
 }
 
 
@@ -51,8 +55,9 @@ defs = dg.Definitions(
         *[asset for group, modules in GROUPS.items() for asset in _grouped(group, modules)],
         approval.release_approval.replace_attributes(group_name="release", owners=OWNERS),
     ],
-    jobs=list(JOBS.values()),
-    sensors=SENSORS,
+    jobs=[*JOBS.values(), DRIFT_JOB],
+    schedules=SCHEDULES,
+    sensors=[*SENSORS, failed_run_alert],
     resources={"lab": _lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=_lab)},
     # A step is a shell around a process of its own, so it need not be one: the fork server starts it in 0.7 s.
     executor=dg.multiprocess_executor.configured(

@@ -25,8 +25,19 @@ _TAIL_LINES = 20
 _GRACE_S = 10.0
 
 
+# What a card or its driver says when it is gone; out of memory is not among them, since it comes again.
+_LOST_CARD = ("device-side assert", "Xid", "GPU is lost", "unspecified launch failure", "ECC error", "NCCL")
+
+
 class WorkerError(RuntimeError):
-    """A model process failed; the message ends with the last lines of its stderr."""
+    """A model process failed; the message ends with the last lines of its stderr.
+
+    `lost` says that it was killed or its card went away, so that another attempt may do better.
+    """
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
 
 
 def run_worker(
@@ -69,7 +80,9 @@ def run_workers(
     if code or unfinished is not None:
         _close_tracked_runs(work)
         at = unfinished or 0
-        raise WorkerError(_failure(work[at][0], code, tail, paths[at]))
+        told = "\n".join(tail)
+        lost = code < 0 or any(sign in told for sign in _LOST_CARD)
+        raise WorkerError(_failure(work[at][0], code, tail, paths[at]), lost=lost)
     return [RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8")) for _, folder in work]
 
 

@@ -47,7 +47,7 @@ class WorkerClient(dg.ConfigurableResource):
             except WorkerError as error:
                 _trace_trainings(work, [])
                 metadata = {"folders": dg.MetadataValue.text(", ".join(str(folder) for _, folder in work))}
-                raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from None
+                raise dg.Failure(description=str(error), metadata=metadata, allow_retries=error.lost) from None
         _trace_trainings(work, results)
         return results
 

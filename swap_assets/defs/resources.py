@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from swap_assets.backends import preflight, tracing
+from swap_assets.backends.alerts import post_alert
 from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.backends.datasets.plots import profile_svg
@@ -21,6 +22,7 @@ from swap_assets.backends.report.build import build_scale_report, report_folder
 from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.specs import MergeResult, WorkerResult
+from swap_assets.backends.transient import is_transient
 from swap_assets.backends.workbench import Workbench, read_predictions
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Interface, Track
@@ -47,6 +49,7 @@ MergeRoom = MergedFolders
 # The assets whose rows every candidate answers; they are read as one list, each case once.
 TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
 APPROVAL = "release_approval"
+RETRIES, RETRY_AFTER_S = 3, 30
 # The tag of a run that a sensor asked for; it holds the sensor's name.
 REQUESTED_BY = "swap/requested_by"
 _ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
@@ -184,6 +187,10 @@ class Lab(dg.ConfigurableResource):
             told = f"scale_up_decision for {before} says {says}, so scale {scale} is not started"
             raise dg.Failure(description=told, allow_retries=False)
 
+    def alert(self, text: str) -> str:
+        """Post an alert where a webhook is set, and return what became of it."""
+        return post_alert(text)
+
     def approval(self, partition: str) -> Approval | None:
         """Return the last word that a person gave on a model's release, None where nobody gave one."""
         if not self.store.exists(APPROVAL, partition, Approval):
@@ -252,15 +259,12 @@ class Lab(dg.ConfigurableResource):
 
     def report(self, scale: str) -> Report:
         """Build a scale's report from what is there now."""
-        kept = self.store.read("source_notices", None, Notices) if self._has_notices else Notices()
+        there = self.store.exists("source_notices", None, Notices)
+        kept = self.store.read("source_notices", None, Notices) if there else Notices()
         notices = [line for line in (self.experiment.notice, kept.warning) if line]
         return build_scale_report(
             self.bench, scale, notices=notices, source=kept.source, test_cases=self.test_cases, now=self.now()
         )
-
-    @property
-    def _has_notices(self) -> bool:
-        return self.store.exists("source_notices", None, Notices)
 
     @contextlib.contextmanager
     def explained(self, *kinds: type[Exception]) -> Iterator[None]:
@@ -268,7 +272,7 @@ class Lab(dg.ConfigurableResource):
         try:
             yield
         except kinds as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
+            raise dg.Failure(description=str(error), allow_retries=is_transient(error)) from None
 
     def write_report(self, report: Report) -> Path:
         """Write the report's files and return their folder."""
@@ -284,10 +288,16 @@ class Lab(dg.ConfigurableResource):
 
     @contextlib.contextmanager
     def recording_failure(self, context: dg.AssetExecutionContext) -> Iterator[None]:
-        """Keep why a step failed, so that the report can name it; the failure goes on its way."""
+        """Keep why a step failed, so that the report can name it; the failure goes on its way.
+
+        What passes by itself is tried again first, after 30, 60 and 120 seconds.
+        """
         try:
             yield
         except Exception as error:
+            passing = error.allow_retries if isinstance(error, dg.Failure) else is_transient(error)
+            if passing and context.retry_number < RETRIES:
+                raise dg.RetryRequested(RETRIES, RETRY_AFTER_S * 2**context.retry_number) from error
             why = error.description if isinstance(error, dg.Failure) else str(error)
             partition = context.partition_key if context.has_partition_key else None
             first_line = (why or type(error).__name__).splitlines()[0]

@@ -22,6 +22,7 @@ PUBLIC = {
     "evaluation": {"fledgling_evaluation", "paper_evaluation"},
     "comparison": {"comparison_report", "scale_up_decision"},
     "release": {"release_decision", "merged_model"},
+    "monitoring": {"drift_check"},
 }  # fmt: skip
 BY_MODEL_AND_SCALE = (
     PUBLIC["training"] | PUBLIC["evaluation"] | PUBLIC["release"] | {"slm_baseline", "fine_tune_decision"}

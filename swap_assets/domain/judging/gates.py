@@ -62,9 +62,10 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     rule = policy.fine_tune
     limit = rule.trails_by_points
     found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
-    verdicts = [_within(item, limit) for item in found]
+    verdicts: list[Verdict] = [_within(item, limit) for item in found]
     verdict: Verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
-    action: Action = {"pass": "skip", "fail": "train", "inconclusive": rule.when_inconclusive}[verdict]
+    actions: dict[Verdict, Action] = {"pass": "skip", "fail": "train", "inconclusive": rule.when_inconclusive}
+    action = actions[verdict]
     open_ones = [item for item, side in zip(found, verdicts, strict=True) if side == "inconclusive"]
     return Decision(
         name="fine_tune_decision",

@@ -1,0 +1,96 @@
+"""Measuring the hosted and the released models again, in a new epoch and beside the earlier one.
+
+What the gates read stays untouched: a nightly look must not make every decision stale and start every training again.
+"""
+
+import dagster as dg
+from pydantic import Field
+
+from swap_assets.defs import metadata
+from swap_assets.defs.answering import local_evaluation
+from swap_assets.defs.partitions import SCALES, key_of, scale_of
+from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
+from swap_assets.defs.resources import TEST_SPLITS, Lab
+from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
+from swap_assets.domain.judging.gates import DECIDING_TRACK, metric_read
+from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
+
+_KEPT = "drift_measurement"
+
+
+class DriftConfig(dg.Config):
+    """Which measurement this is; the schedule gives the time it was due."""
+
+    epoch: str = Field(default="", description="a name never used before; empty: the time now")
+
+
+@dg.asset(
+    partitions_def=SCALES,
+    deps=["llm_baseline", "release_decision", *TEST_SPLITS],
+    pool=MODEL_PROCESS_POOL,
+    kinds={"openai", "huggingface"},
+)
+def drift_check(
+    context: dg.AssetExecutionContext, config: DriftConfig, lab: Lab, worker: WorkerClient
+) -> dg.MaterializeResult[DriftReport]:
+    """Whether the hosted or a released model answers the scale's test rows otherwise than when last measured."""
+    scale, epoch = scale_of(context), config.epoch or lab.now()
+    llm = lab.evidence(scale).llm
+    found = [_held_against_before(lab, _hosted_again(context, lab, llm, epoch), llm, epoch)]
+    for before in _released(lab, scale):
+        found.append(_held_against_before(lab, _local_again(context, lab, worker, before), before, epoch))
+    for item in found:
+        if item.verdict == "drifted":
+            context.log.warning("%s %s", item.sentence, lab.alert(f"{lab.experiment.name}: {item.sentence}"))
+    report = DriftReport(scale=scale, epoch=epoch, found=tuple(found))
+    shown = {item.candidate_id: f"{item.verdict}: {item.sentence}" for item in found}
+    return dg.MaterializeResult(value=report, metadata={"epoch": epoch, "verdicts": metadata.markdown(
+        "\n\n".join(f"**{name}**: {text}" for name, text in shown.items()))})  # fmt: skip
+
+
+def _held_against_before(lab: Lab, now: Evaluation, first: Evaluation, epoch: str) -> Drift:
+    """Compare with the last look, or with the evidence of the decisions at the first one, and keep what is new."""
+    key = now.candidate.id
+    there = lab.store.exists(_KEPT, key, Measurement)
+    before = lab.store.read(_KEPT, key, Measurement) if there else Measurement(epoch="first", evaluation=first)
+    measured = Measurement(epoch=epoch, evaluation=now)
+    policy = lab.experiment.gates
+    found = drift(
+        measured, before, metric=metric_read(policy.primary_metric, policy), margin_points=policy.release.margin_points
+    )
+    lab.store.write(_KEPT, key, measured, kind=Measurement)
+    return found
+
+
+def _hosted_again(context: dg.AssetExecutionContext, lab: Lab, llm: Evaluation, epoch: str) -> Evaluation:
+    cases = lab.test_cases(llm.candidate.scale)
+    with lab.recording_failure(context):
+        lab.require_hosted()
+        records = lab.hosted_answers(
+            llm.candidate, cases, tracks=[DECIDING_TRACK], purpose="drift", epoch=epoch, log=context.log.info
+        )
+    contract = lab.bench.baseline_contract(DECIDING_TRACK)
+    measured = measure(llm.candidate, contract, cases=cases, records=records[DECIDING_TRACK])
+    return Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=hash_of_cases(cases))
+
+
+def _released(lab: Lab, scale: str) -> list[Evaluation]:
+    """Return the evaluations of the candidates that were released at a scale."""
+    evidence, found = lab.evidence(scale), []
+    for model in lab.experiment.models:
+        decision = evidence.decision("release_decision", key_of(model, scale))
+        if decision and decision.action == "release":
+            chosen = Candidate.from_id(decision.candidates[0])
+            found += [item for item in evidence.of_model(model) if item.candidate == chosen]
+    return found
+
+
+def _local_again(context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, before: Evaluation) -> Evaluation:
+    chosen = before.candidate
+    adapters = [item for item in lab.adapters_of(chosen) if item.contract.track is DECIDING_TRACK]
+    contract, folder = adapters[0][1:] if adapters else (lab.bench.baseline_contract(DECIDING_TRACK), None)
+    return local_evaluation(
+        context, lab, worker, candidate=chosen, cases=lab.test_cases(chosen.scale),
+        answers_with={DECIDING_TRACK: (contract, folder)}, purpose="drift",
+    )  # fmt: skip

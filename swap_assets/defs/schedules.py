@@ -1,0 +1,28 @@
+"""The nightly look at the hosted and the released models; there is none until the experiment file gives a time."""
+
+import dagster as dg
+
+from swap_assets.defs.resources import Lab, experiment_in_force
+
+DRIFT_JOB = dg.define_asset_job(
+    "drift", selection=["drift_check"], description="The hosted and the released models asked again, in a new epoch."
+)
+
+
+def _nightly(cron: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="nightly_drift", cron_schedule=cron, job=DRIFT_JOB, default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Measures the hosted and the released models again, at the last scale that was reached.",
+    )  # fmt: skip
+    def nightly_drift(context: dg.ScheduleEvaluationContext, lab: Lab):
+        reached = [name for name in lab.experiment.scales if lab.evidence(name).llm.status == "evaluated"]
+        if not reached:
+            return dg.SkipReason("llm_baseline has not been measured at any scale, so there is nothing to compare with")
+        epoch = f"nightly-{context.scheduled_execution_time:%Y-%m-%dT%H%M}"
+        config = {"ops": {"drift_check": {"config": {"epoch": epoch}}}}
+        return dg.RunRequest(run_key=epoch, partition_key=reached[-1], run_config=config)
+
+    return nightly_drift
+
+
+SCHEDULES = [_nightly(cron)] if (cron := experiment_in_force().automation.nightly) else []

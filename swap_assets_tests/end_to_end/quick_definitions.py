@@ -1,0 +1,100 @@
+"""The project's own jobs, sensors, decisions and reports; only what loads a model or asks an LLM is recorded instead.
+
+A code location of its own, because the daemon loads it in a process where no test can reach in.
+"""
+
+import dagster as dg
+
+from swap_assets import definitions as real
+from swap_assets.defs import metadata, release
+from swap_assets.defs.jobs import JOBS
+from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
+from swap_assets.defs.resources import Lab
+from swap_assets.defs.sensors import SENSORS
+from swap_assets.domain.candidates import base, hosted, tuned
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets_tests.domain.evaluations import evaluation, shares
+
+RIGHT = {"llm": 90, "base": 20, "paper": 95, "fledgling": 60}
+ROWS = 100
+
+
+@dg.asset(partitions_def=SCALES, deps=["dataset_split", "single_turn_test"], group_name="baselines")
+def llm_baseline(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Evaluation]:
+    scale = scale_of(context)
+    lab.require_admitted(context, scale)
+    made = evaluation(hosted(lab.experiment.hosted_model.key, scale), shares(RIGHT["llm"], ROWS))
+    return metadata.evaluation_result(made, run_id="")
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, deps=["dataset_split"], group_name="baselines")
+def slm_baseline(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Evaluation]:
+    made = evaluation(base(*model_and_scale_of(context)), shares(RIGHT["base"], ROWS))
+    return metadata.evaluation_result(made, run_id="")
+
+
+def _adapter(name: str, approach: str, contract: Contract) -> dg.AssetsDefinition:
+    @dg.asset(name=name, partitions_def=MODELS_AND_SCALES, group_name="training")
+    def adapter(context: dg.AssetExecutionContext, fine_tune_decision: Decision) -> dg.MaterializeResult[LoraAdapter]:
+        assert fine_tune_decision.action == "train"
+        candidate = tuned(*model_and_scale_of(context), approach)
+        return dg.MaterializeResult(
+            value=LoraAdapter(candidate_id=candidate.id, name=name, contract=contract, status="trained")
+        )
+
+    return adapter
+
+
+def _evaluation(approach: str, adapters: list[str]) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=f"{approach}_evaluation", partitions_def=MODELS_AND_SCALES, deps=[*adapters, "llm_baseline"],
+        group_name="evaluation",
+    )  # fmt: skip
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Evaluation]:
+        candidate = tuned(*model_and_scale_of(context), approach)
+        return metadata.evaluation_result(evaluation(candidate, shares(RIGHT[approach], ROWS)), run_id="")
+
+    return made
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, group_name="release")
+def merged_model(
+    context: dg.AssetExecutionContext, lab: Lab, release_decision: Decision
+) -> dg.MaterializeResult[Decision]:
+    lab.require_release(release_decision, None)
+    return dg.MaterializeResult(value=release_decision)
+
+
+def _sealed(context, lab, worker, *, chosen, llm):
+    return evaluation(chosen, shares(ROWS, ROWS)), evaluation(llm.candidate, shares(ROWS - 10, ROWS))
+
+
+release._sealed = _sealed
+RECORDED = [
+    llm_baseline,
+    slm_baseline,
+    _adapter("paper_adapter", "paper", Contract.HERMES),
+    _adapter("fledgling_structured_adapter", "fledgling", Contract.FLEDGLING_STRUCTURED),
+    _adapter("fledgling_toolcall_adapter", "fledgling", Contract.FLEDGLING_TOOLCALL),
+    _evaluation("paper", ["paper_adapter"]),
+    _evaluation("fledgling", ["fledgling_structured_adapter", "fledgling_toolcall_adapter"]),
+    merged_model,
+]
+_recorded_keys = {key for asset in RECORDED for key in asset.keys}
+defs = dg.Definitions(
+    assets=[
+        *[
+            asset
+            for asset in real.defs.assets or ()
+            if not isinstance(asset, dg.AssetsDefinition) or not (asset.keys & _recorded_keys)
+        ],
+        *RECORDED,
+    ],
+    jobs=list(JOBS.values()),
+    sensors=SENSORS,
+    resources=real.defs.resources,
+    executor=dg.in_process_executor,
+)
