@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -23,6 +24,7 @@ from swap_assets.domain.report.figures import percent
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.markdown import cell
 from swap_assets.domain.report.report import build_report
+from swap_assets.domain.report.schema_words import schema_words
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM
 from swap_assets_tests.domain.reports import full_inputs, full_report
 
@@ -235,3 +237,10 @@ def _with(inputs, evaluations):
     from dataclasses import replace
 
     return replace(inputs, evaluations=evaluations)
+
+
+def test_the_documentation_describes_report_json_as_it_is():
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    assert schema_words() in text, (
+        "run: python -m swap_assets.domain.report.schema_words, and put it into docs/report.md"
+    )

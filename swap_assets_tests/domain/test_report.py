@@ -1,7 +1,10 @@
 """The report: what is there is shown, what is not is named, and the verdict says no more than was measured."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from swap_assets.domain.contracts import Track
-from swap_assets.domain.judging.gates import fine_tune, release
+from swap_assets.domain.judging.gates import contrast, fine_tune, release
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.predictions import PredictionRecord, Usage
 from swap_assets.domain.report.inputs import ReportInputs
@@ -13,6 +16,7 @@ from swap_assets.domain.scoring.evaluation import Totals, not_evaluated, totals
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 POLICY = GatePolicy()
+_VALUE = st.sampled_from([None, 0.0, 0.25, 0.5, 1.0])
 
 
 def _report(evaluations, decisions=(), **more):
@@ -98,6 +102,30 @@ def test_within_ten_points_and_surpassing_are_told_by_the_interval_alone():
     assert (found[50].within, found[50].surpasses) == ("yes", "cannot be told")
     assert found[45].surpasses == "no"
     assert (found[10].within, found[10].surpasses) == ("no", "no")
+
+
+@given(st.lists(st.tuples(_VALUE, _VALUE, st.integers(0, 4)), min_size=1, max_size=30), st.randoms())
+def test_a_comparison_in_the_report_is_the_gates_own_to_the_last_digit(rows, shuffle):
+    slm, llm = (_in_conversations(item, rows, place) for place, item in enumerate((PAPER, LLM)))
+    result = llm.results[Track.TOOLCALL]
+    mixed = tuple(shuffle.sample(result.rows, len(result.rows)))
+    llm = llm.model_copy(update={"results": {Track.TOOLCALL: result.model_copy(update={"rows": mixed})}})
+    found = [item.contrast for item in _report([llm, slm]).comparisons]
+    assert found == [made for name in ("field_f1", "exact_match", "name_match") if (made := contrast(slm, llm, name))]
+
+
+def _in_conversations(candidate, rows, place):
+    item = evaluation(candidate, [row[place] for row in rows])
+    result = item.results[Track.TOOLCALL]
+    told = tuple(score.model_copy(update={"conversation_id": str(row[2])})
+                 for score, row in zip(result.rows, rows, strict=True))  # fmt: skip
+    return item.model_copy(update={"results": {Track.TOOLCALL: result.model_copy(update={"rows": told})}})
+
+
+def test_candidates_that_were_asked_other_rows_are_not_compared():
+    report = _report([evaluation(LLM, shares(5, 10)), evaluation(PAPER, shares(5, 11))])
+    assert report.comparisons == ()
+    assert "no small model has been measured" in report.verdict.sentence
 
 
 def test_real_and_synthetic_rows_are_reported_apart():

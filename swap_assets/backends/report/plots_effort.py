@@ -52,6 +52,8 @@ def scales(report: Report) -> Plot | None:
             axes.plot([point.train_rows or 0 for point in own], [100 * (point.field_f1.value or 0) for point in own],
                       color=colour(place), marker=marker(place), label=shortened(name))  # fmt: skip
         axes.set_xscale("log")
+        axes.set_xticks([point.train_rows or 0 for point in points], [str(point.train_rows) for point in points])
+        axes.minorticks_off()
         axes.set_xlabel("training rows")
         axes.set_ylabel("field F1, %")
         axes.legend(loc="best", fontsize=8)
@@ -104,6 +106,8 @@ def cost(report: Report) -> Plot | None:
         if needed is not None and needed <= 1:
             axes.axvline(100 * needed, color=INK, linewidth=1, label=f"break-even at {100 * needed:.1f} %")
         axes.set_yscale("log")
+        for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            which(lambda value, _place: f"{value:g}")  # the scale's own are written as mathematics
         axes.set_xlabel("utilisation of the card, %")
         axes.set_ylabel(f"1,000 requests, {found.currency}")
         axes.legend(loc="best", fontsize=8)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.specs import RESULT, RESULT_FILE, TrainResult
+from swap_assets.backends.specs import RESULT_FILE
 from swap_assets.backends.workbench import RECORDS_FILE
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Contract, Track
@@ -49,48 +49,57 @@ class AnswerTexts:
 
 def training_runs(store: ArtefactStore, scale: str) -> list[TrainingRun]:
     """Return the scale's trainings whose result is there, by candidate and adapter."""
-    return [
-        TrainingRun(
-            candidate_id=candidate,
-            adapter=adapter,
-            rows=result.train_rows.used,
-            steps=result.steps,
-            loss=tuple(LossPoint(**point.model_dump()) for point in result.loss_curve),
-            validation=tuple(LossPoint(**point.model_dump()) for point in result.validation_curve),
-            seconds=result.total_seconds,
-            tokens_per_second=result.tokens_per_second,
-            device=result.device,
-            peak_memory_mb=result.peak_memory_mb,
-        )
-        for candidate, adapter, result in _results(store.root / "work" / "trainings", scale)
-        if isinstance(result, TrainResult)
-    ]
+    found = (_training(*result) for result in _results(store.root / "work" / "trainings", scale))
+    return [run for run in found if run]
 
 
 def generation_runs(store: ArtefactStore, scale: str) -> list[GenerationRun]:
     """Return how fast the scale's local candidates answered, where their results are there."""
-    return [
-        GenerationRun(
-            candidate_id=candidate,
-            track=Contract(contract).track,
-            answers=result.asked,
-            per_second=result.rows_per_second,
-            seconds=result.total_seconds,
-            device=result.device,
-        )
-        for candidate, contract, result in _results(store.root / "work" / "answers", scale)
-        if result.kind == "generate" and contract in set(Contract)
-    ]
+    found = (_generation(*result) for result in _results(store.root / "work" / "answers", scale))
+    return [run for run in found if run]
 
 
-def _results(folder: Path, scale: str) -> Iterator[tuple[str, str, Any]]:
+def _results(folder: Path, scale: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path in sorted(folder.glob(f"*/*/{RESULT_FILE}")):
         candidate = path.parents[1].name
         try:
             if Candidate.from_id(candidate).scale == scale:
-                yield candidate, path.parent.name, RESULT.validate_json(path.read_bytes())
-        except (ValueError, ValidationError, OSError):
-            continue  # written by another version, or half there: shown as not measured
+                yield candidate, path.parent.name, json.loads(path.read_bytes())
+        except (ValueError, OSError):
+            continue  # half there, or no candidate's folder: shown as not measured
+
+
+# Only the fields that are shown are read, so that a result of an earlier version still tells its story.
+def _training(candidate: str, adapter: str, data: dict[str, Any]) -> TrainingRun | None:
+    try:
+        return TrainingRun(
+            candidate_id=candidate,
+            adapter=adapter,
+            rows=data["train_rows"]["used"],
+            steps=data["steps"],
+            loss=tuple(LossPoint.model_validate(point) for point in data["loss_curve"]),
+            validation=tuple(LossPoint.model_validate(point) for point in data.get("validation_curve", ())),
+            seconds=data["total_seconds"],
+            tokens_per_second=data["tokens_per_second"],
+            device=data["device"],
+            peak_memory_mb=data.get("peak_memory_mb", 0),
+        )
+    except (KeyError, TypeError, ValidationError):
+        return None
+
+
+def _generation(candidate: str, contract: str, data: dict[str, Any]) -> GenerationRun | None:
+    try:
+        return GenerationRun(
+            candidate_id=candidate,
+            track=Contract(contract).track,
+            answers=data["asked"],
+            per_second=data["rows_per_second"],
+            seconds=data["total_seconds"],
+            device=data["device"],
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _by_case(path: Path) -> Iterator[tuple[str, bytes]]:

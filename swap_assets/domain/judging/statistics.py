@@ -91,7 +91,7 @@ def mean_interval(values: "np.ndarray", clusters: "np.ndarray", *, seed: int = S
         slack = nothing_seen(count)
         return mean - slack, mean + slack, "nothing varied: exact bound by conversation"
     if count > MAX_RESAMPLED:
-        half = 1.959964 * _cluster_error(totals, sizes, mean)
+        half = 1.959964 * cluster_error(totals, sizes, mean)
         return mean - half, mean + half, "normal, clustered by conversation"
     weights = _resampling_weights(count, seed)
     means = (weights @ totals) / (weights @ sizes)
@@ -136,7 +136,7 @@ def _resampling_weights(count: int, seed: int) -> Any:
     return generator.multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES).astype(float)
 
 
-def _cluster_error(totals: "np.ndarray", sizes: "np.ndarray", mean: float) -> float:
+def cluster_error(totals: "np.ndarray", sizes: "np.ndarray", mean: float) -> float:
     """Return the standard error of a ratio of cluster totals, linearised (Cochran, Sampling Techniques, 2.11)."""
     import numpy as np
 
@@ -169,7 +169,7 @@ def paired_difference(
     only_a, only_b = _discordant(both)
     totals = np.bincount(clusters, weights=difference)
     sizes = np.bincount(clusters).astype(float)
-    error = _cluster_error(totals, sizes, float(difference.mean()))
+    error = cluster_error(totals, sizes, float(difference.mean()))
     return PairedDifference(
         metric=metric,
         mean_a=float(np.mean([getattr(a, metric) for a, _ in both])),

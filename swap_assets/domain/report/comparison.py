@@ -10,6 +10,7 @@ from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.names import display_name
+from swap_assets.domain.report.pairing import Columns, Paired
 from swap_assets.domain.scoring.evaluation import Evaluation, Status
 from swap_assets.domain.scoring.scores import Metric
 
@@ -95,14 +96,18 @@ def candidate_rows(inputs: ReportInputs, comparisons: tuple[LlmComparison, ...])
 
 def llm_comparisons(inputs: ReportInputs) -> tuple[LlmComparison, ...]:
     """Compare every candidate with the LLM in the primary and the core metrics of each track."""
-    metrics = [inputs.metric]
-    metrics += [
-        name for core in inputs.policy.core_metrics if (name := metric_read(core, inputs.policy)) not in metrics
-    ]
-    found = (
-        inputs.versus_llm(item, metric, track) for track in Track for metric in metrics for item in inputs.contenders
-    )
-    return tuple(_judged(item) for item in found if item)
+    metrics = dict.fromkeys([inputs.metric, *(metric_read(name, inputs.policy) for name in inputs.policy.core_metrics)])
+    found: list[LlmComparison] = []
+    for track in Track:
+        llm = inputs.llm.track(track) if inputs.llm else None
+        if llm is None:
+            continue
+        reference = Columns(llm.rows)
+        own = [(item, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
+        for metric in metrics:
+            compared = ((item.candidate.id, columns.against(reference, metric)) for item, columns in own)
+            found += [_judged(_contrast(name, inputs.llm_id, track, metric, pair)) for name, pair in compared if pair]
+    return tuple(found)
 
 
 def best_contender(comparisons: tuple[LlmComparison, ...], metric: str) -> LlmComparison | None:
@@ -140,6 +145,23 @@ def _row(item: Evaluation, track: Track, versus: Contrast | None, metric: str) -
     )
 
 
+def _contrast(candidate_id: str, llm_id: str, track: Track, metric: str, pair: Paired) -> Contrast:
+    return Contrast(
+        candidate_id=candidate_id,
+        reference_id=llm_id,
+        track=track,
+        metric=metric,
+        slm=pair.mean_a,
+        llm=pair.mean_b,
+        delta_points=-100 * pair.difference,
+        low_points=-100 * pair.high,
+        high_points=-100 * pair.low,
+        rows=pair.rows,
+        conversations=pair.conversations,
+        deviation_points=100 * pair.deviation,
+    )
+
+
 def _judged(item: Contrast) -> LlmComparison:
     return LlmComparison(
         name=display_name(item.candidate_id),
@@ -154,15 +176,10 @@ def _answer(*, yes: bool, no: bool) -> Answer:
 
 
 def _pair(item: Evaluation) -> TrackPair | None:
-    from swap_assets.domain.judging.statistics import paired_difference
-
     structured, toolcall = item.track(Track.STRUCTURED), item.track(Track.TOOLCALL)
     if structured is None or toolcall is None:
         return None
-    try:
-        found = paired_difference(structured.rows, toolcall.rows, "field_f1")
-    except ValueError:  # the two tracks were asked different rows
-        return None
+    found = Columns(structured.rows).against(Columns(toolcall.rows), "field_f1")
     if found is None:
         return None
     return TrackPair(

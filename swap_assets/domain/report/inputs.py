@@ -13,8 +13,8 @@ from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import Prices
 from swap_assets.domain.judging.criteria_table import CriterionResult
-from swap_assets.domain.judging.decisions import Contrast, Decision
-from swap_assets.domain.judging.gates import contrast, metric_read
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -127,7 +127,3 @@ class ReportInputs:
         """Return a model's untouched candidate where it was measured."""
         own = (item for item in self.contenders if item.candidate.model == model)
         return next((item for item in own if item.candidate.form is Form.BASE), None)
-
-    def versus_llm(self, item: Evaluation, metric: str, track: Track) -> Contrast | None:
-        """Compare a candidate with the LLM on identical rows; None where that cannot be done."""
-        return contrast(item, self.llm, metric, track=track) if self.llm else None
