@@ -2,7 +2,7 @@
 
 from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.automation.progress import approaches_of
-from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
+from swap_assets.domain.candidates import Candidate, Form, base, hosted
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.merged_model import MergedModel
@@ -42,7 +42,7 @@ class Evidence:
         """Return the evaluation of a base or a tuned candidate of this scale, or the record of its absence."""
         if candidate.form is Form.BASE:
             return self.base(candidate.model)
-        return self._tuned(candidate.model, candidate.approach, f"{candidate.model}|{self.scale}")
+        return self._tuned(candidate.model, candidate.recipe, f"{candidate.model}|{self.scale}")
 
     def merged(self, model: str) -> Evaluation | None:
         """Return how a model's merged weights scored, or that they were blocked; None where nothing was merged.
@@ -101,7 +101,7 @@ class Evidence:
         return hosted(self.experiment.hosted_model.key, self.scale).id
 
     def _tuned(self, model: str, approach: str, key: str) -> Evaluation:
-        candidate = tuned(model, self.scale, approach)
+        candidate = self.experiment.tuned_candidate(approach, model=model, scale=self.scale)
         found = self._evaluation(candidate, f"{approach}_evaluation", key)
         if found.status != "absent":
             return found

@@ -141,6 +141,21 @@ class RowCounts(Frozen):
     longest: int = Field(default=0, description="tokens of the longest row before cutting")
 
 
+class MemoryEstimate(Frozen):
+    """The peak memory that a training is expected to need, and what was free before it began; in MB (10^6 bytes)."""
+
+    weights_mb: float
+    adapter_mb: float = Field(description="adapter, gradients and optimiser")
+    activations_mb: float
+    logits_mb: float
+    available_mb: float | None
+
+    @property
+    def total_mb(self) -> float:
+        """The sum of the parts."""
+        return round(self.weights_mb + self.adapter_mb + self.activations_mb + self.logits_mb, 1)
+
+
 class TrainResult(Frozen):
     """What a training left behind; `seconds` is the training alone, `total_seconds` the process."""
 
@@ -160,6 +175,9 @@ class TrainResult(Frozen):
     reused: bool = Field(default=False, description="this very training had been finished before")
     rows_per_step: int
     micro_batch: int
+    gradient_checkpointing: bool = False
+    rungs: tuple[str, ...] = Field(default=(), description="what was changed for want of memory, in order")
+    memory: MemoryEstimate
     train_loss: float = Field(description="mean over the steps")
     loss_curve: tuple[LossPoint, ...]
     validation_curve: tuple[LossPoint, ...] = ()

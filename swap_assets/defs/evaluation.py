@@ -10,7 +10,6 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.domain.candidates import tuned
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.judgement import criteria_of
 from swap_assets.domain.lora_adapter import LoraAdapter
@@ -66,7 +65,8 @@ def _evaluated(
     llm: Evaluation,
     approach: str,
 ) -> dg.MaterializeResult[Evaluation]:
-    candidate = tuned(*model_and_scale_of(context), approach)
+    model, scale = model_and_scale_of(context)
+    candidate = lab.experiment.tuned_candidate(approach, model=model, scale=scale)
     skipped = [adapter for adapter in adapters if adapter.status == "skipped"]
     if skipped:
         evaluation, run_id = not_evaluated(candidate, "skipped", skipped[0].reason), ""

@@ -163,6 +163,7 @@ def of_training(result: Done, *, spec_file: Path) -> Shown:
         "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
         "loss": markdown(table(["step", "training loss"], curve)),
         "validation_loss": markdown(table(["epoch", "validation loss"], validation) or "no validation rows"),
+        "memory": markdown(_memory_table(result)),
         "steps": result.steps,
         "kept_step": result.kept_step,
         "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
@@ -181,6 +182,18 @@ def of_training(result: Done, *, spec_file: Path) -> Shown:
         "spec": dg.MetadataValue.path(str(spec_file)),
         "mlflow_run": result.mlflow_run_id or "not tracked",
     }
+
+
+def _memory_table(result: Done) -> str:
+    assert result.kind == "train"
+    memory = result.memory
+    parts = (memory.weights_mb, memory.adapter_mb, memory.activations_mb, memory.logits_mb, memory.total_mb)
+    free = f"{memory.available_mb:.0f}" if memory.available_mb is not None else "not known"
+    shown = [*(f"{part:.0f}" for part in parts), free, str(result.peak_memory_mb)]
+    header = ["weights MB", "adapter, optimiser", "activations", "logits", "estimate", "was free", "measured peak"]
+    rows = f"{result.micro_batch} rows at once, {result.rows_per_step} a step"
+    kept = ", activations recomputed" if result.gradient_checkpointing else ""
+    return "\n\n".join((table(header, [shown]), rows + kept, *result.rungs))
 
 
 def merged_result(

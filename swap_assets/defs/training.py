@@ -11,7 +11,6 @@ from swap_assets.defs import metadata
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
-from swap_assets.domain.candidates import tuned
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.track_data import TrackData
@@ -68,7 +67,8 @@ def _adapter(
 ) -> Result:
     model, scale = model_and_scale_of(context)
     settings = lab.experiment.approach_for(approach, model=model, scale=scale)
-    candidate, contract = tuned(model, scale, approach), settings.adapters[name]
+    candidate = lab.experiment.tuned_candidate(approach, model=model, scale=scale)
+    contract = settings.adapters[name]
     if settings.trains == "when_gate_says" and decision.action == "skip":
         skipped = LoraAdapter(
             candidate_id=candidate.id, name=name, contract=contract, status="skipped", reason=decision.reason

@@ -9,6 +9,8 @@ from enum import StrEnum
 from swap_assets.domain.model import Frozen
 
 SEPARATOR = "--"
+# Rows packed into one have fewer optimiser steps: another recipe, and so another candidate.
+PACKED = "-packed"
 
 
 class Form(StrEnum):
@@ -36,6 +38,11 @@ class Candidate(Frozen):
         """The readable id, safe as a file name."""
         return SEPARATOR.join((self.model, self.scale, self.approach, self.decoding, self.form.value))
 
+    @property
+    def recipe(self) -> str:
+        """The approach by its name in the experiment file, whether its rows are packed or not."""
+        return self.approach.removesuffix(PACKED)
+
     @classmethod
     def from_id(cls, text: str) -> "Candidate":
         """Read an id back.
@@ -60,6 +67,6 @@ def base(model: str, scale: str) -> Candidate:
     return Candidate(model=model, scale=scale, form=Form.BASE)
 
 
-def tuned(model: str, scale: str, approach: str) -> Candidate:
-    """Return the candidate that answers with the LoRA adapters of an approach."""
-    return Candidate(model=model, scale=scale, approach=approach, form=Form.ADAPTER)
+def tuned(model: str, scale: str, approach: str, *, packed: bool = False) -> Candidate:
+    """Return the candidate that answers with the LoRA adapters of an approach, trained on packed rows or not."""
+    return Candidate(model=model, scale=scale, approach=approach + PACKED * packed, form=Form.ADAPTER)

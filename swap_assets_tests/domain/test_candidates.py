@@ -25,3 +25,10 @@ def test_ids_are_readable():
 def test_what_is_no_id_is_refused(text):
     with pytest.raises(ValueError):
         Candidate.from_id(text)
+
+
+def test_packed_rows_make_another_candidate_of_the_same_recipe():
+    packed = tuned("phi-4-mini", "small", "paper", packed=True)
+    assert packed.id == "phi-4-mini--small--paper-packed--greedy--adapter"
+    assert packed != tuned("phi-4-mini", "small", "paper") and packed.recipe == "paper"
+    assert Candidate.from_id(packed.id) == packed

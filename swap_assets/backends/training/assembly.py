@@ -11,20 +11,12 @@ from swap_assets.backends.training.batches import BatchPlan
 from swap_assets.backends.training.callback import CurveKeeper, callbacks
 from swap_assets.backends.training.checkpoints import Checkpoints
 from swap_assets.backends.training.data import TrainingData
+from swap_assets.backends.training.randomness import StepGuard, seed_everything
+from swap_assets.backends.training.sampling import choose_attention, dataset, flattened
 from swap_assets.backends.training.trainer import trainer_class
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-_LARGE_MODEL = 1_000_000_000  # parameters from which on activations are recomputed instead of kept
-
-
-def seed_everything(spec: TrainSpec) -> None:
-    """Seed Python, NumPy and torch."""
-    from transformers import set_seed
-
-    set_seed(spec.seed)
 
 
 def assemble(
@@ -47,6 +39,7 @@ def assemble(
     from transformers import PrinterCallback
 
     model = load_base(spec.weights, quantisation=spec.training.quantisation)
+    choose_attention(model, spec, plan)
     targets = spec.lora.target_modules
     lora = LoraConfig(
         task_type="CAUSAL_LM",
@@ -56,23 +49,23 @@ def assemble(
         target_modules=targets if isinstance(targets, str) else list(targets),
     )
     seed_everything(spec)  # again, so that LoRA's first weights do not depend on how the base was loaded
-    large = model.num_parameters() >= _LARGE_MODEL
-    settings = _settings(spec, plan=plan, validates=bool(data.validation), large=large, folder=checkpoints.folder)
+    guard = StepGuard()
     trainer: Any = trainer_class()(
         model=model,
-        args=settings,
-        train_dataset=Dataset.from_list([row._asdict() for row in data.train]),
+        args=_settings(spec, plan=plan, validates=bool(data.validation), folder=checkpoints.folder),
+        train_dataset=dataset(data.train, spec),
         eval_dataset=Dataset.from_list([row._asdict() for row in data.validation]) if data.validation else None,
         processing_class=tokenizer,
         peft_config=lora,
-        callbacks=callbacks(keeper, spec.training),
+        callbacks=[*callbacks(keeper, spec.training), guard.callback()],
     )
-    trainer.checkpoints, trainer.keeper, trainer.resumed_from = checkpoints, keeper, resumed_from
+    trainer.checkpoints, trainer.keeper, trainer.guard = checkpoints, keeper, guard
+    trainer.resumed_from = resumed_from
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, large: bool, folder: Path) -> Any:
+def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: Path) -> Any:
     from trl.trainer.sft_config import SFTConfig
 
     on_gpu = device_name() == "cuda"
@@ -90,7 +83,7 @@ def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, large: bool,
         weight_decay=spec.training.weight_decay,
         # Rows come tokenised, cut and labelled: the trainer's own preparation would cut again and drop rows silently.
         max_length=None,
-        packing=False,
+        padding_free=flattened(spec, plan),
         dataset_kwargs={"skip_prepare_dataset": True},
         eval_strategy="epoch" if validates else "no",
         save_strategy="no",  # the callbacks say when
@@ -99,7 +92,7 @@ def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, large: bool,
         disable_tqdm=True,
         bf16=on_gpu,
         use_cpu=not on_gpu,
-        gradient_checkpointing=plan.checkpointing or large,
+        gradient_checkpointing=plan.checkpointing,
         dataloader_pin_memory=on_gpu,
     )
 

@@ -42,6 +42,16 @@ class TrainingData:
             "base_hash": provenance.weights_hash(spec.weights.source, spec.weights.revision),
         }
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row after cutting."""
+        return max(len(row.input_ids) for row in (*self.train, *self.validation))
+
+    @property
+    def most_trained(self) -> int:
+        """The most tokens of one row that carry loss."""
+        return max(row.trained for row in (*self.train, *self.validation))
+
     def report(self, reporter: Reporter) -> None:
         """Say how many rows train and what `max_length` took from them."""
         for name, counts in (("training", self.train_counts), ("validation", self.validation_counts)):

@@ -37,6 +37,11 @@ class TrainingRun:
         """The MLflow run id, empty where the training is not tracked."""
         return self._tracked.id if self._tracked else ""
 
+    def tag(self, name: str, value: str) -> None:
+        """Set one tag at once."""
+        if self._tracked:
+            self._tracked.tags({name: value})
+
     def record(self, result: TrainResult) -> None:
         """Write the result's numbers and curves."""
         if not self._tracked:
@@ -55,12 +60,15 @@ class TrainingRun:
                 "rows_lost": rows.lost,
                 "trained_tokens": rows.trained_tokens,
                 "kept_step": result.kept_step,
+                "estimated_memory_mb": result.memory.total_mb,
+                "micro_batch": result.micro_batch,
             }
         )
         self._tracked.tags(
             {
                 "adapter_hash": result.adapter_hash,
                 "device": result.device,
+                "gradient_checkpointing": str(result.gradient_checkpointing),
                 "resumed_from_steps": ", ".join(map(str, result.resumed_from)),
                 **{f"version.{name}": version for name, version in result.versions.items()},
             }

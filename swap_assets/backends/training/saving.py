@@ -7,6 +7,7 @@ from typing import Any
 
 from swap_assets.backends.training.callback import CurveKeeper
 from swap_assets.backends.training.checkpoints import Checkpoints, Progress
+from swap_assets.backends.training.randomness import StepGuard
 
 
 class SavesWhole:
@@ -14,6 +15,7 @@ class SavesWhole:
 
     checkpoints: Checkpoints
     keeper: CurveKeeper
+    guard: StepGuard
     resumed_from: tuple[int, ...] = ()
     # Of the transformers trainer that this is mixed into.
     accelerator: Any
@@ -48,6 +50,14 @@ class SavesWhole:
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # The adapter alone: tokenizer and arguments are the training's own and would be written each time.
         self.model.save_pretrained(output_dir, is_main_process=self.args.should_save, save_embedding_layers=False)
+
+    def save_before_failed_step(self) -> bool:
+        """Write a checkpoint of the state before the step that has just failed; False where it cannot be reached."""
+        if self.guard.before_step is None or not self.state.global_step:
+            return False
+        self.guard.before_step.restore()
+        self._save_checkpoint(self.model, None)
+        return True
 
     def restore(self, checkpoint: Path) -> None:
         """Take weights and curve of a checkpoint after which nothing is left to train."""

@@ -11,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.training.masking import IGNORED
+from swap_assets.backends.training.sampling import StepSampler
 from swap_assets.backends.training.saving import SavesWhole
 from swap_assets.backends.training.sharing import SharesRows
 
@@ -34,6 +35,15 @@ def trainer_class() -> type[SFTTrainer]:
             loss = answer_loss(model, inputs, items=num_items_in_batch)
             # The items are those of all processes, whose gradients are averaged.
             return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            rows: Any = self.train_dataset
+            at_once = self.args.per_device_train_batch_size
+            if at_once == 1:
+                return super()._get_train_sampler(train_dataset)
+            lengths = [len(ids) for ids in rows["input_ids"]]
+            step = at_once * self.args.gradient_accumulation_steps * self.accelerator.num_processes
+            return StepSampler(lengths, rows_per_step=step, seed=self.args.data_seed)
 
         def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
             metrics = {f"{metric_key_prefix}_loss": validation_loss(self)}
@@ -79,7 +89,7 @@ def answer_loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> tor
 
     Args:
         model: A causal model whose forward takes `logits_to_keep`.
-        inputs: `input_ids`, `attention_mask` and `labels`, each (rows, tokens).
+        inputs: `input_ids`, `labels`, and `attention_mask` or (flattened rows) `position_ids`, each (rows, tokens).
         items: How many tokens carry loss in the whole step, over all its micro-batches.
     """
     from torch.nn.functional import cross_entropy
@@ -88,7 +98,8 @@ def answer_loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> tor
     kept = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
     answer = model(
         input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
+        attention_mask=inputs.get("attention_mask"),
+        position_ids=inputs.get("position_ids"),
         use_cache=False,
         logits_to_keep=kept,
     )

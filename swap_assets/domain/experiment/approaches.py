@@ -34,6 +34,8 @@ class TrainingSettings(Frozen):
     warmup_ratio: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the optimiser steps")
     weight_decay: float = Field(default=0.0, ge=0.0)
     quantisation: Literal["none", "nf4"] = "none"
+    # Halves the optimiser steps of an epoch or worse: another recipe, and so another candidate.
+    packing: bool = Field(default=False, description="several rows in one of max_length tokens, apart from each other")
     # An epoch too many costs accuracy on a hundred rows; where there are no validation rows the last one is kept.
     keep: Literal["best", "last"] = Field(default="best", description="of which epoch the adapter is")
     early_stopping_patience: int | None = Field(

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from swap_assets.domain.candidates import SEPARATOR
+from swap_assets.domain.candidates import SEPARATOR, Candidate, tuned
 from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.entries import Automation, BaselineContracts, HostedModel, Prices, SmallModel
 from swap_assets.domain.experiment.sources import Source
@@ -129,6 +129,11 @@ class Experiment(Frozen):
             return Approach.model_validate(data)
         except ValidationError as error:
             raise ExperimentError(f"models.{model}.approaches.{approach}: {first_problem(error)}") from None
+
+    def tuned_candidate(self, approach: str, *, model: str, scale: str) -> Candidate:
+        """Return the candidate that an approach makes of a model at a scale."""
+        settings = self.approach_for(approach, model=model, scale=scale)
+        return tuned(model, scale, approach, packed=settings.training.packing)
 
 
 def parse_experiment(data: Any) -> Experiment:
