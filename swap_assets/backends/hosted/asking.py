@@ -129,9 +129,10 @@ class Asking:
             self._cache.keep(key, reply, self.price_of(usage.prompt_tokens, usage.completion_tokens))
             return reply
         except Exception as error:
+            # Without their cause: what the service itself says may quote the key, and tracebacks are kept.
             if errors.stops_everything(error, first=first):
-                raise self._stop(HostedError(errors.explain(error, self.model))) from error
-            raise Unanswered(errors.explain(error, self.model)) from error
+                raise self._stop(HostedError(errors.explain(error, self.model))) from None
+            raise Unanswered(errors.explain(error, self.model)) from None
         finally:
             self._cache.release(key)
 
