@@ -5,9 +5,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from swap_assets.backends.specs import MergeSpec, Spec, Weights
+from swap_assets.backends.specs import MergeSpec, Spec, Tracking, Weights
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets_tests.backends.test_specs import generate_spec
+from swap_assets_tests.backends.test_training import spec_for
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +17,7 @@ def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.Ex
     @dg.asset
     def answers(context: dg.AssetExecutionContext, worker: WorkerClient) -> dg.MaterializeResult:
         result = worker.run(context, spec, workdir=folder)
-        return dg.MaterializeResult(metadata=result.model_dump(mode="json", include={"kind", "asked"}))
+        return dg.MaterializeResult(metadata=result.model_dump(mode="json", include={"kind", "asked", "steps"}))
 
     resources = {"worker": WorkerClient()}
     return dg.materialize([answers], resources=resources, instance=instance, raise_on_error=False)
@@ -44,3 +45,32 @@ def test_a_failing_worker_fails_the_step_with_the_end_of_its_stderr(tmp_path: Pa
     failure = run.failure_data_for_node("answers")
     assert failure and failure.user_failure_data and failure.user_failure_data.description
     assert "train the adapter first" in failure.user_failure_data.description
+
+
+def test_a_training_in_two_processes_reports_and_tracks_once_and_holds_two_cards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    from swap_assets.backends.generation.records import write_rows
+    from swap_assets_tests.fakes import tiny_model, weather_example
+
+    weights = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")
+    write_rows(tmp_path / "train.jsonl", [weather_example(f"Ulm {number}") for number in range(12)])
+    monkeypatch.setenv("SWAP_GPU_DEVICES", "fake-0,fake-1,fake-2")
+    monkeypatch.setenv("SWAP_GPU_LEASES", str(tmp_path / "leases"))
+    tracking = Tracking(uri=f"sqlite:///{tmp_path / 'mlflow.db'}", experiment="e", run_name="r")
+    settings = {"processes": 2, "tracking": tracking, "validation_file": None}
+    spec = spec_for(weights, tmp_path).model_copy(update=settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = materialize(spec, tmp_path / "work", instance)
+        messages = [entry.user_message for entry in instance.all_logs(run.run_id)]
+    assert run.success
+    assert run.asset_materializations_for_node("answers")[0].metadata["steps"].value == 6
+    assert messages.count("runs on fake-0, fake-1") == 1
+    assert sum(message.startswith("training: 12 of 12 rows") for message in messages) == 1
+    assert sum(" of training" in message and message.startswith("adapter ") for message in messages) == 1
+    client = MlflowClient(tracking_uri=tracking.uri)
+    experiment = client.get_experiment_by_name("e")
+    assert experiment
+    assert [found.info.status for found in client.search_runs([experiment.experiment_id])] == ["FINISHED"]
