@@ -9,7 +9,7 @@ from rich.table import Table
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.comparison import CandidateRow
-from swap_assets.domain.report.document import TableView
+from swap_assets.domain.report.document import Section, TableView
 from swap_assets.domain.report.figures import percent
 from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.report.names import TRACK_TITLES
@@ -43,6 +43,12 @@ def print_table(view: TableView, console: Console) -> None:
     for row in view.rows:
         table.add_row(*map(_text, row))
     console.print(table)
+
+
+def print_sentences(section: Section, console: Console) -> None:
+    """Print what a section says in words."""
+    for sentence in section.lead:
+        console.print(_text(sentence), highlight=False)
 
 
 def print_decisions(decisions: Sequence[Decision], console: Console) -> None:

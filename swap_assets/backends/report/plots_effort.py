@@ -83,7 +83,7 @@ def latency(report: Report) -> Plot | None:
         axes.set_xlabel("seconds; hollow: a share of a batch, not a response time")
         axes.set_xlim(left=0)
         lines_for(axes, [row.name for row in rows])
-        axes.legend(loc="best", fontsize=8)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
 
     words = "Seconds per tool-call answer, p50: " + "; ".join(f"{row.name} {row.p50_s:.3f}" for row in rows)
     return draw(words, 1.0 + _LINE_INCHES * len(rows), paint)
