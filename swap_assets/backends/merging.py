@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends import provenance
-from swap_assets.backends.generation.generation import LocalModel, render_prompt
+from swap_assets.backends.generation.local_answers import LocalModel, render_prompt
 from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.local_model import load_adapted, load_config, load_tokenizer
 from swap_assets.backends.model_card import licence_of

@@ -78,7 +78,7 @@ class GenerateSpec(Frozen):
     cases_file: Path = Field(description="JSONL, one EvalCase a line")
     contract: Contract
     prompt_style: PromptStyle
-    batch_size: int = Field(default=8, ge=1)
+    token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
     epoch: str = "first"
     artefact_hash: str = ""
@@ -202,6 +202,9 @@ class GenerateResult(Frozen):
     asked: int
     reused: int
     cut_answers: int = Field(description="answers that hit max_new_tokens")
+    longest_gold: int = Field(default=0, description="tokens of the longest expected answer")
+    method: str = Field(default="", description="how the rows were computed, and why where it was not the fast way")
+    token_budget: int = Field(default=0, description="the budget at the end: less than asked for where memory ran out")
     prompt_tokens: int
     completion_tokens: int
     rows_per_second: float

@@ -112,7 +112,7 @@ class Workbench:
             cases_file=write_lines(folder / "cases.jsonl", cases),
             contract=contract,
             prompt_style=entry.prompt_style,
-            batch_size=entry.generation_batch,
+            token_budget=entry.generation_tokens,
             max_new_tokens=entry.max_answer_tokens,
             seed=self.experiment.seed,
             threads=self.experiment.threads,

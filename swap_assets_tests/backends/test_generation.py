@@ -1,22 +1,32 @@
-"""Local answers: batched text equals one-by-one text, records survive a crash, stop tokens end an answer."""
+"""Local answers: batched text equals one-by-one text, records survive a crash, no limit cuts an expected answer."""
 
+import re
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swap_assets.backends.generation.decoding import decode
-from swap_assets.backends.generation.generation import LocalModel, generate, render_prompt
-from swap_assets.backends.generation.records import RecordsError, read_rows
+from swap_assets.backends import miniatures
+from swap_assets.backends.generation.generation import generate
+from swap_assets.backends.generation.limits import AnswerLimitError
+from swap_assets.backends.generation.local_answers import LocalModel, render_prompt, stop_tokens
+from swap_assets.backends.generation.records import RecordsError, read_rows, write_rows
 from swap_assets.backends.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
+from swap_assets.backends.processes import worker_command
 from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import GenerateResult, GenerateSpec, Weights
+from swap_assets.backends.specs import GenerateResult, GenerateSpec, Weights, write_spec
+from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.prompts import PromptStyle
+from swap_assets.domain.prompts import PromptStyle, render_messages
+from swap_assets_tests.fakes import weather_case
 
 pytestmark = pytest.mark.slow
+
+CITIES = ("Oslo", "Ulm", "Riga", "Graz", "Lyon", "Bern", "Rio", "Kiel", "Nis", "Ghent", "Cork", "Turku")
 
 
 def spec_for(tiny: Weights, rows: Path, **changes: Any) -> GenerateSpec:
@@ -26,8 +36,7 @@ def spec_for(tiny: Weights, rows: Path, **changes: Any) -> GenerateSpec:
         "cases_file": rows / "cases.jsonl",
         "contract": Contract.HERMES,
         "prompt_style": PromptStyle.COMPACT,
-        "batch_size": 4,
-        "max_new_tokens": 24,
+        "max_new_tokens": 96,
         "output": rows / "predictions.jsonl",
     }
     return GenerateSpec.model_validate({**fields, **changes})
@@ -42,37 +51,36 @@ def records(spec: GenerateSpec) -> list[PredictionRecord]:
 
 
 def test_batched_text_equals_one_by_one_text(tiny: Weights, rows: Path) -> None:
-    one = spec_for(tiny, rows, batch_size=1, output=rows / "one.jsonl")
-    many = spec_for(tiny, rows, batch_size=5, output=rows / "many.jsonl")
+    one = spec_for(tiny, rows, token_budget=1, output=rows / "one.jsonl")
+    many = spec_for(tiny, rows, token_budget=5 * 300, output=rows / "many.jsonl")
     run(one)
-    run(many)
+    assert run(many).method == "12 rows over one cache"
     assert [record.text for record in records(one)] == [record.text for record in records(many)]
     assert len({record.text for record in records(one)}) > 1
 
 
-def test_decoding_gives_the_tokens_that_transformers_gives(tiny: Weights, tokenizer: Any) -> None:
-    model = load_base(tiny)
-    left = load_tokenizer(tiny, padding_side="left")
-    batch: Any = left(["a", "hello there", "x y z"] * 3, return_tensors="pt", padding=True)
-    stops = [ord("q") - 30, 2, 40, 41]
-    expected = model.generate(
-        **batch, do_sample=False, max_new_tokens=40, eos_token_id=stops, pad_token_id=left.pad_token_id
-    )[:, batch["input_ids"].shape[1] :].tolist()
-    found = decode(model, batch["input_ids"], batch["attention_mask"], stops=stops, max_new_tokens=40)
-    assert [row + [left.pad_token_id] * (len(expected[0]) - len(row)) for row in found] == expected
+def test_the_miniature_says_for_every_row_what_transformers_says_one_by_one(rows: Path) -> None:
+    import torch
 
-
-def test_rows_that_end_early_leave_the_batch_and_change_no_other_row(tiny: Weights) -> None:
-    model, left = load_base(tiny), load_tokenizer(tiny, padding_side="left")
-    prompts = [f"{letter} and {letter * 7}" for letter in "abcdefghijkl"]
-
-    def answers(group: list[str]) -> list[list[int]]:
-        batch: Any = left(group, return_tensors="pt", padding=True)
-        return decode(model, batch["input_ids"], batch["attention_mask"], stops=range(50), max_new_tokens=30)
-
-    together, alone = answers(prompts), [answers([prompt])[0] for prompt in prompts]
-    assert together == alone
-    assert len({len(answer) for answer in together}) > 2
+    student = Weights(source=str(miniatures.path("student")), dtype="float32")
+    spec = spec_for(student, rows, max_new_tokens=160, token_budget=2000)
+    write_rows(
+        spec.cases_file, [weather_case(f"{name} {'by the sea' * (number % 4)}") for number, name in enumerate(CITIES)]
+    )
+    run(spec)
+    model, tokenizer = load_base(student), load_tokenizer(student)
+    for case, record in zip(read_rows(spec.cases_file, EvalCase), records(spec), strict=True):
+        messages = render_messages(case.tools, case.history, contract=spec.contract, style=spec.prompt_style)
+        prompt = tokenizer(render_prompt(tokenizer, messages), return_tensors="pt", add_special_tokens=False)[
+            "input_ids"
+        ]
+        with torch.inference_mode():
+            said = model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), do_sample=False, repetition_penalty=1.0,
+                max_new_tokens=160, eos_token_id=stop_tokens(model, tokenizer),
+            )[0, prompt.shape[1] :]  # fmt: skip
+        assert record.text == tokenizer.decode(said, skip_special_tokens=True)
+        assert record.usage.completion_tokens == len(said)
 
 
 def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: Weights, rows: Path) -> None:
@@ -83,6 +91,8 @@ def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: W
     assert [record.case_id for record in found] == [case.id for case in cases]
     assert all(record.usage.prompt_tokens > 20 and record.latency_s > 0 for record in found)
     assert {record.latency_kind for record in found} == {"batch_share"}
+    assert all(record.first_token_s and 0 < record.first_token_s < record.latency_s for record in found)
+    assert sum(record.latency_s for record in found) <= result.seconds
     assert result.completion_tokens == sum(record.usage.completion_tokens for record in found)
     assert result.cut_answers == sum(record.finish_reason == "length" for record in found)
 
@@ -99,6 +109,44 @@ def test_a_resumed_job_asks_only_what_is_missing_and_ends_in_the_same_file(tiny:
     ]
 
 
+def test_a_killed_process_loses_only_the_answers_under_way(tiny: Weights, rows: Path) -> None:
+    spec = spec_for(tiny, rows, max_new_tokens=160, token_budget=1, threads=1)
+    write_rows(spec.cases_file, [weather_case(f"{name} {number}") for name in CITIES for number in range(5)])
+    process = subprocess.Popen(worker_command(write_spec(spec, rows / "work")), stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while len(lines_of(spec.output)) < 5 and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    kept = lines_of(spec.output)
+    assert 5 <= len(kept) < 60
+    again = run(spec.model_copy(update={"token_budget": 16_000}))
+    assert again.reused == len(kept) and again.asked == 60 - len(kept)
+    assert len(records(spec)) == 60
+
+
+def lines_of(path: Path) -> list[str]:
+    return [line for line in path.read_text().split("\n")[:-1] if line] if path.is_file() else []
+
+
+def test_a_limit_that_would_cut_an_expected_answer_stops_before_any_model_is_loaded(
+    tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swap_assets.backends.generation.generation.load_adapted", None)
+    with pytest.raises(AnswerLimitError) as caught:
+        run(spec_for(tiny, rows, max_new_tokens=60))
+    enough = int(re.findall(r"set max_answer_tokens to (\d+)", str(caught.value))[0])
+    assert "cut 12 of 12 expected answers" in str(caught.value) and "Thessaloniki" in str(caught.value)
+    with pytest.raises(AnswerLimitError, match="cut 1 of 12"):
+        run(spec_for(tiny, rows, max_new_tokens=enough - 1))
+    tokenizer, golds = load_tokenizer(tiny), [render_answer(Contract.HERMES, c.gold_calls) for c in cases_of(rows)]
+    assert enough == max(len(tokenizer(gold)["input_ids"]) for gold in golds) + 1
+
+
+def cases_of(rows: Path) -> list[EvalCase]:
+    return read_rows(rows / "cases.jsonl", EvalCase)
+
+
 def test_a_finished_job_loads_no_model(tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_for(tiny, rows)
     run(spec)
@@ -109,14 +157,13 @@ def test_a_finished_job_loads_no_model(tiny: Weights, rows: Path, monkeypatch: p
 def test_other_settings_or_another_epoch_are_asked_again(tiny: Weights, rows: Path) -> None:
     run(spec_for(tiny, rows))
     assert run(spec_for(tiny, rows, epoch="2")).reused == 0
-    assert run(spec_for(tiny, rows, epoch="2", max_new_tokens=8)).reused == 0
+    assert run(spec_for(tiny, rows, epoch="2", max_new_tokens=97)).reused == 0
 
 
 def test_an_answer_ends_before_its_stop_token(tiny: Weights) -> None:
     import torch
 
-    tokenizer = load_tokenizer(tiny, padding_side="left")
-    model = load_base(tiny)
+    tokenizer, model = load_tokenizer(tiny), load_base(tiny)
     bias = torch.zeros(model.config.vocab_size)
     bias[tokenizer.convert_tokens_to_ids("<|im_end|>")] = 1e6
     model.get_output_embeddings().register_forward_hook(lambda _module, _inputs, output: output + bias)

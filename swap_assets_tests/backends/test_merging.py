@@ -116,7 +116,7 @@ def answered(rows: Path, weights: Weights, *, adapter: Path | None = None, model
         GenerateSpec(
             candidate_id="c", weights=weights.model_copy(update={"source": str(model)}) if model else weights,
             adapter=adapter, cases_file=rows / "cases.jsonl", contract=Contract.HERMES,
-            prompt_style=PromptStyle.COMPACT, max_new_tokens=48, output=output,
+            prompt_style=PromptStyle.COMPACT, max_new_tokens=64, output=output,
         ),
         reporter=QUIET,
     )  # fmt: skip

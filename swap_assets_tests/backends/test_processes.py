@@ -42,7 +42,7 @@ def test_a_failing_worker_shows_the_end_of_its_stderr_and_how_to_run_it_again(tm
 
 @pytest.mark.slow
 def test_a_worker_run_by_hand_and_one_run_from_here_give_the_same_result(tiny: Weights, rows: Path) -> None:
-    spec = generate_spec(rows).model_copy(update={"weights": tiny, "max_new_tokens": 8, "threads": 1})
+    spec = generate_spec(rows).model_copy(update={"weights": tiny, "max_new_tokens": 120, "threads": 1})
     lines: list[str] = []
     result = run_worker(spec, workdir=rows / "work", on_line=lambda _, line: lines.append(line))
     assert result.kind == "generate" and result.asked == 12

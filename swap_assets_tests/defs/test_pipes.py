@@ -29,7 +29,7 @@ def test_a_worker_runs_inside_an_asset_and_its_progress_is_in_the_log(tmp_path: 
 
     tiny = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")
     write_rows(tmp_path / "cases.jsonl", [weather_case("Oslo"), weather_case("Riga")])
-    spec = generate_spec(tmp_path).model_copy(update={"weights": tiny, "max_new_tokens": 8, "threads": 1})
+    spec = generate_spec(tmp_path).model_copy(update={"weights": tiny, "max_new_tokens": 120, "threads": 1})
     with dg.DagsterInstance.ephemeral() as instance:
         run = materialize(spec, tmp_path / "work", instance)
         messages = [entry.user_message for entry in instance.all_logs(run.run_id)]

@@ -1,150 +1,177 @@
-"""Greedy decoding of a batch: the most likely token at each step, with rows that have ended taken out on the way.
+"""Greedy decoding of many rows over one key-value cache, whose slots are filled again as soon as a row has ended.
 
-The same tokens as `model.generate(do_sample=False)` without penalties, at less cost on CPU: `generate` copies the whole
-key-value cache at each step to append to it (a third of its time at 16 rows) and goes on computing rows that have
-ended until the last one has.
+The same tokens as `model.generate(do_sample=False)` row by row, without penalties, at less cost: nothing is computed
+for padding or for rows that have ended, and the cache is never copied to grow. Prompts are read alone or among their
+like, so a long one pads no other. Rows that cannot share such a cache are answered in `batches`.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from swap_assets.backends.generation.rows import Budget, Row, is_out_of_memory
+from swap_assets.backends.generation.slots import Slots
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Cache, PreTrainedModel
+    from transformers import PreTrainedModel
 
-# Taking rows out copies the cache once; below this share of rows alive it is paid back within a few steps.
-_COMPACT_BELOW = 0.8
+# Prompts are read together while their padded total stays below this and the shortest is not much shorter.
+_TOGETHER_TOKENS = 2048
+_ALIKE = 0.8
 
 
 def decode(
-    model: PreTrainedModel,
-    input_ids: torch.Tensor,
-    attention_mask: torch.Tensor,
-    *,
-    stops: Sequence[int],
-    max_new_tokens: int,
-) -> list[list[int]]:
-    """Continue each row until a stop token or the limit.
+    model: PreTrainedModel, rows: Sequence[Row], *, stops: frozenset[int], budget: Budget
+) -> Iterator[list[Row]]:
+    """Answer rows and yield them as they end, those of one step together.
 
     Args:
-        model: A causal language model.
-        input_ids: Left-padded prompts, (rows, tokens).
-        attention_mask: 1 where there is a token, (rows, tokens).
+        model: A causal language model that can share a cache (`sharing.sharing`).
+        rows: What to answer. The longest go first: memory runs out at the start or not at all.
         stops: The tokens that end an answer.
-        max_new_tokens: The most tokens of an answer.
+        budget: How many rows are under way at once; it is halved where memory runs out.
 
-    Returns:
-        For each row the new tokens, with the stop token where there was one.
+    Raises:
+        OutOfRoomError: memory does not hold a single row.
     """
-    import torch
-
-    batch = _Batch(model, input_ids, attention_mask, room=max_new_tokens)
-    answers: list[list[int]] = [[] for _ in range(len(input_ids))]
-    alive = set(range(len(answers)))
-    with torch.inference_mode():
-        for _ in range(max_new_tokens):
-            for row, token in batch.step():
-                if row in alive:
-                    answers[row].append(token)
-                    alive -= {row} if token in stops else set()
-            if not alive:
-                break
-            if len(alive) < _COMPACT_BELOW * len(batch.rows):
-                batch.keep(alive)
-    return answers
+    waiting = deque(sorted(rows, key=lambda row: (-row.need, row.index)))
+    while waiting:
+        band = _Band(model, waiting, stops=stops, budget=budget)
+        try:
+            yield from band.run()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if ended := band.take_ended():
+                yield ended
+            waiting.extendleft(reversed(band.give_up()))
+            size = band.size
+            del band
+            budget.halve(error, rows=size, need=waiting[0].need)
 
 
-class _Batch:
-    """The rows under way: their next input, mask, positions and cache. `rows` says which row of the input each is."""
+class _Band:
+    """Rows of like length over one cache. The next band gets more slots where its rows are half as long."""
 
-    def __init__(
-        self, model: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor, *, room: int
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, waiting: deque[Row], *, stops: frozenset[int], budget: Budget) -> None:
         self._model = model
-        self._cache = roomy_cache(model, input_ids.shape[1] + room)
-        self._tokens = input_ids
-        self._mask = attention_mask
-        self._positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
-        self.rows = list(range(len(input_ids)))
+        self._waiting = waiting
+        self._stops = stops
+        self._budget = budget
+        self.size = min(len(waiting), budget.rows(waiting[0].need))
+        self._slots = Slots(self.size, waiting[0].need)
+        self._active: list[Row] = []  # the rows of the used slots, in their order
+        self._reading: list[Row] = []  # the rows whose prompts are being computed
+        self._ended: list[Row] = []
 
-    def step(self) -> list[tuple[int, int]]:
-        """Compute each row's next token, make it the next input, and return it with its row."""
+    def run(self) -> Iterator[list[Row]]:
+        """Answer rows until none waits, or until the waiting ones are so short that a new band serves them better."""
+        import torch
+
+        while True:
+            with torch.inference_mode():
+                while self._slots.free and self._wanted():
+                    self._read(self._next_group())
+                if self._active:
+                    self._step()
+            if self._ended:
+                yield self.take_ended()
+            if not self._active and not self._wanted():
+                return
+
+    def take_ended(self) -> list[Row]:
+        """Return the rows that have ended since this was last asked."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def give_up(self) -> list[Row]:
+        """Return the rows under way, longest first, to be answered anew."""
+        return sorted(self._active + self._reading, key=lambda row: (-row.need, row.index))
+
+    def _wanted(self) -> bool:
+        if not self._waiting:
+            return False
+        many = self._budget.rows(self._waiting[0].need) >= 2 * self.size
+        return not (many and len(self._waiting) > self.size)
+
+    def _next_group(self) -> list[Row]:
+        group = [self._waiting.popleft()]
+        longest = len(group[0].prompt)
+        while self._waiting and len(group) < self._slots.free:
+            length = len(self._waiting[0].prompt)
+            longest = max(longest, length)
+            if length < _ALIKE * longest or longest * (len(group) + 1) > _TOGETHER_TOKENS:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+    def _read(self, group: list[Row]) -> None:
+        """Compute the prompts of a group, choose each row's first token, and give the rows slots."""
+        import torch
+        from transformers import DynamicCache
+
+        self._reading = group
+        began = time.perf_counter()
+        lengths = [len(row.prompt) for row in group]
+        longest = max(lengths)
+        # Padding lies to the right: no token sees what comes after it, so no mask is needed.
+        padded = torch.tensor([row.prompt + [0] * (longest - len(row.prompt)) for row in group])
+        last = sorted({length - 1 for length in lengths})
+        cache = DynamicCache()
         answer: Any = self._model(
-            input_ids=self._tokens,
-            attention_mask=self._mask,
-            position_ids=self._positions,
-            past_key_values=self._cache,
+            input_ids=padded.to(self._model.device),
+            position_ids=torch.arange(longest, device=self._model.device)[None].expand(len(group), -1),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=torch.tensor(last, device=self._model.device),
+        )
+        logits = torch.stack([answer.logits[place, last.index(length - 1)] for place, length in enumerate(lengths)])
+        for row in group:
+            row.begin()
+        self._choose(group, logits)
+        share = (time.perf_counter() - began) / len(group)
+        for place, row in enumerate(group):
+            row.seconds = row.first_s = share
+            if not row.ended:
+                self._slots.insert(cache, place, lengths[place])
+        # Only now, so that rows whose store memory did not hold are still among those being read.
+        self._active += [row for row in group if not row.ended]
+        self._ended += [row for row in group if row.ended]
+        self._reading = []
+
+    def _step(self) -> None:
+        """Compute one more token of every row under way; rows that have ended leave their slots."""
+        import torch
+
+        began = time.perf_counter()
+        device = self._model.device
+        positions, mask = self._slots.open_column(device, self._model.dtype)
+        answer: Any = self._model(
+            input_ids=torch.tensor([[row.tokens[-1]] for row in self._active], device=device),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=self._slots.cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        found = answer.logits[:, -1].argmax(dim=-1)
-        self._tokens = found[:, None]
-        self._positions = self._positions[:, -1:] + 1
-        self._mask = _with_a_column_of_ones(self._mask)
-        return list(zip(self.rows, found.tolist(), strict=True))
+        under_way = list(self._active)
+        self._choose(under_way, answer.logits[:, -1])
+        share = (time.perf_counter() - began) / len(under_way)
+        for row in under_way:
+            row.seconds += share
+        # From the end, so that the row that moves into a freed slot is never one that has ended.
+        for slot in reversed(range(len(under_way))):
+            if under_way[slot].ended:
+                last = self._slots.release(slot)
+                self._active[slot] = self._active[last]
+                self._active.pop()
+        self._ended += [row for row in under_way if row.ended]
 
-    def keep(self, alive: set[int]) -> None:
-        """Take all other rows out."""
-        import torch
-
-        places = [place for place, row in enumerate(self.rows) if row in alive]
-        chosen = torch.tensor(places, device=self._tokens.device)
-        self._cache.batch_select_indices(chosen)
-        self._tokens, self._positions, self._mask = (
-            tensor[chosen] for tensor in (self._tokens, self._positions, self._mask)
-        )
-        self.rows = [self.rows[place] for place in places]
-
-
-def _with_a_column_of_ones(mask: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-
-
-def roomy_cache(model: PreTrainedModel, room: int) -> Cache:
-    """Return an empty cache whose full-attention layers have room for `room` tokens and never copy to grow."""
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
-    cache = DynamicCache(config=model.config)
-    cache.layers = [_roomy_layer()(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    return cache
-
-
-@functools.cache
-def _roomy_layer() -> Any:
-    from transformers.cache_utils import DynamicLayer
-
-    class RoomyLayer(DynamicLayer):
-        """`keys` and `values` are views of the filled part of a store made once."""
-
-        def __init__(self, room: int) -> None:
-            super().__init__()
-            self._room = room
-
-        def update(
-            self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-        ) -> tuple[torch.Tensor, torch.Tensor]:
-            start = self.get_seq_length()
-            if not self.is_initialized:
-                self.lazy_initialization(key_states, value_states)
-                self._stores = [self._empty(states) for states in (key_states, value_states)]
-            end = start + key_states.shape[-2]
-            for store, states in zip(self._stores, (key_states, value_states), strict=True):
-                store[..., start:end, :] = states
-            self.keys, self.values = (store[..., :end, :] for store in self._stores)
-            return self.keys, self.values
-
-        def batch_select_indices(self, indices: torch.Tensor) -> None:
-            end = self.get_seq_length()
-            self._stores = [store[indices] for store in self._stores]
-            self.keys, self.values = (store[..., :end, :] for store in self._stores)
-
-        def _empty(self, states: torch.Tensor) -> torch.Tensor:
-            return states.new_empty((*states.shape[:-2], self._room, states.shape[-1]))
-
-    return RoomyLayer
+    def _choose(self, rows: Sequence[Row], logits: torch.Tensor) -> None:
+        best = logits.argmax(dim=-1).tolist()
+        for place, row in enumerate(rows):
+            row.take(int(row.allowed(logits[place]).argmax()) if row.constrain else best[place], self._stops)

@@ -1,75 +1,20 @@
-"""Answers of a local model: greedy, in batches sorted by length, written as they arrive, resumed where they stopped."""
+"""Answers of a local model to every case of a spec: written row by row as they end, resumed where they stopped."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends import provenance
-from swap_assets.backends.generation.decoding import decode
+from swap_assets.backends.generation.limits import check_limit
+from swap_assets.backends.generation.local_answers import Answer, LocalModel, render_prompt
 from swap_assets.backends.generation.records import RecordFile, parsed, read_rows
 from swap_assets.backends.local_model import device_name, load_adapted, load_tokenizer
 from swap_assets.backends.reporting import Reporter, duration
 from swap_assets.backends.specs import GenerateResult, GenerateSpec
-from swap_assets.backends.training.masking import end_of_turn
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.predictions import PredictionRecord, Usage
-from swap_assets.domain.prompts import Message, prompt_hash, render_messages
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-class Answer(NamedTuple):
-    """What a model said: the text without stop tokens, tokens on both sides, and whether it stopped by itself."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    stopped: bool
-
-
-class LocalModel:
-    """A loaded model that answers prompts greedily."""
-
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
-        self._max_new_tokens = max_new_tokens
-        self._stops = stop_tokens(model, tokenizer)
-
-    def answer(self, prompts: list[str]) -> list[Answer]:
-        """Answer a batch of rendered prompts; each row's text is the one that it would get alone."""
-        batch: Any = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
-        batch = batch.to(self._model.device)
-        answers = decode(
-            self._model,
-            batch["input_ids"],
-            batch["attention_mask"],
-            stops=self._stops,
-            max_new_tokens=self._max_new_tokens,
-        )
-        lengths = batch["attention_mask"].sum(dim=1).tolist()
-        return [self._read(answer, length) for answer, length in zip(answers, lengths, strict=True)]
-
-    def _read(self, tokens: list[int], prompt_tokens: int) -> Answer:
-        stopped = tokens[-1] in self._stops
-        text = self._tokenizer.decode(tokens[:-1] if stopped else tokens, skip_special_tokens=True)
-        return Answer(str(text), prompt_tokens, len(tokens), stopped)
-
-
-def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the tokens that end an answer: the model's own, the tokenizer's, and the template's end of a turn."""
-    own = model.generation_config.eos_token_id if model.generation_config else None
-    listed = own if isinstance(own, list) else [own]
-    found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
-    return sorted({token for token in found if isinstance(token, int)})
-
-
-def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> str:
-    """Return the text that the model reads: the chat template up to where the assistant speaks."""
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))  # type: ignore[arg-type]
+from swap_assets.domain.prompts import prompt_hash, render_messages
 
 
 def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
@@ -77,10 +22,12 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
 
     Raises:
         ModelUnavailableError: the model or adapter is not there. RecordsError: the cases file cannot be used.
+        AnswerLimitError: `max_new_tokens` would cut an expected answer. OutOfRoomError: no row fits into memory.
     """
     began = time.monotonic()
     job = _Job(spec)
     reporter.line(f"{len(job.cases)} cases, {len(job.records.kept)} answered already")
+    reporter.line(f"the longest expected answer has {job.longest_gold} tokens; the limit is {spec.max_new_tokens}")
     started = time.monotonic()
     asked = job.answer_missing(reporter) if job.missing else 0
     seconds = time.monotonic() - started
@@ -95,6 +42,9 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
         asked=asked,
         reused=len(job.records.kept),
         cut_answers=cut,
+        longest_gold=job.longest_gold,
+        method=job.method,
+        token_budget=job.token_budget,
         prompt_tokens=sum(record.usage.prompt_tokens for record in records),
         completion_tokens=sum(record.usage.completion_tokens for record in records),
         rows_per_second=round(asked / seconds, 2) if asked else 0.0,
@@ -105,12 +55,16 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
 
 
 class _Job:
-    """The cases of a spec with their prompts and request hashes, and the records that are there already."""
+    """The cases of a spec with their prompts and request hashes, and the records that are there already.
+
+    `method` and `token_budget` say how the missing cases were computed, and with how much of the budget left.
+    """
 
     def __init__(self, spec: GenerateSpec) -> None:
         self._spec = spec
-        self._tokenizer = load_tokenizer(spec.weights, padding_side="left")
+        self._tokenizer = load_tokenizer(spec.weights)
         self.cases = read_rows(spec.cases_file, EvalCase)
+        self.longest_gold = check_limit(self._tokenizer, self.cases, spec.contract, spec.max_new_tokens)
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = str(self._tokenizer.chat_template)
         self.prompt_hash = prompt_hash(spec.contract, spec.prompt_style, chat_template=template)
@@ -118,31 +72,30 @@ class _Job:
         self._hashes = {case_id: self._request_hash(prompt) for case_id, prompt in self._prompts.items()}
         self.records = RecordFile(spec.output, self._hashes, candidate_id=spec.candidate_id, others=spec.reuse)
         self.missing = [case for case in self.cases if case.id not in self.records.kept]
+        self.method, self.token_budget = "", spec.token_budget
 
     def answer_missing(self, reporter: Reporter) -> int:
-        """Ask the model for every case without a record, longest prompts first, and return how many there were."""
-        spec = self._spec
+        """Ask the model for every case without a record and return how many there were."""
+        spec, todo = self._spec, self.missing
         loaded = load_adapted(spec.weights, spec.adapter)
-        model = LocalModel(loaded, self._tokenizer, max_new_tokens=spec.max_new_tokens)
-        # Longest first: memory runs out at the start or not at all, and the time left is never underestimated.
-        todo = sorted(self.missing, key=lambda case: (-len(self._prompts[case.id]), case.id))
-        began = time.monotonic()
-        for start in range(0, len(todo), spec.batch_size):
-            batch = todo[start : start + spec.batch_size]
-            self._answer_batch(model, batch)
-            done = start + len(batch)
+        model = LocalModel(loaded, self._tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget)
+        began, done = time.monotonic(), 0
+        for answers in model.stream([self._prompts[case.id] for case in todo]):
+            self.records.append([self._record(todo[answer.place], answer) for answer in answers])
+            done += len(answers)
             speed = done / (time.monotonic() - began)
             text = f"{done}/{len(todo)} answers, {speed:.1f} a second, {duration((len(todo) - done) / speed)} left"
             reporter.progress(text, last=done == len(todo))
+        self.method, self.token_budget = model.method, model.budget.tokens
+        reporter.line(self.method)
+        if self.token_budget < spec.token_budget:
+            reporter.line(
+                f"memory held {self.token_budget} tokens at once, not {spec.token_budget}: set generation_tokens to "
+                "that and no time goes into trying"
+            )
         return len(todo)
 
-    def _answer_batch(self, model: LocalModel, batch: list[EvalCase]) -> None:
-        began = time.monotonic()
-        answers = model.answer([self._prompts[case.id] for case in batch])
-        share = (time.monotonic() - began) / len(batch)
-        self.records.append([self._record(case, answer, share) for case, answer in zip(batch, answers, strict=True)])
-
-    def _record(self, case: EvalCase, answer: Answer, latency_s: float) -> PredictionRecord:
+    def _record(self, case: EvalCase, answer: Answer) -> PredictionRecord:
         return PredictionRecord(
             case_id=case.id,
             conversation_id=case.conversation_id,
@@ -154,7 +107,8 @@ class _Job:
             parsed=parsed(case, self._spec.contract, answer.text),
             finish_reason="stop" if answer.stopped else "length",
             usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
-            latency_s=round(latency_s, 6),
+            latency_s=round(answer.seconds, 6),
+            first_token_s=None if answer.first_s is None else round(answer.first_s, 6),
             latency_kind="batch_share",
             epoch=self._spec.epoch,
             served_model=self._spec.weights.source,

@@ -106,7 +106,9 @@ class SmallModel(Frozen):
     parameters_billion: float = Field(default=0.0, ge=0)
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     max_answer_tokens: int = Field(default=1024, ge=16)
-    generation_batch: int = Field(default=8, ge=1, le=512)
+    generation_tokens: int = Field(
+        default=16_384, ge=256, description="tokens under way at once: prompts and answers' limits of all rows together"
+    )
     prompt_style: PromptStyle = PromptStyle.HERMES
     approaches: dict[str, dict[str, dict[str, object]]] = Field(
         default_factory=dict, description="settings that differ for this model: {paper: {lora: {r: 32}}}"
