@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup demo demo-auto test ui check format bench miniatures clean
+.PHONY: help setup demo demo-auto test test-ui ui check format bench miniatures clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -22,6 +22,10 @@ demo-auto: $(INSTALLED) ## only the root by hand, the rest by sensors; KEEP=1 le
 
 test: $(INSTALLED) ## all tests, the slow ones too
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-ui: $(INSTALLED) ## the UI in headless Chromium; skips with the reason where there is none
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ui]"
+	SWAP_TEST_UI=1 $(BIN)/python -m pytest swap_assets_tests/end_to_end/test_ui.py
 
 ui: $(INSTALLED) ## web server and daemon on loopback, for the experiment that SWAP_CONFIG names
 	$(BIN)/swap-assets ui

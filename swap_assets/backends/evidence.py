@@ -4,6 +4,7 @@ from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.automation.progress import approaches_of
 from swap_assets.domain.candidates import Candidate, Form, base, hosted
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
+from swap_assets.domain.judging.approval import Approval, standing_sentence
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
@@ -90,7 +91,7 @@ class Evidence:
         keys += [("release_decision", f"{model}|{self.scale}") for model in self.experiment.models]
         found = [self.decision(name, partition) for name, partition in keys]
         return [
-            item
+            self._with_approval(item)
             for item in found
             if item and all(current.get(candidate) == value for candidate, value in item.hashes.items())
         ]
@@ -99,6 +100,15 @@ class Evidence:
     def llm_id(self) -> str:
         """The hosted LLM's candidate id at this scale."""
         return hosted(self.experiment.hosted_model.key, self.scale).id
+
+    def _with_approval(self, decision: Decision) -> Decision:
+        """Return a release that passed with what people said about it; every other decision as it is."""
+        if decision.name != "release_decision" or decision.action != "release":
+            return decision
+        there = self.store.exists("release_approval", decision.partition, Approval)
+        word = self.store.read("release_approval", decision.partition, Approval) if there else None
+        required = self.experiment.gates.release.approval == "required"
+        return decision.model_copy(update={"approval": standing_sentence(decision, word, required=required)})
 
     def _tuned(self, model: str, approach: str, key: str) -> Evaluation:
         candidate = self.experiment.tuned_candidate(approach, model=model, scale=self.scale)

@@ -35,7 +35,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def dagster_service(environment: Mapping[str, str], *, log: Path, keep: bool = False) -> Iterator[Service]:
+def dagster_service(
+    environment: Mapping[str, str], *, log: Path, keep: bool = False, module: str = MODULE
+) -> Iterator[Service]:
     """Run `dagster dev` on loopback, yield where it is, and stop it at the end unless it is to be kept.
 
     It gets a session of its own: started from a shell in the background it would ignore every signal.
@@ -44,7 +46,7 @@ def dagster_service(environment: Mapping[str, str], *, log: Path, keep: bool = F
         ServiceError: it did not answer within 90 seconds.
     """
     port = free_port()
-    command = [dagster_command(), "dev", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port)]
+    command = [dagster_command(), "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command,

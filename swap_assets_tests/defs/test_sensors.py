@@ -13,6 +13,8 @@ from swap_assets.defs.schedules import SCHEDULES, _nightly
 from swap_assets.defs.storage import ArtefactIOManager
 from swap_assets.domain.candidates import base, hosted, tuned
 from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.report.layout import lay_out
+from swap_assets.domain.report.markdown import to_markdown
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.defs.scenarios import Scenario
 from swap_assets_tests.domain.evaluations import evaluation, shares
@@ -200,6 +202,16 @@ def test_an_approved_release_starts_once(scenario):
     assert scenario.run("release_gate") == 0
     event = scenario.instance.get_latest_materialization_event(dg.AssetKey("release_approval"))
     assert event.asset_materialization.metadata["by"].value == "Ada"
+
+
+def test_the_word_of_a_person_stands_in_the_report_and_changes_no_hash(scenario):
+    decision, word = _passed(scenario)
+    give_word(scenario.instance, scenario.lab, word)
+    (shown,) = [one for one in scenario.lab.evidence("small").decisions() if one.partition == "little|small"
+                and one.name == "release_decision"]  # fmt: skip
+    assert "approved by Ada (self-declared)" in shown.approval
+    assert shown.content() == decision.content()
+    assert "approved by Ada" in to_markdown(lay_out(scenario.lab.report("small")))
 
 
 def test_a_rejected_release_starts_nothing(scenario):

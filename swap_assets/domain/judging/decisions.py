@@ -119,10 +119,11 @@ class Decision(Frozen):
     suggestions: tuple[Suggestion, ...] = ()
     decided_by: str = "policy"
     decided_at: str = ""
+    approval: str = Field(default="", description="a person's word on a release; added where it is shown, never stored")
 
     def content(self) -> str:
-        """Hash everything but who and when: the same evidence decides the same thing under the same hash."""
-        return content_hash(self.model_dump(mode="json", exclude={"decided_by", "decided_at"}))
+        """Hash what was decided on what; not who, when, and what people say: the same evidence has the same hash."""
+        return content_hash(self.model_dump(mode="json", exclude={"decided_by", "decided_at", "approval"}))
 
     @property
     def partition(self) -> str:
