@@ -15,6 +15,7 @@ from swap_assets.defs import (
     drift,
     evaluation,
     merged_model,
+    published_model,
     release,
     test_splits,
     training,
@@ -35,7 +36,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "training": (training,),
     "evaluation": (evaluation,),
     "comparison": (comparison,),
-    "release": (release, merged_model),
+    "release": (release, merged_model, published_model),
     "monitoring": (drift,),
 }
 

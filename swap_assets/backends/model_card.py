@@ -3,7 +3,7 @@
 It names hashes and measured numbers, and no path of this machine. What a candidate scored is `report.model_card`'s.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from swap_assets.backends.artefacts import write_text
@@ -44,33 +44,42 @@ def write_adapter_readme(result: TrainResult) -> Path:
     return path
 
 
-def merged_readme(measured: str, card: MergeCard, *, told: Mapping[str, str], places: Sequence[str] = ()) -> str:
-    """Return the model card of a merged model.
+def merged_readme(measured: str, cards: Mapping[str, MergeCard], *, told: Mapping[str, str]) -> str:
+    """Return the model card of merged models.
 
     Args:
-        measured: its card as the report writes it, with results and decisions.
-        card: what was merged, and with what settings.
+        measured: the candidate's card as the report writes it, with results and decisions.
+        cards: what was merged with what settings, for each adapter by its name; several lie in folders of that name.
         told: further sections by their headings.
-        places: the folders of the repository that hold the models, where there are several.
     """
     from huggingface_hub import ModelCard
 
-    readme = ModelCard(measured)
-    readme.data["license"] = card.licence or None
+    readme, first = ModelCard(measured), next(iter(cards.values()))
+    readme.data["license"] = first.licence or None
     readme.data["tags"] = sorted({*(readme.data.get("tags") or []), *_TAGS})
-    lines = ["", "## Loading", f"{card.base} with LoRA merged into its {card.dtype} weights; no adapter is needed."]
-    if places:
-        lines[-1] += f" One model for each answer contract lies in {' and '.join(places)}: give it as `subfolder`."
+    loading = f"{first.base} with LoRA merged into its {first.dtype} weights; no adapter is needed."
+    if len(cards) > 1:
+        loading += f" One model for each answer contract lies in {' and '.join(cards)}: give it as `subfolder`."
+    lines = ["", "## Loading", loading]
     for heading, text in told.items():
         lines += ["", f"## {heading}", text]
+    for name, card in cards.items():
+        lines += ["", f"## Made with: {name}", *_made_with(card)]
+    return readme.content.rstrip() + "\n" + "\n".join(lines)
+
+
+def _made_with(card: MergeCard) -> list[str]:
     rows = [["contract", card.contract.value], ["prompt style", card.prompt_style.value], ["seed", str(card.seed)]]
-    rows += _settings(card.lora, card.training)
     hashes = {"base": card.base_hash, "adapter": card.adapter_hash, "training rows": card.dataset_hash,
               "prompt and template": card.prompt_hash, "merged weights": card.merged_hash}  # fmt: skip
-    lines += ["", "## Made with", table(["setting", "value"], rows)]
-    lines += ["", table(["hash of", "value"], [list(item) for item in hashes.items()])]
-    lines += ["", _versions(card.versions, card.git_commit), ""]
-    return readme.content.rstrip() + "\n" + "\n".join(lines)
+    return [
+        table(["setting", "value"], rows + _settings(card.lora, card.training)),
+        "",
+        table(["hash of", "value"], [list(item) for item in hashes.items()]),
+        "",
+        _versions(card.versions, card.git_commit),
+        "",
+    ]
 
 
 def licence_of(spec: TrainSpec) -> str:

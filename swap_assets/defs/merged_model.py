@@ -83,6 +83,7 @@ def merged_model(
             evaluation=merge.after,
             evidence=merge.before.evidence_hash(),
             contrasts=merge.judged.contrasts,
+            compared=merge.judged.reason,
         )
     yield metadata.merged_result(value, release_decision, run_id=merge.run_id, check=check)
 

@@ -16,7 +16,7 @@ from swap_assets.domain.interfaces.choice import InterfaceChoice
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.judgement import criteria_in_force
-from swap_assets.domain.merged_model import MergedModel
+from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.comparison import MAIN_METRICS
 from swap_assets.domain.report.figures import percent
@@ -218,6 +218,15 @@ def merged_result(
         shown[f"{track.value}_metrics"] = markdown(_metrics_table(model.evaluation, track))
     version = dg.DataVersion(model.content())
     return dg.MaterializeResult(value=model, metadata=shown, data_version=version, check_results=[check])
+
+
+def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedModel]:
+    """Return where a model was published, or why it was not."""
+    shown: Shown = {"candidate": model.candidate_id, "status": model.status, "reason": model.reason or "none needed"}
+    if model.url:
+        shown |= {"repository": dg.MetadataValue.url(model.url), "commit": model.commit, "files_uploaded": model.files}
+    version = dg.DataVersion(model.commit or f"{model.status}: {model.reason}")
+    return dg.MaterializeResult(value=model, metadata=shown, data_version=version)
 
 
 def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:

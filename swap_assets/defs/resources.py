@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.backends import preflight, tracing
+from swap_assets.backends import preflight, publishing, tracing
 from swap_assets.backends.alerts import post_alert
 from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets.loading import SourceError, load_source
@@ -33,6 +33,7 @@ from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.release_rule import release_refusal
 from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.profile.profile import DatasetProfile, profile_source
@@ -256,6 +257,12 @@ class Lab(dg.ConfigurableResource):
         if folders.work and (refusal := folders.refusal(decision, before)):
             raise dg.Failure(description=refusal, allow_retries=False)
         return folders
+
+    def publish(self, model: MergedModel, decision: Decision) -> PublishedModel:
+        """Put a merged model with its card on the hub, where the experiment says so."""
+        with self.explained(publishing.PublishError):
+            report = self.report(decision.scale)
+            return publishing.publish_merged(model, decision, self.experiment.publish, report=report)
 
     def report(self, scale: str) -> Report:
         """Build a scale's report from what is there now."""

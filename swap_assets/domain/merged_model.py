@@ -1,8 +1,10 @@
 """The record that a merge leaves: which folders hold the merged model, what let it through, and how it scored again."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from swap_assets.domain.judging.decisions import Contrast
+from swap_assets.domain.judging.decisions import Contrast, Decision
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 
@@ -37,6 +39,7 @@ class MergedModel(Frozen):
     evaluation: Evaluation
     evidence: str
     contrasts: tuple[Contrast, ...] = ()
+    compared: str = Field(default="", description="how it scored beside its adapter, in one sentence")
 
     @property
     def folders(self) -> dict[str, str]:
@@ -46,3 +49,25 @@ class MergedModel(Frozen):
     def content(self) -> str:
         """Name the weights: the same adapters merged into the same base have the same name."""
         return "-".join(sorted(item.merged_hash for item in self.adapters.values())) or f"base {self.base}"
+
+    def refusal_to_publish(self, decision: Decision) -> str:
+        """Say why this model may not be published under a decision; an empty text where it may."""
+        if not self.adapters:
+            return f"{self.candidate_id} is the untouched {self.base}: there is nothing of its own to publish"
+        if self.decision != decision.content():
+            return "merged_model stands on an older release_decision; materialise merged_model again"
+        if decision.action != "release" and not self.override:
+            return f"release_decision says {decision.action}, and no override is recorded: {decision.reason}"
+        return ""
+
+
+class PublishedModel(Frozen):
+    """Where a merged model lies on the hub; `unchanged` found it there already, `skipped` comes with its reason."""
+
+    candidate_id: str
+    status: Literal["published", "unchanged", "skipped"]
+    reason: str = ""
+    repo_id: str = ""
+    url: str = ""
+    commit: str = ""
+    files: int = 0

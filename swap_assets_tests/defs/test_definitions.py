@@ -21,7 +21,7 @@ PUBLIC = {
     "training": {"fledgling_structured_adapter", "fledgling_toolcall_adapter", "paper_adapter"},
     "evaluation": {"fledgling_evaluation", "paper_evaluation"},
     "comparison": {"comparison_report", "scale_up_decision"},
-    "release": {"release_decision", "merged_model"},
+    "release": {"release_decision", "merged_model", "published_model"},
     "monitoring": {"drift_check"},
 }  # fmt: skip
 BY_MODEL_AND_SCALE = (

@@ -7,18 +7,21 @@ import dagster as dg
 import pytest
 
 from swap_assets.backends.artefacts import ArtefactStore
+from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.definitions import defs
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.merged_model import MergedModel
+from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.report.markdown import cell
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.track_data import TrackData
+from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.fakes import tiny_model
+from swap_assets_tests.hub_stand_in import HubServer
 
 pytestmark = pytest.mark.slow
 SCALE_ASSETS = (
@@ -192,6 +195,27 @@ def test_the_merged_model_is_scored_again_on_the_rows_of_its_adapter_and_stands_
     report = laboratory.store.read("comparison_report", "tiny", Report)
     assert merged.candidate_id in {row.candidate_id for row in report.rows}
     assert _metadata(laboratory, "merged_model")["mlflow_run"].value != "not tracked"
+
+
+def test_the_merged_model_is_published_where_the_experiment_says_so_and_only_once(laboratory, monkeypatch):
+    laboratory.materialize("published_model", partition="little|tiny")
+    assert laboratory.store.read("published_model", "little|tiny", PublishedModel).status == "skipped"
+    told = EXPERIMENT.read_text(encoding="utf-8") + "publish: {repo_id: 'org/agent-{model}'}\n"
+    (laboratory.folder / "published.yaml").write_text(told, encoding="utf-8")
+    with HubServer() as hub, monkeypatch.context() as patch:
+        hub.put_in_force(patch, laboratory.folder / "cache")
+        patch.setenv("SWAP_CONFIG", str(laboratory.folder / "published.yaml"))
+        patch.setenv("HUGGING_FACE_HUB_TOKEN", "hf_writer")
+        for status in ("published", "unchanged"):
+            load_experiment.cache_clear()
+            laboratory.materialize("published_model", partition="little|tiny")
+            assert laboratory.store.read("published_model", "little|tiny", PublishedModel).status == status
+        assert [name for name, _ in hub.commits] == ["org/agent-little"]
+        readme = hub.models["org/agent-little"]["README.md"].decode()
+    load_experiment.cache_clear()
+    assert "Ada: a test of merging" in readme
+    assert "model-index:" in readme
+    assert str(laboratory.folder) not in readme
 
 
 def test_a_merge_that_scores_below_its_adapter_is_blocked_and_nothing_takes_its_place(laboratory):

@@ -59,7 +59,7 @@ def look_up(repo_id: str, revision: str, *, token: str | None) -> HubModel:
         api = HfApi(endpoint=endpoint(), token=token or False)
         info = api.model_info(repo_id, revision=revision or None, timeout=TIMEOUT_S, files_metadata=True)
         if info.gated:
-            _may_read(repo_id, token)
+            may_use(repo_id, token)
     except HfHubHTTPError as error:
         raise _explained(error, repo_id, revision, token) from None
     except OfflineModeIsEnabled:
@@ -70,13 +70,17 @@ def look_up(repo_id: str, revision: str, *, token: str | None) -> HubModel:
     return HubModel(repo_id=repo_id, files=sizes, commit=info.sha or "")
 
 
-def _may_read(repo_id: str, token: str | None) -> None:
-    """Ask whether the files may be read; a gated model's list of files may be read by anybody."""
+def may_use(repo_id: str, token: str | None, *, write: bool = False) -> None:
+    """Ask whether a model's files may be read, or written; a gated model's list of files may be read by anybody.
+
+    Raises:
+        huggingface_hub.errors.HfHubHTTPError: they may not.
+    """
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     # Not HfApi.auth_check: it waits without end for a hub that accepts the connection and says nothing.
-    address = f"{endpoint()}/api/models/{repo_id}/auth-check"
+    address = f"{endpoint()}/api/models/{repo_id}/auth-check{'/write' if write else ''}"
     hf_raise_for_status(get_session().get(address, headers=build_hf_headers(token=token or False), timeout=TIMEOUT_S))
 
 

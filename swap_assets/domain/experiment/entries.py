@@ -1,9 +1,11 @@
 """The entries of the experiment file that name things: the hosted model, the small models, prices."""
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Contract, Interface
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
@@ -150,3 +152,25 @@ class Automation(Frozen):
     sensors: Literal["stopped", "running"] = "stopped"
     every_s: int = Field(default=30, ge=1, description="seconds between two looks of a sensor; Dagster takes 5 or more")
     nightly: str = ""
+
+
+class Publishing(Frozen):
+    """Where released models go on the hub: `org/{model}-{scale}` names a repository for each of them."""
+
+    repo_id: str = Field(description="org/name; {model}, {scale} and {approach} stand for the candidate's own")
+    private: bool = True
+
+    @field_validator("repo_id")
+    @classmethod
+    def _is_a_repository(cls, value: str) -> str:
+        try:
+            name = value.format(model="m", scale="s", approach="a")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("in braces only {model}, {scale} and {approach} are known") from None
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+            raise ValueError("expected org/name, such as my-org/agent-{model}")
+        return value
+
+    def repository(self, candidate: Candidate) -> str:
+        """Return the repository of a candidate."""
+        return self.repo_id.format(model=candidate.model, scale=candidate.scale, approach=candidate.approach)

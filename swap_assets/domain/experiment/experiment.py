@@ -15,7 +15,14 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from swap_assets.domain.candidates import SEPARATOR, Candidate, tuned
 from swap_assets.domain.experiment.approaches import Approach, rows_each
-from swap_assets.domain.experiment.entries import Automation, BaselineContracts, HostedModel, Prices, SmallModel
+from swap_assets.domain.experiment.entries import (
+    Automation,
+    BaselineContracts,
+    HostedModel,
+    Prices,
+    Publishing,
+    SmallModel,
+)
 from swap_assets.domain.experiment.sources import Source
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.model import Frozen
@@ -54,6 +61,7 @@ class Experiment(Frozen):
     gates: GatePolicy = GatePolicy()
     automation: Automation = Automation()
     prices: Prices = Prices()
+    publish: Publishing | None = Field(default=None, description="where released models go; none stays on this machine")
     threads: int = Field(default=0, ge=0, description="CPU threads of one model process; 0 leaves it to the library")
 
     @model_validator(mode="before")
