@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swap_assets.domain.contracts import Track
+from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.gates import contrast, fine_tune, release
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.predictions import PredictionRecord, Usage
@@ -140,6 +141,17 @@ def test_decisions_stand_in_the_report_with_verdict_and_reason():
     (row,) = next(section for section in views if section.id == "decisions").tables[0].rows
     assert row[2] == "fail"
     assert decision.reason in row[4]
+
+
+def test_a_persons_word_is_shown_and_is_void_once_the_decision_is_another():
+    llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(10, 100))
+    decision = release([slm], llm, POLICY, model="phi", scale="small")
+    word = Approval(model="phi", scale="small", verdict="approved", by="Ada", reason="fine", evidence_hash="old")
+    words = [word, word.model_copy(update={"evidence_hash": decision.content()})]
+    section = next(item for item in lay_out(_report([llm, slm], [decision], approvals=words)).sections
+                   if item.id == "decisions")  # fmt: skip
+    assert [row[-1] for row in section.tables[1].rows] == ["no: the evidence is another one by now", "yes"]
+    assert section.tables[1].rows[0][2] == "Ada"
 
 
 def test_the_notice_is_the_first_line():

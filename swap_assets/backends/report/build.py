@@ -15,6 +15,7 @@ from swap_assets.backends.workbench import Workbench
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
+from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.judgement import criteria_of
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import content_hash
@@ -63,6 +64,7 @@ def build_scale_report(
         policy=experiment.gates,
         prices=experiment.prices,
         decisions=evidence.decisions(),
+        approvals=_approvals(bench, scale),
         criteria={item.candidate.id: criteria_of(item, evidence.llm, experiment.gates) for item in judged},
         notices=notices,
         cases=cases,
@@ -81,6 +83,15 @@ def build_scale_report(
     )
     report = build_report(inputs)
     return with_previous(report, previous_report(report_folder(bench, scale), report.evidence()))
+
+
+def _approvals(bench: Workbench, scale: str) -> list[Approval]:
+    partitions = [f"{model}|{scale}" for model in bench.experiment.models]
+    return [
+        bench.store.read("release_approval", partition, Approval)
+        for partition in partitions
+        if bench.store.exists("release_approval", partition, Approval)
+    ]
 
 
 def _split(bench: Workbench, scale: str) -> DatasetSplit | None:

@@ -115,4 +115,5 @@ def _criteria(report: Report, candidate_id: str) -> str:
 def _gates(report: Report, candidate_id: str) -> Section:
     model = Candidate.from_id(candidate_id).model
     own = tuple(item for item in report.decisions if item.model in ("", model))
-    return decisions_section(report.model_copy(update={"decisions": own}))
+    said = tuple(item for item in report.approvals if item.model == model)
+    return decisions_section(report.model_copy(update={"decisions": own, "approvals": said}))

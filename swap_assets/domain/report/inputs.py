@@ -12,6 +12,7 @@ from swap_assets.domain.candidates import Form
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import Prices
+from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import metric_read
@@ -87,6 +88,7 @@ class ReportInputs:
     policy: GatePolicy = field(default_factory=GatePolicy)
     prices: Prices = field(default_factory=Prices)
     decisions: Sequence[Decision] = ()
+    approvals: Sequence[Approval] = ()
     criteria: Mapping[str, Sequence[CriterionResult]] = field(default_factory=dict)
     notices: Sequence[str] = ()
     cases: Mapping[str, EvalCase] = field(default_factory=dict)

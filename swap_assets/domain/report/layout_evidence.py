@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.document import ExampleGroup, ExampleView, Section, TableView
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, ExampleAnswer, RowExample
@@ -25,7 +26,21 @@ def decisions(report: Report) -> Section:
         header=("decision", "for", "verdict", "action", "reason", "rule", "decided by"),
         rows=tuple(_decision(item) for item in report.decisions),
     )
-    return Section(id="decisions", title="Decisions", tables=(table,) if table.rows else ())
+    words = TableView(
+        name="approvals",
+        caption="What people said; names are self-declared",
+        header=("release of", "word", "by", "reason", "when", "counts"),
+        rows=tuple(
+            (f"{item.model} at {item.scale}", item.verdict, item.by, item.reason, item.at, _counts(item, report))
+            for item in report.approvals
+        ),
+    )
+    return Section(id="decisions", title="Decisions", tables=tuple(view for view in (table, words) if view.rows))
+
+
+def _counts(approval: Approval, report: Report) -> str:
+    current = {item.content() for item in report.decisions}
+    return "yes" if approval.evidence_hash in current else "no: the evidence is another one by now"
 
 
 def _decision(item: Decision) -> tuple[str, ...]:
@@ -42,7 +57,7 @@ def _decision(item: Decision) -> tuple[str, ...]:
 
 _SHOWN_OF_A_DECISION = frozenset(
     {"name", "scale", "model", "rule", "thresholds", "verdict", "action", "reason", "candidates", "contrasts",
-     "missing", "hashes", "decided_by", "decided_at"}
+     "missing", "hashes", "measured", "rivalries", "decided_by", "decided_at"}
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ and the backends' HTML.
 
 from pydantic import Field
 
+from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.model import Frozen, content_hash
@@ -55,6 +56,7 @@ class Report(Frozen):
     rows: tuple[CandidateRow, ...]
     criteria: dict[str, tuple[CriterionResult, ...]] = Field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
+    approvals: tuple[Approval, ...] = Field(default=(), description="people's words on releases, void ones too")
     comparisons: tuple[LlmComparison, ...] = ()
     floor: float | None = Field(
         default=None, description="share of the LLM's rows on which no call is right: what never calling would score"
@@ -118,6 +120,7 @@ def build_report(inputs: ReportInputs) -> Report:
         rows=candidate_rows(inputs, comparisons),
         criteria={key: tuple(value) for key, value in inputs.criteria.items()},
         decisions=tuple(inputs.decisions),
+        approvals=tuple(inputs.approvals),
         comparisons=comparisons,
         floor=by_label.never_calling(inputs),
         labels=by_label.label_rows(inputs),
