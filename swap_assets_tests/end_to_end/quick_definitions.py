@@ -1,4 +1,4 @@
-"""The project's own jobs, sensors, decisions and reports; only what loads a model or asks an LLM is recorded instead.
+"""The project's own jobs, sensors and decisions; what loads a model, asks an LLM or draws a report is recorded instead.
 
 A code location of its own, because the daemon loads it in a process where no test can reach in.
 """
@@ -60,6 +60,13 @@ def _evaluation(approach: str, adapters: list[str]) -> dg.AssetsDefinition:
     return made
 
 
+@dg.asset(
+    partitions_def=SCALES, group_name="comparison", deps=["llm_baseline", "paper_evaluation", "fledgling_evaluation"]
+)
+def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Evaluation]:
+    return dg.MaterializeResult(value=lab.evidence(scale_of(context)).llm)
+
+
 @dg.asset(partitions_def=MODELS_AND_SCALES, group_name="release")
 def merged_model(
     context: dg.AssetExecutionContext, lab: Lab, release_decision: Decision
@@ -81,6 +88,7 @@ RECORDED = [
     _adapter("fledgling_toolcall_adapter", "fledgling", Contract.FLEDGLING_TOOLCALL),
     _evaluation("paper", ["paper_adapter"]),
     _evaluation("fledgling", ["fledgling_structured_adapter", "fledgling_toolcall_adapter"]),
+    comparison_report,
     merged_model,
 ]
 _recorded_keys = {key for asset in RECORDED for key in asset.keys}

@@ -90,6 +90,7 @@ def test_a_partition_is_materialised_by_clicking_and_its_tables_and_checks_are_r
     page.get_by_role("button", name="Materialize…").click()
     page.get_by_role("dialog").get_by_text("1 partition").wait_for()
     page.get_by_role("button", name="Launch 1 run").click()
+    page.get_by_role("dialog").wait_for(state="hidden")  # leaving the page before would take the request back
     _until(page, "/assets/dataset_split?view=partitions&partition=tiny", "content_hash")
     sizes = page.locator("table", has_text="validation").first.inner_text()
     assert [sizes.split()[sizes.split().index(name) + 1] for name in ("train", "validation", "test")] == ["6", "3", "8"]
@@ -102,5 +103,7 @@ def test_a_partition_is_materialised_by_clicking_and_its_tables_and_checks_are_r
 def test_a_sensor_that_is_switched_on_says_in_each_tick_why_it_starts_nothing(page):
     page.goto(f"/locations/{MODULE}/sensors/model_baseline_gate")
     page.locator("label", has=page.locator("input[type=checkbox]")).first.click()
+    # The ticks' table: the second place where a tick says so is the link to its reason.
+    page.locator("table", has_text="Timestamp").get_by_text("0 runs requested").nth(1).click()
     page.get_by_text("llm_baseline for tiny is absent").first.wait_for()
     _picture(page, "sensor")
