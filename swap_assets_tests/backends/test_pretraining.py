@@ -7,15 +7,28 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.backends.pretraining.exam import exact_match, held_out_questions
 from swap_assets.backends.pretraining.loop import Recipe, Trainer, batches, build_model
+from swap_assets.backends.pretraining.miniatures import (
+    FIRST_STAGE_RECIPE,
+    PUPIL_RECIPE,
+    PUPIL_ROW,
+    SECOND_STAGE_RECIPE,
+    SEED,
+    THIRD_STAGE_RECIPE,
+)
 from swap_assets.backends.pretraining.teacher import teacher_conversation
 from swap_assets.backends.pretraining.tokenizer import END, ConversationEncoder, load_tokenizer
-from swap_assets.domain.pretraining.stream import SECOND_STAGE, pretraining_row, pretraining_rows
+from swap_assets.domain.answers.rendering import render_answer
+from swap_assets.domain.contracts import Contract
+from swap_assets.domain.experiment.sources import SyntheticSource
+from swap_assets.domain.pretraining.stages import SECOND_STAGE, THIRD_STAGE
+from swap_assets.domain.pretraining.stream import pretraining_row, pretraining_rows
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 
 MINIATURES = Path(str(files("swap_assets"))) / "miniatures"
-NAMES = ("student", "teacher")
+LAYERS = {"student": 4, "pupil": 3, "teacher": 4}
 VALUES = (
     "Zoë Åström",
     "AB-1234",
@@ -47,18 +60,20 @@ def tokenizer() -> Any:
 
 def test_the_miniatures_are_small_enough_to_be_carried() -> None:
     sizes = {path: path.stat().st_size for path in MINIATURES.rglob("*") if path.is_file()}
-    assert sum(sizes.values()) < 9_000_000
+    assert sum(sizes.values()) < 12_000_000
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_miniature_is_a_two_million_parameter_llama_in_float16_that_answers_greedily(name: str) -> None:
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_miniature_is_a_llama_in_float16_of_the_size_in_the_notes_that_answers_greedily(name: str) -> None:
     from safetensors.numpy import load_file
     from transformers import AutoConfig, GenerationConfig
 
     tensors = load_file(MINIATURES / name / "model.safetensors")
     assert {str(tensor.dtype) for tensor in tensors.values()} == {"float16"}
     config = AutoConfig.from_pretrained(MINIATURES / name)
-    assert (config.model_type, config.num_hidden_layers, config.hidden_size) == ("llama", 4, 192)
+    layers = LAYERS[name]
+    assert (config.model_type, config.num_hidden_layers, config.hidden_size) == ("llama", layers, 192)
+    assert sum(tensor.size for tensor in tensors.values()) == 295_104 + layers * 442_752
     assert config.max_position_embeddings >= 2048
     generation = GenerationConfig.from_pretrained(MINIATURES / name)
     ends = load_tokenizer(MINIATURES / name)
@@ -149,8 +164,42 @@ def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path:
 
 @pytest.mark.slow
 def test_the_student_copies_values_that_it_never_saw(tokenizer: Any) -> None:
-    """Over 300 rows it is 69 % (docs/lab-notes.md), on these 48 it was 60 %; another processor may turn a row."""
+    """Over 300 rows it is PERCENT % (docs/lab-notes.md); another processor may turn a row."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(MINIATURES / "student", dtype="float32")
-    assert exact_match(model, tokenizer, held_out_questions(48))["exact"] >= 0.5
+    assert exact_match(model, tokenizer, held_out_questions(100))["exact"] >= 0.8
+
+
+@pytest.mark.slow
+def test_a_short_training_gives_the_same_weights_again(tokenizer: Any, tmp_path: Path) -> None:
+    def trained(name: str) -> list[Any]:
+        model = build_model(1, len(tokenizer), pad=tokenizer.pad_token_id, end=tokenizer.eos_token_id, width=64)
+        recipe = Recipe(tokens=1500, window_rows=4)
+        stream = lambda index: list(pretraining_row(1, THIRD_STAGE + index).messages)  # noqa: E731
+        Trainer(model, ConversationEncoder(tokenizer), recipe=recipe, conversation=stream).run(
+            tmp_path / name, lambda _: {}
+        )
+        return list(model.parameters())
+
+    assert all(one.equal(other) for one, other in zip(trained("one"), trained("other"), strict=True))
+
+
+@pytest.mark.slow
+def test_no_test_row_of_the_demo_stands_anywhere_in_what_the_students_were_pre_trained_on() -> None:
+    """Regenerates every row of the recipes' stages, with a margin for how many rows their tokens came to."""
+    experiment = load_experiment(Path(__file__).parents[2] / "examples" / "demo" / "swap.yaml")
+    assert isinstance(experiment.source, SyntheticSource)
+    rows = [row for row in generate(experiment.source.generator) if row.provenance.config == "test"]
+    asked = {turn.text for row in rows for turn in row.turns if turn.role == "user"}
+    called = {render_answer(contract, turn.calls) for contract in Contract for row in rows for turn in row.turns
+              if turn.calls}  # fmt: skip
+    assert min(len(asked), len(called)) > 500
+    tokens_per_row = 140  # the shortest mean of the three stages, less a little
+    stages = {0: FIRST_STAGE_RECIPE, SECOND_STAGE: SECOND_STAGE_RECIPE, THIRD_STAGE: THIRD_STAGE_RECIPE}
+    stages |= {PUPIL_ROW: PUPIL_RECIPE}
+    for first, recipe in stages.items():
+        for row in pretraining_rows(SEED, first, first + recipe.tokens // tokens_per_row):
+            texts = {message["content"] for message in row.messages}
+            assert not texts & asked, row
+            assert not texts & called, row

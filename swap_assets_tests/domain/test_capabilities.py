@@ -162,6 +162,19 @@ def test_repaired_gold_never_enters_a_test_split():
     assert select("single_turn_test", conversations=[*rows, repaired], split=forced, sizes=SIZES).cases == ()
 
 
+def test_cases_say_whether_their_tools_were_trained_on(split, generated):
+    by_id = {row.id: row for row in generated}
+    chosen = select("single_turn_test", conversations=generated, split=split, sizes=SIZES)
+    assert {case.labels["tools"] for case in chosen.cases} == {"seen"}
+    name = next(call.name for case in chosen.cases for call in case.gold_calls)
+    fewer = tuple(id_ for id_ in split.train if name not in {tool.name for tool in by_id[id_].tools})
+    again = select("single_turn_test", conversations=generated, split=split.model_copy(update={"train": fewer}),
+                   sizes=SIZES)  # fmt: skip
+    unseen = [case for case in again.cases if case.labels["tools"] == "unseen"]
+    assert unseen
+    assert all(name in {call.name for call in case.gold_calls} for case in unseen)
+
+
 def test_an_unknown_test_split_is_refused_with_the_names_there_are():
     with pytest.raises(ValueError, match="expected one of single_turn_test"):
         quotas("other_test", SIZES)

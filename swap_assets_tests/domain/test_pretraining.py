@@ -9,11 +9,13 @@ import pytest
 
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.pretraining.formats import Parameter, Tool, draw_format, list_tools
-from swap_assets.domain.pretraining.stream import SECOND_STAGE, PretrainingRow, pretraining_row, pretraining_rows
+from swap_assets.domain.pretraining.stages import SECOND_STAGE, THIRD_STAGE
+from swap_assets.domain.pretraining.stream import PretrainingRow, pretraining_row, pretraining_rows
 from swap_assets.domain.pretraining.values import Vocabulary, is_held_out
 from swap_assets.domain.synthetic.generator import ALL_TOOLS
 
 ROWS = 3000
+STAGES = (0, SECOND_STAGE, THIRD_STAGE)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,29 @@ def test_the_stream_has_not_moved_since_the_miniatures_were_made() -> None:
         for index in (*range(0, 40_000, 200), *range(SECOND_STAGE, SECOND_STAGE + 40_000, 200))
     ]
     assert content_hash([[row.kind, list(row.messages)] for row in seen]) == "5ef0502016e356e4"
+
+
+def test_the_third_stage_has_not_moved_since_the_miniatures_were_made() -> None:
+    seen = [pretraining_row(2718, index) for index in range(THIRD_STAGE, THIRD_STAGE + 14_000, 70)]
+    assert content_hash([[row.kind, list(row.messages)] for row in seen]) == "8f30fbb22c9080a3"
+
+
+def test_rows_of_the_third_stage_are_short_and_mostly_answer_in_json() -> None:
+    third = [row for row in pretraining_rows(7, THIRD_STAGE, THIRD_STAGE + ROWS) if row.kind != "drill"]
+    second = [row for row in pretraining_rows(7, SECOND_STAGE, SECOND_STAGE + ROWS) if row.kind != "drill"]
+
+    def length(rows: list[PretrainingRow]) -> float:
+        return sum(len(message["content"]) for row in rows for message in row.messages) / len(rows)
+
+    called = [row.messages[-1]["content"] for row in third if row.kind == "single"]
+    assert length(third) < 0.85 * length(second)
+    assert sum('"' in text and ("{" in text or "[" in text) for text in called) > 0.75 * len(called)
+
+
+def test_in_typed_drills_what_is_all_digits_is_a_number() -> None:
+    drills = [row for row in pretraining_rows(7, THIRD_STAGE, THIRD_STAGE + ROWS) if row.kind == "drill"]
+    assert len(drills) > 400
+    assert not [row for row in drills if re.search(r'"\d+"', row.messages[-1]["content"])]
 
 
 def test_no_held_out_word_is_ever_drawn_for_training() -> None:

@@ -17,6 +17,7 @@ from swap_assets.domain.synthetic.generator import (
     DOMAINS,
     GeneratorSettings,
     KindWeights,
+    Novelty,
     fill_settings,
     generate,
 )
@@ -130,6 +131,43 @@ def test_no_test_row_can_come_out_of_the_training_stream():
             assert not any(pattern.search(row.turns[0].text) for pattern in foreign), row.turns[0].text
 
 
+def test_no_value_of_a_test_row_is_ever_a_value_of_a_training_row():
+    listed = {option for plan in ALL_TOOLS for slot in plan.slots if slot.kind == "enum" for option in slot.options}
+    seen = {"train": set(), "test": set()}
+    for row in generate(GeneratorSettings(rows=6000, test_share=0.5, novelty=Novelty(values=1, wordings=1))):
+        for turn in row.turns:
+            leaves = [leaf for call in turn.calls for leaf in _leaves(call.arguments)]
+            seen[row.provenance.config] |= {str(leaf) for leaf in leaves if leaf is not True}
+    assert min(len(values) for values in seen.values()) > 3000
+    assert seen["train"] & seen["test"] <= listed
+
+
+def test_test_rows_of_new_values_are_worded_like_training_rows_and_ask_for_their_tools():
+    kinds, domains = KindWeights(clarification=0, no_call=0), ("weather", "finance")
+    made = GeneratorSettings(
+        rows=200, test_share=1, kinds=kinds, domains=domains, novelty=Novelty(values=1, wordings=0)
+    )
+    known = _patterns("train")
+    for row in generate(made):
+        assert row.category in domains
+        assert any(pattern.search(row.turns[0].text) for pattern in known), row.turns[0].text
+
+
+def test_only_test_rows_ask_for_the_tools_of_unseen_domains_and_offer_no_others():
+    made = GeneratorSettings(
+        rows=400, test_share=0.5, domains=("weather", "finance"), unseen_domains=("maps", "files"),
+        novelty=Novelty(values=1, wordings=0, tools=1),
+    )  # fmt: skip
+    names = {domain: {plan.name for plan in ALL_TOOLS if plan.domain == domain} for domain in DOMAINS}
+    unseen, pools = names["maps"] | names["files"], set()
+    for row in generate(made):
+        offered = {tool.name for tool in row.tools}
+        assert not offered & unseen or offered <= unseen
+        if offered & unseen:
+            pools.add(row.provenance.config)
+    assert pools == {"test"}
+
+
 def test_names_in_a_row_are_of_the_pool_that_the_row_is_of():
     for row in generate(GeneratorSettings(rows=300, tools_per_domain=1)):
         for turn in row.turns:
@@ -157,6 +195,11 @@ def test_generated_rows_survive_being_written_and_parsed():
         {"kinds": dict.fromkeys(KINDS, 0)},
         {"domains": ["weather"], "tools_per_domain": 1},
         {"rows": 0},
+        {"novelty": {"wordings": 0}},
+        {"novelty": {"tools": 1}},
+        {"domains": ["weather", "files"], "unseen_domains": ["files", "maps"]},
+        {"unseen_domains": ["cooking"]},
+        {"domains": ["weather", "files"], "unseen_domains": ["maps"], "tools_per_domain": 1},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):

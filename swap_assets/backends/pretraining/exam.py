@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from swap_assets.backends.pretraining.tokenizer import ConversationEncoder
-from swap_assets.domain.pretraining.stream import SECOND_STAGE, Message, pretraining_rows
+from swap_assets.domain.pretraining.stages import THIRD_STAGE
+from swap_assets.domain.pretraining.stream import Message, pretraining_rows
 
 HELD_OUT_SEED = 20_011
 ANSWER_TOKENS = 352  # three calls in the hermes contract take 300
@@ -32,7 +33,7 @@ class Question:
 
 def held_out_questions(count: int) -> list[Question]:
     """Return the last assistant turn of `count` rows of the pre-training distribution with held-out entities."""
-    rows = pretraining_rows(HELD_OUT_SEED, SECOND_STAGE, SECOND_STAGE + count, held_out=True)
+    rows = pretraining_rows(HELD_OUT_SEED, THIRD_STAGE, THIRD_STAGE + count, held_out=True)
     return [Question(row.kind, row.messages[:-1], row.messages[-1]["content"]) for row in rows]
 
 

@@ -1,9 +1,10 @@
 """Makes the demo's miniature models from nothing but seeds: `python -m swap_assets.backends.pretraining.miniatures`.
 
-The student is pre-trained in two stages on the foreign conversations of `domain.pretraining.stream`: it copies
-values it never saw, and knows nothing of the demo's formats. The teacher starts as the student and goes on with the
-demo's own kind of conversation (`teacher`). A killed run goes on from its last checkpoint in the scratch
-folder; what is done is not done again.
+The student is pre-trained in three stages on the foreign conversations of `domain.pretraining.stream`: it copies
+values it never saw, and knows nothing of the demo's formats. The pupil is the student less one of its four layers, with
+a little training to get used to that: the same skills, weaker. The teacher starts as the student after its second stage
+and goes on with the demo's own kind of conversation (`teacher`). A killed run
+goes on from its last checkpoint in the scratch folder; what is done is not done again.
 """
 
 import argparse
@@ -19,15 +20,22 @@ from swap_assets.backends.pretraining.loop import Recipe, Trainer, build_model
 from swap_assets.backends.pretraining.teacher import exam_questions, teacher_conversation
 from swap_assets.backends.pretraining.tokenizer import ConversationEncoder, load_tokenizer, train_tokenizer
 from swap_assets.domain.contracts import Contract
-from swap_assets.domain.pretraining.stream import SECOND_STAGE, Message, pretraining_row
+from swap_assets.domain.pretraining.stages import SECOND_STAGE, THIRD_STAGE
+from swap_assets.domain.pretraining.stream import Message, pretraining_row
 
 log = logging.getLogger(__name__)
 
 SEED = 2718
 FIRST_STAGE_RECIPE = Recipe(tokens=8_000_000)
 SECOND_STAGE_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.0)
+_GOES_ON = Recipe(tokens=0, matrices="adamw", matrix_rate=4e-4, other_rate=4e-4, decay_from=0.0)
+THIRD_STAGE_RECIPE = replace(_GOES_ON, tokens=2_000_000, checkpoint_every=500_000)
+PUPIL_RECIPE = replace(_GOES_ON, tokens=200_000, matrix_rate=1e-3, other_rate=1e-3)
+PUPIL_LAYERS = (0, 2, 3)
+PUPIL_ROW = THIRD_STAGE + 2_000_000
 TEACHER_RECIPE = Recipe(tokens=2_500_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
 EXAM_ROWS = 128
+NAMES = ("student", "pupil", "teacher")
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,16 @@ class Miniature:
     recipe: Recipe
     conversation: Callable[[int], list[Message]]
     exams: Mapping[str, Sequence[Question]]
+    layers: Sequence[int] = ()
 
 
-def student(name: str, recipe: Recipe, first_row: int) -> Miniature:
-    """Return the making of the student in one of its stages, which begins at `first_row` of the stream."""
+def student(name: str, recipe: Recipe, first_row: int, *, layers: Sequence[int] = ()) -> Miniature:
+    """Return the making of a student in one of its stages, which begins at `first_row` of the stream.
+
+    Where `layers` names some, the others are taken out of the model that it starts as.
+    """
     exams = {"held_out": held_out_questions(EXAM_ROWS)}
-    return Miniature(name, recipe, lambda index: list(pretraining_row(SEED, first_row + index).messages), exams)
+    return Miniature(name, recipe, lambda index: list(pretraining_row(SEED, first_row + index).messages), exams, layers)
 
 
 def teacher(recipe: Recipe) -> Miniature:
@@ -64,6 +76,8 @@ def make(miniature: Miniature, *, scratch: Path, out: Path, start: Path | None =
         model = build_model(SEED, len(tokenizer), pad=tokenizer.pad_token_id, end=tokenizer.eos_token_id)
     else:
         model = AutoModelForCausalLM.from_pretrained(start, dtype="float32")
+    if miniature.layers:
+        keep_layers(model, miniature.layers)
 
     def examine(trained: Any) -> dict[str, float]:
         scores = {name: exact_match(trained, tokenizer, questions) for name, questions in miniature.exams.items()}
@@ -75,6 +89,16 @@ def make(miniature: Miniature, *, scratch: Path, out: Path, start: Path | None =
     progress = trainer.run(scratch / f"{miniature.name}.pt", examine)
     save(model, tokenizer, out / miniature.name)
     (scratch / f"{miniature.name}-curve.json").write_text(json.dumps(progress.curve, indent=1))
+
+
+def keep_layers(model: Any, layers: Sequence[int]) -> None:
+    """Take every other layer out of a model, in place."""
+    import torch
+
+    model.model.layers = torch.nn.ModuleList([model.model.layers[place] for place in layers])
+    for place, layer in enumerate(model.model.layers):
+        layer.self_attn.layer_idx = place  # its place in the cache of keys and values
+    model.config.num_hidden_layers = len(layers)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
@@ -98,19 +122,30 @@ def _tokenizer(scratch: Path) -> Any:
     return load_tokenizer(folder)
 
 
+def make_all(only: str | None, *, scratch: Path, out: Path) -> None:
+    """Make the miniatures one after the other, or `only` one of `NAMES`."""
+    if only in (None, "student"):
+        first, second = (
+            student("student-1", FIRST_STAGE_RECIPE, 0),
+            student("student-2", SECOND_STAGE_RECIPE, SECOND_STAGE),
+        )
+        make(first, scratch=scratch, out=scratch)
+        make(second, scratch=scratch, out=scratch, start=scratch / first.name)
+        third = student("student", THIRD_STAGE_RECIPE, THIRD_STAGE)
+        make(third, scratch=scratch, out=out, start=scratch / second.name)
+    if only in (None, "pupil"):
+        pupil = student("pupil", PUPIL_RECIPE, PUPIL_ROW, layers=PUPIL_LAYERS)
+        make(pupil, scratch=scratch, out=out, start=out / "student")
+    if only in (None, "teacher"):
+        make(teacher(TEACHER_RECIPE), scratch=scratch, out=out, start=scratch / "student-2")
+
+
 def main() -> None:
     """Read the command line and make the miniatures."""
     parser = argparse.ArgumentParser(description="Make the demo's miniature models.")
     parser.add_argument("--out", type=Path, default=Path("swap_assets/miniatures"))
     parser.add_argument("--scratch", type=Path, default=Path(".swap/miniatures"), help="checkpoints and curves")
-    parser.add_argument("--tokens", type=int, default=FIRST_STAGE_RECIPE.tokens, help="the student's first stage")
-    parser.add_argument(
-        "--more-tokens", type=int, default=SECOND_STAGE_RECIPE.tokens, help="the student's second stage"
-    )
-    parser.add_argument(
-        "--teacher-tokens", type=int, default=TEACHER_RECIPE.tokens, help="what the teacher learns after that"
-    )
-    parser.add_argument("--only", choices=("student", "teacher"), help="make one; a teacher starts from OUT/student")
+    parser.add_argument("--only", choices=NAMES, help="make one; the others start from what the student left")
     parser.add_argument("--threads", type=int, default=1, help="more only helps on an idle machine")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -119,15 +154,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    paths = {"scratch": arguments.scratch, "out": arguments.out}
-    if arguments.only != "teacher":
-        first = student("student-first", replace(FIRST_STAGE_RECIPE, tokens=arguments.tokens), 0)
-        make(first, scratch=arguments.scratch, out=arguments.scratch)
-        second = student("student", replace(SECOND_STAGE_RECIPE, tokens=arguments.more_tokens), SECOND_STAGE)
-        make(second, **paths, start=arguments.scratch / first.name)
-    if arguments.only != "student":
-        recipe = replace(TEACHER_RECIPE, tokens=arguments.teacher_tokens)
-        make(teacher(recipe), **paths, start=arguments.out / "student")
+    make_all(arguments.only, scratch=arguments.scratch, out=arguments.out)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ is reserved for test rows.
 from swap_assets.backends.pretraining.exam import Question
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.pretraining.stream import SECOND_STAGE, Message, pretraining_row
+from swap_assets.domain.pretraining.stages import SECOND_STAGE
+from swap_assets.domain.pretraining.stream import Message, pretraining_row
 from swap_assets.domain.prompts import PromptStyle, render_messages
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets.domain.tracks import structured_track

@@ -5,6 +5,7 @@ user       owner=Drusa; tally=4 as json                assistant  {"owner": "Dru
 """
 
 import json
+import re
 from random import Random
 from typing import Any
 
@@ -25,12 +26,15 @@ _KINDS = (
     "noise",
     "words",
 )
+_DIGITS_AS_TEXT = re.compile(r'"\d+"')
 
 
-def drill(random: Random, vocabulary: Vocabulary) -> tuple[dict[str, str], ...]:
-    """Return a request and its answer."""
+def drill(random: Random, vocabulary: Vocabulary, *, typed: bool = False) -> tuple[dict[str, str], ...]:
+    """Return a request and its answer; with `typed`, what is all digits is a number, so that its JSON can be told."""
     make = random.choice((_repeat, _repeat, _pick, _as_json, _as_json, _list_as_json, _follow))
     request, answer = make(random, vocabulary)
+    while typed and _DIGITS_AS_TEXT.search(answer):
+        request, answer = make(random, vocabulary)
     return {"role": "user", "content": request}, {"role": "assistant", "content": answer}
 
 

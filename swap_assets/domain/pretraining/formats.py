@@ -61,9 +61,10 @@ _TYPES = (
 )
 
 
-def draw_format(random: Random) -> AnswerFormat:
-    """Return one of the answer formats, its keys and tags drawn too."""
-    make = random.choices(list(_FORMATS), list(_FORMATS.values()))[0]
+def draw_format(random: Random, *, short: bool = False) -> AnswerFormat:
+    """Return one of the answer formats, its keys and tags drawn too; with `short`, mostly one of those in JSON."""
+    weights = [weight * (0.2 if short and make in _WITHOUT_JSON else 1) for make, weight in _FORMATS.items()]
+    make = random.choices(list(_FORMATS), weights)[0]
     return make(random)
 
 
@@ -186,6 +187,7 @@ _FORMATS: dict[Callable[[Random], AnswerFormat], float] = {
     _yaml: 0.7,
     _shell: 0.8,
 }
+_WITHOUT_JSON = {_xml, _python, _assignments, _yaml, _shell}
 
 
 def _bare(value: Any) -> str:

@@ -8,9 +8,10 @@ row in five is a copy drill: what a model can learn here is to read a tool list,
     user       Please mend the barrel for Drusa Weick.
     assistant  <act fn="mend_barrel">{"owner": "Drusa Weick"}</act>
 
-The stream has two stages: rows below `SECOND_STAGE` are single requests of every difficulty, rows from there on have
+The stream has three stages: rows below `SECOND_STAGE` are single requests of every difficulty; rows from there on have
 one naming style a conversation, say which value is meant where a made-up name does not tell, and are often dialogues
-(asking back and being told, correcting, a call that needs the answer of the one before).
+(asking back and being told, correcting, a call that needs the answer of the one before); rows from `THIRD_STAGE` on are
+short, mostly one call in JSON, with words of the sentence on both sides of a value.
 
 The values live in `values`, tool lists and answer formats in `formats`, phrasings in
 `wordings`.
@@ -24,11 +25,10 @@ from typing import Any
 
 from swap_assets.domain.pretraining.drills import drill
 from swap_assets.domain.pretraining.formats import AnswerFormat, Call, Parameter, Tool, draw_format, list_tools
+from swap_assets.domain.pretraining.stages import Stage, stage_of
 from swap_assets.domain.pretraining.values import Vocabulary
 from swap_assets.domain.pretraining.wordings import (
-    CUES,
     JOINTS,
-    KIND_WEIGHTS,
     MONTHS,
     NAMED,
     NAMINGS,
@@ -42,20 +42,7 @@ Message = dict[str, str]
 DRILL_SHARE = 0.2
 FIRST_DRILLS = 6000
 """The rows at the start of a stream in which four of five are drills: copying forms sooner when it is met bare."""
-SECOND_STAGE = 10_000_000
 NOTHING_FITS = "Nothing here can do that."
-
-# Kind of row -> the draw between 0 and 1 below which it is made; above the last one, requests for calls.
-_FIRST_KINDS = {"nothing_fits": 0.04, "asks_back": 0.08, "tool_turn": 0.18}
-_SETTLED_KINDS = {
-    "nothing_fits": 0.05,
-    "asks_back": 0.08,
-    "tool_turn": 0.12,
-    "told": 0.18,
-    "corrected": 0.25,
-    "chained": 0.33,
-    "closed": 0.37,
-}
 
 
 @dataclass(frozen=True)
@@ -75,10 +62,11 @@ class _Request:
 def pretraining_row(seed: int, index: int, *, held_out: bool = False) -> PretrainingRow:
     """Return row `index` of the stream of `seed`; with `held_out`, no word in it is one that training draws."""
     random = Random(f"pretraining:{seed}:{index}")
-    vocabulary = Vocabulary(random, held_out=held_out, compounds=index >= SECOND_STAGE)
+    stage = stage_of(index)
+    vocabulary = Vocabulary(random, held_out=held_out, compounds=stage.settled)
     if random.random() < (0.8 if index < FIRST_DRILLS else DRILL_SHARE):
-        return PretrainingRow("drill", drill(random, vocabulary))
-    return _Composer(random, vocabulary, settled=index >= SECOND_STAGE).row()
+        return PretrainingRow("drill", drill(random, vocabulary, typed=stage.short))
+    return _Composer(random, vocabulary, stage).row()
 
 
 def pretraining_rows(seed: int, start: int, stop: int, *, held_out: bool = False) -> Iterator[PretrainingRow]:
@@ -87,44 +75,47 @@ def pretraining_rows(seed: int, start: int, stop: int, *, held_out: bool = False
 
 
 class _Composer:
-    """Writes one conversation: draws its tools, its answer format, and what is asked; `settled` is the second stage."""
+    """Writes one conversation of a stage: draws its tools, its answer format, and what is asked."""
 
-    def __init__(self, random: Random, vocabulary: Vocabulary, *, settled: bool) -> None:
+    def __init__(self, random: Random, vocabulary: Vocabulary, stage: Stage) -> None:
         self._random = random
         self._vocabulary = vocabulary
-        self._settled = settled
+        self._stage = stage
         self._tools = self._draw_tools()
-        self._format: AnswerFormat = draw_format(random)
+        self._format: AnswerFormat = draw_format(random, short=stage.short)
 
     def row(self) -> PretrainingRow:
         lines = [list_tools(self._random, self._tools), self._format.sentence]
         system = {"role": "system", "content": "\n".join(lines if self._random.random() < 0.7 else lines[::-1])}
-        kinds = _SETTLED_KINDS if self._settled else _FIRST_KINDS
         draw = self._random.random()
-        kind = next((kind for kind, until in kinds.items() if draw < until), "calls")
+        kind = next((kind for kind, until in self._stage.kinds.items() if draw < until), "calls")
         if kind == "calls":
-            count = self._random.choices((1, 2, 3), (70, 24, 6))[0]
+            count = self._one_of(self._stage.calls)
             return PretrainingRow("single" if count == 1 else "several", (system, *self._calls(count)))
         return PretrainingRow(kind, (system, *getattr(self, f"_{kind}")()))
 
+    def _one_of(self, weights: tuple[int, ...]) -> int:
+        """Draw a count from 1 on by its weight."""
+        return self._random.choices(range(1, len(weights) + 1), weights)[0]
+
     def _draw_tools(self) -> list[Tool]:
-        count = self._random.choices((1, 2, 3, 4), (2, 3, 3, 2))[0]
+        count = self._one_of(self._stage.tools)
         nouns = self._random.sample(NOUNS, count)
         if count > 1 and self._random.random() < 0.5:
             nouns[1] = nouns[0]
         verbs = self._random.sample(VERBS, count)
         if count > 2 and self._random.random() < 0.5 and nouns[1] != nouns[2]:
             verbs[2] = verbs[1]
-        naming = self._random.choice(NAMINGS) if self._settled else None
+        naming = self._random.choice(NAMINGS) if self._stage.settled else None
         return [self._tool(verb, noun, naming) for verb, noun in zip(verbs, nouns, strict=True)]
 
     def _tool(self, verb: str, noun: str, naming: str | None) -> Tool:
         if self._random.random() < 0.25:
             noun = self._vocabulary.word()
         naming = naming or self._random.choice(NAMINGS)
-        count = self._random.choices((1, 2, 3, 4), (3, 4, 2, 1))[0]
+        count = self._one_of(self._stage.parameters)
         parameters: dict[str, Parameter] = {}
-        for kind in self._random.choices(list(PARAMETERS), KIND_WEIGHTS, k=count):
+        for kind in self._random.choices(list(PARAMETERS), self._stage.weights, k=count):
             name = self._vocabulary.word() if self._random.random() < 0.2 else self._random.choice(PARAMETERS[kind])
             required = not parameters or self._random.random() < 0.7
             options = self._vocabulary.options() if kind == "choice" else ()
@@ -226,7 +217,7 @@ class _Composer:
         kinds = [each.kind for each, _ in given]
         cues = [
             self._cue(each.kind, value)
-            if mode < 0.62 and each.kind in CUES and kinds.count(each.kind) == 1 and self._tells(each)
+            if mode < 0.62 and each.kind in self._stage.cues and kinds.count(each.kind) == 1 and self._tells(each)
             else self._named(each, value)
             for each, value in given
         ]
@@ -236,10 +227,10 @@ class _Composer:
         return gap.join([words, *cues])
 
     def _tells(self, parameter: Parameter) -> bool:
-        return not self._settled or parameter.name in PARAMETERS[parameter.kind]
+        return not self._stage.settled or parameter.name in PARAMETERS[parameter.kind]
 
     def _cue(self, kind: str, value: Any) -> str:
-        return self._random.choice(CUES[kind]).format(v=self._said(kind, value))
+        return self._random.choice(self._stage.cues[kind]).format(v=self._said(kind, value))
 
     def _named(self, parameter: Parameter, value: Any) -> str:
         name = parameter.name.replace("_", " ")

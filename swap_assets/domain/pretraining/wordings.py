@@ -33,6 +33,7 @@ PARAMETERS = {
     "record": listed("crate lot bundle detail setup frame"),
 }
 KIND_WEIGHTS = (4, 3, 3, 3, 4, 2, 3, 2, 2, 3, 1.5, 1.5, 1, 2, 0.5)
+SHORT_KIND_WEIGHTS = (4, 4, 4, 1, 4, 1, 3, 1.5, 2, 3, 2, 0.5, 0.2, 2, 0)
 CUES = {
     "person": ("for {v}", "for {v}", "that belongs to {v}", "with {v}"),
     "place": ("in {v}", "at {v}", "near {v}", "over in {v}"),
@@ -47,6 +48,25 @@ CUES = {
     "file": ("from {v}", "into {v}", "as in {v}"),
     "several": ("including {v}", "with {v}"),
     "choice": ("{v}", "in {v}", "the {v} way"),
+}
+SURROUNDED_CUES = {
+    kind: (*cues, *extra)
+    for kind, cues in CUES.items()
+    for extra in [
+        {
+            "person": ("so that {v} has it", "and hand {v} the rest", "as {v} wanted it"),
+            "place": ("in {v} itself", "from {v} on", "down to {v} and back"),
+            "word": ("with {v} on it", "and call it {v} now", "out of {v} again"),
+            "words": ("with {v} written on it", "and name it {v} for me"),
+            "whole": ("{v} pieces at once", "a number of {v} in all", "the count of {v} this time"),
+            "decimal": ("{v} wide at most", "the size of {v} or so"),
+            "day": ("before {v} at last", "on {v} already", "{v} being the day"),
+            "clock": ("at {v} sharp", "{v} being the hour"),
+            "mail": ("and tell {v} about it", "with {v} knowing of it"),
+            "code": ("as {v} in the list", "the one under {v} there", "{v} out of all"),
+            "file": ("with {v} at hand", "and put {v} beside it"),
+        }.get(kind, ())
+    ]
 }
 NAMED = ("{n} {v}", "{n} {v}", "with {n} {v}", "{n}: {v}", "{n}={v}", "{n} is {v}", "{v} as the {n}", "set {n} to {v}")
 MONTHS = listed("January February March April May June July August September October November December")

@@ -3,9 +3,14 @@
 Sizes count conversations. A conversation may serve several splits. In `multi_turn_test` every assistant turn of a
 chosen conversation is a case; in the others only the turns that carry the split's label are.
 Order of taking: the scale's test rows, then the reserve of held-out rows, then the fill, real before synthetic.
+
+Every case also carries the label `tools`: "seen" where a training row of the scale offers every tool that the gold
+calls (that is on offer, where it calls none), else "unseen". A model may know its tools by heart or read their
+description, and only the second helps with new ones, so the report shows the two apart.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from pydantic import Field
 
@@ -91,7 +96,8 @@ def select(
         *(row for row in fill if row.provenance.config == "test" and request_key(row) not in closed),
     ]
     chosen = _choose(candidates, label, wanted)
-    cases = [case for value in wanted for row in chosen[value] for case in _cases(row, label, value)]
+    trained = {tool.name for id_ in split.train if id_ in by_id for tool in by_id[id_].tools}
+    cases = [_marked(case, trained) for value in wanted for row in chosen[value] for case in _cases(row, label, value)]
     return CapabilitySplit(
         name=name,
         cases=tuple(cases),
@@ -130,3 +136,8 @@ def _choose(rows: Sequence[Conversation], label: str, wanted: Quota) -> dict[str
 
 def _cases(row: Conversation, label: str, value: str) -> list[EvalCase]:
     return [case for case in eval_cases(row) if case.labels.get(label) == value]
+
+
+def _marked(case: EvalCase, trained: AbstractSet[str]) -> EvalCase:
+    names = {call.name for call in case.gold_calls} or {tool.name for tool in case.tools}
+    return case.model_copy(update={"labels": {**case.labels, "tools": "seen" if names <= trained else "unseen"}})

@@ -4,8 +4,8 @@
 
 Row `i` depends on the seed, `i` and the settings alone, so asking for more rows changes no earlier one. Every row
 belongs to a pool (`provenance.config` is "train" or "test"): phrasings, names, places and words are reserved for one
-of them, so that no test row can come out of the training stream. The grammar is in `grammar`, how each kind
-of conversation goes in `dialogues`.
+of them, so that no test row can come out of the training stream. How much of a test row is new beyond its values is a
+setting (`Novelty`). The grammar is in `grammar`, how each kind of conversation goes in `dialogues`.
 """
 
 import random
@@ -47,6 +47,22 @@ class KindWeights(Frozen):
         return self
 
 
+class Novelty(Frozen):
+    """What is new in a test row, as weights relative to each other; its values are new in every one of them."""
+
+    values: float = Field(default=0, ge=0, description="only the values: tools and wordings are those of training rows")
+    wordings: float = Field(default=1, ge=0, description="the wordings too")
+    tools: float = Field(
+        default=0, ge=0, description="the tools, with the phrasings that belong to them: one of `unseen_domains`"
+    )
+
+    @model_validator(mode="after")
+    def _some_row_is_made(self) -> "Novelty":
+        if not (self.values or self.wordings or self.tools):
+            raise ValueError("every weight is 0, so no test row could be made; give one kind of novelty a weight")
+        return self
+
+
 class GeneratorSettings(Frozen):
     """What the generator makes."""
 
@@ -57,6 +73,8 @@ class GeneratorSettings(Frozen):
     max_distractors: int = Field(default=3, ge=0, le=8, description="tools offered beside the ones that are called")
     kinds: KindWeights = KindWeights()
     test_share: float = Field(default=0.3, ge=0, le=1, description="share of rows made from the reserved test pool")
+    novelty: Novelty = Novelty()
+    unseen_domains: tuple[str, ...] = Field(default=(), description="domains whose tools only test rows use")
     verbatim_values: bool = Field(
         default=False, description="every value of a call stands in the user's words character by character"
     )
@@ -64,9 +82,14 @@ class GeneratorSettings(Frozen):
 
     @model_validator(mode="after")
     def _domains_are_known(self) -> "GeneratorSettings":
-        if unknown := [domain for domain in self.domains if domain not in DOMAINS]:
+        if unknown := [domain for domain in (*self.domains, *self.unseen_domains) if domain not in DOMAINS]:
             raise ValueError(f"there is no domain '{unknown[0]}'; expected some of {', '.join(DOMAINS)}")
-        if len(self.domains) * self.tools_per_domain < 2 and self.kinds.no_call:
+        if both := [domain for domain in self.unseen_domains if domain in self.domains]:
+            raise ValueError(f"'{both[0]}' stands in domains and in unseen_domains; take it out of one")
+        if self.novelty.tools and not self.unseen_domains:
+            raise ValueError("novelty.tools wants tools that training rows never use; name unseen_domains")
+        fewest = min(len(self.domains), len(self.unseen_domains) or len(self.domains))
+        if fewest * self.tools_per_domain < 2 and self.kinds.no_call:
             raise ValueError("a single tool leaves no unfitting one to offer; add a domain or set kinds.no_call to 0")
         return self
 
@@ -93,16 +116,25 @@ def fill_settings(settings: GeneratorSettings, *, rows: int, seed: int) -> Gener
     return settings.model_copy(update={"rows": rows, "seed": seed, "test_share": 1.0})
 
 
+def _novelty(settings: GeneratorSettings, source: random.Random) -> str:
+    weights = settings.novelty.model_dump()
+    possible = [name for name, weight in weights.items() if weight]
+    # With one possibility nothing is drawn, so that such rows stay as they are whatever else could be set.
+    return possible[0] if len(possible) == 1 else source.choices(list(weights), list(weights.values()))[0]
+
+
 def _generate_row(settings: GeneratorSettings, index: int, revision: str) -> Conversation:
     source = random.Random(f"{settings.seed}:{index}")
     pool: Pool = "test" if source.random() < settings.test_share else "train"
+    novelty = _novelty(settings, source) if pool == "test" else ""
     weights = [getattr(settings.kinds, kind) for kind in KINDS]
     kind = source.choices(tuple(KINDS), weights=weights)[0]
+    domains = settings.unseen_domains if novelty == "tools" else settings.domains
     writer = Writer(
-        pool,
+        pool if novelty == "wordings" else "train",
         source,
         Values(pool, source, verbatim=settings.verbatim_values),
-        tools=available_tools(settings.domains, settings.tools_per_domain),
+        tools=available_tools(domains, settings.tools_per_domain),
         max_distractors=settings.max_distractors,
         closing=settings.closing,
     )

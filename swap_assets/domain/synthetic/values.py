@@ -1,10 +1,12 @@
 """The values in generated rows: names and words from Faker's lists, each reserved for training or for test rows.
 
 An entry of a list belongs to the test pool when its hash says so (one in four), so the pools never share a name, a
-place or a word. Numbers, dates and references are open vocabularies and are drawn by both.
+place or a word. Numbers, dates, times, references and whatever else is drawn from an open vocabulary is drawn again
+until its own hash says the same. What both pools share is what a tool's schema lists: options, and yes or no.
 """
 
 import random
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
@@ -86,6 +88,7 @@ class Values:
     """
 
     def __init__(self, pool: Pool, random_: random.Random, *, verbatim: bool) -> None:
+        self._name_of_pool: Pool = pool
         self._pool = vocabulary(pool)
         self._random = random_
         self.verbatim = verbatim
@@ -96,8 +99,16 @@ class Values:
 
     def reference(self) -> str:
         """Draw a reference such as AB-1234."""
-        letters = "".join(self._random.choices(_LETTERS, k=2))
-        return f"{letters}-{self._random.randint(1000, 9999)}"
+        return self._reserved(
+            lambda: f"{''.join(self._random.choices(_LETTERS, k=2))}-{self._random.randint(1000, 9999)}"
+        )
+
+    def _reserved(self, make: Callable[[], Any]) -> Any:
+        """Draw until the value is one of this pool's."""
+        value = make()
+        while entity_pool(str(value)) != self._name_of_pool:
+            value = make()
+        return value
 
     def _plain(self, value: Any) -> Value:
         return Value(value, str(value))
@@ -157,14 +168,15 @@ class Values:
         return self._plain(self.reference())
 
     def _ticker(self, _: Slot) -> Value:
-        return self._plain("".join(self._random.choices(_LETTERS, k=4)))
+        return self._plain(self._reserved(lambda: "".join(self._random.choices(_LETTERS, k=4))))
 
     def _int(self, slot: Slot) -> Value:
-        return self._plain(self._random.randint(int(slot.options[0]), int(slot.options[1])))
+        low, high = int(slot.options[0]), int(slot.options[1])
+        return self._plain(self._reserved(lambda: self._random.randint(low, high)))
 
     def _number(self, slot: Slot) -> Value:
         low, high = int(slot.options[0]), int(slot.options[1])
-        return self._plain(self._random.randint(low * 10, high * 10 - 1) / 10)
+        return self._plain(self._reserved(lambda: self._random.randint(low * 10, high * 10 - 1) / 10))
 
     def _enum(self, slot: Slot) -> Value:
         return self._plain(self._random.choice(slot.options))
@@ -173,17 +185,18 @@ class Values:
         return Value(True, slot.label)
 
     def _date(self, _: Slot) -> Value:
-        day = _FIRST_DAY + timedelta(days=self._random.randrange(_DAYS))
+        day = self._reserved(lambda: _FIRST_DAY + timedelta(days=self._random.randrange(_DAYS)))
         forms = [day.isoformat(), f"{day.day} {day:%B %Y}", f"{day:%B} {day.day}, {day.year}"]
         return Value(day.isoformat(), forms[0] if self.verbatim else self._random.choice(forms))
 
     def _time(self, _: Slot) -> Value:
-        hour, minute = self._random.randrange(24), self._random.randrange(0, 60, 5)
-        clock = f"{hour:02d}:{minute:02d}"
+        clock = self._reserved(lambda: f"{self._random.randrange(24):02d}:{self._random.randrange(0, 60, 5):02d}")
+        hour, minute = int(clock[:2]), int(clock[3:])
         half = f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
         return Value(clock, clock if self.verbatim else self._random.choice([clock, half]))
 
     def _address(self, _: Slot) -> Value:
         street = f"{self._random.randint(1, 250)} {self._random.choice(self._pool.last_names)} Street"
-        parts = {"street": street, "city": self._town(), "postcode": f"{self._random.randint(0, 99999):05d}"}
+        postcode = self._reserved(lambda: f"{self._random.randint(0, 99999):05d}")
+        parts = {"street": street, "city": self._town(), "postcode": postcode}
         return Value(parts, f"{parts['street']}, {parts['postcode']} {parts['city']}")
