@@ -51,7 +51,7 @@ def scored(folder: Path, cases: Sequence[EvalCase], adapter: Path | None) -> lis
     answer(
         GenerateSpec(
             candidate_id="x", weights=STUDENT, adapter=adapter, cases_file=folder / "cases.jsonl",
-            contract=Contract.HERMES, prompt_style=PromptStyle.COMPACT, batch_size=20, max_new_tokens=160,
+            contract=Contract.HERMES, prompt_style=PromptStyle.COMPACT, max_new_tokens=160,
             threads=1, output=output,
         ),
         reporter=QUIET,

@@ -191,7 +191,7 @@ def test_no_test_row_of_the_demo_stands_anywhere_in_what_the_students_were_pre_t
     experiment = load_experiment(Path(__file__).parents[2] / "examples" / "demo" / "swap.yaml")
     assert isinstance(experiment.source, SyntheticSource)
     rows = [row for row in generate(experiment.source.generator) if row.provenance.config == "test"]
-    asked = {turn.text for row in rows for turn in row.turns if turn.role == "user"}
+    asked = {row.turns[0].text for row in rows}  # a later turn may be a bare number, which a drill may hold too
     called = {render_answer(contract, turn.calls) for contract in Contract for row in rows for turn in row.turns
               if turn.calls}  # fmt: skip
     assert min(len(asked), len(called)) > 500
