@@ -64,14 +64,15 @@ def _held_against_before(lab: Lab, now: Evaluation, first: Evaluation, epoch: st
 
 
 def _hosted_again(context: dg.AssetExecutionContext, lab: Lab, llm: Evaluation, epoch: str) -> Evaluation:
-    cases = lab.test_cases(llm.candidate.scale)
+    """Ask the hosted model the deciding track's test rows through the interface that counts."""
+    cases, before = lab.test_cases(llm.candidate.scale), llm.results[DECIDING_TRACK]
+    interfaces = {DECIDING_TRACK: before.served.interface}
     with lab.recording_failure(context):
         lab.require_hosted()
         records = lab.hosted_answers(
-            llm.candidate, cases, tracks=[DECIDING_TRACK], purpose="drift", epoch=epoch, log=context.log.info
+            llm.candidate, cases, interfaces, purpose="drift", epoch=epoch, log=context.log.info
         )
-    contract = lab.bench.baseline_contract(DECIDING_TRACK)
-    measured = measure(llm.candidate, contract, cases=cases, records=records[DECIDING_TRACK])
+    measured = measure(llm.candidate, before.summary.contract, cases=cases, records=records[DECIDING_TRACK])
     return Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=hash_of_cases(cases))
 
 
