@@ -2,7 +2,7 @@
 
 from swap_assets.backends.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.automation.progress import approaches_of
-from swap_assets.domain.candidates import Candidate, Form, base, hosted
+from swap_assets.domain.candidates import Candidate, Decoding, Form, base, hosted
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.approval import Approval, standing_sentence
 from swap_assets.domain.judging.decisions import Decision
@@ -29,7 +29,8 @@ class Evidence:
     def of_model(self, model: str) -> list[Evaluation]:
         """Return a model's contenders: its tuned candidates, and the base where no training was needed."""
         key = f"{model}|{self.scale}"
-        found = [self._tuned(model, approach, key) for approach in sorted(APPROACHES)]
+        ways = self.experiment.small_model(model).decoding
+        found = [self._tuned(model, approach, key, way) for approach in sorted(APPROACHES) for way in ways]
         decision = self.decision("fine_tune_decision", key)
         if decision and decision.action == "skip":
             found.insert(0, self.base(model))
@@ -43,7 +44,7 @@ class Evidence:
         """Return the evaluation of a base or a tuned candidate of this scale, or the record of its absence."""
         if candidate.form is Form.BASE:
             return self.base(candidate.model)
-        return self._tuned(candidate.model, candidate.recipe, f"{candidate.model}|{self.scale}")
+        return self._tuned(candidate.model, candidate.recipe, f"{candidate.model}|{self.scale}", candidate.decoding)
 
     def merged(self, model: str) -> Evaluation | None:
         """Return how a model's merged weights scored, or that they were blocked; None where nothing was merged.
@@ -110,9 +111,9 @@ class Evidence:
         required = self.experiment.gates.release.approval == "required"
         return decision.model_copy(update={"approval": standing_sentence(decision, word, required=required)})
 
-    def _tuned(self, model: str, approach: str, key: str) -> Evaluation:
-        candidate = self.experiment.tuned_candidate(approach, model=model, scale=self.scale)
-        found = self._evaluation(candidate, f"{approach}_evaluation", key)
+    def _tuned(self, model: str, approach: str, key: str, decoding: Decoding) -> Evaluation:
+        candidate = self.experiment.tuned_candidate(approach, model=model, scale=self.scale, decoding=decoding)
+        found = self._evaluation(candidate, candidate.evaluation_asset, key)
         if found.status != "absent":
             return found
         for asset in _ADAPTER_ASSETS[approach]:

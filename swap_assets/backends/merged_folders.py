@@ -69,7 +69,7 @@ class MergedFolders:
 
     def refusal(self, decision: Decision, before: Evaluation) -> str:
         """Say why the evaluation of the adapters cannot be what the merged model is compared with; "" where it can."""
-        name = f"{self.chosen.approach}_evaluation"
+        name = self.chosen.evaluation_asset
         if before.status != "evaluated":
             return f"{self.chosen.id} has no evaluation to compare the merged model with: {before.reason}"
         if decision.hashes.get(self.chosen.id, before.evidence_hash()) != before.evidence_hash():

@@ -80,6 +80,7 @@ class GenerateSpec(Frozen):
     prompt_style: PromptStyle
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
+    constrained: bool = Field(default=False, description="only calls that fit the tools' schemas, or words")
     epoch: str = "first"
     artefact_hash: str = ""
     seed: int = Field(default=42, ge=0)
@@ -205,6 +206,10 @@ class GenerateResult(Frozen):
     longest_gold: int = Field(default=0, description="tokens of the longest expected answer")
     method: str = Field(default="", description="how the rows were computed, and why where it was not the fast way")
     token_budget: int = Field(default=0, description="the budget at the end: less than asked for where memory ran out")
+    loose_tools: int = Field(
+        default=0, description="constrained: offered tools, over all cases, whose arguments may be any JSON object"
+    )
+    given_up: int = Field(default=0, description="constrained: rows that grew beyond the grammar's limits")
     prompt_tokens: int
     completion_tokens: int
     rows_per_second: float

@@ -16,7 +16,7 @@ from swap_assets.backends.datasets.lengths import token_lengths
 from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.backends.tracking import tracking_uri
-from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.domain.candidates import Candidate, Decoding, Form
 from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.approaches import Approach
@@ -114,6 +114,7 @@ class Workbench:
             prompt_style=entry.prompt_style,
             token_budget=entry.generation_tokens,
             max_new_tokens=entry.max_answer_tokens,
+            constrained=candidate.decoding is Decoding.CONSTRAINED,
             seed=self.experiment.seed,
             threads=self.experiment.threads,
             reuse=self.answers_at_other_scales(candidate, contract, purpose=purpose),

@@ -14,7 +14,10 @@ from swap_assets.domain.judging.gates import scale_up
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.report.report import Report
 
-_EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
+_EVIDENCE = [
+    "llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation",
+    "paper_constrained_evaluation", "fledgling_constrained_evaluation",
+]  # fmt: skip
 
 
 @dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"html"})

@@ -1,4 +1,4 @@
-"""The evaluations of the two approaches, with the guide's success criteria as non-blocking asset checks."""
+"""The evaluations of the two approaches, each way of decoding, with the guide's success criteria as asset checks."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,11 +10,13 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
+from swap_assets.domain.candidates import Decoding
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.judgement import criteria_of
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 
+CONSTRAINED = Decoding.CONSTRAINED
 Result = Iterator[dg.MaterializeResult[Evaluation]]
 
 
@@ -56,6 +58,46 @@ def fledgling_evaluation(
     yield _evaluated(context, lab, worker, adapters=pair, llm=llm_baseline, approach="fledgling")
 
 
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES,
+    deps=TEST_SPLITS,
+    pool=MODEL_PROCESS_POOL,
+    kinds={"huggingface"},
+    check_specs=metadata.criterion_checks("paper_constrained_evaluation"),
+)
+def paper_constrained_evaluation(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    worker: WorkerClient,
+    paper_adapter: LoraAdapter,
+    llm_baseline: Evaluation,
+) -> Result:
+    """The paper approach's answers where no call can leave its tool's schema, for models that ask for it."""
+    yield _evaluated(
+        context, lab, worker, adapters=[paper_adapter], llm=llm_baseline, approach="paper", decoding=CONSTRAINED
+    )
+
+
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES,
+    deps=TEST_SPLITS,
+    pool=MODEL_PROCESS_POOL,
+    kinds={"huggingface"},
+    check_specs=metadata.criterion_checks("fledgling_constrained_evaluation"),
+)
+def fledgling_constrained_evaluation(
+    context: dg.AssetExecutionContext,
+    lab: Lab,
+    worker: WorkerClient,
+    fledgling_structured_adapter: LoraAdapter,
+    fledgling_toolcall_adapter: LoraAdapter,
+    llm_baseline: Evaluation,
+) -> Result:
+    """The Fledgling pair's answers where no call can leave its tool's schema, for models that ask for it."""
+    pair = [fledgling_structured_adapter, fledgling_toolcall_adapter]
+    yield _evaluated(context, lab, worker, adapters=pair, llm=llm_baseline, approach="fledgling", decoding=CONSTRAINED)
+
+
 def _evaluated(
     context: dg.AssetExecutionContext,
     lab: Lab,
@@ -64,12 +106,15 @@ def _evaluated(
     adapters: Sequence[LoraAdapter],
     llm: Evaluation,
     approach: str,
+    decoding: Decoding = Decoding.GREEDY,
 ) -> dg.MaterializeResult[Evaluation]:
     model, scale = model_and_scale_of(context)
-    candidate = lab.experiment.tuned_candidate(approach, model=model, scale=scale)
-    skipped = [adapter for adapter in adapters if adapter.status == "skipped"]
+    candidate = lab.experiment.tuned_candidate(approach, model=model, scale=scale, decoding=decoding)
+    skipped = [adapter.reason for adapter in adapters if adapter.status == "skipped"]
+    if decoding not in lab.experiment.small_model(model).decoding:
+        skipped = [f"models.{model}.decoding does not list {decoding.value}"]
     if skipped:
-        evaluation, run_id = not_evaluated(candidate, "skipped", skipped[0].reason), ""
+        evaluation, run_id = not_evaluated(candidate, "skipped", skipped[0]), ""
     else:
         answers_with: dict[Track, tuple] = {
             adapter.contract.track: (adapter.contract, Path(adapter.folder)) for adapter in adapters

@@ -24,7 +24,7 @@ from swap_assets.domain.scoring.evaluation import Evaluation
 CHECK = "no_drop_after_merging"
 _BEHIND = [
     "paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter", "paper_evaluation",
-    "fledgling_evaluation", "slm_baseline",
+    "fledgling_evaluation", "paper_constrained_evaluation", "fledgling_constrained_evaluation", "slm_baseline",
 ]  # fmt: skip
 Result = Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]
 

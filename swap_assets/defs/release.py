@@ -12,7 +12,10 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import DECIDING_TRACK, may_open_sealed, nominate, release
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 
-_EVIDENCE = ["llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation"]
+_EVIDENCE = [
+    "llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation",
+    "paper_constrained_evaluation", "fledgling_constrained_evaluation",
+]  # fmt: skip
 _ADAPTERS = ["paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter"]
 
 

@@ -243,7 +243,7 @@ class Lab(dg.ConfigurableResource):
         return [
             AdapterFolder(item.name, item.contract, Path(item.folder))
             for item in found
-            if item.candidate_id == candidate.id and item.status == "trained"
+            if item.candidate_id == candidate.trained.id and item.status == "trained"
         ]
 
     def merged_folders(self, decision: Decision, before: Evaluation) -> MergedFolders:

@@ -24,24 +24,41 @@ class Form(StrEnum):
     SERVED = "served"
 
 
+class Decoding(StrEnum):
+    """How a local model's next token is chosen: the likeliest of all, or of those that keep to the tools' schemas."""
+
+    GREEDY = "greedy"
+    CONSTRAINED = "constrained"
+
+
 class Candidate(Frozen):
     """One contender; two candidates are the same exactly when their ids are."""
 
     model: str
     scale: str
     approach: str = "none"
-    decoding: str = "greedy"
+    decoding: Decoding = Decoding.GREEDY
     form: Form
 
     @property
     def id(self) -> str:
         """The readable id, safe as a file name."""
-        return SEPARATOR.join((self.model, self.scale, self.approach, self.decoding, self.form.value))
+        return SEPARATOR.join((self.model, self.scale, self.approach, self.decoding.value, self.form.value))
 
     @property
     def recipe(self) -> str:
         """The approach by its name in the experiment file, whether its rows are packed or not."""
         return self.approach.removesuffix(PACKED)
+
+    @property
+    def trained(self) -> "Candidate":
+        """The candidate whose training made this one's adapters: decoding otherwise trains nothing."""
+        return self.model_copy(update={"decoding": Decoding.GREEDY})
+
+    @property
+    def evaluation_asset(self) -> str:
+        """The asset that holds a tuned candidate's evaluation."""
+        return evaluation_asset(self.recipe, self.decoding)
 
     @classmethod
     def from_id(cls, text: str) -> "Candidate":
@@ -54,7 +71,7 @@ class Candidate(Frozen):
         if len(parts) != 5:
             raise ValueError(f"'{text}' is no candidate id: expected MODEL--SCALE--APPROACH--DECODING--FORM")
         model, scale, approach, decoding, form = parts
-        return cls(model=model, scale=scale, approach=approach, decoding=decoding, form=Form(form))
+        return cls(model=model, scale=scale, approach=approach, decoding=Decoding(decoding), form=Form(form))
 
 
 def hosted(model: str, scale: str) -> Candidate:
@@ -67,6 +84,14 @@ def base(model: str, scale: str) -> Candidate:
     return Candidate(model=model, scale=scale, form=Form.BASE)
 
 
-def tuned(model: str, scale: str, approach: str, *, packed: bool = False) -> Candidate:
+def tuned(
+    model: str, scale: str, approach: str, *, packed: bool = False, decoding: Decoding = Decoding.GREEDY
+) -> Candidate:
     """Return the candidate that answers with the LoRA adapters of an approach, trained on packed rows or not."""
-    return Candidate(model=model, scale=scale, approach=approach + PACKED * packed, form=Form.ADAPTER)
+    name = approach + PACKED * packed
+    return Candidate(model=model, scale=scale, approach=name, decoding=decoding, form=Form.ADAPTER)
+
+
+def evaluation_asset(approach: str, decoding: Decoding) -> str:
+    """Return the asset that holds the evaluation of an approach under a way of decoding."""
+    return f"{approach}_evaluation" if decoding is Decoding.GREEDY else f"{approach}_{decoding.value}_evaluation"

@@ -4,7 +4,7 @@ import pytest
 
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.evidence import Evidence
-from swap_assets.domain.candidates import base, hosted, tuned
+from swap_assets.domain.candidates import Decoding, base, hosted, tuned
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune
@@ -13,6 +13,7 @@ from swap_assets_tests.domain.evaluations import evaluation, shares
 
 LLM, SLM = hosted("big", "tiny"), base("little", "tiny")
 PAPER = tuned("little", "tiny", "paper")
+CONSTRAINED = tuned("little", "tiny", "paper", decoding=Decoding.CONSTRAINED)
 
 
 @pytest.fixture
@@ -29,6 +30,21 @@ def test_with_nothing_there_everything_is_absent(evidence):
     assert statuses[LLM.id] == statuses[SLM.id] == statuses[PAPER.id] == "absent"
     assert len(statuses) == 1 + 2 + 4
     assert evidence.decisions() == []
+
+
+def test_a_constrained_variant_is_expected_only_where_it_is_asked_for(evidence, tmp_path, experiment_data):
+    measured = evaluation(CONSTRAINED, shares(80, 100))
+    _keep(evidence, "paper_constrained_evaluation", "little|tiny", measured)
+    assert CONSTRAINED not in [item.candidate for item in evidence.everything()]
+    experiment_data["models"]["little"]["decoding"] = ["greedy", "constrained"]
+    asked = Evidence(parse_experiment(experiment_data), evidence.store, "tiny")
+    assert {item.candidate.id: item for item in asked.contenders()}[CONSTRAINED.id] == measured
+    statuses = {item.candidate.id: item.status for item in asked.of_model("little")}
+    assert list(statuses.values()) == ["absent", "absent", "absent", "evaluated"]
+    evidence.store.record_failure("paper_adapter", "little|tiny", "the disk is full")
+    evidence.store.record_failure("fledgling_constrained_evaluation", "little|tiny", "no card")
+    reasons = [item.reason for item in asked.of_model("little")]
+    assert "fledgling_constrained_evaluation: no card" in reasons and "paper_adapter: the disk is full" in reasons
 
 
 def test_a_failed_training_is_named_until_its_evaluation_is_there(evidence):

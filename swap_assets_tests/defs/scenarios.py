@@ -28,7 +28,7 @@ class Scenario:
 
     def measure(self, candidate: Candidate, right: int) -> None:
         """Record a candidate's evaluation."""
-        assets = {"hosted": "llm_baseline", "base": "slm_baseline", "adapter": f"{candidate.approach}_evaluation"}
+        assets = {"hosted": "llm_baseline", "base": "slm_baseline", "adapter": candidate.evaluation_asset}
         hosted_one = candidate.form.value == "hosted"
         partition = candidate.scale if hosted_one else f"{candidate.model}|{candidate.scale}"
         value = evaluation(candidate, shares(right, ROWS))

@@ -19,7 +19,9 @@ PUBLIC = {
     },
     "baselines": {"llm_interface", "llm_baseline", "slm_baseline", "fine_tune_decision"},
     "training": {"fledgling_structured_adapter", "fledgling_toolcall_adapter", "paper_adapter"},
-    "evaluation": {"fledgling_evaluation", "paper_evaluation"},
+    "evaluation": {
+        "fledgling_evaluation", "paper_evaluation", "fledgling_constrained_evaluation", "paper_constrained_evaluation",
+    },
     "comparison": {"comparison_report", "scale_up_decision"},
     "release": {"release_decision", "merged_model", "published_model"},
     "monitoring": {"drift_check"},

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.definitions import defs
+from swap_assets.defs.resources import Lab
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
@@ -274,3 +276,25 @@ def test_the_same_questions_again_change_no_data_version(laboratory):
     before = version()
     laboratory.materialize("slm_baseline", partition="little|tiny")
     assert version() == before
+
+
+def test_constrained_answers_are_measured_where_the_model_asks_for_them_and_skipped_elsewhere(laboratory, monkeypatch):
+    name, partition = "paper_constrained_evaluation", "little|tiny"
+    laboratory.materialize(name, partition=partition)
+    skipped = laboratory.store.read(name, partition, Evaluation)
+    assert (skipped.status, skipped.reason) == ("skipped", "models.little.decoding does not list constrained")
+    settings = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))
+    settings["models"]["little"]["decoding"] = ["greedy", "constrained"]
+    (laboratory.folder / "constrained.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    experiment = load_experiment(laboratory.folder / "constrained.yaml")
+    monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+    laboratory.materialize(name, partition=partition)
+    measured = laboratory.store.read(name, partition, Evaluation)
+    greedy = laboratory.store.read("paper_evaluation", partition, Evaluation)
+    assert measured.candidate.id == "little--tiny--paper--constrained--adapter"
+    assert (measured.status, measured.dataset_hash) == ("evaluated", greedy.dataset_hash)
+    assert measured.artefact_hash == greedy.artefact_hash  # the same weights, decoded otherwise
+    (result,), (before,) = measured.results.values(), greedy.results.values()
+    assert {row.case_id for row in result.rows} == {row.case_id for row in before.rows}
+    assert [row.failure for row in result.rows] != [row.failure for row in before.rows] or result.rows != before.rows
+    assert Lab().adapters_of(measured.candidate) == Lab().adapters_of(greedy.candidate) != []

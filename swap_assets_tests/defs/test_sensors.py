@@ -4,6 +4,7 @@ from datetime import datetime
 
 import dagster as dg
 import pytest
+import yaml
 
 from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.defs.approval import give_word
@@ -11,7 +12,7 @@ from swap_assets.defs.drift import drift_check
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.schedules import SCHEDULES, _nightly
 from swap_assets.defs.storage import ArtefactIOManager
-from swap_assets.domain.candidates import base, hosted, tuned
+from swap_assets.domain.candidates import Decoding, base, hosted, tuned
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.markdown import to_markdown
@@ -77,6 +78,26 @@ def test_a_decision_to_train_starts_training_for_exactly_that_model_and_scale(sc
         "paper_adapter", "paper_evaluation",
         "fledgling_structured_adapter", "fledgling_toolcall_adapter", "fledgling_evaluation",
     }  # fmt: skip
+
+
+def test_a_constrained_variant_is_started_and_waited_for_only_where_it_is_asked_for(scenario, tmp_path, monkeypatch):
+    settings = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))
+    settings["models"]["little-r4"]["decoding"] = ["greedy", "constrained"]
+    (tmp_path / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    experiment = load_experiment(tmp_path / "swap.yaml")
+    monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+    scenario = Scenario(scenario.instance)
+    scenario.root()
+    scenario.baselines(llm=90, slm=20)
+    started = [{key.to_user_string() for key in one.asset_selection} for one in scenario.ask("fine_tune_gate")]
+    assert [{name for name in assets if "constrained" in name} for assets in started] == [
+        set(), {"paper_constrained_evaluation", "fledgling_constrained_evaluation"},
+    ]  # fmt: skip
+    _all(scenario, 50)
+    assert "waiting for little-r4--tiny--fledgling--constrained--adapter" in scenario.ask("report_ready")
+    for approach in ("paper", "fledgling"):
+        scenario.measure(tuned("little-r4", "tiny", approach, decoding=Decoding.CONSTRAINED), 60)
+    assert scenario.asked("report_ready") == [("report", "tiny")]
 
 
 def test_no_training_needed_trains_only_what_the_experiment_always_trains(scenario):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
+from swap_assets.domain.candidates import Candidate, Decoding, Form, base, hosted, tuned
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)?", fullmatch=True)
 
@@ -21,10 +21,19 @@ def test_ids_are_readable():
     assert tuned("phi-4-mini", "small", "paper").id == "phi-4-mini--small--paper--greedy--adapter"
 
 
-@pytest.mark.parametrize("text", ["", "a--b", "a--b--c--d--e--f", "a--b--c--d--nowhere"])
+@pytest.mark.parametrize("text", ["", "a--b", "a--b--c--d--e--f", "a--b--c--greedy--nowhere", "a--b--c--d--adapter"])
 def test_what_is_no_id_is_refused(text):
     with pytest.raises(ValueError):
         Candidate.from_id(text)
+
+
+def test_a_constrained_candidate_is_another_one_with_the_same_training():
+    constrained = tuned("phi-4-mini", "small", "paper", packed=True, decoding=Decoding.CONSTRAINED)
+    assert constrained.id == "phi-4-mini--small--paper-packed--constrained--adapter"
+    assert constrained.trained == tuned("phi-4-mini", "small", "paper", packed=True)
+    assert constrained.evaluation_asset == "paper_constrained_evaluation"
+    assert constrained.trained.evaluation_asset == "paper_evaluation"
+    assert Candidate.from_id(constrained.id) == constrained
 
 
 def test_packed_rows_make_another_candidate_of_the_same_recipe():

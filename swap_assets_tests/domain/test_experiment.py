@@ -74,6 +74,8 @@ def _with(path: str, value):
         (_with("models.little.approaches", {"papr": {}}), "papr is not an approach: expected fledgling or paper"),
         (_with("models.little.approaches", {"paper": {"lora": {"r": 0}}}), "models.little.approaches.paper: lora.r"),
         (_with("models.little.gpus", 3), "models.little.gpus with approach fledgling: the 2 rows of an optimiser step"),
+        (_with("models.little.decoding", ["constrained"]), "[greedy] or [greedy, constrained]"),
+        (_with("models.little.decoding", ["greedy", "beam"]), "'greedy' or 'constrained'"),
         (_with("gates", {"core_metrics": {}}), "name at least one core metric"),
         (_with("gates", {"primary_metric": "accuracy"}), "'field_f1'"),
         (_with("source.kind", "s3"), "source"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from swap_assets.backends import provenance
+from swap_assets.backends.generation.constrained import Grammars
 from swap_assets.backends.generation.limits import check_limit
-from swap_assets.backends.generation.local_answers import Answer, LocalModel, render_prompt
+from swap_assets.backends.generation.local_answers import Answer, LocalModel, render_prompt, stop_tokens
 from swap_assets.backends.generation.records import RecordFile, parsed, read_rows
+from swap_assets.backends.generation.rows import Constraint
 from swap_assets.backends.local_model import device_name, load_adapted, load_tokenizer
 from swap_assets.backends.reporting import Reporter, duration
 from swap_assets.backends.specs import GenerateResult, GenerateSpec
@@ -23,6 +27,7 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
     Raises:
         ModelUnavailableError: the model or adapter is not there. RecordsError: the cases file cannot be used.
         AnswerLimitError: `max_new_tokens` would cut an expected answer. OutOfRoomError: no row fits into memory.
+        ConstraintError: answers are to be constrained and cannot be.
     """
     began = time.monotonic()
     job = _Job(spec)
@@ -45,6 +50,8 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
         longest_gold=job.longest_gold,
         method=job.method,
         token_budget=job.token_budget,
+        loose_tools=job.grammars.loose_tools if job.grammars else 0,
+        given_up=job.grammars.given_up if job.grammars else 0,
         prompt_tokens=sum(record.usage.prompt_tokens for record in records),
         completion_tokens=sum(record.usage.completion_tokens for record in records),
         rows_per_second=round(asked / seconds, 2) if asked else 0.0,
@@ -68,8 +75,10 @@ class _Job:
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = str(self._tokenizer.chat_template)
         self.prompt_hash = prompt_hash(spec.contract, spec.prompt_style, chat_template=template)
+        self.grammars = Grammars(self._tokenizer, spec.contract) if spec.constrained else None
+        self._grammar_of = {case.id: self.grammars.of(case) for case in self.cases} if self.grammars else {}
         self._prompts = {case.id: self._prompt(case) for case in self.cases}
-        self._hashes = {case_id: self._request_hash(prompt) for case_id, prompt in self._prompts.items()}
+        self._hashes = {case_id: self._request_hash(case_id, prompt) for case_id, prompt in self._prompts.items()}
         self.records = RecordFile(spec.output, self._hashes, candidate_id=spec.candidate_id, others=spec.reuse)
         self.missing = [case for case in self.cases if case.id not in self.records.kept]
         self.method, self.token_budget = "", spec.token_budget
@@ -80,7 +89,7 @@ class _Job:
         loaded = load_adapted(spec.weights, spec.adapter)
         model = LocalModel(loaded, self._tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget)
         began, done = time.monotonic(), 0
-        for answers in model.stream([self._prompts[case.id] for case in todo]):
+        for answers in model.stream([self._prompts[case.id] for case in todo], self._constraints(loaded)):
             self.records.append([self._record(todo[answer.place], answer) for answer in answers])
             done += len(answers)
             speed = done / (time.monotonic() - began)
@@ -88,12 +97,24 @@ class _Job:
             reporter.progress(text, last=done == len(todo))
         self.method, self.token_budget = model.method, model.budget.tokens
         reporter.line(self.method)
+        if self.grammars:
+            reporter.line(
+                f"constrained; the arguments of {self.grammars.loose_tools} offered tools may be any JSON object, as "
+                f"their schemas cannot be compiled; {self.grammars.given_up} rows outgrew the grammar's limits"
+            )
         if self.token_budget < spec.token_budget:
             reporter.line(
                 f"memory held {self.token_budget} tokens at once, not {spec.token_budget}: set generation_tokens to "
                 "that and no time goes into trying"
             )
         return len(todo)
+
+    def _constraints(self, model: Any) -> list[Callable[[], Constraint]]:
+        """Return what begins the constraint of each missing case's answer; [] where answers are free."""
+        if not self.grammars:
+            return []
+        stops = stop_tokens(model, self._tokenizer)
+        return [self.grammars.start(self._grammar_of[case.id], stops) for case in self.missing]
 
     def _record(self, case: EvalCase, answer: Answer) -> PredictionRecord:
         return PredictionRecord(
@@ -120,9 +141,9 @@ class _Job:
             self._tokenizer, render_messages(case.tools, case.history, contract=self._spec.contract, style=style)
         )
 
-    def _request_hash(self, prompt: str) -> str:
-        spec = self._spec
-        return content_hash(prompt, self.artefact, spec.contract, spec.max_new_tokens, spec.epoch)
+    def _request_hash(self, case_id: str, prompt: str) -> str:
+        spec, grammar = self._spec, [self._grammar_of[case_id]] if self.grammars else []
+        return content_hash(prompt, self.artefact, spec.contract, spec.max_new_tokens, spec.epoch, *grammar)
 
 
 def artefact_hash(spec: GenerateSpec) -> str:

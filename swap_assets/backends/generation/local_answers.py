@@ -5,12 +5,12 @@ Files, cases and resuming live in `generation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends.generation.batches import decode_in_batches
 from swap_assets.backends.generation.decoding import decode
-from swap_assets.backends.generation.rows import Budget, Row
+from swap_assets.backends.generation.rows import Budget, Constraint, Row
 from swap_assets.backends.generation.sharing import Sharing, sharing
 from swap_assets.backends.training.masking import end_of_turn
 from swap_assets.domain.prompts import Message
@@ -60,13 +60,21 @@ class LocalModel:
         found = [answer for answers in self.stream(prompts) for answer in answers]
         return sorted(found, key=lambda answer: answer.place)
 
-    def stream(self, prompts: Sequence[str]) -> Iterator[list[Answer]]:
+    def stream(
+        self, prompts: Sequence[str], constrain: Sequence[Callable[[], Constraint]] = ()
+    ) -> Iterator[list[Answer]]:
         """Answer prompts and yield answers as they end; `Answer.place` says to which prompt.
+
+        `constrain` begins the constraint of each prompt's answer; without it an answer is free.
 
         Raises:
             OutOfRoomError: memory does not hold a single row.
         """
-        rows = [Row(index, self._tokens(prompt), self._max_new_tokens) for index, prompt in enumerate(prompts)]
+        begins = constrain or [None] * len(prompts)
+        rows = [
+            Row(index, self._tokens(prompt), self._max_new_tokens, begin)
+            for index, (prompt, begin) in enumerate(zip(prompts, begins, strict=True))
+        ]
         if self._sharing is None:
             self._sharing = sharing(self._model)
         found = self._sharing

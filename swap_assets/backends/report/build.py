@@ -12,8 +12,9 @@ from swap_assets.backends.provenance import file_hash, git_commit, versions
 from swap_assets.backends.report.files import previous_report
 from swap_assets.backends.report.records import AnswerTexts, generation_runs, training_runs
 from swap_assets.backends.workbench import Workbench
+from swap_assets.domain.candidates import Decoding, evaluation_asset
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.judgement import criteria_of
@@ -144,9 +145,17 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     return [
         f"{made} hermes_conversations,quarantined_conversations,dataset_profile",
         f"{made} {per_scale} --partition {scale}",
-        *[f"{made} {per_model} --partition '{model}|{scale}'" for model in experiment.models],
+        *[
+            f"{made} {per_model}{_constrained(entry.decoding)} --partition '{model}|{scale}'"
+            for model, entry in experiment.models.items()
+        ],
         f"{made} comparison_report,scale_up_decision --partition {scale}",
     ]
+
+
+def _constrained(decoding: tuple[Decoding, ...]) -> str:
+    ways = [way for way in decoding if way is not Decoding.GREEDY]
+    return "".join(f",{evaluation_asset(approach, way)}" for way in ways for approach in APPROACHES)
 
 
 def _facts(bench: Workbench, scale: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from swap_assets.domain.automation.progress import (
     Progress,
     Step,
 )
+from swap_assets.domain.candidates import evaluation_asset
 from swap_assets.domain.judging.approval import standing, standing_sentence
 
 ADAPTERS = {
@@ -129,7 +130,8 @@ def _training(progress: Progress, book: Book, key: str, approaches: tuple[str, .
     if not due:
         book.waits.append(f"{key}: no training needed. {decision.reason}")
         return
-    assets = tuple(asset for name in due for asset in (*ADAPTERS[name], f"{name}_evaluation"))
+    ways = progress.experiment.small_model(key.split("|")[0]).decoding
+    assets = tuple(asset for name in due for asset in (*ADAPTERS[name], *(evaluation_asset(name, way) for way in ways)))
     book.steps.append(
         Step(job=TRAIN, partition=key, assets=assets, because=decision.reason, evidence=(decision.content(),))
     )

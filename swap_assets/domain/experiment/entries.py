@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.candidates import Candidate, Decoding
 from swap_assets.domain.contracts import Contract, Interface
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
@@ -111,6 +111,10 @@ class SmallModel(Frozen):
     generation_tokens: int = Field(
         default=16_384, ge=256, description="tokens under way at once: prompts and answers' limits of all rows together"
     )
+    decoding: tuple[Decoding, ...] = Field(
+        default=(Decoding.GREEDY,),
+        description="[greedy, constrained] also measures calls held to their schemas",
+    )
     prompt_style: PromptStyle = PromptStyle.HERMES
     approaches: dict[str, dict[str, dict[str, object]]] = Field(
         default_factory=dict, description="settings that differ for this model: {paper: {lora: {r: 32}}}"
@@ -120,6 +124,8 @@ class SmallModel(Frozen):
     def _one_source(self) -> "SmallModel":
         if sum(map(bool, (self.hub_id, self.miniature, self.path))) != 1:
             raise ValueError("name exactly one of hub_id, miniature, path")
+        if Decoding.GREEDY not in self.decoding or len(set(self.decoding)) < len(self.decoding):
+            raise ValueError("decoding is [greedy] or [greedy, constrained]: the constrained variant stands beside it")
         return self
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from swap_assets.domain.candidates import SEPARATOR, Candidate, tuned
+from swap_assets.domain.candidates import SEPARATOR, Candidate, Decoding, tuned
 from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.entries import (
     Automation,
@@ -138,10 +138,12 @@ class Experiment(Frozen):
         except ValidationError as error:
             raise ExperimentError(f"models.{model}.approaches.{approach}: {first_problem(error)}") from None
 
-    def tuned_candidate(self, approach: str, *, model: str, scale: str) -> Candidate:
-        """Return the candidate that an approach makes of a model at a scale."""
+    def tuned_candidate(
+        self, approach: str, *, model: str, scale: str, decoding: Decoding = Decoding.GREEDY
+    ) -> Candidate:
+        """Return the candidate that an approach makes of a model at a scale, under a way of decoding."""
         settings = self.approach_for(approach, model=model, scale=scale)
-        return tuned(model, scale, approach, packed=settings.training.packing)
+        return tuned(model, scale, approach, packed=settings.training.packing, decoding=decoding)
 
 
 def parse_experiment(data: Any) -> Experiment:

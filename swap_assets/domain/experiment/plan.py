@@ -71,7 +71,8 @@ def measured_lengths(conversations: tuple[Conversation, ...]) -> TextLengths:
 def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
     """Estimate the whole experiment."""
     calls = {name: cases_of(scale.test_splits) * len(Track) for name, scale in experiment.scales.items()}
-    local = {name: count * len(experiment.models) * (1 + len(APPROACHES)) for name, count in calls.items()}
+    candidates = sum(1 + len(APPROACHES) * len(entry.decoding) for entry in experiment.models.values())
+    local = {name: count * candidates for name, count in calls.items()}
     # The sealed rows are the same at every scale: the LLM is asked once, the nominated candidate at each.
     calls[SEALED] = experiment.release_test * TURNS_PER_CONVERSATION
     local[SEALED] = calls[SEALED] * len(experiment.models) * len(experiment.scales)
