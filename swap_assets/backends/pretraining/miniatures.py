@@ -30,6 +30,8 @@ FIRST_STAGE_RECIPE = Recipe(tokens=8_000_000)
 SECOND_STAGE_RECIPE = Recipe(tokens=4_000_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.0)
 _GOES_ON = Recipe(tokens=0, matrices="adamw", matrix_rate=4e-4, other_rate=4e-4, decay_from=0.0)
 THIRD_STAGE_RECIPE = replace(_GOES_ON, tokens=2_000_000, checkpoint_every=500_000)
+LONGER_RECIPE = replace(_GOES_ON, tokens=5_000_000, matrix_rate=5e-4, other_rate=5e-4)
+LONGER_ROW = THIRD_STAGE + 4_000_000
 PUPIL_RECIPE = replace(_GOES_ON, tokens=200_000, matrix_rate=1e-3, other_rate=1e-3)
 PUPIL_LAYERS = (0, 2, 3)
 PUPIL_ROW = THIRD_STAGE + 2_000_000
@@ -96,7 +98,8 @@ def keep_layers(model: Any, layers: Sequence[int]) -> None:
     import torch
 
     model.model.layers = torch.nn.ModuleList([model.model.layers[place] for place in layers])
-    for place, layer in enumerate(model.model.layers):
+    kept: list[Any] = list(model.model.layers)
+    for place, layer in enumerate(kept):
         layer.self_attn.layer_idx = place  # its place in the cache of keys and values
     model.config.num_hidden_layers = len(layers)
 
@@ -131,11 +134,13 @@ def make_all(only: str | None, *, scratch: Path, out: Path) -> None:
         )
         make(first, scratch=scratch, out=scratch)
         make(second, scratch=scratch, out=scratch, start=scratch / first.name)
-        third = student("student", THIRD_STAGE_RECIPE, THIRD_STAGE)
-        make(third, scratch=scratch, out=out, start=scratch / second.name)
+        third = student("student-3", THIRD_STAGE_RECIPE, THIRD_STAGE)
+        make(third, scratch=scratch, out=scratch, start=scratch / second.name)
+        longer = student("student", LONGER_RECIPE, LONGER_ROW)
+        make(longer, scratch=scratch, out=out, start=scratch / third.name)
     if only in (None, "pupil"):
         pupil = student("pupil", PUPIL_RECIPE, PUPIL_ROW, layers=PUPIL_LAYERS)
-        make(pupil, scratch=scratch, out=out, start=out / "student")
+        make(pupil, scratch=scratch, out=out, start=scratch / "student-3")
     if only in (None, "teacher"):
         make(teacher(TEACHER_RECIPE), scratch=scratch, out=out, start=scratch / "student-2")
 
