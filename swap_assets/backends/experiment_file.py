@@ -1,12 +1,16 @@
-"""Finding and reading the experiment file: the one that SWAP_CONFIG names, or `swap.yaml` of this folder."""
+"""Finding and reading the experiment file: the one that SWAP_CONFIG names, or `swap.yaml` of this folder.
+
+A file may say `extends: ../demo/swap.yaml` and then holds only what differs from that one.
+"""
 
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, parse_experiment
+from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, laid_over, parse_experiment
 
 CONFIG_VARIABLE = "SWAP_CONFIG"
 DEFAULT_FILE = "swap.yaml"
@@ -26,21 +30,37 @@ def load_experiment(path: Path | None = None) -> Experiment:
     """
     where = (path or experiment_path()).resolve()
     try:
+        return parse_experiment(_read(where))
+    except ExperimentError as error:
+        message = str(error)
+    raise ExperimentError(message if str(where) in message else f"experiment file {where.name}: {message}")
+
+
+def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
+    """Return a file's plain data, laid over that of the file that it extends."""
+    try:
         data = yaml.safe_load(where.read_text(encoding="utf-8"))
     except OSError as error:
         reason = error.strerror or type(error).__name__
+        wanted = f", which {seen[-1]} extends" if seen else ""
         raise ExperimentError(
-            f"cannot read the experiment file {where} ({reason}); set {CONFIG_VARIABLE} to a file or run where "
-            f"{DEFAULT_FILE} lies"
+            f"cannot read the experiment file {where}{wanted} ({reason}); "
+            + (
+                "correct the path there"
+                if seen
+                else f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies"
+            )
         ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
         raise ExperimentError(f"the experiment file {where} is not valid YAML{place}; correct it there") from None
-    try:
-        return parse_experiment(data)
-    except ExperimentError as error:
-        raise ExperimentError(f"experiment file {where.name}: {error}") from None
+    if not (isinstance(data, dict) and "extends" in data):
+        return data
+    below = (where.parent / str(data.pop("extends"))).resolve()
+    if below in (*seen, where):
+        raise ExperimentError(f"the experiment file {where} extends itself through {below}; take one extends out")
+    return laid_over(_read(below, (*seen, where)), data)
 
 
 def storage_root(experiment: Experiment) -> Path:

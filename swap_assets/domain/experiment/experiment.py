@@ -195,13 +195,14 @@ def _resolved(key: str, models: dict[str, Any], *, seen: tuple[str, ...]) -> Any
     if parent not in models:
         raise ExperimentError(f"models.{key}.extends: there is no model '{parent}'; {_accepted(models, parent)}")
     own = {name: value for name, value in entry.items() if name != "extends"}
-    return _laid_over(_resolved(parent, models, seen=(*seen, key)), own)
+    return laid_over(_resolved(parent, models, seen=(*seen, key)), own)
 
 
-def _laid_over(below: Any, above: Any) -> Any:
+def laid_over(below: Any, above: Any) -> Any:
+    """Return `above`, where both are mappings with what it does not say taken from `below`, level by level."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+    return {**below, **{key: laid_over(below.get(key), value) for key, value in above.items()}}
 
 
 def _lookup(entries: dict[str, Any], key: str, *, what: str) -> Any:

@@ -1,0 +1,47 @@
+"""Reading an experiment file: one that extends another, and what is said where it cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.domain.experiment.experiment import ExperimentError
+from swap_assets_tests.conftest import EXPERIMENT
+
+
+def written(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "swap.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_that_extends_another_holds_only_what_differs(tmp_path: Path) -> None:
+    base = load_experiment(EXPERIMENT)
+    huge = "{train: 9, validation: 3, test: 8}"
+    text = f"extends: {EXPERIMENT}\nname: other\nscales: {{tiny: {{train: 7}}, huge: {huge}}}"
+    other = load_experiment(written(tmp_path, text))
+    assert (other.name, other.storage, other.approaches) == ("other", base.storage, base.approaches)
+    assert other.scale("tiny") == base.scale("tiny").model_copy(update={"train": 7})
+    assert list(other.scales) == [*base.scales, "huge"]
+
+
+def test_a_relative_path_counts_from_the_file_that_says_it(tmp_path: Path) -> None:
+    written(tmp_path / "base", f"extends: {EXPERIMENT}\nname: below")
+    assert load_experiment(written(tmp_path / "own", "extends: ../base/swap.yaml\nseed: 7")).name == "below"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("extends: nowhere.yaml", "which .*swap.yaml extends .No such file"),
+        ("extends: swap.yaml", "extends itself"),
+        ("- a\n- b", "must be a mapping"),
+        ("name: [", "not valid YAML at line 1"),
+        (f"extends: {EXPERIMENT}\nscals: {{}}", "scals is not a known key"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ExperimentError, match=said) as caught:
+        load_experiment(written(tmp_path, text))
+    assert "\n" not in str(caught.value)
