@@ -12,6 +12,8 @@ from swap_assets.backends.pretraining.exam import exact_match, held_out_question
 from swap_assets.backends.pretraining.loop import Recipe, Trainer, batches, build_model
 from swap_assets.backends.pretraining.miniatures import (
     FIRST_STAGE_RECIPE,
+    LONGER_RECIPE,
+    LONGER_ROW,
     PUPIL_RECIPE,
     PUPIL_ROW,
     SECOND_STAGE_RECIPE,
@@ -164,11 +166,11 @@ def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path:
 
 @pytest.mark.slow
 def test_the_student_copies_values_that_it_never_saw(tokenizer: Any) -> None:
-    """Over 300 rows it is 78.0 % (docs/lab-notes.md), two points short of the bar; another processor may turn a row."""
+    """Over 300 rows it is 83.0 % (docs/lab-notes.md)."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(MINIATURES / "student", dtype="float32")
-    assert exact_match(model, tokenizer, held_out_questions(100))["exact"] >= 0.72
+    assert exact_match(model, tokenizer, held_out_questions(300))["exact"] >= 0.8
 
 
 @pytest.mark.slow
@@ -197,7 +199,7 @@ def test_no_test_row_of_the_demo_stands_anywhere_in_what_the_students_were_pre_t
     assert min(len(asked), len(called)) > 500
     tokens_per_row = 140  # the shortest mean of the three stages, less a little
     stages = {0: FIRST_STAGE_RECIPE, SECOND_STAGE: SECOND_STAGE_RECIPE, THIRD_STAGE: THIRD_STAGE_RECIPE}
-    stages |= {PUPIL_ROW: PUPIL_RECIPE}
+    stages |= {PUPIL_ROW: PUPIL_RECIPE, LONGER_ROW: LONGER_RECIPE}
     for first, recipe in stages.items():
         for row in pretraining_rows(SEED, first, first + recipe.tokens // tokens_per_row):
             texts = {message["content"] for message in row.messages}

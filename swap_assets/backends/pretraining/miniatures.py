@@ -1,10 +1,11 @@
 """Makes the demo's miniature models from nothing but seeds: `python -m swap_assets.backends.pretraining.miniatures`.
 
-The student is pre-trained in three stages on the foreign conversations of `domain.pretraining.stream`: it copies
-values it never saw, and knows nothing of the demo's formats. The pupil is the student less one of its four layers, with
-a little training to get used to that: the same skills, weaker. The teacher starts as the student after its second stage
-and goes on with the demo's own kind of conversation (`teacher`). A killed run
-goes on from its last checkpoint in the scratch folder; what is done is not done again.
+The student is pre-trained in three stages on the foreign conversations of `domain.pretraining.stream`, the last of them
+in two parts: it copies values it never saw, and knows nothing of the demo's formats. The pupil is the student after the
+first part less one of its four layers, with a little training to get used to that: the same skills, weaker. The teacher
+goes on from the student with the demo's own kind of conversation (`teacher`), so briefly that it knows every tool a
+little and none well, as a generalist does. A killed run goes on from its last checkpoint in the scratch folder; what is
+done is not done again.
 """
 
 import argparse
@@ -35,7 +36,7 @@ LONGER_ROW = THIRD_STAGE + 4_000_000
 PUPIL_RECIPE = replace(_GOES_ON, tokens=200_000, matrix_rate=1e-3, other_rate=1e-3)
 PUPIL_LAYERS = (0, 2, 3)
 PUPIL_ROW = THIRD_STAGE + 2_000_000
-TEACHER_RECIPE = Recipe(tokens=2_500_000, matrix_rate=0.01, other_rate=1.5e-3, decay_from=0.2)
+TEACHER_RECIPE = replace(LONGER_RECIPE, tokens=450_000)
 EXAM_ROWS = 128
 NAMES = ("student", "pupil", "teacher")
 
@@ -142,7 +143,7 @@ def make_all(only: str | None, *, scratch: Path, out: Path) -> None:
         pupil = student("pupil", PUPIL_RECIPE, PUPIL_ROW, layers=PUPIL_LAYERS)
         make(pupil, scratch=scratch, out=out, start=scratch / "student-3")
     if only in (None, "teacher"):
-        make(teacher(TEACHER_RECIPE), scratch=scratch, out=out, start=scratch / "student-2")
+        make(teacher(TEACHER_RECIPE), scratch=scratch, out=out, start=out / "student")
 
 
 def main() -> None:
