@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.entries import VllmServer
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
 
@@ -81,6 +82,7 @@ class GenerateSpec(Frozen):
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
     constrained: bool = Field(default=False, description="only calls that fit the tools' schemas, or words")
+    vllm: VllmServer | None = Field(default=None, description="the server that answers; None: transformers, here")
     epoch: str = "first"
     artefact_hash: str = ""
     seed: int = Field(default=42, ge=0)

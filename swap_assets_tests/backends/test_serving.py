@@ -11,7 +11,8 @@ import pytest
 from swap_assets.backends.generation.generation import generate
 from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
-from swap_assets.backends.hosted.stand_in import Endpoint, ServingError, served_model
+from swap_assets.backends.hosted.stand_in import Endpoint, served_model
+from swap_assets.backends.local_server import ServingError
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import Weights
 from swap_assets.domain.contracts import Contract

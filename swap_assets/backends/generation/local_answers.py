@@ -108,7 +108,11 @@ def _method(together: int, others: int, found: Sharing) -> str:
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return the tokens that end an answer: the model's own, the tokenizer's, and the template's end of a turn."""
-    own = model.generation_config.eos_token_id if model.generation_config else None
+    return stops_of(model.generation_config.eos_token_id if model.generation_config else None, tokenizer)
+
+
+def stops_of(own: int | list[int] | None, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the same for a model of which only the tokens are known that it ends with itself."""
     listed = own if isinstance(own, list) else [own]
     found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
     return sorted({token for token in found if isinstance(token, int)})
