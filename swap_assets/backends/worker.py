@@ -166,11 +166,15 @@ def _import_libraries(spec: Spec) -> None:
 
 @contextlib.contextmanager
 def _reporter() -> Iterator[Reporter]:
-    if "DAGSTER_PIPES_CONTEXT" not in os.environ:
+    # Of several processes the first one speaks for all.
+    if "DAGSTER_PIPES_CONTEXT" not in os.environ or os.environ.get("RANK", "0") != "0":
         yield Reporter()
         return
     from dagster_pipes import open_dagster_pipes
 
+    if is_launched():
+        yield Reporter(open_dagster_pipes())  # closed by the launcher: what comes after is taken for a mistake
+        return
     with open_dagster_pipes() as pipes:
         yield Reporter(pipes)
 
