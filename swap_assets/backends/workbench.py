@@ -118,6 +118,7 @@ class Workbench:
             max_new_tokens=entry.max_answer_tokens,
             constrained=candidate.decoding is Decoding.CONSTRAINED,
             vllm=vllm,
+            gpu_hour=self.experiment.prices.gpu_hour,
             seed=self.experiment.seed,
             threads=self.experiment.threads,
             reuse=self.answers_at_other_scales(candidate, contract, purpose=purpose),

@@ -115,6 +115,24 @@ def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: W
     assert result.cut_answers == sum(record.finish_reason == "length" for record in found)
 
 
+def test_an_answer_costs_its_share_of_the_cards_time_and_nothing_where_there_is_no_card(
+    tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_for(tiny, rows, gpu_hour=3600.0)
+    run(spec)
+    assert {record.cost for record in records(spec)} == {None}
+    monkeypatch.setattr("swap_assets.backends.generation.generation.device_name", lambda: "cuda")
+    on_a_card = spec.model_copy(update={"output": rows / "card.jsonl"})
+    result = run(on_a_card)
+    assert all(record.cost == pytest.approx(record.latency_s, abs=1e-5) for record in records(on_a_card))
+    assert 0 < sum(record.cost or 0 for record in records(on_a_card)) <= result.seconds
+    assert result.seconds < result.total_seconds, "loading the model is no answering"
+    assert result.rows_per_second == pytest.approx(12 / result.seconds, rel=0.01)
+    free = spec.model_copy(update={"output": rows / "free.jsonl", "gpu_hour": None})
+    run(free)
+    assert {record.cost for record in records(free)} == {None}
+
+
 def test_a_resumed_job_asks_only_what_is_missing_and_ends_in_the_same_file(tiny: Weights, rows: Path) -> None:
     spec = spec_for(tiny, rows)
     run(spec)

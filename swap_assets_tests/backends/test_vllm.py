@@ -56,7 +56,8 @@ def records(spec: GenerateSpec) -> list[PredictionRecord]:
 
 
 def served(tiny: Weights, rows: Path, server: VllmServer, name: str, **changes: Any) -> GenerateSpec:
-    return spec_for(tiny, rows, vllm=server, output=rows / name / "predictions.jsonl", **changes)
+    """A spec whose card costs 1 a second."""
+    return spec_for(tiny, rows, vllm=server, output=rows / name / "predictions.jsonl", gpu_hour=3600.0, **changes)
 
 
 def at(stand_in: VllmStandIn, **settings: Any) -> VllmServer:
@@ -93,6 +94,10 @@ def test_a_given_server_says_what_the_local_model_says_with_and_without_the_adap
     assert all(body["temperature"] == 0 and body["repetition_penalty"] == 1 for body in stand_in.asked)
     assert {record.latency_kind for record in records(base)} == {"request"}
     assert all(record.latency_s > 0 for record in records(base))
+    # Requests overlap, so their times add up to more than the cards' seconds; what they cost does not.
+    for result, spec in zip(results, (base, tuned), strict=True):
+        assert sum(record.cost or 0 for record in records(spec)) == pytest.approx(result.seconds, rel=0.05)
+        assert sum(record.latency_s for record in records(spec)) > 1.5 * result.seconds
 
 
 def test_answers_that_a_server_gave_before_it_failed_are_kept_and_the_rest_is_asked_next_time(

@@ -32,7 +32,10 @@ _LONGEST = 300
 
 
 class VllmModel:
-    """A spec's model behind a vLLM server; `method` says afterwards who answered."""
+    """A spec's model behind a vLLM server.
+
+    `method` says afterwards who answered, `began` when the first prompt went out (monotonic, seconds).
+    """
 
     def __init__(
         self, spec: GenerateSpec, tokenizer: PreTrainedTokenizerBase, *, artefact: str, say: Callable[[str], None]
@@ -43,6 +46,7 @@ class VllmModel:
         self._adapter_name = f"{spec.candidate_id}--{artefact}"
         self._stops = stops_of(own_stops(spec.weights), tokenizer)
         self.method = ""
+        self.began = time.monotonic()
 
     def stream(self, prompts: Sequence[str]) -> Iterator[list[Answer]]:
         """Answer prompts and yield answers as they come; `Answer.place` says to which prompt.
@@ -56,10 +60,14 @@ class VllmModel:
         with self._client(server) as client, self._loaded(client, server) as name:
             self.method = f"{len(prompts)} rows by vLLM {_version(client, server)}".rstrip()
             pool = ThreadPoolExecutor(self._vllm.concurrency)
+            before = self.began = time.monotonic()
             try:
                 tasks = [pool.submit(self._ask, client, name, place, prompt) for place, prompt in enumerate(prompts)]
                 for task in as_completed(tasks):
-                    yield [self._obtained(task.result, server)]
+                    # Requests overlap: an answer's share is the time since the one before it.
+                    now = time.monotonic()
+                    share_s, before = now - before, now
+                    yield [self._obtained(task.result, server)._replace(card_s=share_s)]
             finally:
                 # Nothing more is asked once one request has failed for good, or whoever reads has gone.
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -87,7 +95,7 @@ class VllmModel:
             said = said[:-1]
         text = choice.text if said is None else str(self._tokenizer.decode(said, skip_special_tokens=True))
         completion = found.usage.completion_tokens if found.usage else len(said or ())
-        return Answer(place, text, len(tokens), completion, stopped, seconds=seconds, first_s=None)
+        return Answer(place, text, len(tokens), completion, stopped, seconds=seconds, first_s=None, card_s=0.0)
 
     @contextlib.contextmanager
     def _client(self, server: Server) -> Iterator[OpenAI]:
