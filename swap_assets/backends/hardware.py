@@ -95,6 +95,18 @@ def visible_cards(environment: Mapping[str, str] = os.environ) -> tuple[str, ...
     return cards_named(environment.get(VISIBLE), gpus())
 
 
+def described() -> dict[str, str]:
+    """Say in short texts what this process computes on: processor, memory, and the cards that it may use."""
+    machine, own = hardware(), visible_cards()
+    cards = [card for card in machine.gpus if card.cuda_name in own]
+    return {
+        "processor": f"{machine.cpus} x {machine.processor or machine.system}",
+        "memory_gib": "" if machine.memory_gib is None else f"{machine.memory_gib:g}",
+        "gpus": ", ".join(f"{card.name} ({card.memory_gib:g} GiB)" for card in cards) or "none",
+        "driver": ", ".join(sorted({card.driver for card in cards if card.driver})),
+    }
+
+
 def cards_named(visible: str | None, found: Sequence[Gpu]) -> tuple[str, ...]:
     """Resolve CUDA_VISIBLE_DEVICES (indices, UUIDs or their beginnings) into the UUIDs of the cards that are there.
 

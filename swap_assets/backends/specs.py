@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.entries import VllmServer
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
 
@@ -81,6 +82,8 @@ class GenerateSpec(Frozen):
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
     constrained: bool = Field(default=False, description="only calls that fit the tools' schemas, or words")
+    vllm: VllmServer | None = Field(default=None, description="the server that answers; None: transformers, here")
+    gpu_hour: float | None = Field(default=None, description="the price of one card for an hour, None where not given")
     epoch: str = "first"
     artefact_hash: str = ""
     seed: int = Field(default=42, ge=0)
@@ -193,7 +196,10 @@ class TrainResult(Frozen):
 
 
 class GenerateResult(Frozen):
-    """What a generation left behind; `reused` records were there already."""
+    """What a generation left behind; `reused` records were there already.
+
+    `seconds` are those of answering, `total_seconds` those of the process, with loading the model.
+    """
 
     kind: Literal["generate"] = "generate"
     output: Path
@@ -212,7 +218,7 @@ class GenerateResult(Frozen):
     given_up: int = Field(default=0, description="constrained: rows that grew beyond the grammar's limits")
     prompt_tokens: int
     completion_tokens: int
-    rows_per_second: float
+    rows_per_second: float = Field(description="of one card, from when the model was ready")
     seconds: float
     total_seconds: float
     device: str

@@ -43,11 +43,12 @@ class TrackedRun:
         self._client.log_batch(self.id, metrics=entries)
 
     def curve(self, name: str, points: Mapping[int, float]) -> None:
-        """Log one metric at many steps."""
+        """Log one metric at many steps; steps that an earlier attempt has logged are left out."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        entries = [Metric(name, value, now, step) for step, value in points.items()]
+        there = {point.step for point in self._client.get_metric_history(self.id, name)}
+        entries = [Metric(name, value, now, step) for step, value in points.items() if step not in there]
         for start in range(0, len(entries), 1000):
             self._client.log_batch(self.id, metrics=entries[start : start + 1000])
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from swap_assets.backends import miniatures
+from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.backends.generation.generation import generate
 from swap_assets.backends.generation.limits import AnswerLimitError
 from swap_assets.backends.generation.local_answers import LocalModel, render_prompt, stop_tokens
@@ -20,12 +21,18 @@ from swap_assets.backends.specs import GenerateResult, GenerateSpec, Weights, wr
 from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.sources import SyntheticSource
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.prompts import PromptStyle, render_messages
+from swap_assets.domain.scoring.evaluation import union_of_cases
+from swap_assets.domain.splits.capability_splits import select
+from swap_assets.domain.splits.scale_split import split_scale
+from swap_assets.domain.synthetic.generator import generate as generate_rows
 from swap_assets_tests.fakes import weather_case
 
 pytestmark = pytest.mark.slow
 
+TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
 CITIES = ("Oslo", "Ulm", "Riga", "Graz", "Lyon", "Bern", "Rio", "Kiel", "Nis", "Ghent", "Cork", "Turku")
 
 
@@ -59,15 +66,15 @@ def test_batched_text_equals_one_by_one_text(tiny: Weights, rows: Path) -> None:
     assert len({record.text for record in records(one)}) > 1
 
 
-def test_the_miniature_says_for_every_row_what_transformers_says_one_by_one(rows: Path) -> None:
+def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one_by_one(rows: Path) -> None:
     import torch
 
     student = Weights(source=str(miniatures.path("student")), dtype="float32")
-    spec = spec_for(student, rows, max_new_tokens=160, token_budget=2000)
-    write_rows(
-        spec.cases_file, [weather_case(f"{name} {'by the sea' * (number % 4)}") for number, name in enumerate(CITIES)]
-    )
-    run(spec)
+    spec = spec_for(student, rows, max_new_tokens=160)
+    cases = demo_cases()
+    assert len(cases) > 60 and len({case.id for case in cases}) == len(cases)
+    write_rows(spec.cases_file, cases)
+    assert run(spec).method == f"{len(cases)} rows over one cache"
     model, tokenizer = load_base(student), load_tokenizer(student)
     for case, record in zip(read_rows(spec.cases_file, EvalCase), records(spec), strict=True):
         messages = render_messages(case.tools, case.history, contract=spec.contract, style=spec.prompt_style)
@@ -83,6 +90,17 @@ def test_the_miniature_says_for_every_row_what_transformers_says_one_by_one(rows
         assert record.usage.completion_tokens == len(said)
 
 
+def demo_cases() -> list[EvalCase]:
+    """Every test row of the demo."""
+    demo = load_experiment(Path(__file__).parents[2] / "examples" / "demo" / "swap.yaml")
+    assert isinstance(demo.source, SyntheticSource)
+    drawn = list(generate_rows(demo.source.generator))
+    split = split_scale(drawn, scale="small", scales=demo.scales, release_test=demo.release_test, seed=demo.seed)
+    sizes = demo.scale("small").test_splits
+    tests = [select(name, conversations=drawn, split=split, sizes=sizes, seed=demo.seed).cases for name in TEST_SPLITS]
+    return union_of_cases(*tests)
+
+
 def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: Weights, rows: Path) -> None:
     spec = spec_for(tiny, rows)
     result = run(spec)
@@ -95,6 +113,24 @@ def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: W
     assert sum(record.latency_s for record in found) <= result.seconds
     assert result.completion_tokens == sum(record.usage.completion_tokens for record in found)
     assert result.cut_answers == sum(record.finish_reason == "length" for record in found)
+
+
+def test_an_answer_costs_its_share_of_the_cards_time_and_nothing_where_there_is_no_card(
+    tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_for(tiny, rows, gpu_hour=3600.0)
+    run(spec)
+    assert {record.cost for record in records(spec)} == {None}
+    monkeypatch.setattr("swap_assets.backends.generation.generation.device_name", lambda: "cuda")
+    on_a_card = spec.model_copy(update={"output": rows / "card.jsonl"})
+    result = run(on_a_card)
+    assert all(record.cost == pytest.approx(record.latency_s, abs=1e-5) for record in records(on_a_card))
+    assert 0 < sum(record.cost or 0 for record in records(on_a_card)) <= result.seconds
+    assert result.seconds < result.total_seconds, "loading the model is no answering"
+    assert result.rows_per_second == pytest.approx(12 / result.seconds, rel=0.01)
+    free = spec.model_copy(update={"output": rows / "free.jsonl", "gpu_hour": None})
+    run(free)
+    assert {record.cost for record in records(free)} == {None}
 
 
 def test_a_resumed_job_asks_only_what_is_missing_and_ends_in_the_same_file(tiny: Weights, rows: Path) -> None:

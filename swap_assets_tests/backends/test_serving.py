@@ -11,7 +11,8 @@ import pytest
 from swap_assets.backends.generation.generation import generate
 from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
-from swap_assets.backends.hosted.stand_in import ServingError, served_model
+from swap_assets.backends.hosted.stand_in import Endpoint, served_model
+from swap_assets.backends.local_server import ServingError
 from swap_assets.backends.reporting import Reporter
 from swap_assets.backends.specs import Weights
 from swap_assets.domain.contracts import Contract
@@ -25,14 +26,13 @@ from swap_assets_tests.backends.test_processes import wait_until_gone
 pytestmark = pytest.mark.slow
 
 
-def ask(base_url: str, name: str, cases: list[EvalCase], output: Path) -> HostedAnswers:
+def ask(endpoint: Endpoint, cases: list[EvalCase], output: Path, *, limit: int) -> HostedAnswers:
     entry = HostedModel(
-        key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=24, prompt_style=PromptStyle.COMPACT
+        key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=limit, prompt_style=PromptStyle.COMPACT
     )
     return ask_hosted(
         entry, cases, contract=Contract.HERMES, candidate_id="c", output=output, cache=output.with_suffix(".sqlite3"),
-        base_url=base_url, served_name=name,
-        say=lambda _: None,
+        base_url=endpoint.base_url, served_name=endpoint.model, say=lambda _: None,
     )  # fmt: skip
 
 
@@ -43,8 +43,8 @@ def test_the_served_model_says_what_the_local_one_says_twice_alike_and_is_gone_a
     cases = read_rows(spec.cases_file, EvalCase)
     # The block ends by an error: the server has to be gone then too.
     with pytest.raises(InterruptedError), served_model(tiny, workdir=rows / "server") as endpoint:
-        first = ask(endpoint.base_url, endpoint.model, cases, rows / "first.jsonl")
-        second = ask(endpoint.base_url, endpoint.model, cases, rows / "second.jsonl")
+        first = ask(endpoint, cases, rows / "first.jsonl", limit=spec.max_new_tokens)
+        second = ask(endpoint, cases, rows / "second.jsonl", limit=spec.max_new_tokens)
         raise InterruptedError
     generate(spec, reporter=Reporter(write=lambda _: None))
     local = read_rows(spec.output, PredictionRecord)

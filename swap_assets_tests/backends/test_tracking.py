@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from swap_assets.backends.hardware import cpu_count
 from swap_assets.backends.processes import WorkerError, run_worker
 from swap_assets.backends.specs import RUN_ID_FILE, Tracking, Weights
 from swap_assets.backends.tracking import TrackingError, mark_failed, prepare_store, tracked_run, tracking_uri
+from swap_assets.backends.training.checkpoints import CheckpointError, Checkpoints
 from swap_assets.backends.training.run_tracking import tracked_training
 from swap_assets_tests.backends.test_training import run as run_training
 from swap_assets_tests.backends.test_training import spec_for
@@ -82,8 +85,40 @@ def test_a_training_leaves_a_finished_run_with_settings_hashes_and_curves(
     assert found.data.tags["candidate_id"] == spec.candidate_id and found.data.tags["partition"] == "tiny|s"
     assert found.data.tags["dataset_hash"] == result.dataset_hash
     assert found.data.tags["prompt_hash"] == result.prompt_hash
+    assert found.data.params["processes"] == "1" and found.data.params["weights.dtype"] == "float32"
+    assert found.data.tags["version.torch"] and found.data.tags["device"] == "cpu"
+    assert found.data.tags["hardware.processor"].split(" x ")[0] == str(cpu_count())
+    assert found.data.tags["hardware.gpus"] and float(found.data.tags["hardware.memory_gib"]) > 0
+    assert found.data.metrics["tokens_per_second"] == result.tokens_per_second > 0
+    assert found.data.metrics["peak_memory_mb"] == result.peak_memory_mb > 0
+    assert found.data.metrics["rows_per_step"] == 4
     assert found.data.metrics["train_loss"] == pytest.approx(result.loss_curve[-1].loss)
     assert found.data.metrics["validation_loss"] == pytest.approx(result.validation_curve[-1].loss)
+
+
+def test_a_training_that_fails_leaves_its_losses_and_going_on_adds_to_them(
+    store: str, tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_for(tiny, rows, checkpoint_minutes=0).model_copy(update={"tracking": tracking(store, "failing")})
+    original = Checkpoints.commit
+
+    def commit(self: Checkpoints, progress: Any) -> None:
+        if progress.step == 4:
+            raise OSError("no space left")
+        original(self, progress)
+
+    monkeypatch.setattr(Checkpoints, "commit", commit)
+    with pytest.raises(CheckpointError):
+        run_training(spec, rows / "work")
+    run_id = (rows / "work" / RUN_ID_FILE).read_text()
+    assert look_up(store, run_id).info.status == "FAILED"
+    # The loss of the step whose checkpoint could not be written is there too.
+    assert [point.step for point in client_of(store).get_metric_history(run_id, "train_loss")] == [1, 2, 3, 4]
+    monkeypatch.undo()
+    result = run_training(spec, rows / "work")
+    assert result.resumed_from == (3,) and result.mlflow_run_id == run_id
+    points = client_of(store).get_metric_history(run_id, "train_loss")
+    assert sorted(point.step for point in points) == [point.step for point in result.loss_curve]
 
 
 def test_a_training_that_is_killed_leaves_no_run_open(store: str, tiny: Weights, rows: Path) -> None:

@@ -100,6 +100,11 @@ def test_the_paper_adapter_is_real_and_says_how_it_was_made(laboratory):
     card = json.loads((folder / "swap_adapter.json").read_text())
     assert card["prompt_hash"] == adapter.prompt_hash != ""
     assert card["dataset_hash"] == adapter.dataset_hash != ""
+    shown = _metadata(laboratory, "paper_adapter")
+    # What is trained stands between the brackets: the calls, and nothing of what the user says.
+    assert "⟦<tool_call>" in shown["trained_text"].value
+    assert "| lost to it | 0 |" in shown["rows"].value and "| trained on | 6 |" in shown["rows"].value
+    assert "estimate" in shown["memory"].value and shown["tokens_per_second"].value > 0
 
 
 def test_the_fledgling_pair_is_one_candidate_with_a_score_in_each_track(laboratory):

@@ -1,5 +1,6 @@
 """The worker under Dagster, on a real ephemeral instance."""
 
+import re
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ from swap_assets_tests.backends.test_specs import generate_spec
 from swap_assets_tests.backends.test_training import spec_for
 
 pytestmark = pytest.mark.slow
+LAST_STEP = r"step 6/6, loss \d+\.\d{4}, \d+ tokens/s, \d+ s left"
 
 
 def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
@@ -68,6 +70,10 @@ def test_a_training_in_two_processes_reports_and_tracks_once_and_holds_two_cards
     assert run.success
     assert run.asset_materializations_for_node("answers")[0].metadata["steps"].value == 6
     assert messages.count("runs on fake-0, fake-1") == 1
+    # Shown while it trains, not at its end: the last step's line comes before the adapter is saved.
+    last = next(place for place, text in enumerate(messages) if re.match(LAST_STEP, text))
+    assert not [message for message in messages if "unexpected message" in message]
+    assert last < next(place for place, text in enumerate(messages) if text.startswith("adapter "))
     assert sum(message.startswith("training: 12 of 12 rows") for message in messages) == 1
     assert sum(" of training" in message and message.startswith("adapter ") for message in messages) == 1
     client = MlflowClient(tracking_uri=tracking.uri)

@@ -57,6 +57,15 @@ def _with(path: str, value):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (_with("models.little.vllm", {}), "vllm takes a base_url"),
+        (_with("models.little.vllm", {"base_url": "http://a/v1", "command": ["vllm", "serve"]}), "not both"),
+        (_with("models.little.vllm", {"base_url": "gpu-box:8000"}), "must begin with http"),
+        (_with("models.little.vllm", {"command": ["vllm"], "key_env": "K"}), "are for a server that runs"),
+        (_with("models.little.vllm", {"base_url": "http://a/v1", "options": ["-O3"]}), "for a server that is started"),
+        (
+            _with("models.little", {"path": "x", "vllm": {"command": ["v"]}, "decoding": ["greedy", "constrained"]}),
+            "constrained decoding is done by transformers",
+        ),
         (_with("models", None), "models is missing"),
         (_with("modles", {}), "modles is not a known key"),
         (_with("models.little.pth", "x"), "models.little.pth is not a known key"),

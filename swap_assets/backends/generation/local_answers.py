@@ -24,7 +24,8 @@ DEFAULT_BUDGET = 16_384
 class Answer(NamedTuple):
     """What a model said: the text without stop tokens, tokens on both sides, and whether it stopped by itself.
 
-    `place` is that of the prompt. `seconds` and `first_s` are the row's share of the time, see `rows.Row`.
+    `place` is that of the prompt. `seconds` and `first_s` are the row's share of the time (see `rows.Row`), or the
+    request's own time where a server answered; `card_s` is the share in either case: the shares add up to the whole.
     """
 
     place: int
@@ -34,6 +35,7 @@ class Answer(NamedTuple):
     stopped: bool
     seconds: float
     first_s: float | None
+    card_s: float
 
 
 class LocalModel:
@@ -94,7 +96,14 @@ class LocalModel:
         said = row.tokens[:-1] if row.stopped else row.tokens
         text = str(self._tokenizer.decode(said, skip_special_tokens=True))
         return Answer(
-            row.index, text, len(row.prompt), len(row.tokens), row.stopped, seconds=row.seconds, first_s=row.first_s
+            row.index,
+            text,
+            len(row.prompt),
+            len(row.tokens),
+            row.stopped,
+            seconds=row.seconds,
+            first_s=row.first_s,
+            card_s=row.seconds,
         )
 
 
@@ -108,7 +117,11 @@ def _method(together: int, others: int, found: Sharing) -> str:
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return the tokens that end an answer: the model's own, the tokenizer's, and the template's end of a turn."""
-    own = model.generation_config.eos_token_id if model.generation_config else None
+    return stops_of(model.generation_config.eos_token_id if model.generation_config else None, tokenizer)
+
+
+def stops_of(own: int | list[int] | None, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the same for a model of which only the tokens are known that it ends with itself."""
     listed = own if isinstance(own, list) else [own]
     found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
     return sorted({token for token in found if isinstance(token, int)})

@@ -7,24 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from swap_assets.backends.local_server import LOOPBACK, ServingError, free_port, wait_until_ready
 from swap_assets.backends.processes import start, stop, worker_command
 from swap_assets.backends.specs import ServeSpec, Weights, write_spec
 from swap_assets.domain.model import Frozen
-
-_LOOPBACK = "127.0.0.1"
-_TAIL_CHARACTERS = 2000
-
-
-class ServingError(RuntimeError):
-    """A server did not come up; the message ends with the last lines of its log."""
 
 
 class Endpoint(Frozen):
@@ -53,7 +43,7 @@ def served_model(
     Raises:
         ServingError: the server ended or was not ready in time.
     """
-    folder, port = Path(weights.source).absolute(), _free_port()
+    folder, port = Path(weights.source).absolute(), free_port()
     spec = ServeSpec(
         weights=weights.model_copy(update={"source": str(folder)}),
         served_name=folder.name,
@@ -72,9 +62,9 @@ def served_model(
             stderr=subprocess.STDOUT,
         )
         try:
-            ready_s = _wait_until_ready(child, port, log=log, within_s=ready_within_s)
+            ready_s = wait_until_ready(child, port, log=log, within_s=ready_within_s)
             yield Endpoint(
-                base_url=f"http://{_LOOPBACK}:{port}/v1", model=folder.name, process_id=child.pid, ready_s=ready_s
+                base_url=f"http://{LOOPBACK}:{port}/v1", model=folder.name, process_id=child.pid, ready_s=ready_s
             )
         finally:
             stop(child, grace_s=3.0)
@@ -93,7 +83,7 @@ def serve_forever(spec: ServeSpec) -> None:
         raise ServingError(f"there is no model folder {Path(spec.served_name).absolute()}; correct the model's path")
     Serve(
         force_model=spec.served_name,
-        host=_LOOPBACK,
+        host=LOOPBACK,
         port=spec.port,
         device="auto",
         dtype=spec.weights.dtype,
@@ -101,34 +91,3 @@ def serve_forever(spec: ServeSpec) -> None:
         log_level="error",
         default_seed=0,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        return probe.getsockname()[1]
-
-
-def _wait_until_ready(child: subprocess.Popen[bytes], port: int, *, log: Path, within_s: float) -> float:
-    began = time.monotonic()
-    while time.monotonic() - began < within_s:
-        if child.poll() is not None:
-            raise ServingError(f"the model server ended with code {child.returncode}:\n{_tail(log)}")
-        if _healthy(port):
-            return round(time.monotonic() - began, 2)
-        time.sleep(0.1)
-    raise ServingError(f"the model server was not ready within {within_s:.0f} s:\n{_tail(log)}")
-
-
-def _healthy(port: int) -> bool:
-    # No proxy: an environment's HTTP_PROXY must not be asked for loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://{_LOOPBACK}:{port}/health", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _tail(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:].strip() or "(its log is empty)"

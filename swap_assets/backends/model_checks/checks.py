@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swap_assets.backends import miniatures
 from swap_assets.backends.hardware import Hardware
-from swap_assets.backends.model_checks import markup, room
+from swap_assets.backends.model_checks import engine, markup, room
 from swap_assets.backends.model_checks.files import ModelFiles, files_of_folder, files_of_hub
 from swap_assets.backends.model_checks.findings import Finding
 from swap_assets.backends.model_checks.hub import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
@@ -23,7 +23,7 @@ def model_findings(
 ) -> list[Finding]:
     """Look at everything that can be known of a model without loading it; what follows a failed access is left out."""
     access, files = _access(key, model, environment)
-    found = [access]
+    found = [access, *engine.vllm(key, model, environment)]
     if files:
         found += [
             _format(files),

@@ -6,13 +6,14 @@ A training that was interrupted goes on in the run it had opened: its id lies in
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from swap_assets.backends.provenance import git_commit
-from swap_assets.backends.specs import RUN_ID_FILE, TrainResult, TrainSpec
+from swap_assets.backends.hardware import described
+from swap_assets.backends.provenance import git_commit, versions
+from swap_assets.backends.specs import RUN_ID_FILE, LossPoint, TrainResult, TrainSpec
 from swap_assets.backends.tracking import TrackedRun, mark_failed, tracked_run
 from swap_assets.backends.training.identity import flat
 from swap_assets.domain.model import Frozen, content_hash
@@ -42,12 +43,17 @@ class TrainingRun:
         if self._tracked:
             self._tracked.tags({name: value})
 
+    def curves(self, training: Sequence[LossPoint], validation: Sequence[LossPoint]) -> None:
+        """Write the losses so far: of a training that fails they are what there is to look at."""
+        if self._tracked:
+            self._tracked.curve("train_loss", {point.step: point.loss for point in training})
+            self._tracked.curve("validation_loss", {point.step: point.loss for point in validation})
+
     def record(self, result: TrainResult) -> None:
         """Write the result's numbers and curves."""
         if not self._tracked:
             return
-        self._tracked.curve("train_loss", {point.step: point.loss for point in result.loss_curve})
-        self._tracked.curve("validation_loss", {point.step: point.loss for point in result.validation_curve})
+        self.curves(result.loss_curve, result.validation_curve)
         rows = result.train_rows
         self._tracked.metrics(
             {
@@ -62,6 +68,9 @@ class TrainingRun:
                 "kept_step": result.kept_step,
                 "estimated_memory_mb": result.memory.total_mb,
                 "micro_batch": result.micro_batch,
+                "rows_per_step": result.rows_per_step,
+                "trainable_parameters": result.trainable_parameters,
+                "parameters": result.parameters,
             }
         )
         self._tracked.tags(
@@ -70,7 +79,6 @@ class TrainingRun:
                 "device": result.device,
                 "gradient_checkpointing": str(result.gradient_checkpointing),
                 "resumed_from_steps": ", ".join(map(str, result.resumed_from)),
-                **{f"version.{name}": version for name, version in result.versions.items()},
             }
         )
 
@@ -87,7 +95,9 @@ def tracked_training(
     if spec.tracking is None or not active:
         yield TrainingRun()
         return
-    tags = {"candidate_id": spec.candidate_id, "partition": spec.partition, "git_commit": git_commit(), **hashes}
+    machine = {f"hardware.{name}": text for name, text in described().items()}
+    known = {"candidate_id": spec.candidate_id, "partition": spec.partition, "git_commit": git_commit()}
+    tags = {**known, **hashes, **machine, **{f"version.{name}": text for name, text in versions().items()}}
     same = content_hash(dict(identity))
     params = training_params(spec)
     with tracked_run(spec.tracking, params=params, tags=tags, continues=_interrupted(spec, same, folder)) as run:
@@ -112,6 +122,7 @@ def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:
 
 
 def training_params(spec: TrainSpec) -> dict[str, str]:
-    """Return every setting of a training as flat texts, `lora.r` and so on."""
+    """Return every setting of a training as flat texts, `lora.r` and so on; the hash is that of the recipe alone."""
     plain = spec.model_dump(mode="json", include={"weights", "contract", "prompt_style", "lora", "training", "seed"})
-    return {"settings_hash": content_hash(plain), **flat(plain)}
+    how = spec.model_dump(mode="json", include={"processes", "threads"})
+    return {"settings_hash": content_hash(plain), **flat({**plain, **how})}

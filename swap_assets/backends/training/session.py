@@ -63,6 +63,7 @@ class Session:
         self._checkpoints, self._last = checkpoints, last
         self._shape = model_shape(spec)
         self._rungs: list[str] = []
+        self._keeper = CurveKeeper(reporter, tokens_per_epoch=data.train_counts.tokens)
         self.trainer: Any = None
 
     def train(self) -> None:
@@ -79,10 +80,14 @@ class Session:
             self._note(f"begins with {self._plan} instead of {wanted}, by the memory estimate")
         self._memory = self._estimate(self._plan)
         self._reporter.line(sentence(self._memory, self._plan))
-        while not self._attempt():
-            # The failed attempt's tensors hang on its frames, which are gone only now.
-            gc.collect()
-            _empty_cache()
+        try:
+            while not self._attempt():
+                # The failed attempt's tensors hang on its frames, which are gone only now.
+                gc.collect()
+                _empty_cache()
+        except Exception:
+            self._run.curves(self._keeper.training, self._keeper.validation)
+            raise
         self._take_the_wanted_epoch()
 
     def _attempt(self) -> bool:
