@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 # Each prints its own Markdown table and can be run by itself: `python -m benchmarks.data`.
-BENCHMARKS = ("data", "scoring", "generation", "report")
+BENCHMARKS = ("data", "scoring", "generation", "training", "report")
 
 
 def main() -> int:
