@@ -132,6 +132,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--device", choices=("both", "cpu", "cuda"), default="both")
     parser.add_argument("--shape", choices=tuple(SHAPES), help="9m on CPU, both large ones on a card by default")
+    parser.add_argument("--quick", action="store_true", help="2 steps")
     parser.add_argument("--steps", type=int, default=6, help="optimiser steps")
     parser.add_argument("--batch", type=int, default=4, help="rows that plain trl takes at once")
     parser.add_argument("--accumulation", type=int, default=0, help="times that it does so in a step; 1, on a card 4")
@@ -140,6 +141,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--real", action="store_true", help="real Hermes rows, of the folder SWAP_REAL_DATA_DIR")
     parser.add_argument("--packing", action="store_true", help="packed ways too, which are other recipes")
     options = parser.parse_args(arguments)
+    options.steps = 2 if options.quick else options.steps
     if options.real and not os.environ.get("SWAP_REAL_DATA_DIR"):
         parser.error("--real wants SWAP_REAL_DATA_DIR, a folder with Hermes rows as docs/data.md describes it")
     return options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +56,10 @@ class _Runner:
 
 
 def _work(pipe: Any, job: Job) -> None:
+    if job.device == "cpu":
+        # Before torch is loaded: the project's trainer takes a card where it sees one.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
     def turn() -> None:
         pipe.send("turn")
         pipe.recv()

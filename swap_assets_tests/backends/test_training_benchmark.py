@@ -1,11 +1,13 @@
 """The training benchmark compares like with like: it would notice curves that differ and rows that vanish."""
 
 import importlib
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import BENCHMARKS
+from benchmarks.__main__ import BENCHMARKS, run
 from benchmarks.training import on_card, parse, ways
 from benchmarks.training_models import config_of, frozen_parameters, make_model
 from benchmarks.training_rows import Lengths, prepare, synthetic_rows
@@ -117,3 +119,17 @@ def test_without_a_card_the_card_part_is_one_sentence_and_no_failure(
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_listed_benchmark_can_be_started(name: str) -> None:
     assert callable(importlib.import_module(f"benchmarks.{name}").main)
+
+
+def test_a_benchmark_that_takes_too_long_is_interrupted_and_tidies_up(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, tempfile, time\n"
+        "with tempfile.TemporaryDirectory(dir=sys.argv[1]):\n"
+        "    pathlib.Path(sys.argv[1], 'begun').touch()\n"
+        "    time.sleep(60)\n"
+    )
+    began = time.monotonic()
+    assert run([sys.executable, "-c", code, str(tmp_path)], seconds=3) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["begun"]
+    assert time.monotonic() - began < 50
+    assert run([sys.executable, "-c", "raise SystemExit(3)"], seconds=30) == 3
