@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.training_models import SHAPES, config_of, frozen_parameters, peak_operations
-from benchmarks.training_rows import Lengths, prepare, real_rows, synthetic_rows
+from benchmarks.training_rows import Lengths, NotEnoughRowsError, prepare, real_rows, synthetic_rows
 from benchmarks.training_tables import curves_agree, lost_rows, speed_table
 from benchmarks.training_turns import WayFailedError, measure_all
 from benchmarks.training_ways import Job, Way
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
             agree &= compare(options, device="cpu", shape=options.shape or "9m", quantisation="none")
         if options.device != "cpu":
             agree &= on_card(options)
-    except WayFailedError as error:
+    except (WayFailedError, NotEnoughRowsError) as error:
         print(error, file=sys.stderr)
         return 1
     return int(not agree)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.chat_template import family_template
-from swap_assets.backends.training.masking import tokenise
+from swap_assets.backends.training.masking import TokenRow, tokenise
 from swap_assets.backends.training.rows import read_conversations
 from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import Conversation, Turn
-from swap_assets.domain.prompts import PromptStyle
+from swap_assets.domain.prompts import Message, PromptStyle
 from swap_assets.domain.tracks import toolcall_track
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ ROWS_FILE = "rows.jsonl"
 _LONG_SHARE, _PASSAGE = 0.4, 11_000  # characters
 _SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 _REAL = "hermes/func_calling_singleturn.current_shape.jsonl"
+
+
+class NotEnoughRowsError(ValueError):
+    """There are fewer rows than the steps need; the message is one sentence."""
 
 
 class Lengths(NamedTuple):
@@ -83,7 +87,7 @@ def prepare(
         caps: Tokens of a row at most: the benchmark's, and one that losses are counted for beside it.
 
     Raises:
-        ValueError: there are too few rows.
+        NotEnoughRowsError: too few rows fit; the message says how many do.
     """
     from swap_assets.backends.generation.records import write_rows
 
@@ -94,36 +98,36 @@ def prepare(
     tokenizer = train_tokenizer((m["content"] for row in conversations for m in row), vocabulary)
     tokenizer.save_pretrained(folder)
     whole, _ = tokenise(tokenizer, conversations, max_length=1_000_000)
-    needed, keeping = 0, 0
-    while keeping < used:
-        if needed == len(whole):
-            raise ValueError(f"only {keeping} of {needed} rows fit in {caps[0]} tokens, {used} are needed: fewer steps")
-        keeping += any(label >= 0 for label in whole[needed].labels[: caps[0]])
-        needed += 1
+    keeping = [index for index, row in enumerate(whole) if _cut(row, caps[0]).trained]
+    if len(keeping) < used:
+        raise NotEnoughRowsError(
+            f"{len(keeping)} of {len(whole)} rows fit in {caps[0]} tokens, {used} are needed: fewer steps"
+        )
+    needed = keeping[used - 1] + 1
     write_rows(path, examples[:needed])
-    return _lengths(conversations[:needed], tokenizer, caps)
+    return _lengths(whole[:needed], conversations[:needed], caps)
 
 
-def _lengths(conversations: Any, tokenizer: PreTrainedTokenizerBase, caps: tuple[int, int]) -> Lengths:
-    counts = {cap: tokenise(tokenizer, conversations, max_length=cap)[1] for cap in caps}
-    kept = [messages for messages in conversations if _fits(tokenizer, messages, caps[0])]
-    characters = sum(len(m["content"]) for row in kept for m in row)
-    spoken = sum(len(m["content"]) for row in kept for m in row if m["role"] == "assistant")
-    first = counts[caps[0]]
+def _cut(row: TokenRow, cap: int) -> TokenRow:
+    return TokenRow(row.input_ids[:cap], row.labels[:cap])
+
+
+def _lengths(whole: Sequence[TokenRow], conversations: Sequence[list[Message]], caps: tuple[int, int]) -> Lengths:
+    cap = caps[0]
+    used = [short for row in whole if (short := _cut(row, cap)).trained]
+    uncut = [(row, said) for row, said in zip(whole, conversations, strict=True) if len(row.input_ids) <= cap]
+    messages = [message for _, said in uncut for message in said]
+    characters = sum(len(message["content"]) for message in messages)
     return Lengths(
-        read=first.read,
-        used=first.used,
-        tokens=first.tokens,
-        trained=first.trained_tokens,
-        characters_a_token=characters / first.tokens,
-        assistant_share=spoken / characters,
-        lost={cap: found.lost for cap, found in counts.items()},
-        cut={cap: found.cut for cap, found in counts.items()},
+        read=len(whole),
+        used=len(used),
+        tokens=sum(len(row.input_ids) for row in used),
+        trained=sum(row.trained for row in used),
+        characters_a_token=characters / sum(len(row.input_ids) for row, _ in uncut),
+        assistant_share=sum(len(m["content"]) for m in messages if m["role"] == "assistant") / characters,
+        lost={limit: sum(not _cut(row, limit).trained for row in whole) for limit in caps},
+        cut={limit: sum(len(row.input_ids) > limit for row in whole) for limit in caps},
     )
-
-
-def _fits(tokenizer: PreTrainedTokenizerBase, messages: Any, cap: int) -> bool:
-    return tokenise(tokenizer, [messages], max_length=1_000_000)[1].longest <= cap
 
 
 def train_tokenizer(texts: Iterator[str], vocabulary: int) -> PreTrainedTokenizerBase:
