@@ -41,8 +41,8 @@ format: $(INSTALLED) ## ruff's formatter and safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## ratios beside the peers, from one run
-	$(BIN)/python -m benchmarks
+bench: $(INSTALLED) ## ratios beside the peers, from one run; about half an hour, QUICK=1 about six minutes
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 miniatures: $(INSTALLED) ## pre-train the demo's models again
 	$(BIN)/python -m swap_assets.backends.pretraining.miniatures

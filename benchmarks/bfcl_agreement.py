@@ -1,15 +1,19 @@
-"""Does our BFCL rule say what the official checker says? Run as `python -m benchmarks.bfcl_agreement FOLDER`.
+"""Does our BFCL rule say what the official checker says? Run as `python -m benchmarks.bfcl_agreement [FOLDER]`.
 
-FOLDER holds BFCL v4's five Python categories. `bfcl-eval` goes into an environment of its own under `.swap/`, since its
-pins clash with everything. Every disagreement is listed; the exit code is 1 where there is one without an explanation.
+FOLDER holds BFCL v4's five Python categories; by default they are those that `bfcl-eval` brings along. That package
+goes into an environment of its own for as long as this runs, since its pins clash with everything. Every disagreement
+is listed; the exit code is 1 where there is one without an explanation.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +31,42 @@ EXPLAINED = {
 }
 VERSION = "2026.3.23"
 NEEDED = ("filelock==3.20.0", "tenacity>=8.5")  # all that the checker and the Python decoder import
-ENVIRONMENT = Path(".swap/bfcl-eval")
 
 
-def official_python() -> Path:
-    """Return the interpreter of an environment that holds `bfcl-eval`, making it where it is missing."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not (ENVIRONMENT / "ready").exists():
-        venv.create(ENVIRONMENT, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", f"bfcl-eval=={VERSION}"]
-        subprocess.run([*command, *NEEDED], check=True, timeout=300)
-        (ENVIRONMENT / "ready").touch()
-    return python
+class NoCheckerError(RuntimeError):
+    """The official checker cannot be installed; the message is one sentence."""
 
 
-def official_verdicts(pairs: list[dict[str, Any]]) -> tuple[list[str], float]:
+@contextlib.contextmanager
+def official_python() -> Iterator[Path]:
+    """Make an environment with `bfcl-eval` in it, yield its interpreter, and remove it.
+
+    Raises:
+        NoCheckerError: pip could not install it.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-bfcl-") as folder:
+        venv.create(folder, with_pip=True)
+        python = Path(folder) / "bin" / "python"
+        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", f"bfcl-eval=={VERSION}", *NEEDED]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise NoCheckerError(
+                f"bfcl-eval {VERSION} could not be installed by pip ({last}); it needs a package index"
+            )
+        yield python
+
+
+def official_data(python: Path) -> Path:
+    """Return the folder of the data that `bfcl-eval` brings along, in the environment of an interpreter."""
+    return next(python.parent.parent.glob("lib/python*/site-packages/bfcl_eval/data"))
+
+
+def official_verdicts(pairs: list[dict[str, Any]], python: Path) -> tuple[list[str], float]:
     """Return the official checker's verdict on each pair, and the seconds that it took."""
     driver = Path(__file__).with_name("bfcl_official.py")
     lines = "".join(json.dumps(pair) + "\n" for pair in pairs)
-    done = subprocess.run(
-        [official_python(), driver], input=lines, capture_output=True, text=True, check=True, timeout=600
-    )
+    done = subprocess.run([python, driver], input=lines, capture_output=True, text=True, check=True, timeout=600)
     *verdicts, seconds = done.stdout.splitlines()
     return verdicts, float(seconds.split()[1])
 
@@ -63,14 +82,14 @@ def our_verdicts(pairs: list[dict[str, Any]]) -> tuple[list[str], float]:
     return verdicts, time.process_time() - started
 
 
-def compare(folder: Path) -> int:
+def compare(folder: Path, python: Path) -> int:
     """Print the agreement table and return the number of disagreements where the official checker had a verdict."""
     pairs, per_case = [], Counter()
     for case in cases(folder):
         for mutation, answer in answers(case):
             pairs.append(case | {"mutation": mutation, "answer": answer})
             per_case[case["id"]] += 1
-    official, official_seconds = official_verdicts(pairs)
+    official, official_seconds = official_verdicts(pairs, python)
     ours, our_seconds = our_verdicts(pairs)
     table: dict[str, Counter[str]] = defaultdict(Counter)
     disagreements, errors = [], Counter()
@@ -101,13 +120,13 @@ def compare(folder: Path) -> int:
     return len(disagreements)
 
 
-def check_irrelevance(folder: Path) -> int:
+def check_irrelevance(folder: Path, python: Path) -> int:
     """Print the agreement on answers as texts where no call is right, and return the unexplained disagreements.
 
     The official verdict is wrong exactly where its decoder finds a call; where both find calls they must be the same.
     """
     rows = [(row, kind, text) for row in irrelevance(folder) for kind, text in texts(row)]
-    official, _ = official_verdicts([{"text": text} for _, _, text in rows])
+    official, _ = official_verdicts([{"text": text} for _, _, text in rows], python)
     disagreements: Counter[str] = Counter()
     for (row, kind, text), theirs in zip(rows, official, strict=True):
         parsed = parse_bfcl_answer(text)
@@ -125,7 +144,19 @@ def check_irrelevance(folder: Path) -> int:
     return unexplained
 
 
+def disagreements(folder: Path | None = None) -> int:
+    """Print both tables and return the number of unexplained disagreements.
+
+    Args:
+        folder: BFCL v4's files; None takes those of the official package.
+
+    Raises:
+        NoCheckerError: the official checker cannot be installed.
+    """
+    with official_python() as python:
+        data = folder or official_data(python)
+        return compare(data, python) + check_irrelevance(data, python)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        sys.exit("usage: python -m benchmarks.bfcl_agreement FOLDER_WITH_BFCL_V4_FILES")
-    sys.exit(int(compare(Path(sys.argv[1])) + check_irrelevance(Path(sys.argv[1])) > 0))
+    sys.exit(int(disagreements(Path(sys.argv[1]) if len(sys.argv) > 1 else None) > 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ from swap_assets.backends.training.batches import BatchPlan
 from swap_assets.backends.training.callback import CurveKeeper, callbacks
 from swap_assets.backends.training.checkpoints import Checkpoints
 from swap_assets.backends.training.data import TrainingData
+from swap_assets.backends.training.masking import TokenRow
 from swap_assets.backends.training.randomness import StepGuard, seed_everything
 from swap_assets.backends.training.sampling import choose_attention, dataset, flattened
 from swap_assets.backends.training.trainer import trainer_class
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from transformers import PreTrainedTokenizerBase
 
 
@@ -34,33 +37,71 @@ def assemble(
     Raises:
         ModelUnavailableError: no such base model.
     """
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import PrinterCallback
+    trainer = trainer_for(
+        load_base(spec.weights, quantisation=spec.training.quantisation),
+        spec,
+        (data.train, data.validation),
+        tokenizer,
+        plan=plan,
+        keeper=keeper,
+        folder=checkpoints.folder,
+    )
+    trainer.checkpoints, trainer.resumed_from = checkpoints, resumed_from
+    return trainer
 
-    model = load_base(spec.weights, quantisation=spec.training.quantisation)
-    choose_attention(model, spec, plan)
+
+def lora_config(spec: TrainSpec) -> LoraConfig:
+    """Return the adapter's shape as peft takes it."""
+    from peft import LoraConfig
+
     targets = spec.lora.target_modules
-    lora = LoraConfig(
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=spec.lora.r,
         lora_alpha=spec.lora.alpha,
         lora_dropout=spec.lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
     )
+
+
+def trainer_for(
+    model: Any,
+    spec: TrainSpec,
+    rows: tuple[Sequence[TokenRow], Sequence[TokenRow]],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    plan: BatchPlan,
+    keeper: CurveKeeper,
+    folder: Path,
+) -> Any:
+    """Return the trainer of a base model that is loaded already.
+
+    Args:
+        model: The base, without an adapter.
+        spec: What to train; its `weights` are not read.
+        rows: Those to train on and those to validate on; the latter may be none.
+        tokenizer: The base model's.
+        plan: How many rows go through the model at once.
+        keeper: Takes the curves.
+        folder: Where the trainer may write.
+    """
+    from datasets import Dataset
+    from transformers import PrinterCallback
+
+    train, validation = rows
+    choose_attention(model, spec, plan)
     seed_everything(spec)  # again, so that LoRA's first weights do not depend on how the base was loaded
     guard = StepGuard()
     trainer: Any = trainer_class()(
         model=model,
-        args=_settings(spec, plan=plan, validates=bool(data.validation), folder=checkpoints.folder),
-        train_dataset=dataset(data.train, spec),
-        eval_dataset=Dataset.from_list([row._asdict() for row in data.validation]) if data.validation else None,
+        args=_settings(spec, plan=plan, validates=bool(validation), folder=folder),
+        train_dataset=dataset(train, spec),
+        eval_dataset=Dataset.from_list([row._asdict() for row in validation]) if validation else None,
         processing_class=tokenizer,
-        peft_config=lora,
+        peft_config=lora_config(spec),
         callbacks=[*callbacks(keeper, spec.training), guard.callback()],
     )
-    trainer.checkpoints, trainer.keeper, trainer.guard = checkpoints, keeper, guard
-    trainer.resumed_from = resumed_from
+    trainer.keeper, trainer.guard = keeper, guard
     trainer.remove_callback(PrinterCallback)
     return trainer
 
