@@ -61,15 +61,23 @@ def test_doctor_says_what_is_missing_and_exits_with_one(monkeypatch):
     assert "is gated" in flat
 
 
-def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment_data):
-    listed = {
+def _assets_of_the_demo(experiment_data):
+    return {
         *ROOT,
         *(name for segment in segments(parse_experiment(experiment_data), "tiny") for name in segment.assets),
     }
+
+
+def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment_data):
+    """The constrained evaluations are in it exactly where a model's entry asks for that way of decoding."""
+    constrained = {"paper_constrained_evaluation", "fledgling_constrained_evaluation"}
+    listed = _assets_of_the_demo(experiment_data)
     everything = {node.key.path[-1] for node in defs.resolve_asset_graph().asset_nodes}
     release = {"release_decision", "release_approval", "merged_model", "published_model"}
-    assert everything - listed == release | {"drift_check"}
+    assert everything - listed == release | {"drift_check"} | constrained
     assert listed == {*ROOT, *SCALE, *MODEL, "comparison_report", "scale_up_decision"}
+    experiment_data["models"]["little"]["decoding"] = ["greedy", "constrained"]
+    assert _assets_of_the_demo(experiment_data) == listed | constrained
 
 
 def test_a_segment_is_the_command_that_a_person_would_type():
