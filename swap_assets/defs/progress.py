@@ -92,9 +92,10 @@ def _runs(instance: dg.DagsterInstance) -> tuple[frozenset[str], dict[str, str]]
         seen: set[str] = set()
         for run in instance.get_runs(filters=dg.RunsFilter(job_name=job), limit=_LATEST_RUNS):  # the newest first
             name = f"{job}/{run.tags.get(_PARTITION_TAG, '')}"
-            if run.status in _UNDER_WAY:
+            # A run that was lost and will be started again is under way for everybody who waits for it.
+            if run.status in _UNDER_WAY or run.is_complete_and_waiting_to_retry:
                 active.add(name)
-            if name not in seen and run.status in _BROKEN:
+            elif name not in seen and run.status in _BROKEN:
                 broken[name] = f"run {run.run_id[:8]} {run.status.value.lower()}"
             seen.add(name)
     return frozenset(active), broken

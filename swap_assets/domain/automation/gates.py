@@ -18,7 +18,7 @@ from swap_assets.domain.automation.progress import (
     Progress,
     Step,
 )
-from swap_assets.domain.candidates import evaluation_asset
+from swap_assets.domain.candidates import Candidate, evaluation_asset
 from swap_assets.domain.judging.approval import standing, standing_sentence
 
 ADAPTERS = {
@@ -197,7 +197,7 @@ def _outstanding(progress: Progress, scale: str):
         absent = [item.candidate_id for item in progress.tuned.get(key, ()) if item.status == "absent"]
         expected = [name for name in approaches if trains(progress, name, key, decision.action)]
         if f"{TRAIN}/{key}" not in progress.broken:
-            yield from (name for name in absent if any(f"--{approach}--" in name for approach in expected))
+            yield from (name for name in absent if Candidate.from_id(name).recipe in expected)
 
 
 def release_gate(progress: Progress) -> Outcome:

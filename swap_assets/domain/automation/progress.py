@@ -115,7 +115,7 @@ def approaches_of(decision: Decision) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, set[str]] = {}
     for candidate in map(Candidate.from_id, decision.candidates):
-        approaches = set(APPROACHES) if candidate.form is Form.BASE else {candidate.approach}
+        approaches = set(APPROACHES) if candidate.form is Form.BASE else {candidate.recipe}
         found.setdefault(candidate.model, set()).update(approaches)
     return {model: tuple(sorted(approaches)) for model, approaches in found.items()}
 
