@@ -19,6 +19,7 @@ from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedAdapter, MergedModel
+from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.defs.scenarios import Scenario
 from swap_assets_tests.domain.evaluations import evaluation, shares
@@ -192,6 +193,41 @@ def test_candidates_of_packed_rows_are_waited_for_and_go_on_under_their_recipe(s
     last = scenario.ask("fine_tune_gate")[-1]
     assert last.partition_key == KEY
     assert {key.to_user_string() for key in last.asset_selection} == {"paper_adapter", "paper_evaluation"}
+
+
+def test_other_training_rows_train_again_and_the_same_ones_do_not(scenario):
+    scenario.root()
+    scenario.tracks("v1")
+    scenario.baselines(llm=90, slm=20)
+    assert scenario.run("fine_tune_gate") == 2
+    scenario.tracks("v1")
+    assert scenario.run("fine_tune_gate") == 0
+    scenario.tracks("v2")
+    scenario.tracks("v9", scale="small")
+    assert scenario.run("fine_tune_gate") == 2
+
+
+def test_nothing_is_trained_while_a_scales_rows_are_being_written(scenario):
+    scenario.root()
+    scenario.baselines(llm=90, slm=20)
+    scenario.run("scale_up_gate", dg.DagsterRunStatus.STARTED)
+    assert "baseline for tiny is still running" in scenario.ask("fine_tune_gate")
+
+
+def test_the_same_figures_from_other_rows_are_other_evidence(scenario):
+    scenario.root()
+    scenario.baselines(llm=90, slm=50)
+    decision = scenario.lab.evidence("tiny").decision("fine_tune_decision", "little|tiny")
+    assert not scenario.lab.evidence("tiny").stale(decision)
+    candidate = base("little", "tiny")
+    mirrored = evaluation(candidate, shares(50, 100)[::-1])
+    assert (
+        mirrored.results[Track.TOOLCALL].summary
+        == evaluation(candidate, shares(50, 100)).results[Track.TOOLCALL].summary
+    )
+    scenario.lab.store.write("slm_baseline", "little|tiny", mirrored, kind=Evaluation)
+    assert "has been measured again" in scenario.lab.evidence("tiny").stale(decision)
+    assert ("train_and_evaluate", "little|tiny") not in scenario.asked("fine_tune_gate")
 
 
 def test_a_run_that_was_lost_and_will_be_started_again_is_waited_for(scenario):

@@ -126,15 +126,18 @@ def _training(progress: Progress, book: Book, key: str, approaches: tuple[str, .
     if progress.running_at(MODEL_BASELINE, key):
         book.waits.append(f"{MODEL_BASELINE} for {key} is still running")
         return
+    scale = key.split("|")[1]
+    if progress.running(BASELINE, scale):
+        book.waits.append(f"{BASELINE} for {scale} is still running: its rows may be others")
+        return
     due = tuple(name for name in approaches if trains(progress, name, key, decision.action))
     if not due:
         book.waits.append(f"{key}: no training needed. {decision.reason}")
         return
     ways = progress.experiment.small_model(key.split("|")[0]).decoding
     assets = tuple(asset for name in due for asset in (*ADAPTERS[name], *(evaluation_asset(name, way) for way in ways)))
-    book.steps.append(
-        Step(job=TRAIN, partition=key, assets=assets, because=decision.reason, evidence=(decision.content(),))
-    )
+    evidence = (decision.content(), progress.rows.get(scale, ""))
+    book.steps.append(Step(job=TRAIN, partition=key, assets=assets, because=decision.reason, evidence=evidence))
 
 
 def trains(progress: Progress, approach: str, key: str, action: str) -> bool:
