@@ -86,16 +86,22 @@ class Evidence:
 
     def decisions(self) -> list[Decision]:
         """Return the scale's decisions that rest on what is measured now; those on older evidence are left out."""
-        current = {item.candidate.id: item.evidence_hash() for item in self.everything()}
         keys = [("scale_up_decision", self.scale)]
         keys = [("fine_tune_decision", f"{model}|{self.scale}") for model in self.experiment.models] + keys
         keys += [("release_decision", f"{model}|{self.scale}") for model in self.experiment.models]
         found = [self.decision(name, partition) for name, partition in keys]
-        return [
-            self._with_approval(item)
-            for item in found
-            if item and all(current.get(candidate) == value for candidate, value in item.hashes.items())
-        ]
+        return [self._with_approval(item) for item in found if item and not self.stale(item)]
+
+    def stale(self, decision: Decision) -> str:
+        """Say which evidence of a decision has been measured again since with another result, "" where none has."""
+        for name, value in decision.hashes.items():
+            candidate = Candidate.from_id(name)
+            if candidate.form is not Form.HOSTED and candidate.model not in self.experiment.models:
+                return f"{name} is no longer in the experiment file"
+            current = self.llm if candidate.form is Form.HOSTED else self.of(candidate)
+            if current.candidate.id != name or current.evidence_hash() != value:
+                return f"{name} has been measured again since, with another result"
+        return ""
 
     @property
     def llm_id(self) -> str:

@@ -39,7 +39,8 @@ def load_experiment(path: Path | None = None) -> Experiment:
 def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
     """Return a file's plain data, laid over that of the file that it extends."""
     try:
-        data = yaml.safe_load(where.read_text(encoding="utf-8"))
+        text = where.read_text(encoding="utf-8")
+        tree, data = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         wanted = f", which {seen[-1]} extends" if seen else ""
@@ -55,12 +56,41 @@ def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
         raise ExperimentError(f"the experiment file {where} is not valid YAML{place}; correct it there") from None
+    if twice := _given_twice(tree):
+        raise ExperimentError(f"the experiment file {where}: {twice}")
     if not (isinstance(data, dict) and "extends" in data):
         return data
     below = (where.parent / str(data.pop("extends"))).resolve()
     if below in (*seen, where):
         raise ExperimentError(f"the experiment file {where} extends itself through {below}; take one extends out")
     return laid_over(_read(below, (*seen, where)), data)
+
+
+def _given_twice(tree: yaml.Node | None) -> str:
+    """Say which key stands twice in one mapping, "" where none does; YAML itself lets the last one win in silence."""
+    waiting, seen = [tree], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:  # an alias leads to a node that was looked at
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [value for _, value in node.value]
+            if twice := _same_keys(node):
+                return twice
+    return ""
+
+
+def _same_keys(node: yaml.MappingNode) -> str:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in lines:
+            return f"'{name}' stands twice, at lines {lines[name]} and {line}; put what belongs to it in one place"
+        lines[name] = line
+    return ""
 
 
 def storage_root(experiment: Experiment) -> Path:

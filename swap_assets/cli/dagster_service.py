@@ -1,19 +1,26 @@
 """Dagster's web server and daemon on loopback: started, waited for, and stopped with everything that they started."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple
 
 from swap_assets.cli.environment import MODULE
 from swap_assets.cli.ui import dagster_command
 
 _READY_S, _STOP_S = 90.0, 25.0
+_PORT_TAKEN = "address already in use"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TELL_CHILD_OF_DEATH = 1  # Linux's PR_SET_PDEATHSIG
 
 
 class Service(NamedTuple):
@@ -40,10 +47,11 @@ def dagster_service(
 ) -> Iterator[Service]:
     """Run `dagster dev` on loopback, yield where it is, and stop it at the end unless it is to be kept.
 
-    It gets a session of its own: started from a shell in the background it would ignore every signal.
+    It gets a session of its own, so that what it starts can be found. However this process ends, by Ctrl-C, a closed
+    terminal, SIGTERM or (on Linux) SIGKILL, Dagster ends too: a daemon left alone would go on starting runs.
 
     Raises:
-        ServiceError: it did not answer within 90 seconds.
+        ServiceError: it did not answer within 90 seconds, ended, or found its port taken.
     """
     port = free_port()
     command = [dagster_command(), "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
@@ -55,15 +63,59 @@ def dagster_service(
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_obeys_sigint if keep else _ends_with_parent,
         )
     kept = False
     try:
-        _wait_until_it_answers(process, port, log)
-        yield Service(f"http://127.0.0.1:{port}", process.pid)
-        kept = keep
+        with _ending_on_signals():
+            _wait_until_it_answers(process, port, log)
+            yield Service(f"http://127.0.0.1:{port}", process.pid)
+            kept = keep
     finally:
         if not kept:
-            stop_session(process)
+            with _deaf():
+                stop_session(process)
+
+
+def _obeys_sigint() -> None:
+    """Run in the child before it becomes Dagster: a shell starts background commands with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _ends_with_parent() -> None:
+    """Run in the child before it becomes Dagster: have Linux send it SIGINT when its parent dies."""
+    _obeys_sigint()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_TELL_CHILD_OF_DEATH, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end this process as Ctrl-C does, through its `finally` clauses."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handling(leave, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+def _deaf() -> contextlib.AbstractContextManager[None]:
+    """Ignore a second Ctrl-C while Dagster is being stopped; that takes 35 seconds at most."""
+    return _handling(signal.SIG_IGN, *_SIGNALS)
+
+
+@contextlib.contextmanager
+def _handling(handler: Any, *signals: signal.Signals) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Python lets only the main thread set handlers
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def stop_session(process: subprocess.Popen) -> None:
@@ -96,11 +148,27 @@ def session_members(session: int) -> list[int]:
 
 def _wait_until_it_answers(process: subprocess.Popen, port: int, log: Path) -> None:
     deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServiceError(f"Dagster ended before its web server answered; its log: {log}")
+        if _PORT_TAKEN in log.read_text(encoding="utf-8", errors="replace"):
+            raise ServiceError(f"port {port} was taken by another program while Dagster came up; try again")
+        if _listens(process.pid, port):
             return
         time.sleep(0.3)
     raise ServiceError(f"Dagster's web server did not come up within {_READY_S:.0f} s; its log: {log}")
+
+
+def _listens(session: int, port: int) -> bool:
+    """Whether a process of a session listens on a port: another program that does is not mistaken for it."""
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    fields = [line.split() for line in lines]  # `sl local_address rem_address st ... inode`; 0A is LISTEN
+    sockets = {f"socket:[{one[9]}]" for one in fields if one[1].endswith(f":{port:04X}") and one[3] == "0A"}
+    for pid in session_members(session) if sockets else ():
+        with contextlib.suppress(OSError):
+            if any(str(entry.readlink()) in sockets for entry in Path(f"/proc/{pid}/fd").iterdir()):
+                return True
+    return False
 
 
 def _wait_until_empty(process: subprocess.Popen, patience: float) -> None:

@@ -17,7 +17,8 @@ from swap_assets.cli.environment import dagster_environment, experiment_or_exit,
 from swap_assets.cli.segments import Segment, SegmentError, run_segment
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.cli.ui import dagster_command
-from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.candidates import Decoding, evaluation_asset
+from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.report import Report
 
@@ -56,9 +57,18 @@ def segments(experiment: Experiment, scale: str) -> list[Segment]:
     """Return the segments of one scale before the release."""
     return [
         Segment(f"Scale {scale}: splits and the LLM", SCALE, scale),
-        *[Segment(f"{model} at {scale}", MODEL, f"{model}|{scale}") for model in experiment.models],
+        *[
+            Segment(f"{model} at {scale}", (*MODEL, *_constrained(experiment, model)), f"{model}|{scale}")
+            for model in experiment.models
+        ],
         Segment(f"Report and decision of scale {scale}", ("comparison_report", "scale_up_decision"), scale),
     ]
+
+
+def _constrained(experiment: Experiment, model: str) -> list[str]:
+    """Return the evaluations of the ways of decoding that a model's entry asks for beside the greedy one."""
+    ways = [way for way in experiment.small_model(model).decoding if way is not Decoding.GREEDY]
+    return [evaluation_asset(approach, way) for approach in APPROACHES for way in ways]
 
 
 class _Tour:

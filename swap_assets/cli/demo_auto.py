@@ -1,5 +1,6 @@
 """`swap-assets demo-auto`: only the root is materialised; the sensors carry the experiment to its last decision."""
 
+import contextlib
 import os
 import shutil
 import time
@@ -20,6 +21,7 @@ from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.domain.report.report import Report
 
 DEMO_AUTO = Path("examples/demo-auto/swap.yaml")
+_RUNNING = "logs/dagster.pid"
 ROOT = ("hermes_conversations", "quarantined_conversations")
 
 
@@ -36,6 +38,7 @@ def demo_auto(
         raise fail(f"{config} keeps its sensors stopped; set automation: {{sensors: running}}")
     preflight(experiment)
     root = storage_root(experiment)
+    _refuse_beside_another(root)
     if config == DEMO_AUTO:
         shutil.rmtree(
             root, ignore_errors=True
@@ -47,25 +50,35 @@ def demo_auto(
     console, began = Console(), time.monotonic()
     try:
         with dagster_service(environment, log=root / "logs" / "dagster-dev.log", keep=keep) as service:
+            (root / _RUNNING).write_text(str(service.pid), encoding="utf-8")
             console.print(f"Dagster: {service.address}  (sensors look every few seconds)", highlight=False)
             segment = Segment("The root, by hand: conversations", ROOT)
             run_segment(segment, environment=environment, log=root / "logs" / "root.log", console=console)
-            over = _watch(console, deadline=began + limit_s)
-            if keep:
-                console.print(
-                    f"Still running: {service.address}  Stop it with: kill -INT {service.pid}", highlight=False
-                )
+            over, failed = _watch(console, deadline=began + limit_s)
     except (ServiceError, SegmentError) as error:
         raise fail(str(error)) from None
     _results(ArtefactStore(root), list(experiment.scales), console)
     told = "Done" if over else f"Stopped at the time limit of {limit_s} s"
-    console.print(f"\n{told} after {time.monotonic() - began:.0f} s.  Look around: make ui SWAP_CONFIG={config}")
-    if not over:
+    if failed:
+        told += f", with {failed} failed run{'s' * (failed > 1)} (Dagster's log: {root / 'logs' / 'dagster-dev.log'}),"
+    around = "" if keep else f"  Look around: make ui SWAP_CONFIG={config}"
+    console.print(f"\n{told} after {time.monotonic() - began:.0f} s.{around}", highlight=False, soft_wrap=True)
+    if keep:
+        console.print(f"Still running: {service.address}  Stop it with: kill -INT {service.pid}", highlight=False)
+    if failed or not over:
         raise typer.Exit(1)
 
 
-def _watch(console: Console, *, deadline: float) -> bool:
-    """Tell the story until nothing is due or under way; return whether it came to its end in time."""
+def _refuse_beside_another(root: Path) -> None:
+    """End the command where web server and daemon of an earlier demo still work in the same folder."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((root / _RUNNING).read_text(encoding="utf-8"))
+        if b"dagster" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            raise fail(f"Dagster still runs for {root} from an earlier demo; stop it first: kill -INT {pid}")
+
+
+def _watch(console: Console, *, deadline: float) -> tuple[bool, int]:
+    """Tell the story until nothing is due or under way; return whether it ended in time, and how many runs failed."""
     import dagster as dg  # takes a second, and reads the experiment that the environment names
 
     from swap_assets.cli.story import Story
@@ -79,9 +92,9 @@ def _watch(console: Console, *, deadline: float) -> bool:
             if quiet == 2:  # looked at twice, since a run may have ended between two of its own lines
                 for wait in dict.fromkeys(chapter.waits):
                     console.print(f"  [dim]{escape(wait)}[/]", highlight=False)
-                return True
+                return True, story.failed
             time.sleep(1.0)
-    return False
+    return False, story.failed
 
 
 def _results(store: ArtefactStore, scales: list[str], console: Console) -> None:
@@ -91,5 +104,5 @@ def _results(store: ArtefactStore, scales: list[str], console: Console) -> None:
         print_report(report, console)
         print_decisions(report.decisions, console)
     if reached:
-        path = store.work("reports", reached[-1]) / "report.md"
+        path = store.work("reports", reached[-1]) / "report.html"
         console.print(f"\nReport: {path}", highlight=False, soft_wrap=True)

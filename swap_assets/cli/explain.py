@@ -1,5 +1,7 @@
 """`swap-assets explain`: why a decision fell as it did, what it still needs, and what to type next."""
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,7 +9,7 @@ import typer
 from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.evidence import Evidence
 from swap_assets.backends.experiment_file import storage_root
-from swap_assets.cli.environment import Config, experiment_or_exit, fail
+from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
@@ -22,15 +24,26 @@ _NAMES = ("fine_tune_decision", "scale_up_decision", "release_decision")
 def explain(decision: Subject, config: Config = None) -> None:
     """Print a decision's rule, evidence, verdict, the rows it still needs, and the next command."""
     found, evidence = decision_named(decision, config)
-    approval = None
-    if evidence.store.exists("release_approval", found.partition, Approval):
-        approval = evidence.store.read("release_approval", found.partition, Approval)
-    current = {item.candidate.id: item.evidence_hash() for item in evidence.everything()}
-    changed = [name for name, value in found.hashes.items() if current.get(name) != value]
-    stale = f"{changed[0]} has been measured again since, with another result" if changed else ""
+    approval = _word_on(found, evidence, config) if found.name == "release_decision" else None
+    stale = evidence.stale(found)
     required = evidence.experiment.gates.release.approval == "required"
-    text = explained(found, approval=approval, approval_required=required, stale=stale)
-    typer.echo(text)
+    following = evidence.experiment.next_scale(found.scale)
+    typer.echo(explained(found, approval=approval, approval_required=required, stale=stale, next_scale=following))
+
+
+def _word_on(found: Decision, evidence: Evidence, config: Config) -> Approval | None:
+    """Return the last word on a release; one given in Dagster's UI is looked for where its instance is at hand."""
+    if Path("dagster.yaml").exists():
+        os.environ.update(dagster_environment(config))
+        import dagster as dg  # takes a second, and reads the experiment that the environment names
+
+        from swap_assets.defs.approval import adopt_reported
+        from swap_assets.defs.resources import Lab
+
+        with dg.DagsterInstance.get() as instance:
+            return adopt_reported(instance, Lab(), found.partition)
+    there = evidence.store.exists("release_approval", found.partition, Approval)
+    return evidence.store.read("release_approval", found.partition, Approval) if there else None
 
 
 def decision_named(subject: str, config: Config) -> tuple[Decision, Evidence]:

@@ -10,9 +10,11 @@ from rich.markup import escape
 from swap_assets.cli.tables import print_decision
 from swap_assets.defs.progress import read_progress
 from swap_assets.defs.resources import Lab
-from swap_assets.defs.sensors import run_of
+from swap_assets.defs.sensors import BECAUSE, run_of
 from swap_assets.domain.automation import gates
 from swap_assets.domain.automation.progress import Progress
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.explanation import tries
 
 _ALL_GATES: Sequence[gates.Gate] = (
     gates.scale_up_gate, gates.model_baseline_gate, gates.fine_tune_gate, gates.report_ready, gates.release_gate,
@@ -31,19 +33,26 @@ class Story:
 
     def __init__(self, instance: dg.DagsterInstance, lab: Lab, console: Console) -> None:
         self.instance, self.lab, self.console = instance, lab, console
+        self.failed = 0
         self._told: dict[str, dg.DagsterRunStatus] = {}
-        self._decided: set[str] = set()
+        self._decided: dict[str, str] = {}
 
     def go_on(self) -> Chapter:
-        """Tell what is new since the last call."""
-        for run in sorted(self.instance.get_run_records(limit=200), key=lambda record: record.create_timestamp):
-            self._tell_run(run)
+        """Tell what is new since the last call: decisions first, for they are why runs start."""
         progress = read_progress(self.instance, self.lab)
         for name, decision in progress.decisions.items():
             if (key := f"{name} {decision.content()}") not in self._decided:
-                self._decided.add(key)
-                print_decision(decision, self.console)
+                self._decided[key] = decision.reason
+                self._tell_decision(decision)
+        for run in sorted(self.instance.get_run_records(limit=200), key=lambda record: record.create_timestamp):
+            self._tell_run(run)
+        self.failed = len(progress.broken)
         return self._chapter(progress)
+
+    def _tell_decision(self, decision: Decision) -> None:
+        print_decision(decision, self.console)
+        for tried in tries(decision):
+            self.console.print(f"[dim]{escape(tried)}[/]", highlight=False, soft_wrap=True)
 
     def _chapter(self, progress: Progress) -> Chapter:
         outcomes = [gate(progress) for gate in _ALL_GATES]
@@ -59,9 +68,32 @@ class Story:
         self._told[run.run_id] = run.status
         what = f"{run.job_name} {run.tags.get('dagster/partition', '')}"
         if first:
-            why = run.tags.get("swap/because", "")
+            why = run.tags.get(BECAUSE, "")
+            if any(reason.startswith(why) for reason in self._decided.values()):
+                why = "as decided"
             self.console.print(f"[bold]▶ {escape(what)}[/] [dim]{escape(why)}[/]", highlight=False)
         if run.is_finished:
             seconds = (record.end_time or 0) - (record.start_time or record.end_time or 0)
             sign = "[green]✓[/]" if run.is_success else "[red]✗[/]"
             self.console.print(f"{sign} {escape(what)} [dim]{seconds:.0f} s[/]", highlight=False)
+            for reason in () if run.is_success else _why_it_failed(self.instance, run):
+                self.console.print(f"  [red]{escape(reason)}[/]", highlight=False)
+
+
+def _why_it_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """Return for each step of a run that failed the sentence at the root of its error."""
+    found = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    events = [entry.dagster_event for entry in found if entry.dagster_event]
+    return [f"{event.step_key}: {_root_of(event)}" for event in events] or [
+        "no step said why: the run was stopped, or its process was lost"
+    ]
+
+
+def _root_of(event: dg.DagsterEvent) -> str:
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip().splitlines()[0] if error and error.message.strip() else "no reason was given"

@@ -1,6 +1,8 @@
 """`swap-assets ui` and `swap-assets validate`: Dagster's own commands in the experiment's environment."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from swap_assets.cli.environment import MODULE, Config, dagster_environment
+from swap_assets.cli.environment import MODULE, Config, dagster_environment, fail
 
 
 def dagster_command() -> str:
@@ -16,9 +18,21 @@ def dagster_command() -> str:
     return str(Path(sys.executable).with_name("dagster"))
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback now."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server binds it
+        with contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
 def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on loopback")] = 3000) -> None:
     """Open Dagster's web server and daemon on loopback; stop them with Ctrl-C."""
     environment = dagster_environment(config)
+    if not is_free(port):
+        raise fail(f"another program listens on port {port}; stop it, or give another one with --port {port + 1}")
     typer.echo(f"http://127.0.0.1:{port}  (experiment: {environment['SWAP_CONFIG']})")
     command = [dagster_command(), "dev", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port)]
     os.execve(command[0], command, environment)

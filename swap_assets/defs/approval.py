@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from swap_assets.defs.partitions import MODELS_AND_SCALES
+from swap_assets.defs.partitions import MODELS_AND_SCALES, key_of
 from swap_assets.defs.resources import APPROVAL, Lab
 from swap_assets.domain.judging.approval import Approval, read_reported
 from swap_assets.domain.judging.decisions import Decision
@@ -36,6 +36,12 @@ def give_word(instance: dg.DagsterInstance, lab: Lab, approval: Approval) -> Non
     )
 
 
+def adopt_all_reported(instance: dg.DagsterInstance, lab: Lab, scale: str) -> None:
+    """Take over what was said in the UI about a scale's releases: the sensors that look for it may be off."""
+    for model in lab.experiment.models:
+        adopt_reported(instance, lab, key_of(model, scale))
+
+
 def adopt_reported(instance: dg.DagsterInstance, lab: Lab, key: str) -> Approval | None:
     """Return the last word on a model's release, one reported in the UI included.
 
@@ -51,9 +57,11 @@ def adopt_reported(instance: dg.DagsterInstance, lab: Lab, key: str) -> Approval
     at = datetime.fromtimestamp(found[0].timestamp, UTC).isoformat(timespec="seconds")
     word = read_reported(reported.description or "")
     decision = lab.evidence(key.split("|")[1]).decision("release_decision", key)
-    if word is None or decision is None or (known and known.at == at) or not _on(decision, at):
+    if word is None or decision is None or not _on(decision, at):
         return known
     verdict, by, reason = word
+    if known and (known.at, known.verdict, known.by, known.reason) == (at, *word):
+        return known  # taken over before, perhaps on evidence that has changed since
     model, scale = decision.model, decision.scale
     approval = Approval(
         model=model, scale=scale, verdict=verdict, by=by, reason=reason, evidence_hash=decision.content(), at=at

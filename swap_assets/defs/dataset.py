@@ -43,9 +43,10 @@ NO_LEAKAGE = "no_leakage"
         )
     ],
 )
-def conversations(lab: Lab) -> Iterator[dg.MaterializeResult]:
+def conversations(context: dg.AssetExecutionContext, lab: Lab) -> Iterator[dg.MaterializeResult]:
     """Read the source once into typed conversations and quarantined rows."""
-    loaded = lab.load_source()
+    with lab.recording_failure(context):
+        loaded = lab.load_source()
     kept, refused = list(loaded.conversations), list(loaded.quarantined)
     lab.keep_notices(loaded)
     counts = {"in": loaded.rows_in, "kept": len(kept), "quarantined": len(refused)}

@@ -3,6 +3,8 @@
 What the gates read stays untouched: a nightly look must not make every decision stale and start every training again.
 """
 
+from pathlib import Path
+
 import dagster as dg
 from pydantic import Field
 
@@ -11,9 +13,11 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import SCALES, key_of, scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.domain.candidates import Candidate
+from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.domain.contracts import Contract
 from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
 from swap_assets.domain.judging.gates import DECIDING_TRACK, metric_read
+from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
 _KEPT = "drift_measurement"
@@ -27,7 +31,7 @@ class DriftConfig(dg.Config):
 
 @dg.asset(
     partitions_def=SCALES,
-    deps=["llm_baseline", "release_decision", *TEST_SPLITS],
+    deps=["llm_baseline", "release_decision", "merged_model", *TEST_SPLITS],
     pool=MODEL_PROCESS_POOL,
     kinds={"openai", "huggingface"},
 )
@@ -39,7 +43,7 @@ def drift_check(
     llm = lab.evidence(scale).llm
     found = [_held_against_before(lab, _hosted_again(context, lab, llm, epoch), llm, epoch)]
     for before in _released(lab, scale):
-        found.append(_held_against_before(lab, _local_again(context, lab, worker, before), before, epoch))
+        found.append(_held_against_before(lab, _local_again(context, lab, worker, before, epoch), before, epoch))
     for item in found:
         if item.verdict == "drifted":
             context.log.warning("%s %s", item.sentence, lab.alert(f"{lab.experiment.name}: {item.sentence}"))
@@ -77,21 +81,36 @@ def _hosted_again(context: dg.AssetExecutionContext, lab: Lab, llm: Evaluation, 
 
 
 def _released(lab: Lab, scale: str) -> list[Evaluation]:
-    """Return the evaluations of the candidates that were released at a scale."""
+    """Return what was measured of each model in use: its merged weights, else the candidate that was released."""
     evidence, found = lab.evidence(scale), []
     for model in lab.experiment.models:
-        decision = evidence.decision("release_decision", key_of(model, scale))
-        if decision and decision.action == "release":
-            chosen = Candidate.from_id(decision.candidates[0])
-            found += [item for item in evidence.of_model(model) if item.candidate == chosen]
+        merged, decision = evidence.merged(model), evidence.decision("release_decision", key_of(model, scale))
+        if merged and merged.status == "evaluated":
+            found.append(merged)
+        elif decision and decision.action == "release":
+            released = evidence.of(Candidate.from_id(decision.candidates[0]))
+            found += [released] if released.status == "evaluated" else []
     return found
 
 
-def _local_again(context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, before: Evaluation) -> Evaluation:
+def _local_again(
+    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, before: Evaluation, epoch: str
+) -> Evaluation:
+    """Ask a local model again; answers are kept by epoch, so that no look is answered from an earlier one's."""
     chosen = before.candidate
-    adapters = [item for item in lab.adapters_of(chosen) if item.contract.track is DECIDING_TRACK]
-    contract, folder = adapters[0][1:] if adapters else (lab.bench.baseline_contract(DECIDING_TRACK), None)
     return local_evaluation(
         context, lab, worker, candidate=chosen, cases=lab.test_cases(chosen.scale),
-        answers_with={DECIDING_TRACK: (contract, folder)}, purpose="drift",
+        answers_with={DECIDING_TRACK: _served_from(lab, chosen)}, purpose=f"drift {epoch}",
     )  # fmt: skip
+
+
+def _served_from(lab: Lab, chosen: Candidate) -> tuple[Contract, Path | None]:
+    """Return the contract of the deciding track, and the folder to answer with: an adapter, or merged weights."""
+    trained = chosen.model_copy(update={"form": Form.ADAPTER}) if chosen.form is Form.MERGED else chosen
+    adapters = [item for item in lab.adapters_of(trained) if item.contract.track is DECIDING_TRACK]
+    if not adapters:
+        return lab.bench.baseline_contract(DECIDING_TRACK), None
+    name, contract, folder = adapters[0]
+    if chosen.form is Form.MERGED:
+        folder = Path(lab.store.read("merged_model", key_of(chosen.model, chosen.scale), MergedModel).folders[name])
+    return contract, folder

@@ -11,6 +11,7 @@ import dagster as dg
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
+from swap_assets.defs.approval import adopt_all_reported
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab, MergeDone, MergeRoom
@@ -36,10 +37,14 @@ class MergeConfig(dg.Config):
     override_by: str = ""
 
     def override(self) -> Override | None:
-        """Return the override, None where none is given."""
-        if not (self.override_reason or self.override_by):
+        """Return the override, None where none is given; half of one is refused."""
+        reason, by = self.override_reason.strip(), self.override_by.strip()
+        if not (reason or by):
             return None
-        return Override(reason=self.override_reason, by=self.override_by)
+        if not by or len(reason) < 3:
+            told = "an override takes both override_by, a name, and override_reason, of at least three letters"
+            raise dg.Failure(description=told, allow_retries=False)
+        return Override(reason=reason, by=by)
 
 
 @dg.asset(
@@ -66,6 +71,7 @@ def merged_model(
 ) -> Result:
     """The candidate that release_decision names, merged into its 16-bit base and scored again on the same rows."""
     override = config.override()
+    adopt_all_reported(context.instance, lab, release_decision.scale)
     lab.require_release(release_decision, override)
     with lab.recording_failure(context):
         merge = _scored_again(context, lab, worker, release_decision)

@@ -18,6 +18,7 @@ from swap_assets.domain.automation.progress import (
 from swap_assets.domain.candidates import Form
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.model import content_hash
 
 _UNDER_WAY = (
     dg.DagsterRunStatus.QUEUED,
@@ -27,6 +28,7 @@ _UNDER_WAY = (
     dg.DagsterRunStatus.CANCELING,
 )
 _BROKEN = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_TRAINED_ON = ("structured_track", "toolcall_track")
 _PARTITION_TAG = "dagster/partition"
 _LATEST_RUNS = 500  # of one job; more than any experiment has partitions
 
@@ -36,6 +38,7 @@ def read_progress(instance: dg.DagsterInstance, lab: Lab) -> Progress:
     experiment, found = lab.experiment, _Found()
     for scale in experiment.scales:
         evidence = lab.evidence(scale)
+        found.rows[scale] = content_hash([_partition_version(instance, name, scale) for name in _TRAINED_ON])
         found.llm[scale] = Found.of(evidence.llm)
         found.decide("scale_up_decision", scale, evidence.decision("scale_up_decision", scale))
         for model in experiment.models:
@@ -51,6 +54,7 @@ def read_progress(instance: dg.DagsterInstance, lab: Lab) -> Progress:
     return Progress(
         experiment=experiment,
         root=_data_version(instance, "hermes_conversations"),
+        rows=found.rows,
         llm=found.llm,
         base=found.base,
         tuned=found.tuned,
@@ -65,6 +69,7 @@ class _Found:
     """What has been read so far."""
 
     def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
         self.llm: dict[str, Found] = {}
         self.base: dict[str, Found] = {}
         self.tuned: dict[str, tuple[Found, ...]] = {}
@@ -79,9 +84,19 @@ class _Found:
 def _data_version(instance: dg.DagsterInstance, asset: str) -> str:
     """Return the version of what an asset last held, "" where it was never materialised."""
     event = instance.get_latest_materialization_event(dg.AssetKey(asset))
-    if event is None or event.asset_materialization is None:
-        return ""
-    return (event.asset_materialization.tags or {}).get("dagster/data_version", event.run_id)
+    return _version_of(event) if event else ""
+
+
+def _partition_version(instance: dg.DagsterInstance, asset: str, partition: str) -> str:
+    """Return the version of what an asset last held at a partition, "" where it was never materialised."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return _version_of(records[0].event_log_entry) if records else ""
+
+
+def _version_of(event: dg.EventLogEntry) -> str:
+    made = event.asset_materialization
+    return (made.tags or {}).get("dagster/data_version", event.run_id) if made else ""
 
 
 def _runs(instance: dg.DagsterInstance) -> tuple[frozenset[str], dict[str, str]]:
@@ -92,9 +107,10 @@ def _runs(instance: dg.DagsterInstance) -> tuple[frozenset[str], dict[str, str]]
         seen: set[str] = set()
         for run in instance.get_runs(filters=dg.RunsFilter(job_name=job), limit=_LATEST_RUNS):  # the newest first
             name = f"{job}/{run.tags.get(_PARTITION_TAG, '')}"
-            if run.status in _UNDER_WAY:
+            # A run that was lost and will be started again is under way for everybody who waits for it.
+            if run.status in _UNDER_WAY or run.is_complete_and_waiting_to_retry:
                 active.add(name)
-            if name not in seen and run.status in _BROKEN:
+            elif name not in seen and run.status in _BROKEN:
                 broken[name] = f"run {run.run_id[:8]} {run.status.value.lower()}"
             seen.add(name)
     return frozenset(active), broken

@@ -60,13 +60,14 @@ def _sealed(
     )
     asked = llm.results[DECIDING_TRACK]
     # As the test rows were asked: through the same interface, in the same measurement epoch.
-    records = lab.hosted_answers(
-        llm.candidate,
-        cases,
-        {DECIDING_TRACK: asked.served.interface},
-        purpose="sealed",
-        epoch=asked.served.epoch,
-        log=context.log.info,
-    )
+    with lab.recording_failure(context):
+        records = lab.hosted_answers(
+            llm.candidate,
+            cases,
+            {DECIDING_TRACK: asked.served.interface},
+            purpose="sealed",
+            epoch=asked.served.epoch,
+            log=context.log.info,
+        )
     measured = measure(llm.candidate, asked.summary.contract, cases=cases, records=records[DECIDING_TRACK])
     return ours, Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=ours.dataset_hash)

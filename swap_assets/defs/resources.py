@@ -172,6 +172,7 @@ class Lab(dg.ConfigurableResource):
             override,
             self.approval(decision.partition),
             approval_required=self.experiment.gates.release.approval == "required",
+            stale=self.evidence(decision.scale).stale(decision),
         )
         if refusal:
             raise dg.Failure(description=refusal, allow_retries=False)
@@ -182,9 +183,11 @@ class Lab(dg.ConfigurableResource):
         if REQUESTED_BY not in context.run.tags or scale == scales[0]:
             return
         before = scales[scales.index(scale) - 1]
-        decision = self.evidence(before).decision("scale_up_decision", before)
-        if decision is None or decision.action != "scale_up":
-            says = decision.action.replace("_", " ") if decision else "nothing yet"
+        evidence = self.evidence(before)
+        decision = evidence.decision("scale_up_decision", before)
+        stale = evidence.stale(decision) if decision else ""
+        if decision is None or stale or decision.action != "scale_up":
+            says = "nothing yet" if decision is None else stale or decision.action.replace("_", " ")
             told = f"scale_up_decision for {before} says {says}, so scale {scale} is not started"
             raise dg.Failure(description=told, allow_retries=False)
 
@@ -308,5 +311,6 @@ class Lab(dg.ConfigurableResource):
             why = error.description if isinstance(error, dg.Failure) else str(error)
             partition = context.partition_key if context.has_partition_key else None
             first_line = (why or type(error).__name__).splitlines()[0]
-            self.store.record_failure(context.asset_key.path[-1], partition, first_line)
+            asset = min(context.selected_asset_keys).path[-1]  # a step that makes several is named by one of them
+            self.store.record_failure(asset, partition, first_line)
             raise

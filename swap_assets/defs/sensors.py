@@ -14,6 +14,8 @@ from swap_assets.domain.automation import gates
 from swap_assets.domain.automation.progress import BASELINE, MODEL_BASELINE, RELEASE, REPORT, SEALED_TEST, TRAIN, Step
 
 _RUN_KEY_TAG = "dagster/run_key"
+# The tag of a run that a sensor asked for; it holds the reason.
+BECAUSE = "swap/because"
 _SETTINGS = experiment_in_force().automation
 
 
@@ -53,7 +55,7 @@ def _request(sensor: str, step: Step) -> dg.RunRequest:
         job_name=step.job,
         partition_key=step.partition,
         asset_selection=[dg.AssetKey(name) for name in step.assets] or None,
-        tags={REQUESTED_BY: sensor, "swap/because": step.because[:500]},
+        tags={REQUESTED_BY: sensor, BECAUSE: step.because[:500]},
     )
 
 

@@ -38,6 +38,9 @@ def test_a_relative_path_counts_from_the_file_that_says_it(tmp_path: Path) -> No
         ("extends: swap.yaml", "extends itself"),
         ("- a\n- b", "must be a mapping"),
         ("name: [", "not valid YAML at line 1"),
+        (f"extends: {EXPERIMENT}\nmodels: {{}}\nseed: 7\nmodels: {{}}", "'models' stands twice, at lines 2 and 4"),
+        (f"extends: {EXPERIMENT}\nprices:\n  a: 1\n  a: 2", "'a' stands twice, at lines 3 and 4"),
+        (f"extends: {EXPERIMENT}\nautomation: {{nightly: every day}}", "the five fields of a cron expression"),
         (f"extends: {EXPERIMENT}\nscals: {{}}", "scals is not a known key"),
     ],
 )

@@ -1,13 +1,17 @@
 """The commands around Dagster: what they print, and how they end when something is wrong."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
 from swap_assets.cli.app import app
 from swap_assets.cli.demo import MODEL, ROOT, SCALE, segments
+from swap_assets.cli.demo_auto import _refuse_beside_another
 from swap_assets.cli.segments import Segment, SegmentError, command_of, run_segment
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.definitions import defs
@@ -61,15 +65,23 @@ def test_doctor_says_what_is_missing_and_exits_with_one(monkeypatch):
     assert "is gated" in flat
 
 
-def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment_data):
-    listed = {
+def _assets_of_the_demo(experiment_data):
+    return {
         *ROOT,
         *(name for segment in segments(parse_experiment(experiment_data), "tiny") for name in segment.assets),
     }
+
+
+def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment_data):
+    """The constrained evaluations are in it exactly where a model's entry asks for that way of decoding."""
+    constrained = {"paper_constrained_evaluation", "fledgling_constrained_evaluation"}
+    listed = _assets_of_the_demo(experiment_data)
     everything = {node.key.path[-1] for node in defs.resolve_asset_graph().asset_nodes}
     release = {"release_decision", "release_approval", "merged_model", "published_model"}
-    assert everything - listed == release | {"drift_check"}
+    assert everything - listed == release | {"drift_check"} | constrained
     assert listed == {*ROOT, *SCALE, *MODEL, "comparison_report", "scale_up_decision"}
+    experiment_data["models"]["little"]["decoding"] = ["greedy", "constrained"]
+    assert _assets_of_the_demo(experiment_data) == listed | constrained
 
 
 def test_a_segment_is_the_command_that_a_person_would_type():
@@ -123,3 +135,19 @@ def test_the_tables_show_candidates_and_decisions():
     assert "+70.0" in text
     assert "[bold]n[/]" in text  # foreign text stays text
     assert "fine_tune_decision (phi at small): fail → train" in text
+
+
+def test_the_automatic_demo_does_not_start_beside_one_that_still_runs(tmp_path):
+    """It would delete the folder that the other one's daemon works in."""
+    (tmp_path / "logs").mkdir()
+    other = subprocess.Popen(["bash", "-c", "exec -a dagster-stand-in sleep 60"])
+    try:
+        (tmp_path / "logs" / "dagster.pid").write_text(str(other.pid))
+        while b"dagster" not in Path(f"/proc/{other.pid}/cmdline").read_bytes():  # bash has not become it yet
+            time.sleep(0.01)
+        with pytest.raises(typer.Exit):
+            _refuse_beside_another(tmp_path)
+    finally:
+        other.kill()
+        other.wait()
+    _refuse_beside_another(tmp_path)

@@ -26,6 +26,13 @@ class Scenario:
             dg.AssetMaterialization("hermes_conversations", tags={"dagster/data_version": version})
         )
 
+    def tracks(self, version: str, scale: str = "tiny") -> None:
+        """Report a scale's training rows as materialised, with a data version."""
+        for name in ("structured_track", "toolcall_track"):
+            self.instance.report_runless_asset_event(
+                dg.AssetMaterialization(name, partition=scale, tags={"dagster/data_version": version})
+            )
+
     def measure(self, candidate: Candidate, right: int) -> None:
         """Record a candidate's evaluation."""
         assets = {"hosted": "llm_baseline", "base": "slm_baseline", "adapter": candidate.evaluation_asset}

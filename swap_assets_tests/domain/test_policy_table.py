@@ -125,13 +125,23 @@ def test_what_is_suggested_can_be_pasted_into_the_experiment_file(experiment_dat
         [0, 1, 2] if "paper" in best else [2]
     )
     for one in suggestions:
-        for section, entries in yaml.safe_load(one.entry).items():
-            experiment_data[section] |= entries
+        experiment_data[one.section] |= yaml.safe_load(one.line)
+        assert yaml.safe_load(one.entry) == {one.section: yaml.safe_load(one.line)}
     pasted = parse_experiment(experiment_data)
     assert pasted.scales["tiny-x3"].train == 3 * experiment.scales["tiny"].train
     if "paper" in best:
         assert pasted.approach_for("paper", model="little-r4b").lora.r == 4
         assert pasted.approach_for("paper", model="little-e2").training.epochs == 2
+
+
+def test_a_candidate_of_packed_rows_is_varied_as_its_recipe_is_written(experiment_data):
+    experiment_data["approaches"]["paper"]["training"]["packing"] = True
+    experiment = parse_experiment(experiment_data)
+    best = experiment.tuned_candidate("paper", model="little", scale="tiny")
+    (rank, *_) = suggest(experiment, best.id)
+    assert yaml.safe_load(rank.line) == {
+        "little-r4b": {"extends": "little", "approaches": {"paper": {"lora": {"r": 4, "alpha": 8}}}}
+    }
 
 
 values = st.lists(st.tuples(*[st.sampled_from([0.0, 0.25, 0.5, 1.0])] * 3), min_size=1, max_size=60)

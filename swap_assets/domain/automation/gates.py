@@ -18,7 +18,7 @@ from swap_assets.domain.automation.progress import (
     Progress,
     Step,
 )
-from swap_assets.domain.candidates import evaluation_asset
+from swap_assets.domain.candidates import Candidate, evaluation_asset
 from swap_assets.domain.judging.approval import standing, standing_sentence
 
 ADAPTERS = {
@@ -126,15 +126,18 @@ def _training(progress: Progress, book: Book, key: str, approaches: tuple[str, .
     if progress.running_at(MODEL_BASELINE, key):
         book.waits.append(f"{MODEL_BASELINE} for {key} is still running")
         return
+    scale = key.split("|")[1]
+    if progress.running(BASELINE, scale):
+        book.waits.append(f"{BASELINE} for {scale} is still running: its rows may be others")
+        return
     due = tuple(name for name in approaches if trains(progress, name, key, decision.action))
     if not due:
         book.waits.append(f"{key}: no training needed. {decision.reason}")
         return
     ways = progress.experiment.small_model(key.split("|")[0]).decoding
     assets = tuple(asset for name in due for asset in (*ADAPTERS[name], *(evaluation_asset(name, way) for way in ways)))
-    book.steps.append(
-        Step(job=TRAIN, partition=key, assets=assets, because=decision.reason, evidence=(decision.content(),))
-    )
+    evidence = (decision.content(), progress.rows.get(scale, ""))
+    book.steps.append(Step(job=TRAIN, partition=key, assets=assets, because=decision.reason, evidence=evidence))
 
 
 def trains(progress: Progress, approach: str, key: str, action: str) -> bool:
@@ -197,7 +200,7 @@ def _outstanding(progress: Progress, scale: str):
         absent = [item.candidate_id for item in progress.tuned.get(key, ()) if item.status == "absent"]
         expected = [name for name in approaches if trains(progress, name, key, decision.action)]
         if f"{TRAIN}/{key}" not in progress.broken:
-            yield from (name for name in absent if any(f"--{approach}--" in name for approach in expected))
+            yield from (name for name in absent if Candidate.from_id(name).recipe in expected)
 
 
 def release_gate(progress: Progress) -> Outcome:

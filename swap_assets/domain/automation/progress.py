@@ -45,13 +45,14 @@ class Found(Frozen):
 class Progress(Frozen):
     """The recorded state of one experiment.
 
-    `root` is the data version of the conversations, "" before they were read. `llm` goes by scale; `base`, `tuned` and
-    `approvals` by `MODEL|SCALE`; `decisions` by `NAME/PARTITION`; `active` and `broken` (with the reason) name runs as
-    `JOB/PARTITION`.
+    `root` is the data version of the conversations, "" before they were read. `llm` goes by scale, and so does `rows`,
+    the version of what is trained on; `base`, `tuned` and `approvals` by `MODEL|SCALE`; `decisions` by
+    `NAME/PARTITION`; `active` and `broken` (with the reason) name runs as `JOB/PARTITION`.
     """
 
     experiment: Experiment
     root: str = ""
+    rows: dict[str, str] = Field(default_factory=dict)
     llm: dict[str, Found] = Field(default_factory=dict)
     base: dict[str, Found] = Field(default_factory=dict)
     tuned: dict[str, tuple[Found, ...]] = Field(default_factory=dict)
@@ -115,7 +116,7 @@ def approaches_of(decision: Decision) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, set[str]] = {}
     for candidate in map(Candidate.from_id, decision.candidates):
-        approaches = set(APPROACHES) if candidate.form is Form.BASE else {candidate.approach}
+        approaches = set(APPROACHES) if candidate.form is Form.BASE else {candidate.recipe}
         found.setdefault(candidate.model, set()).update(approaches)
     return {model: tuple(sorted(approaches)) for model, approaches in found.items()}
 

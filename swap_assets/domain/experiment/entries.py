@@ -10,6 +10,8 @@ from swap_assets.domain.contracts import Contract, Interface
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.prompts import PromptStyle
 
+_CRON_FIELD = re.compile(r"[0-9a-zA-Z*,/#-]+")
+
 
 class TokenPrice(Frozen):
     """What a hosted model costs, per million tokens, in the experiment's currency."""
@@ -192,6 +194,14 @@ class Automation(Frozen):
     sensors: Literal["stopped", "running"] = "stopped"
     every_s: int = Field(default=30, ge=1, description="seconds between two looks of a sensor; Dagster takes 5 or more")
     nightly: str = ""
+
+    @field_validator("nightly")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        fields = value.split()
+        if value and (len(fields) != 5 or any(_CRON_FIELD.fullmatch(field) is None for field in fields)):
+            raise ValueError('give the five fields of a cron expression, for example "0 3 * * *" for three at night')
+        return value
 
 
 class Publishing(Frozen):

@@ -55,7 +55,7 @@ def standing_sentence(decision: Decision, approval: Approval | None, *, required
     command = f"swap-assets approve '{decision.name}:{decision.model}|{decision.scale}' --by NAME --reason TEXT"
     if where in ("approved", "rejected"):
         assert approval is not None
-        return f"The release was {approval.sentence()}"
+        return f"The release was {approval.sentence().rstrip('.')}."
     return {
         "not_required": "The policy asks for nobody's approval (gates.release.approval: none).",
         "waiting": f"Waiting for a person: {command}, or reject.",

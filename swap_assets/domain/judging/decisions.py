@@ -82,10 +82,20 @@ class Measured(Frozen):
 
 
 class Suggestion(Frozen):
-    """Something to try, and the entry to paste into the experiment file for it."""
+    """Something to try, and the entry to paste for it, with the section of the experiment file that it belongs to."""
 
     text: str
     entry: str
+
+    @property
+    def section(self) -> str:
+        """The key of the experiment file below which the entry's line belongs."""
+        return self.entry.split(":", 1)[0]
+
+    @property
+    def line(self) -> str:
+        """The line to paste there."""
+        return self.entry.split("\n", 1)[1]
 
 
 class Override(Frozen):

@@ -1,12 +1,24 @@
 """A decision explained to a person: rule, evidence, verdict, what it still needs, and the next command."""
 
-from swap_assets.domain.judging.approval import Approval, standing, standing_sentence
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.approval import Approval, Standing, standing, standing_sentence
+from swap_assets.domain.judging.decisions import Decision, Measured
 
 _MATERIALIZE = "dagster asset materialize -m swap_assets.definitions --select"
+# What the job `baseline` makes; the command line takes no partition for a job.
+BASELINE_ASSETS = (
+    "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
+    "domain_diverse_test", "no_call_test", "parallel_test", "llm_interface", "llm_baseline",
+)  # fmt: skip
 
 
-def explain(decision: Decision, *, approval: Approval | None, approval_required: bool, stale: str = "") -> str:
+def explain(
+    decision: Decision,
+    *,
+    approval: Approval | None,
+    approval_required: bool,
+    stale: str = "",
+    next_scale: str | None = None,
+) -> str:
     """Return the explanation as plain text, one thing a line.
 
     Args:
@@ -14,6 +26,7 @@ def explain(decision: Decision, *, approval: Approval | None, approval_required:
         approval: the last word on it, for a release.
         approval_required: whether the policy asks for one.
         stale: which evidence has changed since, "" where none has.
+        next_scale: the scale after the decision's own, None after the last.
     """
     released = decision.name == "release_decision"
     lines = [
@@ -24,47 +37,70 @@ def explain(decision: Decision, *, approval: Approval | None, approval_required:
         *[f"Evidence: {item.sentence()}" for item in decision.contrasts],
         *[f"Contest: {item.candidate_id} is {item.ahead_points:+.1f} points ahead of {item.rival_id} on {item.metric} "
           f"(p {item.p_value:.3g}, after Holm {item.p_adjusted:.3g})" for item in decision.rivalries],
-        *[f"Measured: {item.candidate_id}: rows {item.dataset_hash or '-'}, weights {item.artefact_hash or '-'}, "
-          f"figures {item.evidence_hash}" for item in decision.measured],
+        *[_measured(item) for item in decision.measured],
         *[f"Missing: {text}" for text in decision.missing],
         f"Decided by {decision.decided_by}, {decision.decided_at or 'no time given'}; content {decision.content()}",
     ]  # fmt: skip
     if decision.verdict == "inconclusive":
         lines.append(f"Rows that would settle it: {decision.rows_needed or 'no number would'}")
-    for item in decision.suggestions:
-        lines.append(f"Try: {item.text}. Paste into the experiment file:\n{_indented(item.entry)}")
+    lines += tries(decision)
     if released and decision.action == "release":
         lines.append(f"Approval: {standing_sentence(decision, approval, required=approval_required)}")
     if stale:
         lines.append(f"Stale: {stale}.")
     where = standing(decision, approval, required=approval_required)
-    lines.append(
-        f"Next: {next_command(decision, stale=bool(stale), open_to_merge=where in ('approved', 'not_required'))}"
-    )
+    lines.append(f"Next: {next_command(decision, stale=bool(stale), where=where, next_scale=next_scale)}")
     return "\n".join(lines)
 
 
-def next_command(decision: Decision, *, stale: bool, open_to_merge: bool) -> str:
-    """Return the command that follows from a decision."""
+def tries(decision: Decision) -> list[str]:
+    """Return what a decision suggests to try, each with the line to paste into the experiment file."""
+    return [
+        f"Try: {item.text}. Paste below `{item.section}:` in the experiment file:\n  {item.line}"
+        for item in decision.suggestions
+    ]
+
+
+def next_command(decision: Decision, *, stale: bool, where: Standing, next_scale: str | None = None) -> str:
+    """Return the command that follows from a decision, or why none does.
+
+    Args:
+        decision: what was decided.
+        stale: whether its evidence has changed since.
+        where: where a release stands with people.
+        next_scale: the scale after the decision's own, None after the last.
+    """
     at = f"--partition '{decision.partition}'"
     if stale:
         return f"{_MATERIALIZE} {decision.name} {at}"
-    if decision.action == "train":
-        assets = "'group:training or group:evaluation'"
-        return f"{_MATERIALIZE} {assets} {at}"
-    if decision.action == "release" and open_to_merge:
-        return f"{_MATERIALIZE} merged_model {at}"
     if decision.action == "release":
-        return f"swap-assets approve '{decision.name}:{decision.partition}' --by NAME --reason TEXT"
+        return _after_release(decision, where)
+    if decision.action == "train":
+        return f"{_MATERIALIZE} 'group:training or group:evaluation' {at}"
+    if decision.action == "skip":
+        return f"{_MATERIALIZE} comparison_report,scale_up_decision --partition {decision.scale}"
     if decision.action == "scale_up":
-        return "dagster job launch -m swap_assets.definitions -j baseline, for the next scale"
+        return f"{_MATERIALIZE} {','.join(BASELINE_ASSETS)} --partition {next_scale or 'SCALE'}"
     if decision.action == "iterate":
-        return "paste one of the entries above into the experiment file; the sensors measure it beside the others"
-    if decision.name == "scale_up_decision":
+        tried = "paste one of the lines above into the experiment file" if decision.suggestions else "change the recipe"
+        return f"{tried}, see what it costs with `swap-assets plan`, and start Dagster anew, so that it reads the file"
+    if decision.name == "scale_up_decision" and decision.candidates:
         models = sorted({name.split("--")[0] for name in decision.candidates})
-        return f"{_MATERIALIZE} release_decision --partition '{models[0]}|{decision.scale}'" if models else "nothing"
+        return "; ".join(f"{_MATERIALIZE} release_decision --partition '{name}|{decision.scale}'" for name in models)
     return "none: nothing follows from it until the evidence changes"
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+def _after_release(decision: Decision, where: Standing) -> str:
+    if where in ("approved", "not_required"):
+        return f"{_MATERIALIZE} merged_model --partition '{decision.partition}'"
+    if where == "rejected":
+        return "none: it was rejected, and stays so until the evidence changes or somebody approves it"
+    return f"swap-assets approve '{decision.name}:{decision.partition}' --by NAME --reason TEXT"
+
+
+def _measured(item: Measured) -> str:
+    prompts = ", ".join(f"{track} {value}" for track, value in item.prompt_hashes.items() if value)
+    return (
+        f"Measured: {item.candidate_id}: rows {item.dataset_hash or '-'}, weights {item.artefact_hash or '-'}, "
+        f"prompts {prompts or '-'}, figures {item.evidence_hash}"
+    )

@@ -2,6 +2,9 @@
 
 models:
   phi-4-mini-r32: {extends: phi-4-mini, approaches: {paper: {lora: {r: 32, alpha: 64}}}}
+
+A variant stands beside the model that it extends. More data stands in place of the scale that fell short: a scale that
+came after it would wait for a decision that says iterate.
 """
 
 from typing import Any
@@ -15,7 +18,7 @@ _MORE = 3  # times the training rows: enough to see a difference, cheap enough t
 
 
 def suggest(experiment: Experiment, best: str) -> tuple[Suggestion, ...]:
-    """Return variants of the best candidate that are worth a try, and a larger scale.
+    """Return variants of the best candidate that are worth a try, and a larger scale in place of its own.
 
     Args:
         experiment: the experiment file.
@@ -29,7 +32,7 @@ def suggest(experiment: Experiment, best: str) -> tuple[Suggestion, ...]:
 
 
 def _variants(experiment: Experiment, candidate: Candidate) -> list[Suggestion]:
-    model, approach = candidate.model, candidate.approach
+    model, approach = candidate.model, candidate.recipe
     settings = experiment.approach_for(approach, model=model, scale=candidate.scale)
     lora, epochs = settings.lora, settings.training.epochs
     found = []
@@ -56,7 +59,10 @@ def _more_data(experiment: Experiment, scale: str) -> Suggestion:
     sizes = experiment.scale(scale)
     name = _free_name(f"{scale}-x{_MORE}", experiment.scales)
     entry = sizes.model_copy(update={"train": _MORE * sizes.train}).model_dump(mode="json", exclude_defaults=True)
-    text = f"{_MORE * sizes.train} training rows instead of {sizes.train}, as a scale of its own after '{scale}'"
+    text = (
+        f"{_MORE * sizes.train} training rows instead of {sizes.train}, in place of scale '{scale}', where the source "
+        "holds as many"
+    )
     return Suggestion(text=text, entry=f"scales:\n  {_flow(name)}: {_flow(entry)}")
 
 

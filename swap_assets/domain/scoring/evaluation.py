@@ -75,9 +75,21 @@ class Evaluation(Frozen):
         return self.results.get(track)
 
     def evidence_hash(self) -> str:
-        """Hash what was measured and on what, leaving out time and cost, which differ from run to run."""
+        """Hash what was measured and on what, leaving out time and cost, which differ from run to run.
+
+        Row by row, since decisions compare in pairs: the same figures from other rows are other evidence.
+        """
         scores = {track.value: result.summary.model_dump(mode="json") for track, result in self.results.items()}
-        return content_hash(self.candidate.id, self.status, scores, self.dataset_hash, self.artefact_hash)
+        rows = {track.value: [_figures(row) for row in result.rows] for track, result in self.results.items()}
+        return content_hash(self.candidate.id, self.status, scores, rows, self.dataset_hash, self.artefact_hash)
+
+
+_FIGURES = tuple(sorted(name for name, field in RowScore.model_fields.items() if field.annotation == float | None))
+
+
+def _figures(row: RowScore) -> list[str | float | None]:
+    """Return a row's id and every figure that a gate may read of it."""
+    return [row.case_id, *(getattr(row, name) for name in _FIGURES)]
 
 
 def not_evaluated(candidate: Candidate, status: Status, reason: str) -> Evaluation:

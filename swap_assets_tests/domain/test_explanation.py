@@ -1,0 +1,132 @@
+"""What `explain` says of a decision: rule, evidence, verdict, rows still needed, what to try, the next command."""
+
+import shlex
+
+import dagster as dg
+import pytest
+
+from swap_assets.cli.demo import SCALE
+from swap_assets.definitions import defs
+from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.judging.decisions import Suggestion
+from swap_assets.domain.judging.explanation import BASELINE_ASSETS, explain
+from swap_assets.domain.judging.gates import fine_tune, release, scale_up
+from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
+
+N, POLICY = 200, GatePolicy()
+BAR = evaluation(LLM, shares(160, N))
+
+
+def _fine_tune(right):
+    return fine_tune(evaluation(SLM, shares(right, N)), BAR, POLICY)
+
+
+def _scale_up(right, following="large"):
+    return scale_up([evaluation(PAPER, shares(right, N))], BAR, POLICY, scale="small", next_scale=following)
+
+
+def _release(right):
+    candidate = evaluation(PAPER, shares(right, N))
+    return release([candidate], BAR, POLICY, model="phi", scale="small", sealed=(candidate, BAR))
+
+
+def _next(decision, **how):
+    text = explain(decision, approval=None, approval_required=True, next_scale="large", **how)
+    return text.splitlines()[-1].removeprefix("Next: ")
+
+
+def test_an_explanation_holds_rule_thresholds_evidence_hashes_verdict_and_who_decided():
+    decision = _fine_tune(100).model_copy(update={"decided_at": "2026-11-24T03:00:00+00:00"})
+    text = explain(decision, approval=None, approval_required=True)
+    assert text.startswith("fine_tune_decision for phi|small: fail, so train\nReason: ")
+    for words in (
+        "Rule: fine-tune when the SLM trails the LLM by more than 10 points on any core metric",
+        "Thresholds: trails_by_points 10",
+        "Evidence: phi--small--none--greedy--base is 30.0 points behind",
+        "Measured: phi--small--none--greedy--base: rows d, weights a",
+        "Decided by policy, 2026-11-24T03:00:00+00:00",
+    ):
+        assert words in text
+    assert "Rows that would settle it" not in text
+
+
+def test_an_inconclusive_verdict_is_explained_with_the_rows_that_would_settle_it():
+    decision = _fine_tune(144)
+    assert decision.rows_needed and decision.rows_needed > N
+    text = explain(decision, approval=None, approval_required=True)
+    assert f"Rows that would settle it: {decision.rows_needed}" in text
+
+
+def test_who_was_ahead_of_whom_is_explained_with_both_p_values():
+    both = [evaluation(PAPER, shares(165, N)), evaluation(FLEDGLING, shares(150, N))]
+    decision = scale_up(both, BAR, POLICY, scale="small", next_scale="large")
+    text = explain(decision, approval=None, approval_required=True)
+    assert f"Contest: {PAPER.id} is +7.5 points ahead of {FLEDGLING.id}" in text and "after Holm" in text
+
+
+def test_the_baselines_assets_are_those_of_the_job():
+    assert BASELINE_ASSETS == SCALE
+    job = defs.resolve_job_def("baseline")
+    assert {key.path[-1] for key in job.asset_layer.selected_asset_keys} == set(BASELINE_ASSETS)
+
+
+@pytest.mark.parametrize(
+    ("decision", "stale", "selected", "partition"),
+    [
+        (_fine_tune(100), "", {"paper_adapter", "paper_evaluation", "fledgling_evaluation"}, "phi|small"),
+        (_fine_tune(160), "", {"comparison_report", "scale_up_decision"}, "small"),
+        (_fine_tune(160), "the LLM", {"fine_tune_decision"}, "phi|small"),
+        (_scale_up(160), "", {*SCALE}, "large"),
+        (_scale_up(160, None), "", {"release_decision"}, "phi|small"),
+    ],
+)
+def test_the_next_command_is_one_that_dagster_takes(decision, stale, selected, partition):
+    words = shlex.split(_next(decision, stale=stale))
+    assert words[:5] == ["dagster", "asset", "materialize", "-m", "swap_assets.definitions"]
+    assert words[-2:] == ["--partition", partition]
+    graph = defs.resolve_asset_graph()
+    parts = words[words.index("--select") + 1].split(",")
+    found = {key.path[-1] for part in parts for key in dg.AssetSelection.from_string(part).resolve(graph)}
+    assert found >= selected
+    kinds = {type(graph.get(dg.AssetKey(name)).partitions_def) for name in found}
+    assert kinds == {dg.MultiPartitionsDefinition if "|" in partition else dg.StaticPartitionsDefinition}
+
+
+def test_what_iterating_suggests_stands_there_ready_to_paste():
+    tried = Suggestion(text="rank 32 instead of 16", entry="models:\n  phi-r32: {extends: phi}")
+    decision = _scale_up(60).model_copy(update={"suggestions": (tried,)})
+    text = explain(decision, approval=None, approval_required=True)
+    assert (
+        "Try: rank 32 instead of 16. Paste below `models:` in the experiment file:\n    phi-r32: {extends: phi}\n"
+        in text
+    )
+    assert "swap-assets plan" in _next(decision)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "evidence", "following"),
+    [
+        ("", "", "swap-assets approve 'release_decision:phi|small' --by NAME --reason TEXT"),
+        ("approved", "", "merged_model --partition 'phi|small'"),
+        ("rejected", "", "none: it was rejected"),
+        ("approved", "other", "swap-assets approve"),
+    ],
+)
+def test_after_a_pass_the_next_command_is_the_persons_who_is_waited_for(verdict, evidence, following):
+    decision = _release(180)
+    assert decision.action == "release"
+    word = verdict and Approval(
+        model="phi",
+        scale="small",
+        verdict=verdict,
+        by="Ada",
+        reason="looked",
+        evidence_hash=evidence or decision.content(),
+    )
+    text = explain(decision, approval=word or None, approval_required=True)
+    assert following in text.splitlines()[-1]
+
+
+def test_nothing_follows_from_a_release_that_waits():
+    assert _next(_release(100)).startswith("none")
