@@ -15,6 +15,7 @@ from rich.table import Table
 
 from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.contracts import Contract
+from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import CONTRACT_NAMES, GoldRow, Scored, score_outside
 from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
 
@@ -88,7 +89,7 @@ def _show(found: dict[str, Any], other: dict[str, Any] | None) -> None:
         console.print(f"gold says of {counts['gold_without_call']} rows that no call is right")
     for key, words in (("without_prediction", "without a prediction"), ("without_gold", "without gold, not scored")):
         if counts[key]:
-            ids = escape(", ".join(found[f"ids_{key}"][:5]))
+            ids = escape(visible(", ".join(found[f"ids_{key}"][:5])))
             console.print(f"[yellow]{counts[key]} ids {words}[/]: {ids}{', …' if counts[key] > 5 else ''}")
     if not found["complete"]:
         console.print(f"[yellow]incomplete: {counts['unscored']} rows are unscored and in no figure below[/]")

@@ -308,6 +308,21 @@ def test_diff_as_json_carries_gold_both_answers_and_the_evidence(tmp_path: Path)
     assert rows[0]["wrong_in_a"] and not rows[0]["wrong_in_b"] and rows[0]["gold"] == tag("f", x=1)
 
 
+def test_an_answer_cannot_steer_the_terminal(tmp_path: Path):
+    hostile = "[bold]\x1b[2J\x1b]0;gone\x07\u202eabc"
+    gold = write(tmp_path / "g.jsonl", [{"id": hostile, "reference": tag("f")}, {"id": "x", "reference": tag("f")}])
+    a = write(tmp_path / "a.jsonl", [{"id": hostile, "prediction": hostile}])
+    b = write(tmp_path / "b.jsonl", [{"id": hostile, "prediction": tag("f")}, {"id": hostile + "2", "prediction": ""}])
+    for found in (
+        run("diff", a, b, "--gold", gold),
+        run("score", "--gold", gold, "--predictions", b, "--contract", "hermes"),
+    ):
+        assert found.exit_code == 0
+        assert not {"\x1b", "\x07", "\u202e"} & set(found.stderr)
+    shown = run("diff", a, b, "--gold", gold).stdout
+    assert "[bold]" in shown and not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
 def test_diff_refuses_a_metric_that_decides_no_row(tmp_path: Path):
     found = run("diff", *difference_files(tmp_path), "--metric", "beauty")
     assert found.exit_code == 2 and "choose one of exact_match" in found.stderr

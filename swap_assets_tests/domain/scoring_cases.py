@@ -302,6 +302,32 @@ FORMATS = [
         contract=Contract.OPENAI,
     ),
     Case(
+        "a refusal where a list was asked for is a refusal, not an unreadable answer",
+        WEATHER,
+        "I'm sorry, I can't help with that.",
+        NOTHING_RIGHT | {"failure": "refusal", "format_compliant": 0.0, "valid_json": 0.0},
+        contract=Contract.FLEDGLING_STRUCTURED,
+    ),
+    Case(
+        "arguments alone have no function to name in what is wrong with them",
+        [("", {"city": "Oslo"})],
+        "{}",
+        {"exact_match": 0.0, "failure": "missing_argument", "first_difference": 'city is missing, expected "Oslo"'},
+        contract=Contract.JSON_SCHEMA,
+    ),
+    Case(
+        "an empty list is shown as one, and is not an empty object",
+        [("f", {"x": []})],
+        tag('{"name": "f", "arguments": {"x": {}}}'),
+        {"exact_match": 0.0, "failure": "wrong_value", "first_difference": "f: x should be [], got {}"},
+    ),
+    Case(
+        "NaN is shown as NaN, and is not null",
+        [("f", {"x": float("nan")})],
+        tag('{"name": "f", "arguments": {"x": null}}'),
+        {"exact_match": 0.0, "failure": "wrong_value", "first_difference": "f: x should be NaN, got null"},
+    ),
+    Case(
         "a structured list to the letter",
         WEATHER,
         '[{"tool_name": "weather", "arguments": {"city": "Oslo", "days": 2}}]',
