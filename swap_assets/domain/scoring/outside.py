@@ -187,11 +187,16 @@ def _gold(contract: Contract, row: Mapping[str, Any]) -> GoldRow:
         tools=tools,
         history=(),
         gold_calls=calls,
-        ordered=bool(row.get("ordered", uses_earlier_result(calls))),
+        ordered=bool(row["ordered"]) if "ordered" in row else _may_refer(reference) and uses_earlier_result(calls),
         labels=_labels(row),
         origin=row.get("origin") or "real",
     )
     return GoldRow(id=case.id, reference=reference or "", read=read, case=case, labels=case.labels)
+
+
+def _may_refer(reference: str | None) -> bool:
+    """Whether a text can hold a reference to an earlier result at all; most cannot, which spares a walk through it."""
+    return reference is not None and any(mark in reference for mark in (".result", ".output", "\\u"))
 
 
 def _labels(row: Mapping[str, Any]) -> dict[str, str]:
