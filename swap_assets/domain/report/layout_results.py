@@ -80,7 +80,7 @@ def criteria(report: Report) -> Section:
     def best_first(entry: tuple[str, object]) -> bool:
         return entry[0] != report.best_id
 
-    header = ("criterion", "value [95 % interval]", "asked", "rows", "verdict", "in words")
+    header = ("criterion", "verdict", "value [95 % interval]", "asked", "rows", "in words")
     tables = tuple(
         TableView(
             name=f"criteria-{index}",
@@ -112,13 +112,12 @@ _VERDICT_WORDS = {"pass": "✓ passed", "fail": "✗ failed", "inconclusive": "?
 
 
 def _criterion(result: CriterionResult) -> tuple[str, ...]:
-    asked = in_unit(result.threshold, result.unit)
     return (
         result.description,
-        criterion_value(result),
-        asked,
-        str(result.rows),
         _VERDICT_WORDS[result.verdict],
+        criterion_value(result),
+        in_unit(result.threshold, result.unit),
+        str(result.rows),
         result.sentence,
     )
 
