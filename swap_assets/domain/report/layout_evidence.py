@@ -208,7 +208,16 @@ def _said(answer: ExampleAnswer) -> tuple[str, str, str]:
 
 def learning(report: Report) -> Section:
     """Return the loss curves and the score by scale."""
-    curves = TableView(
+    several = len({row.scale for row in report.scales}) > 1
+    plots = [("learning", "Training and validation losses; the figures are below.")] if report.learning else []
+    plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
+    lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
+    tables = ([_trainings(report), _loss_points(report)] if report.learning else []) + [_by_scale(report)] * several
+    return Section(id="learning", title="Learning curves", lead=lead, plots=tuple(plots), tables=tuple(tables))
+
+
+def _trainings(report: Report) -> TableView:
+    return TableView(
         name="trainings",
         caption="Trainings; losses in nats per trained token",
         header=("adapter", "rows", "steps", "training loss", "validation loss", "minutes", "tokens a second", "device"),
@@ -226,7 +235,10 @@ def learning(report: Report) -> Section:
             for row in report.learning
         ),
     )
-    points = TableView(
+
+
+def _loss_points(report: Report) -> TableView:
+    return TableView(
         name="loss-curves",
         caption="Training loss along the way, in nats per trained token",
         header=("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS))),
@@ -235,7 +247,10 @@ def learning(report: Report) -> Section:
         ),
         note="Columns are shares of the training's steps; report.json holds every point of the plot.",
     )
-    scales = TableView(
+
+
+def _by_scale(report: Report) -> TableView:
+    return TableView(
         name="scales",
         caption="Tool calls by scale, in percent with 95 % intervals",
         header=("candidate", "scale", "training rows", "field F1", "whole answer exact"),
@@ -250,12 +265,6 @@ def learning(report: Report) -> Section:
             for row in report.scales
         ),
     )
-    several = len({row.scale for row in report.scales}) > 1
-    plots = [("learning", "Training and validation losses; the figures are below.")] if curves.rows else []
-    plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
-    lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
-    tables = [table for table in (curves, points) if curves.rows] + ([scales] if several else [])
-    return Section(id="learning", title="Learning curves", lead=lead, plots=tuple(plots), tables=tuple(tables))
 
 
 def _first_to_last(losses: Sequence[float]) -> str:

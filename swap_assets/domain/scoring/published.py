@@ -20,11 +20,13 @@ from swap_assets.domain.answers.literals import LiteralError, read_tolerant
 from swap_assets.domain.answers.markup import find_first_object
 from swap_assets.domain.answers.reading import parse_answer
 from swap_assets.domain.contracts import Contract
+from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.model import Frozen
 
 _TAG_OPEN = re.compile(r'<tool_call name="([^"]+)">\s*')
 _TAG_CLOSE = "</tool_call>"
 Leaves = set[tuple[str, str]]
+Read = tuple[str, Any]  # a function's name and what was read
 
 
 class PublishedFigures(Frozen):
@@ -61,16 +63,13 @@ def published_figures(contract: Contract, pairs: Iterable[tuple[str, str]]) -> P
     for reference, prediction in pairs:
         gold, given = read(reference), read(prediction)
         if gold is None:
-            gold = _recovered(contract, reference)
-            repaired += gold is not None
-            given = _read_several(prediction) if gold and isinstance(gold[1], list) and read is _read_tag else given
+            gold, given = _recovered(contract, reference, prediction, given)
+            repaired, wordy = repaired + (gold is not None), wordy + (gold is None)
         rows += 1
         valid += given is not None
-        wordy += gold is None
         if gold is None:
             continue
-        gold_leaves = _leaves(gold[1])
-        given_leaves = _leaves(given[1]) if given else set()
+        gold_leaves, given_leaves = _leaves(gold[1]), _leaves(given[1]) if given else set()
         right += len(gold_leaves & given_leaves)
         wrong += len(given_leaves - gold_leaves)
         missed += len(gold_leaves - given_leaves)
@@ -113,11 +112,23 @@ def _read_tag(text: str) -> tuple[str, Any] | None:
     return (opening.group(1), found[1]) if found else None
 
 
-def _recovered(contract: Contract, reference: str) -> tuple[str, Any] | None:
-    """Return a reference that is not to the letter: its object, or its one call or list of calls; None for words."""
-    if contract is Contract.FLEDGLING_TOOLCALL:
-        calls = parse_answer(contract, reference).calls
-        return _as_read([(call.name, call.arguments) for call in calls])
+def _recovered(
+    contract: Contract, reference: str, prediction: str, given: Read | None
+) -> tuple[Read | None, Read | None]:
+    """Return a reference that is not to the letter, and the prediction as it compares with it; None for words.
+
+    Where the reference holds several calls, so may the prediction, to the letter.
+    """
+    if contract is Contract.FLEDGLING_STRUCTURED:
+        return _recovered_value(reference), given
+    calls = parse_answer(contract, reference).calls
+    if len(calls) < 2:
+        return ((calls[0].name, calls[0].arguments) if calls else None), given
+    said = parse_answer(contract, prediction).strict_calls
+    return _in_places(calls), _in_places(said) if said else None
+
+
+def _recovered_value(reference: str) -> Read | None:
     try:
         return "", read_tolerant(reference).value
     except LiteralError:
@@ -125,16 +136,8 @@ def _recovered(contract: Contract, reference: str) -> tuple[str, Any] | None:
         return ("", found[0]) if found else None
 
 
-def _read_several(text: str) -> tuple[str, Any] | None:
-    """Read an answer of one or several tags, where the reference holds several; None where it is not to the letter."""
-    calls = parse_answer(Contract.FLEDGLING_TOOLCALL, text).strict_calls
-    return (", ".join(call.name for call in calls), [call.arguments for call in calls]) if calls else None
-
-
-def _as_read(calls: list[tuple[str, Any]]) -> tuple[str, Any] | None:
-    if len(calls) < 2:
-        return calls[0] if calls else None
-    return ", ".join(name for name, _ in calls), [arguments for _, arguments in calls]
+def _in_places(calls: tuple[ToolCall, ...]) -> Read:
+    return ", ".join(call.name for call in calls), [call.arguments for call in calls]
 
 
 def _leaves(value: Any) -> Leaves:
