@@ -5,6 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swap_assets.domain.candidates import tuned
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
@@ -61,6 +62,17 @@ def test_the_verdict_follows_the_best_candidate_and_its_interval():
     llm = evaluation(LLM, shares(80, 100))
     kinds = [_report([llm, evaluation(PAPER, shares(right, 100))]).verdict.kind for right in (100, 20, 79)]
     assert kinds == ["promising", "no", "not shown"]
+
+
+def test_the_best_of_several_promises_only_what_survives_holm_and_is_said_to_be_the_best_of_several():
+    """Level with the LLM within 4.5 points, as often ahead as behind: enough for one, luck for the best of four."""
+    llm = evaluation(LLM, shares(200, 400))
+    level = [0.0] * 42 + [1.0] * 200 + [0.0] * 158
+    alone = _report([llm, evaluation(PAPER, level)]).verdict
+    four = [evaluation(tuned(f"m{number}", "small", "paper"), level) for number in range(4)]
+    among = _report([llm, *four]).verdict
+    assert (alone.kind, among.kind) == ("promising", "not shown")
+    assert "best of" not in alone.how_sure and "the best of 4 on these rows" in among.how_sure
 
 
 def test_only_a_passed_release_decision_says_that_a_small_model_can_take_over():
