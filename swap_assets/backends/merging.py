@@ -15,16 +15,9 @@ from swap_assets.backends.generation.local_answers import LocalModel, render_pro
 from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.local_model import load_adapted, load_config, load_tokenizer
 from swap_assets.backends.model_card import licence_of
+from swap_assets.backends.provenance_cards import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard
 from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import (
-    ADAPTER_CARD,
-    MERGE_CARD,
-    AdapterCard,
-    MergeCard,
-    MergeResult,
-    MergeSpec,
-    Weights,
-)
+from swap_assets.backends.specs import MergeResult, MergeSpec, Weights
 from swap_assets.backends.weight_files import refuse_pickles
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.prompts import render_messages

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from swap_assets.backends.artefacts import write_text
 from swap_assets.backends.model_checks.hub import cached_folder
-from swap_assets.backends.specs import ADAPTER_CARD, AdapterCard, MergeCard, TrainResult, TrainSpec
+from swap_assets.backends.provenance_cards import ADAPTER_CARD, AdapterCard, MergeCard
+from swap_assets.backends.specs import TrainResult, TrainSpec
 from swap_assets.backends.weight_files import refuse_pickles
 from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.report.markdown import table

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from swap_assets.backends import provenance
 from swap_assets.backends.model_card import README, merged_readme
 from swap_assets.backends.model_checks.hub import TIMEOUT_S, endpoint, hub_token, may_use
+from swap_assets.backends.provenance_cards import MERGE_CARD, MergeCard
 from swap_assets.backends.report.model_card import model_card
-from swap_assets.backends.specs import MERGE_CARD, MergeCard
 from swap_assets.backends.weight_files import refuse_pickles
 from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.experiment.entries import Publishing

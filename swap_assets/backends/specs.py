@@ -242,47 +242,6 @@ WorkerResult = Annotated[TrainResult | GenerateResult | MergeResult, Field(discr
 RESULT: TypeAdapter[WorkerResult] = TypeAdapter(WorkerResult)
 
 
-class AdapterCard(Frozen):
-    """`swap_adapter.json` in an adapter's folder: everything that says how it was made."""
-
-    spec: TrainSpec
-    base_hash: str
-    dataset_hash: str
-    prompt_hash: str
-    adapter_hash: str
-    versions: dict[str, str]
-    git_commit: str = ""
-
-
-ADAPTER_CARD = "swap_adapter.json"
-
-
-class MergeCard(Frozen):
-    """`swap_merged.json` in a merged model's folder: what was merged, from what, rendered how. It holds no path."""
-
-    candidate_id: str
-    contract: Contract
-    prompt_style: PromptStyle
-    base: str = Field(description="the hub id of the base, or the name of its folder")
-    revision: str
-    dtype: str
-    base_hash: str
-    adapter_hash: str
-    dataset_hash: str
-    prompt_hash: str = Field(description="of the renderer and the chat template")
-    merged_hash: str
-    lora: LoraSettings
-    training: TrainingSettings
-    seed: int
-    datasets: tuple[str, ...] = ()
-    licence: str = Field(default="", description="of the base, where its card is known")
-    versions: dict[str, str]
-    git_commit: str = ""
-
-
-MERGE_CARD = "swap_merged.json"
-
-
 class SpecError(ValueError):
     """A spec file cannot be used; the message is one sentence that names the file and the problem."""
 

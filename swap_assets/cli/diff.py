@@ -14,6 +14,7 @@ from swap_assets.cli.score import ContractName, Functions, Gold
 from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.answers.rendering import render_answer
 from swap_assets.domain.contracts import Contract
+from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import GivenRow, GoldRow, score_outside
 
 Metric = Literal["exact_match", "field_f1", "name_match", "exact_match_strict", "field_f1_strict"]
@@ -94,15 +95,16 @@ def _table(rows: list[dict[str, Any]], winner: str, loser: str) -> Table:
     table = Table("id", "gold", f"{winner} (right)", f"{loser} (wrong)", f"what is wrong in {loser}", show_lines=True)
     for row in rows:
         table.add_row(
-            escape(row["id"]),
-            escape(_short(row["gold"])),
-            escape(_short(row[f"answer_{winner.lower()}"])),
-            escape(_short(row[f"answer_{loser.lower()}"])),
-            escape(row[f"wrong_in_{loser.lower()}"]),
+            _text(row["id"]),
+            _text(row["gold"]),
+            _text(row[f"answer_{winner.lower()}"]),
+            _text(row[f"answer_{loser.lower()}"]),
+            _text(row[f"wrong_in_{loser.lower()}"]),
         )
     return table
 
 
-def _short(text: str | None, length: int = 400) -> str:
-    text = (text or "").strip()
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _text(foreign: str | None, length: int = 400) -> str:
+    """Return what somebody else wrote as text for a terminal: no markup, no control characters, not too long."""
+    text = (foreign or "").strip()
+    return escape(visible(text if len(text) <= length else text[: length - 1] + "…"))

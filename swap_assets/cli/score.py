@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.contracts import Contract
+from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import CONTRACT_NAMES, GoldRow, Scored, score_outside
 from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
 
@@ -83,9 +85,11 @@ def _show(found: dict[str, Any], other: dict[str, Any] | None) -> None:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     counts = found["counts"]
     console.print(f"[bold]{found['contract']}[/]: {counts['scored']} of {counts['gold']} rows scored")
+    if counts["gold_without_call"]:
+        console.print(f"gold says of {counts['gold_without_call']} rows that no call is right")
     for key, words in (("without_prediction", "without a prediction"), ("without_gold", "without gold, not scored")):
         if counts[key]:
-            ids = ", ".join(found[f"ids_{key}"][:5])
+            ids = escape(visible(", ".join(found[f"ids_{key}"][:5])))
             console.print(f"[yellow]{counts[key]} ids {words}[/]: {ids}{', …' if counts[key] > 5 else ''}")
     if not found["complete"]:
         console.print(f"[yellow]incomplete: {counts['unscored']} rows are unscored and in no figure below[/]")

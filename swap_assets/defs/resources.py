@@ -28,13 +28,13 @@ from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.contracts import Interface, Track
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.notices import Notices
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.release_rule import release_refusal
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
-from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.profile.profile import DatasetProfile, profile_source
 from swap_assets.domain.report.report import Report
@@ -54,23 +54,8 @@ RETRIES, RETRY_AFTER_S = 3, 30
 # The tag of a run that a sensor asked for; it holds the sensor's name.
 REQUESTED_BY = "swap/requested_by"
 _ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
-
-
 # Enough generated rows for any test split; they are made lazily, at thousands a second.
 FILL_ROWS = 2000
-
-
-class Notices(Frozen):
-    """What the source said when it was read."""
-
-    warning: str = ""
-    source: str = ""
-
-    @classmethod
-    def of(cls, loaded: LoadedSource) -> "Notices":
-        """Take the notices of a source that was read."""
-        read = f"{loaded.rows_in} rows, {len(loaded.conversations)} kept, {len(loaded.quarantined)} quarantined"
-        return cls(warning=loaded.first_line_warning, source="; ".join((read, *loaded.notes)))
 
 
 def experiment_in_force() -> Experiment:

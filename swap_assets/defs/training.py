@@ -11,6 +11,7 @@ from swap_assets.defs import metadata
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
+from swap_assets.defs.training_metadata import of_training
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.track_data import TrackData
@@ -90,7 +91,7 @@ def _adapter(
         prompt_hash=result.prompt_hash,
         mlflow_run_id=result.mlflow_run_id,
     )
-    return _recorded(trained, metadata.of_training(result, spec_file=Path(folder) / "spec.json"))
+    return _recorded(trained, of_training(result, spec_file=Path(folder) / "spec.json"))
 
 
 def _recorded(adapter: LoraAdapter, shown: metadata.Shown) -> Result:

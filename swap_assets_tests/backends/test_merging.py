@@ -10,8 +10,9 @@ from swap_assets.backends.generation.generation import generate
 from swap_assets.backends.generation.records import read_rows
 from swap_assets.backends.merging import MergeError, merge, read_card, refuse_quantised, require_same_base
 from swap_assets.backends.miniatures import path as miniature
+from swap_assets.backends.provenance_cards import MERGE_CARD, MergeCard
 from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import MERGE_CARD, GenerateSpec, MergeCard, MergeSpec, TrainResult, Weights
+from swap_assets.backends.specs import GenerateSpec, MergeSpec, TrainResult, Weights
 from swap_assets.backends.weight_files import pickles
 from swap_assets.backends.workbench import read_predictions
 from swap_assets.domain.candidates import tuned

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends import provenance
+from swap_assets.backends.provenance_cards import MERGE_CARD, MergeCard
 from swap_assets.backends.publishing import NOTE, PublishError, publish, publish_merged, release_files
-from swap_assets.backends.specs import MERGE_CARD, MergeCard
 from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.judging.decisions import Decision

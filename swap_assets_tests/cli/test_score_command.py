@@ -73,6 +73,7 @@ def test_ids_on_one_side_only_are_counted_and_shown_and_the_file_is_incomplete(t
         "unscored": 1,
         "without_prediction": 1,
         "without_gold": 1,
+        "gold_without_call": 0,
     }
     assert report["ids_without_prediction"] == ["a"] and report["ids_without_gold"] == ["c"]
     assert report["complete"] is False
@@ -102,9 +103,52 @@ def test_gold_that_cannot_be_read_stops_the_scoring_with_its_ids(tmp_path: Path)
     assert "bad-7" in found.stderr and "nothing was scored" in found.stderr
 
 
+def test_every_row_of_gold_that_cannot_be_read_is_named(tmp_path: Path):
+    gold = write(tmp_path / "g.jsonl", [{"id": f"row-{n}", "reference": "<tool_call>{"} for n in range(30)])
+    given = write(tmp_path / "p.jsonl", [{"id": "row-0", "prediction": ""}])
+    found = run("score", "--gold", gold, "--predictions", given, "--contract", "hermes")
+    assert found.exit_code == 2 and "30 gold rows cannot be used" in found.stderr
+    assert all(f"row-{n}" in found.stderr.replace("\n", "") for n in range(30))
+
+
+def test_tools_are_read_as_a_list_as_json_text_and_under_function(tmp_path: Path):
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "string"}}}}
+    written = [[tool], json.dumps([tool]), [{"type": "function", "function": tool}], tool]
+    gold = write(
+        tmp_path / "g.jsonl",
+        [{"id": n, "reference": tag("f", x=1), "tools": tools} for n, tools in enumerate(written)],
+    )
+    given = write(tmp_path / "p.jsonl", [{"id": n, "prediction": tag("f", x=1)} for n in range(4)])
+    report = json.loads(run("score", "--gold", gold, "--predictions", given, "--contract", "hermes").stdout)
+    assert (value(report, "exact_match"), value(report, "schema_valid")) == (1.0, 0.0)
+    assert report["macro"]["lenient"]["schema_valid"]["n"] == 4
+
+
+def test_ids_that_look_like_markup_are_shown_as_they_are(tmp_path: Path):
+    gold = write(tmp_path / "g.jsonl", [{"id": "[/bold]", "reference": tag("f")}])
+    given = write(tmp_path / "p.jsonl", [{"id": "[red]", "prediction": tag("f")}])
+    found = run("score", "--gold", gold, "--predictions", given, "--contract", "hermes")
+    assert found.exit_code == 0 and "[/bold]" in found.stderr and "[red]" in found.stderr
+
+
+def test_a_row_without_an_answer_is_in_no_figure_of_either_convention(tmp_path: Path):
+    gold = write(tmp_path / "g.jsonl", [{"id": n, "reference": named("f", x=1)} for n in range(3)])
+    rows = [
+        {"id": 0, "prediction": named("f", x=1)},
+        {"id": 1, "prediction": "", "finish_reason": "error", "error": "timeout"},
+        {"id": 2, "prediction": None},
+    ]
+    given = write(tmp_path / "p.jsonl", rows)
+    found = run("score", "--gold", gold, "--predictions", given, "--contract", "fledgling-toolcall")
+    report = json.loads(found.stdout)
+    assert report["counts"]["scored"] == report["published_convention"]["rows"] == 1
+    assert report["published_convention"]["field_f1"] == 1.0
+
+
 def test_words_as_gold_mean_that_no_call_is_right(tmp_path: Path):
     report = scored(tmp_path, ["Which city?", "Which city?"], ["Where?", tag("f")])
     assert value(report, "no_call_accuracy") == 0.5
+    assert report["counts"]["gold_without_call"] == 2
 
 
 ONE_OBJECT = '{"query": "q", "tool_name": "f", "arguments": {"x": 1}}'
@@ -119,6 +163,9 @@ ONE_OBJECT = '{"query": "q", "tool_name": "f", "arguments": {"x": 1}}'
         ("openai", native("1", '{"x": 1}'), native("2", '{"x": 1.0}')),
         ("json-schema", '{"x": 1}', '{"x": 1}'),
         ("bfcl", [{"f": {"x": [1, 2], "y": [""]}}], "[f(x=2)]"),
+        ("bfcl", "[{'f': {'x': [1, 2], 'y': ['']}}]", "[f(x=2)]"),
+        ("bfcl", '[f(x=1, y={"a": [2]}), g()]', '[{"g": {}}, {"f": {"x": 1, "y": {"a": [2]}}}]'),
+        ("bfcl", {"f": {"x": [1]}}, "f(x=1)"),
     ],
 )  # fmt: skip
 def test_every_contract_scores_a_right_answer_as_right_to_the_letter(tmp_path, contract, reference, prediction):
@@ -210,6 +257,13 @@ GOLD, GIVEN = '{"id": 1, "reference": "x"}', '{"id": 1, "prediction": "x"}'
     [
         (GOLD, GIVEN, "hermess", "choose one of hermes"),
         ('{"id": 1}', GIVEN, "hermes", "needs `id` and `reference`"),
+        ('{"id": null, "reference": "x"}', GIVEN, "hermes", "line 1 (needs `id`"),
+        ('{"id": 1, "reference": 5}', GIVEN, "hermes", "is a number"),
+        ('{"id": 1, "reference": "x", "tools": ["f"]}', GIVEN, "hermes", "`tools` is a list"),
+        ('{"id": 1, "reference": "x", "tools": "f"}', GIVEN, "hermes", "`tools` is a list"),
+        ('{"id": 1, "reference": "x", "labels": "f"}', GIVEN, "hermes", "`labels` is an object"),
+        ('{"id": 1, "reference": "x", "origin": "f"}', GIVEN, "hermes", "`origin`: Input should be 'real'"),
+        ('{"id": 1, "reference": "no calls"}', GIVEN, "bfcl", "neither accepted values nor calls"),
         (GOLD, '{"id": 1}', "hermes", "needs `id` and `prediction`"),
         (f"{GOLD}\n{GOLD}", GIVEN, "hermes", "comes twice"),
         (GOLD, f"{GIVEN}\n{GIVEN}", "hermes", "comes twice"),
@@ -231,29 +285,3 @@ def test_a_file_that_is_not_there_ends_with_one_clear_sentence(tmp_path: Path):
         "score", "--gold", tmp_path / "no.jsonl", "--predictions", tmp_path / "no.jsonl", "--contract", "hermes"
     )
     assert found.exit_code == 2 and "cannot be read" in found.stderr
-
-
-def difference_files(tmp_path: Path) -> list[str]:
-    right, wrong = tag("f", x=1), tag("f", x=2)
-    gold = write(tmp_path / "g.jsonl", [{"id": str(n), "reference": right} for n in range(4)])
-    a = write(tmp_path / "a.jsonl", [{"id": str(n), "prediction": [right, wrong, right, wrong][n]} for n in range(4)])
-    b = write(tmp_path / "b.jsonl", [{"id": str(n), "prediction": [right, right, wrong, wrong][n]} for n in range(4)])
-    return [a, b, "--gold", gold, "--contract", "hermes"]
-
-
-def test_diff_lists_the_rows_each_side_wins(tmp_path: Path):
-    found = run("diff", *difference_files(tmp_path))
-    assert found.exit_code == 0
-    assert "1 rows that A wins" in found.stdout and "1 rows that B wins" in found.stdout
-    assert "x should be 1, got 2" in found.stdout and "2 of 4 rows are a draw" in found.stdout
-
-
-def test_diff_as_json_carries_gold_both_answers_and_the_evidence(tmp_path: Path):
-    rows = [json.loads(line) for line in run("diff", *difference_files(tmp_path), "--json").stdout.splitlines()]
-    assert [(row["id"], row["winner"]) for row in rows] == [("1", "B"), ("2", "A")]
-    assert rows[0]["wrong_in_a"] and not rows[0]["wrong_in_b"] and rows[0]["gold"] == tag("f", x=1)
-
-
-def test_diff_refuses_a_metric_that_decides_no_row(tmp_path: Path):
-    found = run("diff", *difference_files(tmp_path), "--metric", "beauty")
-    assert found.exit_code == 2 and "choose one of exact_match" in found.stderr

@@ -11,6 +11,7 @@ from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 ROWS = 100
+MODELS = ("little", "little-r4")
 SENSORS_BY_NAME = {sensor.name: sensor for sensor in SENSORS}
 
 
@@ -106,3 +107,17 @@ class Scenario:
             tags = {**one.tags, "dagster/run_key": one.run_key or "", "dagster/partition": one.partition_key or ""}
             self.instance.add_run(dg.DagsterRun(job_name=one.job_name or "", status=status, tags=tags))
         return len(answer)
+
+
+def trained_all(scenario: Scenario, right: int, scale: str = "tiny") -> None:
+    """Record the evaluations of every model's adapters, all equally good."""
+    scenario.trained({(model, approach): right for model in MODELS for approach in ("paper", "fledgling")}, scale)
+
+
+def at_the_last_scale(scenario: Scenario, right: int = 100) -> None:
+    """Record everything up to the last scale's decision to scale up."""
+    scenario.root()
+    for scale in ("tiny", "small"):
+        scenario.baselines(llm=100, slm=20, scale=scale)
+        trained_all(scenario, right, scale)
+        scenario.decide_scale_up(scale)

@@ -160,6 +160,19 @@ def test_a_true_spread_is_found_again_after_the_correction():
     )
 
 
+def test_domains_more_alike_than_chance_makes_them_are_bound_by_the_raw_deviation():
+    """Two values 0.6 apart in each of ten domains whose means differ by 0.02: no true spread fits so well."""
+    alike = {
+        label: [row(n, mean - 0.3, conversation_id=f"{label}1"), row(n, mean + 0.3, conversation_id=f"{label}2")]
+        for n, (label, mean) in enumerate((label, 0.5 + 0.02 * (n % 2)) for n, label in enumerate("abcdefghij"))
+    }
+    found = domain_spread(alike)
+    corrected, raw = found["domain_deviation_corrected"], found["domain_deviation"]
+    assert (corrected.value, corrected.low) == (0.0, 0.0) and corrected.high == raw.value == pytest.approx(
+        0.0105, abs=1e-4
+    )
+
+
 def test_the_weakest_domain_is_named():
     found = domain_spread({"good": [row(1, 1.0), row(2, 0.9)], "bad": [row(3, 0.2), row(4, 0.4)]})
     assert found["domain_lowest"].value == pytest.approx(0.3)

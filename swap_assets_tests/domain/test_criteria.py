@@ -91,6 +91,7 @@ def test_the_domain_rule_reads_the_raw_deviation_and_takes_its_certainty_from_th
     )
     found = result("domain_deviation", ours)
     assert not found.met and found.verdict == "inconclusive"
+    assert found.sentence.endswith("between 0 and 0.14 once sampling noise is taken out.")
 
 
 @pytest.mark.parametrize(

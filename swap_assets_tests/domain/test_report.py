@@ -1,10 +1,14 @@
 """The report: what is there is shown, what is not is named, and the verdict says no more than was measured."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swap_assets.domain.candidates import tuned
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.judging.decisions import Suggestion
 from swap_assets.domain.judging.gates import contrast, fine_tune, release
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.predictions import PredictionRecord, Usage
@@ -58,6 +62,17 @@ def test_the_verdict_follows_the_best_candidate_and_its_interval():
     llm = evaluation(LLM, shares(80, 100))
     kinds = [_report([llm, evaluation(PAPER, shares(right, 100))]).verdict.kind for right in (100, 20, 79)]
     assert kinds == ["promising", "no", "not shown"]
+
+
+def test_the_best_of_several_promises_only_what_survives_holm_and_is_said_to_be_the_best_of_several():
+    """Level with the LLM within 4.5 points, as often ahead as behind: enough for one, luck for the best of four."""
+    llm = evaluation(LLM, shares(200, 400))
+    level = [0.0] * 42 + [1.0] * 200 + [0.0] * 158
+    alone = _report([llm, evaluation(PAPER, level)]).verdict
+    four = [evaluation(tuned(f"m{number}", "small", "paper"), level) for number in range(4)]
+    among = _report([llm, *four]).verdict
+    assert (alone.kind, among.kind) == ("promising", "not shown")
+    assert "best of" not in alone.how_sure and "the best of 4 on these rows" in among.how_sure
 
 
 def test_only_a_passed_release_decision_says_that_a_small_model_can_take_over():
@@ -140,7 +155,28 @@ def test_decisions_stand_in_the_report_with_verdict_and_reason():
     views = lay_out(_report([llm, slm], [decision])).sections
     (row,) = next(section for section in views if section.id == "decisions").tables[0].rows
     assert row[2] == "fail"
-    assert decision.reason in row[4]
+    assert "phi (untouched) is 70.0 points behind gpt (hosted LLM) on field F1" in row[4]
+    assert not {SLM.id, LLM.id, "field_f1", "exact_match"} & set(re.findall(r"[\w-]+", row[4]))
+
+
+def test_what_a_decision_suggests_can_be_copied_with_its_indents():
+    llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(10, 100))
+    entry = "models:\n  phi-r32: {extends: phi}"
+    decision = fine_tune(slm, llm, POLICY).model_copy(
+        update={"suggestions": (Suggestion(text="more rank", entry=entry),)}
+    )
+    section = next(item for item in lay_out(_report([llm, slm], [decision])).sections if item.id == "decisions")
+    assert section.groups[0].examples[0].title == "more rank"
+    assert section.groups[0].examples[0].lines[0][1] == entry
+    assert "more rank" not in section.tables[0].rows[0][4]
+
+
+def test_an_open_decision_says_how_many_rows_would_settle_it():
+    llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(72, 100))
+    decision = fine_tune(slm, llm, POLICY)
+    section = next(item for item in lay_out(_report([llm, slm], [decision])).sections if item.id == "decisions")
+    assert decision.verdict == "inconclusive" and decision.rows_needed
+    assert f"About {decision.rows_needed:,} rows in all would settle it" in section.tables[0].rows[0][4]
 
 
 def test_a_persons_word_is_shown_and_is_void_once_the_decision_is_another():

@@ -6,7 +6,13 @@ from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.row_scoring import score_record
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets_tests.domain.scoring_cases import ALL_CASES, Case
+from swap_assets_tests.domain.scoring_cases import Case
+from swap_assets_tests.domain.scoring_cases_calls import CALLS, NO_CALLS
+from swap_assets_tests.domain.scoring_cases_contracts import NAMED_TAGS, OTHER_CONTRACTS
+from swap_assets_tests.domain.scoring_cases_hermes import HERMES
+from swap_assets_tests.domain.scoring_cases_values import VALUES
+
+ALL_CASES = [*HERMES, *NAMED_TAGS, *OTHER_CONTRACTS, *VALUES, *CALLS, *NO_CALLS]
 
 
 def score(case: Case) -> RowScore:

@@ -74,12 +74,23 @@ def named(body: str) -> str:
             (0, 0, 1),
         ),
         (
-            "a reference that it cannot read counts nothing",
-            TOOLCALL,
-            named('{"a": 1}') * 2,
-            named('{"a": 1}'),
-            (0, 0, 0),
+            "a reference in Python repr is read, not dropped",
+            STRUCTURED,
+            "{'a': True, 'b': None}",
+            '{"a": true}',
+            (1, 0, 1),
         ),
+        ("so is one in a fence", STRUCTURED, '```json\n{"a": 1}\n```', '{"a": 1}', (1, 0, 0)),
+        ("a tag in Python repr is read too", TOOLCALL, named("{'a': 1, 'b': 2}"), "no call", (0, 0, 2)),
+        (
+            "the calls of a reference with several are compared at their places",
+            TOOLCALL,
+            named('{"a": 1}') + named('{"a": 2}'),
+            named('{"a": 1}') + named('{"a": 3}'),
+            (1, 1, 1),
+        ),
+        ("one call of two is half of the fields", TOOLCALL, named('{"a": 1}') * 2, named('{"a": 1}'), (1, 0, 1)),
+        ("a reference in words holds no field", TOOLCALL, "Which city?", named('{"a": 1}'), (0, 0, 0)),
     ],
 )
 def test_the_published_convention_by_hand(why, contract, reference, prediction, expected):
@@ -92,6 +103,14 @@ def test_the_published_figures_are_micro_averages_with_rates_over_all_rows():
     )
     assert (found.field_precision, found.field_recall) == (0.5, pytest.approx(1 / 3))
     assert (found.valid_rate, found.name_match_rate, found.exact_match_rate) == (0.5, 0.5, 0.0)
+
+
+def test_references_that_had_to_be_repaired_and_those_in_words_are_counted():
+    found = published_figures(
+        TOOLCALL, [(named("{'a': 1}"), named('{"a": 1}')), ("Where?", "Where?"), (named('{"a": 1}'), named('{"a": 1}'))]
+    )
+    assert (found.rows, found.references_repaired, found.references_without_call) == (3, 1, 1)
+    assert found.field_f1 == 1.0
 
 
 def test_no_results_were_published_in_other_contracts():

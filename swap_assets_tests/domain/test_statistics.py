@@ -82,6 +82,30 @@ def test_ten_equal_rows_prove_little():
     assert high > 1.0
 
 
+def test_two_conversations_that_nearly_agree_prove_little_too():
+    low, high, _ = mean_interval(np.array([0.29, 0.31]), np.arange(2))
+    assert (low, high) == pytest.approx((0.30 - 12.706 * 0.01, 0.30 + 12.706 * 0.01), abs=1e-4)
+
+
+def test_one_conversation_tells_nothing_about_others_however_many_rows_it_has():
+    low, high, _ = mean_interval(np.array([0.0, 1.0, 1.0, 0.0]), np.zeros(4, dtype=int))
+    assert (low, high) == pytest.approx((0.5 - nothing_seen(1), 0.5 + nothing_seen(1)))
+
+
+def test_conversations_that_agree_with_each_other_are_bound_as_equal_rows_are():
+    low, high, _ = mean_interval(np.array([0.0, 1.0] * 5), np.repeat(np.arange(5), 2))
+    assert (low, high) == pytest.approx((0.5 - nothing_seen(5), 0.5 + nothing_seen(5)))
+
+
+def test_intervals_of_a_handful_hold_the_truth_as_often_as_they_say():
+    """Five conversations each: resampling alone holds it in 84 of 100."""
+    generator = np.random.default_rng(3)
+    held = sum(
+        low <= 0.5 <= high for low, high, _ in (mean_interval(generator.random(5), np.arange(5)) for _ in range(300))
+    )
+    assert held / 300 > 0.92
+
+
 def test_identical_answers_on_few_rows_do_not_show_that_nothing_is_lost():
     few, many = difference([1.0] * 50, [1.0] * 50), difference([1.0] * 100, [1.0] * 100)
     assert few.difference == 0.0 and not non_inferiority(few, 0.05).shown

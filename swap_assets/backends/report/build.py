@@ -1,5 +1,6 @@
 """Building a scale's report from the experiment's folder: reading everything that is there, tolerantly."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def build_scale_report(
         test_cases: reads a scale's test cases; may raise ArtefactMissingError.
         now: the time in UTC.
     """
+    inputs = _inputs(bench, scale, test_cases)
+    inputs = dataclasses.replace(inputs, notices=notices, provenance=_provenance(source), generated_at=now)
+    report = build_report(inputs)
+    return with_previous(report, previous_report(report_folder(bench, scale), report.evidence()))
+
+
+def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalCase]]) -> ReportInputs:
+    """Gather what was measured and decided, without what is only said of it."""
     experiment, store = bench.experiment, bench.store
     evidence = Evidence(experiment, store, scale)
     evaluations = evidence.everything()
@@ -57,7 +66,7 @@ def build_scale_report(
         cases = {case.id: case for case in test_cases(scale)}
     except ArtefactMissingError:
         cases = {}
-    inputs = ReportInputs(
+    return ReportInputs(
         experiment=experiment.name,
         scale=scale,
         evaluations=evaluations,
@@ -67,7 +76,6 @@ def build_scale_report(
         decisions=evidence.decisions(),
         approvals=_approvals(bench, scale),
         criteria={item.candidate.id: criteria_of(item, evidence.llm, experiment.gates) for item in judged},
-        notices=notices,
         cases=cases,
         answer_text=AnswerTexts(store),
         trainings=training_runs(store, scale),
@@ -77,13 +85,9 @@ def build_scale_report(
         train_rows={name: entry.train for name, entry in experiment.scales.items()},
         other_scales=_other_scales(bench, scale),
         dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
-        provenance=_provenance(source),
         commands=_commands(experiment, scale),
         facts=_facts(bench, scale),
-        generated_at=now,
     )
-    report = build_report(inputs)
-    return with_previous(report, previous_report(report_folder(bench, scale), report.evidence()))
 
 
 def _approvals(bench: Workbench, scale: str) -> list[Approval]:

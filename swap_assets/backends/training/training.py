@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from swap_assets.backends import provenance
 from swap_assets.backends.local_model import load_tokenizer
 from swap_assets.backends.model_card import write_adapter_readme
+from swap_assets.backends.provenance_cards import ADAPTER_CARD, AdapterCard
 from swap_assets.backends.reporting import Reporter, duration
-from swap_assets.backends.specs import ADAPTER_CARD, AdapterCard, TrainResult, TrainSpec
+from swap_assets.backends.specs import TrainResult, TrainSpec
 from swap_assets.backends.training import finished
 from swap_assets.backends.training.checkpoints import Checkpoints
 from swap_assets.backends.training.data import TrainingData

@@ -12,6 +12,8 @@ from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import ToolCall
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")
+ARGUMENTS_UNREADABLE = "a call's arguments could not be read"
+_UNREADABLE = object()  # not None, which is JSON's null: no arguments at all
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
 _SHAPES = {
     Contract.HERMES: ("name", frozenset({"name", "arguments"}), frozenset({"name", "arguments"})),
@@ -35,30 +37,29 @@ def strict_call(contract: Contract, value: Any) -> ToolCall | None:
     return make_call(value[name_key], value["arguments"])
 
 
-def lenient_calls(value: Any, *, tagged: bool) -> list[ToolCall]:
+def lenient_calls(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
     """Return the calls that a value holds in any of the shapes that were seen; [] where it is no call.
 
-    `tagged` says that the value stood inside a call's tag, so that a bare name is enough to be one.
+    `tagged` says that the value stood inside a call's tag, so that a bare name is enough to be one. What had to be
+    tolerated in arguments that are themselves written as text is added to `notes`.
     """
     if isinstance(value, str):
-        value = read_whole(value)
-    if isinstance(value, list):
-        return [call for inner in value for call in lenient_calls_of_object(inner, tagged=tagged)]
-    return lenient_calls_of_object(value, tagged=tagged)
+        value = _read_text(value, notes)
+    inside = value if isinstance(value, list) else [value]
+    return [call for inner in inside for call in _calls_of_object(inner, tagged=tagged, notes=notes)]
 
 
-def lenient_calls_of_object(value: Any, *, tagged: bool) -> list[ToolCall]:
+def _calls_of_object(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
     """Return the call, or the `tool_calls`, that one object holds."""
     if not isinstance(value, dict):
         return []
     if isinstance(value.get("tool_calls"), list):
-        return [call for inner in value["tool_calls"] for call in lenient_calls_of_object(inner, tagged=tagged)]
-    if isinstance(value.get("function"), dict):
-        return lenient_calls_of_object(value["function"], tagged=True)
-    if isinstance(value.get("function_call"), dict):
-        return lenient_calls_of_object(value["function_call"], tagged=True)
+        return [call for one in value["tool_calls"] for call in _calls_of_object(one, tagged=tagged, notes=notes)]
+    for key in ("function", "function_call"):
+        if isinstance(value.get(key), dict):
+            return _calls_of_object(value[key], tagged=True, notes=notes)
     arguments_key = next((key for key in _ARGUMENT_KEYS if key in value), None)
-    arguments = _as_arguments(value[arguments_key]) if arguments_key else ({} if tagged else None)
+    arguments = _as_arguments(value[arguments_key], notes) if arguments_key else ({} if tagged else None)
     if arguments is None or (arguments_key == "parameters" and "properties" in arguments):
         return []  # the second is a tool's own schema, echoed from the prompt
     name = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
@@ -76,12 +77,15 @@ def make_call(name: Any, arguments: Any) -> ToolCall | None:
     return ToolCall(name=name, arguments=arguments)
 
 
-def read_whole(text: str) -> Any:
-    """Read a text that should be one value and nothing else, tolerantly; None where it is not."""
+def _read_text(text: str, notes: dict[str, None]) -> Any:
+    """Read a text that should be one value and nothing else, tolerantly; `_UNREADABLE` where it is not."""
     try:
-        return read_tolerant(text).value
+        value, _, repairs = read_tolerant(text)
     except LiteralError:
-        return None
+        notes[ARGUMENTS_UNREADABLE] = None
+        return _UNREADABLE
+    notes |= dict.fromkeys(repairs)
+    return value
 
 
 def _strict_openai_call(value: dict[str, Any]) -> ToolCall | None:
@@ -100,9 +104,10 @@ def _strict_openai_call(value: dict[str, Any]) -> ToolCall | None:
     return make_call(function["name"], arguments) if end == len(written.strip()) else None
 
 
-def _as_arguments(value: Any) -> dict[str, Any] | None:
+def _as_arguments(value: Any, notes: dict[str, None]) -> dict[str, Any] | None:
+    """Return arguments as an object, {} where none are written, None where something is written that is none."""
     if isinstance(value, str):
-        value = read_whole(value) if value.strip() else {}
+        value = _read_text(value, notes) if value.strip() else {}
     if value is None:
         return {}
     return value if isinstance(value, dict) else None

@@ -24,6 +24,7 @@ _PLAIN_VALUE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|\'[^\'\\]*+(?:\\.[^\'\\]
 _TAG_END = re.compile(r"\s*+(/?)\s*+[>\]]")
 _BRACKET = re.compile(r"[{\[]")
 _FENCE = re.compile(r"```\w*")
+_ARGUMENT_ATTRIBUTES = ("arguments", "args", "parameters")
 _ESCAPED_QUOTE = re.compile(r'\\(["\'])')
 
 UNREADABLE = "a call's body could not be read"
@@ -77,10 +78,11 @@ def find_bare(text: str) -> Found:
     problems: dict[str, None] = {}
     outside, at = [], 0
     for start, value, end, repairs in _values(text):
-        calls_here = lenient_calls(value, tagged=False)
+        notes = dict.fromkeys(repairs)
+        calls_here = lenient_calls(value, tagged=False, notes=notes)
         if calls_here:
             calls += calls_here
-            problems |= dict.fromkeys(repairs)
+            problems |= notes
             outside.append(text[at:start])
             at = end
     outside.append(text[at:])
@@ -124,25 +126,39 @@ class _Tag:
         attributes = self._attributes()
         tag_end = _TAG_END.match(self.text, self.at)
         self.at = tag_end.end() if tag_end else self.at
-        values = [] if tag_end and tag_end.group(1) else self._body(optional=len(attributes) > 1)
-        if "name" in attributes:
+        start, self_closing = self.at, bool(tag_end and tag_end.group(1))
+        values = [] if self_closing else self._body(optional=len(attributes) > 1)
+        if "name" not in attributes:
+            tagged = CLOSERS_MISSING not in self.problems  # else arguments may have followed a bare name
+            calls = [call for value in values for call in lenient_calls(value, tagged=tagged, notes=self.problems)]
+        elif values or not attributes.keys().isdisjoint(_ARGUMENT_ATTRIBUTES):
             calls = self._named_call(attributes, values)
         else:
-            tagged = CLOSERS_MISSING not in self.problems  # else arguments may have followed a bare name
-            calls = [call for value in values for call in lenient_calls(value, tagged=tagged)]
+            closed = self_closing or self.text[start : self.at].strip() == _CLOSE
+            calls = self._call_in_attributes(attributes) if closed else []
         if not calls:
             self._note(UNREADABLE)
         return calls
 
     def _named_call(self, attributes: dict[str, Any], values: list[Any]) -> list[ToolCall]:
         """Return the call of a tag that carries its name; arguments come from the body, else from an attribute."""
-        in_attribute = next((attributes[key] for key in ("arguments", "args", "parameters") if key in attributes), None)
+        in_attribute = next((attributes[key] for key in _ARGUMENT_ATTRIBUTES if key in attributes), None)
         body = next((value for value in values if isinstance(value, dict)), None)
         arguments = body or in_attribute or body
         name = html.unescape(str(attributes["name"]))
         if isinstance(arguments, dict) and arguments.keys() == {"name", "arguments"} and arguments["name"] == name:
             arguments = arguments["arguments"]
         call = make_call(name, arguments)
+        return [call] if call else []
+
+    def _call_in_attributes(self, attributes: dict[str, Any]) -> list[ToolCall]:
+        """Return the call of a tag that was closed without a body, `<tool_call name="f" city="Oslo"/>`."""
+        arguments = {key: value for key, value in attributes.items() if key != "name"}
+        if None in arguments.values():
+            return []  # one of them could not be read
+        self._note("arguments spelled out as attributes" if arguments else "no arguments written")
+        spelled = {key: html.unescape(value) if isinstance(value, str) else value for key, value in arguments.items()}
+        call = make_call(html.unescape(str(attributes["name"])), spelled)
         return [call] if call else []
 
     def _attributes(self) -> dict[str, Any]:
@@ -159,7 +175,7 @@ class _Tag:
             if not plain:
                 break
             self.at = plain.end()
-            attributes[match.group(1)] = plain.group().strip("\"'")
+            attributes[match.group(1)] = plain.group()[1:-1] if quoted else _bare(plain.group(), match.group(1))
         return attributes
 
     def _attribute_json(self, opener: int, *, quoted: bool) -> Any:
@@ -249,6 +265,17 @@ class _Tag:
 
     def _note(self, *problems: str) -> None:
         self.problems |= dict.fromkeys(problems)
+
+
+def _bare(written: str, attribute: str) -> Any:
+    """Return the value of an attribute without quotes: the JSON scalar that it is, else its text; a name is text."""
+    if attribute == "name":
+        return written
+    try:
+        value, end, _ = read_tolerant(written)
+    except LiteralError:
+        return written
+    return value if end == len(written) and not isinstance(value, dict | list) else written
 
 
 def _prose(text: str) -> str:

@@ -83,9 +83,9 @@ def _message_text(text: str) -> str:
     if end != len(text.strip()) or "content" not in message or not message.keys() <= _MESSAGE_KEYS:
         return text
     calls, words = message.get("tool_calls"), message["content"] or message.get("refusal") or ""
-    if not calls:
-        return words if isinstance(words, str) else text
-    return json.dumps(calls, ensure_ascii=False) if not words else text
+    if calls:
+        return json.dumps(calls, ensure_ascii=False)  # a message may say something beside its calls
+    return words if isinstance(words, str) and not message.get("function_call") else text
 
 
 def _tags(text: str, opening: str) -> tuple[ToolCall, ...] | None:
@@ -162,9 +162,10 @@ def _find_arguments(text: str, function: str) -> Found:
     if first is None:
         return Found([], text, int("{" in text), (UNREADABLE,) if "{" in text else ())
     value, repairs, outside = first
-    wrapped = lenient_calls(value, tagged=False)
+    notes = dict.fromkeys(repairs)
+    wrapped = lenient_calls(value, tagged=False, notes=notes)
     if function and len(wrapped) == 1 and wrapped[0].name == function and len(value) == 2:
-        return Found(wrapped, outside, 0, repairs)
+        return Found(wrapped, outside, 0, tuple(notes))
     return Found([ToolCall(name=function, arguments=value)], outside, 0, repairs)
 
 

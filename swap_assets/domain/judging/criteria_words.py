@@ -21,9 +21,11 @@ def sentence(demand: Criterion, measured: Metric, verdict: Verdict, *, met: bool
     span = "" if low is None or high is None else f"between {say(demand, low)} and {say(demand, high)}"
     if demand.compares == "release":
         return _release(demand, measured, verdict, span=span, margin=margin)
-    told = f"{_claim(demand, measured.value)} on {measured.n} rows, {_asked(demand)}"
+    told = f"{_claim(demand, measured.value)} on {_rows(measured)}, {_asked(demand)}"
+    if demand.metric == "domain_deviation":
+        span += " once sampling noise is taken out"
     outcome = "Met" if met else "Missed"
-    if not span:
+    if low is None or high is None:
         return f"{outcome}. {told}; how sure this is could not be computed."
     if verdict == "inconclusive":
         return f"{outcome}, but not proven. {told}; the true value may lie anywhere {span}."
@@ -36,6 +38,10 @@ def _claim(demand: Criterion, value: float) -> str:
     return f"{demand.description[:1].upper()}{demand.description[1:]}: {_number(demand, value)}"
 
 
+def _rows(measured: Metric) -> str:
+    return f"{measured.n} row{'' if measured.n == 1 else 's'}"
+
+
 def _asked(demand: Criterion) -> str:
     if demand.unit == "points":
         return f"at most {demand.threshold:g} points behind allowed"
@@ -45,7 +51,7 @@ def _asked(demand: Criterion) -> str:
 
 def _release(demand: Criterion, measured: Metric, verdict: Verdict, *, span: str, margin: float) -> str:
     value = measured.value or 0.0
-    told = f"The SLM is {_behind(demand, value)} on {measured.n} rows; in truth it is {span} (95 % sure)."
+    told = f"The SLM is {_behind(demand, value)} on {_rows(measured)}; in truth it is {span} (95 % sure)."
     if verdict == "pass":
         surpasses = " It surpasses the LLM beyond doubt." if measured.high is not None and measured.high < 0 else ""
         return f"Passed. {told} A loss of {margin:g} points or more is ruled out.{surpasses}"

@@ -3,8 +3,9 @@
 Rows of one conversation are not independent, so resampling draws whole conversations. scipy does what it has; it is
 imported where it is used (0.7 s). All randomness comes from a seed.
 
-Where every row says the same, resampling would give an interval without width; there the bound is what a rate of
-0 differing conversations in n still allows (Clopper-Pearson), so ten equal rows prove little and say so.
+Where every conversation says the same, resampling would give an interval without width; there the bound is what a rate
+of 0 differing conversations in n still allows (Clopper-Pearson), so ten equal rows prove little and say so. With fewer
+than ten conversations the interval is at least Student's t.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2_000
 SEED = 42
+FEW = 10  # conversations; below, resampling alone gives intervals that are too narrow
 MAX_RESAMPLED = 1_000  # conversations; with more, the normal approximation is as good and needs no 2,000 x n numbers
 
 
@@ -87,16 +89,31 @@ def mean_interval(values: "np.ndarray", clusters: "np.ndarray", *, seed: int = S
     totals = np.bincount(clusters, weights=values, minlength=count)
     sizes = np.bincount(clusters, minlength=count).astype(float)
     mean = float(values.mean())
-    if np.ptp(values) == 0:
+    error = cluster_error(totals, sizes, mean)
+    if error < 1e-12:  # no conversation differs from another, or there is but one
         slack = nothing_seen(count)
         return mean - slack, mean + slack, "nothing varied: exact bound by conversation"
     if count > MAX_RESAMPLED:
-        half = 1.959964 * cluster_error(totals, sizes, mean)
+        half = 1.959964 * error
         return mean - half, mean + half, "normal, clustered by conversation"
     weights = _resampling_weights(count, seed)
     means = (weights @ totals) / (weights @ sizes)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high), f"{RESAMPLES} resamples by conversation"
+    low, high = map(float, np.percentile(means, [2.5, 97.5]))
+    if count >= FEW:
+        return low, high, f"{RESAMPLES} resamples by conversation"
+    half = _student(count) * error
+    return min(low, mean - half), max(high, mean + half), f"Student's t by conversation, as there are only {count}"
+
+
+@lru_cache(maxsize=FEW)
+def _student(count: int) -> float:
+    """Return Student's 97.5 % point for a handful of conversations, of which resampling sees too little spread.
+
+    Two that say 0.29 and 0.31 resample to 0.29-0.31; with 1 degree of freedom it is 0.17-0.43.
+    """
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, count - 1))
 
 
 def ratio_interval(

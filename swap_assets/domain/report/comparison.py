@@ -112,9 +112,15 @@ def llm_comparisons(inputs: ReportInputs) -> tuple[LlmComparison, ...]:
 
 def best_contender(comparisons: tuple[LlmComparison, ...], metric: str) -> LlmComparison | None:
     """Return the comparison of the candidate that is nearest to the LLM in tool calls, or furthest ahead."""
-    compared = [item for item in comparisons if item.contrast.track is Track.TOOLCALL]
-    compared = [item for item in compared if item.contrast.metric == metric]
+    compared = contenders_compared(comparisons, metric)
     return min(compared, key=lambda item: (item.contrast.delta_points, item.contrast.candidate_id), default=None)
+
+
+def contenders_compared(comparisons: tuple[LlmComparison, ...], metric: str) -> tuple[LlmComparison, ...]:
+    """Return the comparisons of tool calls in one metric, one a candidate."""
+    return tuple(
+        item for item in comparisons if item.contrast.track is Track.TOOLCALL and item.contrast.metric == metric
+    )
 
 
 def best_trained(comparisons: tuple[LlmComparison, ...], metric: str) -> LlmComparison | None:

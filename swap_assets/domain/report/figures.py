@@ -4,6 +4,7 @@ from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Contrast
 from swap_assets.domain.scoring.scores import Metric
 
+IN_PERCENT = "In percent, with 95 % intervals."
 ABSENT = "not measured"
 
 

@@ -1,5 +1,6 @@
 """Sections that say why: rows to look at, failures, training, time and cost, and what it all rests on."""
 
+import re
 from collections.abc import Sequence
 
 from swap_assets.domain.judging.approval import Approval
@@ -7,7 +8,7 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.document import ExampleGroup, ExampleView, Section, TableView
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, ExampleAnswer, RowExample
 from swap_assets.domain.report.figures import ABSENT, percent, plain, significant
-from swap_assets.domain.report.names import TRACK_TITLES, class_title, display_name
+from swap_assets.domain.report.names import METRIC_TITLES, TRACK_TITLES, class_title, display_name, metric_title
 from swap_assets.domain.report.report import Report
 
 CURVE_POINTS = 8  # of a loss curve that stand in its table; the plot and report.json have all
@@ -24,7 +25,7 @@ def decisions(report: Report) -> Section:
         name="decisions",
         caption="Decisions, with the rule that made them",
         header=("decision", "for", "verdict", "action", "reason", "rule", "decided by"),
-        rows=tuple(_decision(item) for item in report.decisions),
+        rows=tuple(_decision(item, report) for item in report.decisions),
     )
     words = TableView(
         name="approvals",
@@ -35,7 +36,23 @@ def decisions(report: Report) -> Section:
             for item in report.approvals
         ),
     )
-    return Section(id="decisions", title="Decisions", tables=tuple(view for view in (table, words) if view.rows))
+    tables = tuple(view for view in (table, words) if view.rows)
+    return Section(id="decisions", title="Decisions", tables=tables, groups=tuple(_to_try(report)))
+
+
+def _to_try(report: Report) -> list[ExampleGroup]:
+    """Return what the decisions suggest, each with the entry to paste, whose indents a table would lose."""
+    return [
+        ExampleGroup(
+            title=f"What could be tried next: {class_title(decision.name)} at {decision.scale}",
+            examples=tuple(
+                ExampleView(title=one.text, lines=(("entry for the experiment file", one.entry, ""),))
+                for one in decision.suggestions
+            ),
+        )
+        for decision in report.decisions
+        if decision.suggestions
+    ]
 
 
 def _counts(approval: Approval, report: Report) -> str:
@@ -43,28 +60,39 @@ def _counts(approval: Approval, report: Report) -> str:
     return "yes" if approval.evidence_hash in current else "no: the evidence is another one by now"
 
 
-def _decision(item: Decision) -> tuple[str, ...]:
+def _decision(item: Decision, report: Report) -> tuple[str, ...]:
     return (
         class_title(item.name),
         f"{item.model} at {item.scale}" if item.model else item.scale,
         item.verdict,
         class_title(item.action),
-        " ".join((item.reason, *_more(item))),
-        item.rule,
+        _in_names_of_people(" ".join((item.reason, *_more(item))), report),
+        _in_names_of_people(item.rule, report),
         f"{item.decided_by}, {item.decided_at}".strip(", "),
     )
 
 
+def _in_names_of_people(text: str, report: Report) -> str:
+    """Return a recorded sentence with candidates and metrics called as everywhere else in the report."""
+    for candidate in sorted((item.candidate_id for item in report.candidates), key=len, reverse=True):
+        text = text.replace(candidate, display_name(candidate))
+    for metric in METRIC_TITLES:
+        text = re.sub(rf"\b{metric}(_strict)?\b", lambda found: metric_title(found.group()), text)
+    return text
+
+
 _SHOWN_OF_A_DECISION = frozenset(
     {"name", "scale", "model", "rule", "thresholds", "verdict", "action", "reason", "candidates", "contrasts",
-     "missing", "hashes", "measured", "rivalries", "decided_by", "decided_at"}
+     "missing", "hashes", "measured", "rivalries", "rows_needed", "suggestions", "winner", "decided_by", "decided_at"}
 )  # fmt: skip
 
 
 def _more(item: Decision) -> list[str]:
-    """Return in words whatever else a decision holds, such as suggestions or an approval."""
+    """Return in words whatever else a decision holds, such as an approval."""
     rest = item.model_dump(mode="json", exclude=set(_SHOWN_OF_A_DECISION), exclude_defaults=True)
     said = [f"{class_title(key).capitalize()}: {_words(value)}." for key, value in rest.items() if value]
+    if item.rows_needed:
+        said.append(f"About {item.rows_needed:,} rows in all would settle it, if what was measured is true.")
     return said + [f"Missing: {'; '.join(item.missing)}."] * bool(item.missing)
 
 
@@ -180,7 +208,16 @@ def _said(answer: ExampleAnswer) -> tuple[str, str, str]:
 
 def learning(report: Report) -> Section:
     """Return the loss curves and the score by scale."""
-    curves = TableView(
+    several = len({row.scale for row in report.scales}) > 1
+    plots = [("learning", "Training and validation losses; the figures are below.")] if report.learning else []
+    plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
+    lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
+    tables = ([_trainings(report), _loss_points(report)] if report.learning else []) + [_by_scale(report)] * several
+    return Section(id="learning", title="Learning curves", lead=lead, plots=tuple(plots), tables=tuple(tables))
+
+
+def _trainings(report: Report) -> TableView:
+    return TableView(
         name="trainings",
         caption="Trainings; losses in nats per trained token",
         header=("adapter", "rows", "steps", "training loss", "validation loss", "minutes", "tokens a second", "device"),
@@ -198,7 +235,10 @@ def learning(report: Report) -> Section:
             for row in report.learning
         ),
     )
-    points = TableView(
+
+
+def _loss_points(report: Report) -> TableView:
+    return TableView(
         name="loss-curves",
         caption="Training loss along the way, in nats per trained token",
         header=("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS))),
@@ -207,7 +247,10 @@ def learning(report: Report) -> Section:
         ),
         note="Columns are shares of the training's steps; report.json holds every point of the plot.",
     )
-    scales = TableView(
+
+
+def _by_scale(report: Report) -> TableView:
+    return TableView(
         name="scales",
         caption="Tool calls by scale, in percent with 95 % intervals",
         header=("candidate", "scale", "training rows", "field F1", "whole answer exact"),
@@ -222,12 +265,6 @@ def learning(report: Report) -> Section:
             for row in report.scales
         ),
     )
-    several = len({row.scale for row in report.scales}) > 1
-    plots = [("learning", "Training and validation losses; the figures are below.")] if curves.rows else []
-    plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
-    lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
-    tables = [table for table in (curves, points) if curves.rows] + ([scales] if several else [])
-    return Section(id="learning", title="Learning curves", lead=lead, plots=tuple(plots), tables=tuple(tables))
 
 
 def _first_to_last(losses: Sequence[float]) -> str:

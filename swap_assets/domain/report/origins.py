@@ -79,7 +79,7 @@ def _synthetic(inputs: ReportInputs) -> list[Limit]:
     made, total = counts.get("synthetic", 0), counts.total()
     if not made:
         return []
-    why = "generated rows are regular in ways that real requests are not; figures for real rows stand under “origin”"
+    why = "generated rows are regular in ways that real requests are not; real and synthetic rows also stand apart"
     return [Limit(kind="synthetic", what=f"{made:,} of {total:,} test rows", why=why)]
 
 

@@ -25,6 +25,7 @@ from swap_assets.domain.report.comparison import (
     best_trained,
     candidate_notes,
     candidate_rows,
+    contenders_compared,
     llm_comparisons,
     track_pairs,
 )
@@ -102,6 +103,7 @@ def build_report(inputs: ReportInputs) -> Report:
     comparisons = llm_comparisons(inputs)
     best = best_contender(comparisons, inputs.metric)
     best_id = best.contrast.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
+    contrasts = [item.contrast for item in contenders_compared(comparisons, inputs.metric)]
     trained = best_trained(comparisons, inputs.metric)
     cost = effort.swap_cost(inputs, best_id)
     return Report(
@@ -110,7 +112,7 @@ def build_report(inputs: ReportInputs) -> Report:
         generated_at=inputs.generated_at,
         notices=tuple(inputs.notices),
         verdict=verdict(
-            best, llm_id=inputs.llm_id, llm_measured=inputs.llm is not None, policy=inputs.policy,
+            best, among=contrasts, llm_id=inputs.llm_id, llm_measured=inputs.llm is not None, policy=inputs.policy,
             decisions=inputs.decisions, floor=by_label.never_calling(inputs),
         ),
         llm_id=inputs.llm_id,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.judging.multiple_comparisons import passing_for_sure
 from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.comparison import LlmComparison
@@ -25,6 +26,7 @@ class Verdict(Frozen):
 def verdict(
     best: LlmComparison | None,
     *,
+    among: Sequence[Contrast],
     llm_id: str,
     llm_measured: bool,
     policy: GatePolicy,
@@ -33,7 +35,8 @@ def verdict(
 ) -> Verdict:
     """Only a passed release decision says yes; all else is read from the test rows.
 
-    `floor` is what a model that never calls anything would score in field F1.
+    `among` are all candidates' distances to the LLM, the best one's too: each further one is one more chance to be
+    lucky. `floor` is what a model that never calls anything would score in field F1.
     """
     next_step = _next_step(decisions)
     released = next((item for item in decisions if item.action == "release"), None)
@@ -47,11 +50,11 @@ def verdict(
         return Verdict(
             kind="none", sentence=f"No verdict yet: {missing} on this scale.", how_sure="", next_step=next_step
         )
-    kind, opening = _reading(best.contrast, policy)
+    kind, opening = _reading(best.contrast, among, policy)
     return Verdict(
         kind=kind,
         sentence=f"{opening}: {_distance(best.contrast)}.",
-        how_sure=f"{how_sure(best.contrast)}{_above_floor(best.contrast, floor)}",
+        how_sure=f"{how_sure(best.contrast)}{_best_of(among)}{_above_floor(best.contrast, floor)}",
         next_step=next_step,
     )
 
@@ -67,6 +70,12 @@ def how_sure(item: Contrast) -> str:
         span = f"anywhere from {-low:.1f} points ahead to {high:.1f} points behind"
     few = " That is few rows: another set of rows could move these figures a good deal." if item.rows < 100 else ""
     return f"With 95 % confidence it is {span}, measured on the same {item.rows:,} {_ROWS[item.on]}.{few}"
+
+
+def _best_of(among: Sequence[Contrast]) -> str:
+    if len(among) < 2:
+        return ""
+    return f" It is the best of {len(among)} on these rows, so a part of that may be luck."
 
 
 def _above_floor(item: Contrast, floor: float | None) -> str:
@@ -91,11 +100,13 @@ def _released(decision: Decision, best: LlmComparison | None, next_step: str) ->
     )
 
 
-def _reading(item: Contrast, policy: GatePolicy) -> tuple[VerdictKind, str]:
+def _reading(item: Contrast, among: Sequence[Contrast], policy: GatePolicy) -> tuple[VerdictKind, str]:
     allowed, margin = policy.release.max_delta_points, policy.release.margin_points
+    sure = passing_for_sure(among, [margin] * len(among))
+    within = any(passes for one, passes in zip(among, sure, strict=True) if one.candidate_id == item.candidate_id)
     if item.low_points > allowed:
         return "no", "No small model can take over yet"
-    if item.delta_points <= allowed and item.high_points < margin:
+    if item.delta_points <= allowed and item.high_points < margin and within:
         return "promising", f"Promising, no worse within {margin:g} points on the test rows, and not released yet"
     return "not shown", f"Not shown yet, for a small model may be worse by more than {margin:g} points"
 

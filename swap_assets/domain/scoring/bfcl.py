@@ -62,7 +62,7 @@ def check_call(function: Function | None, name: str, accepted: Mapping[str, Sequ
     """Judge one call against one gold call."""
     if call.name != name:
         return Outcome(False, "wrong_function", f"{name} expected, got {call.name}")
-    described = _parameters(function, accepted)
+    described = described_parameters(function, accepted)
     for parameter in described["required"]:
         if parameter not in call.arguments:
             return Outcome(False, "missing_parameter", parameter)
@@ -94,7 +94,8 @@ def value_problem(value: Any, accepted: Sequence[Any], description: Mapping[str,
     return "" if _value_accepted(value, accepted, kind, inner, literal=not as_variable) else "wrong_value"
 
 
-def _parameters(function: Function | None, accepted: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def described_parameters(function: Function | None, accepted: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return `properties` and `required` of a function, as its accepted values show them where it is not described."""
     if function is not None:
         described = function.get("parameters") or {}
         return {"properties": described.get("properties") or {}, "required": described.get("required") or []}

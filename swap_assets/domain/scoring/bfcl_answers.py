@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 from swap_assets.domain.answers.calls_in_json import make_call
-from swap_assets.domain.answers.literals import MAX_DEPTH, LiteralError, read_strict
+from swap_assets.domain.answers.literals import MAX_DEPTH, LiteralError, read_strict, read_tolerant
 from swap_assets.domain.answers.reading import parse_answer
 from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import ToolCall
@@ -40,6 +40,38 @@ def parse_bfcl_answer(text: str) -> ParsedAnswer:
         return ParsedAnswer(calls=calls, strict_calls=calls, compliant=True, valid_json=True, text=words)
     parsed = parse_answer(Contract.HERMES, text)
     return parsed.model_copy(update={"strict_calls": (), "compliant": parsed.compliant and not parsed.calls})
+
+
+def accepted_by_text(text: str) -> list[dict[str, dict[str, list[Any]]]]:
+    """Read gold that is a text: BFCL's accepted values as JSON or Python repr, or calls, whose own values are right.
+
+    Raises:
+        BfclAnswerError: it holds neither; gold without a call is written `[]`.
+    """
+    try:
+        value, end, _ = read_tolerant(text)
+    except LiteralError:
+        value, end = None, 0
+    if isinstance(value, list) and not text[end:].strip() and all(map(_has_accepted_values, value)):
+        return value
+    calls = parse_bfcl_answer(text).calls
+    if not calls:
+        raise BfclAnswerError("the reference holds neither accepted values nor calls that can be read")
+    return [{call.name: {key: [_accepting(inner)] for key, inner in call.arguments.items()}} for call in calls]
+
+
+def _has_accepted_values(call: Any) -> bool:
+    if not isinstance(call, dict) or len(call) != 1:
+        return False
+    ((_, parameters),) = call.items()
+    return isinstance(parameters, dict) and all(isinstance(values, list) for values in parameters.values())
+
+
+def _accepting(value: Any) -> Any:
+    """Return what accepts one value: the keys of an object have accepted values of their own."""
+    if isinstance(value, dict):
+        return {key: [inner] for key, inner in value.items()}
+    return [_accepting(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _decoded_calls(text: str) -> list[ToolCall]:

@@ -9,7 +9,15 @@ from typing import Any
 
 from swap_assets.domain.contracts import ParsedAnswer
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.scoring.bfcl import Accepted, Function, Outcome, check_answer, check_call, value_problem
+from swap_assets.domain.scoring.bfcl import (
+    Accepted,
+    Function,
+    Outcome,
+    check_answer,
+    check_call,
+    described_parameters,
+    value_problem,
+)
 from swap_assets.domain.scoring.scores import FailureClass, RowScore
 
 _CLASSES: dict[str, FailureClass] = {
@@ -104,7 +112,7 @@ def _pair_counts(
     wanted = [name for name, values in accepted.items() if name in given or "" not in values]
     if not wanted and not given:
         return int(call is not None), 1
-    properties = ((function or {}).get("parameters") or {}).get("properties") or {}
+    properties = described_parameters(function, accepted)["properties"]
     right = [
         name
         for name in wanted

@@ -55,6 +55,7 @@ def _corrected(means: "np.ndarray", values: "list[np.ndarray]", raw: float) -> M
     noise = within / sizes
     value = float(np.sqrt(max(0.0, raw**2 - float(noise.mean()))))
     low, high = _q_profile(means, noise) if within > 1e-12 else (raw, raw)
+    high = high or raw  # domains more alike than chance makes them: the profile is empty, and raw bounds the truth
     return Metric(
         value=value, low=low, high=high, n=total, unit="deviation", method=f"{count} domains, noise taken out"
     )

@@ -45,12 +45,12 @@ def _no_usable_answer(evidence: Evidence) -> tuple[FailureClass, str] | None:
         return "called_when_it_should_not", f"no call is right, got {_names(evidence.predicted)}"
     if evidence.finish_reason == "length":
         return "truncated", "the answer was cut at the token limit"
+    if not parsed.calls and not parsed.unread and _REFUSAL.search(parsed.text[:300]):
+        return "refusal", f"expected {_names(gold) or 'another answer'}, got: {_short(parsed.text)}"
     if parsed.unread or (not parsed.calls and parsed.valid_json is False and parsed.text):
         return "unreadable", f"expected {_names(gold) or 'no call'}, could not read: {'; '.join(parsed.problems)}"
     if not parsed.calls and not parsed.text.strip() and not parsed.valid_json:
         return "empty", f"expected {_names(gold) or 'an answer in words'}, got an empty answer"
-    if not parsed.calls and _REFUSAL.search(parsed.text[:300]):
-        return "refusal", f"expected {_names(gold)}, got: {_short(parsed.text)}"
     return None
 
 
@@ -80,26 +80,29 @@ def _wrong_arguments(evidence: Evidence) -> tuple[FailureClass, str]:
 
 def _argument_difference(gold: Fields, predicted: Fields) -> tuple[FailureClass, str]:
     """Return the first difference: in the order of gold's fields, then what was added."""
+    where = f"{gold.name}: " if gold.name else ""
     given_keys = {path[0] for path in predicted.leaves if path}
     for path, value in gold.leaves.items():
         if path and path[0] not in given_keys:
-            return "missing_argument", f"{gold.name}: {_path(path)} is missing, expected {_shown(value)}"
+            return "missing_argument", f"{where}{_path(path)} is missing, expected {_shown(value)}"
         if path in predicted.leaves and predicted.leaves[path] != value:
             given = predicted.leaves[path]
             alike = type(_plain(value)) is not type(_plain(given)) and _loosely(value) == _loosely(given)
             kind: FailureClass = "wrong_type" if alike else "wrong_value"
-            return kind, f"{gold.name}: {_path(path)} should be {_shown(value)}, got {_shown(given)}"
+            return kind, f"{where}{_path(path)} should be {_shown(value)}, got {_shown(given)}"
     wanted_keys = {path[0] for path in gold.leaves if path}
     added = next((path for path in predicted.leaves if path and path[0] not in wanted_keys), None)
     if added is not None:
-        return "extra_argument", f"{gold.name}: {_path(added)} was not asked for"
+        return "extra_argument", f"{where}{_path(added)} was not asked for"
     path = next(iter(gold.leaves.keys() ^ predicted.leaves.keys()))
     side = "is missing" if path in gold.leaves else "was not asked for"
-    return "wrong_value", f"{gold.name}: {_path(path)} {side}"
+    return "wrong_value", f"{where}{_path(path)} {side}"
 
 
 def _names(calls: list[Fields]) -> str:
-    return ", ".join(call.name for call in calls[:5]) + (f" and {len(calls) - 5} more" if len(calls) > 5 else "")
+    return ", ".join(call.name or "the arguments" for call in calls[:5]) + (
+        f" and {len(calls) - 5} more" if len(calls) > 5 else ""
+    )
 
 
 def _path(path: Path) -> str:
@@ -109,7 +112,9 @@ def _path(path: Path) -> str:
 
 
 def _shown(value: Any) -> str:
-    return _short(json.dumps(_plain(value), ensure_ascii=False, default=str))
+    if isinstance(value, tuple) and value[0] != "boolean":
+        return "NaN" if value[1] == "nan" else value[1]
+    return _short(json.dumps(_plain(value), ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:

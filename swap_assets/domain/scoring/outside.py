@@ -8,18 +8,19 @@ obtained. Reading files and printing lives in `cli`.
 
 import json
 import marshal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from swap_assets.domain.answers.literals import LiteralError, read_tolerant
 from swap_assets.domain.answers.reading import calls_of_reference, parse_answer
 from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import EvalCase, ToolSpec
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason
-from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
+from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, parse_bfcl_answer
 from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
 from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer
@@ -27,7 +28,9 @@ from swap_assets.domain.scoring.scores import RowScore
 
 BFCL = "bfcl"
 CONTRACT_NAMES = (*(contract.value for contract in Contract), BFCL)
-_SHOWN = 10
+_EXPLAINED = 10  # rows that cannot be used are named with their reason,
+_NAMED = 1_000  # then by their id alone
+_TOOLS_WANTED = '`tools` is a list of {"name", "description", "parameters"}, alone or under "function"'
 
 
 class OutsideError(ValueError):
@@ -44,6 +47,11 @@ class GoldRow(Frozen):
     functions: tuple[dict[str, Any], ...] = ()
     accepted: tuple[dict[str, dict[str, list[Any]]], ...] = ()
     labels: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def expects_call(self) -> bool:
+        """Whether a call is right on this row."""
+        return bool(self.case.gold_calls if self.case else self.accepted)
 
     def score(self, contract: Contract | None, given: "GivenRow | None") -> RowScore:
         """Score a prediction; without one, or with one that was not obtained, the row is unscored."""
@@ -109,18 +117,19 @@ def gold_rows(contract: Contract | None, rows: Sequence[Mapping[str, Any]]) -> d
         OutsideError: a row cannot be read, an id is missing or comes twice; it names all such rows.
     """
     found: dict[str, GoldRow] = {}
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for number, row in enumerate(rows, start=1):
         try:
             gold = _bfcl_gold(row) if contract is None else _gold(contract, row)
         except (ValueError, TypeError) as error:
-            problems.append(f"{row.get('id', f'line {number}')} ({_first_line(error)})")
+            named = row.get("id") is not None
+            problems.append((str(row["id"]) if named else f"line {number}", _reason(error)))
             continue
         if gold.id in found:
-            problems.append(f"{gold.id} (comes twice)")
+            problems.append((gold.id, "comes twice"))
         found[gold.id] = gold
     if problems:
-        raise OutsideError(f"{len(problems)} gold rows cannot be used, nothing was scored: {_some(problems)}")
+        raise OutsideError(f"{_counted(problems, 'gold')} cannot be used, nothing was scored: {_named(problems)}")
     return found
 
 
@@ -131,18 +140,18 @@ def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
         OutsideError: a row has no id or no prediction, or an id comes twice; it names all such rows.
     """
     found: dict[str, GivenRow] = {}
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for number, row in enumerate(rows, start=1):
         row_id = row.get("id", row.get("case_id"))
         key = "prediction" if "prediction" in row else "text"
         if row_id is None or key not in row:
-            problems.append(f"line {number} (needs `id` and `prediction`)")
+            problems.append((f"line {number}", "needs `id` and `prediction`"))
         elif str(row_id) in found:
-            problems.append(f"{row_id} (comes twice)")
+            problems.append((str(row_id), "comes twice"))
         else:
             found[str(row_id)] = _given(str(row_id), row[key], row)
     if problems:
-        raise OutsideError(f"{len(problems)} prediction rows cannot be used, nothing was scored: {_some(problems)}")
+        raise OutsideError(f"{_counted(problems, 'prediction')} cannot be used, nothing was scored: {_named(problems)}")
     return found
 
 
@@ -160,15 +169,17 @@ def _gold(contract: Contract, row: Mapping[str, Any]) -> GoldRow:
         try:
             case = EvalCase.model_validate(row)
         except ValidationError as error:
-            raise ValueError(f"no case of this project: {error.errors()[0]['msg']}") from None
+            raise ValueError(f"no case of this project: {_reason(error)}") from None
         return GoldRow(id=case.id, case=case, labels=case.labels)
-    if "id" not in row or "reference" not in row:
+    if row.get("id") is None or "reference" not in row:
         raise ValueError("needs `id` and `reference`")
     reference = _as_text(row["reference"])
-    tools = _tools(marshal.dumps(row.get("tools") or (), 2))
+    tools = _tools(marshal.dumps(_listed(row.get("tools")), 2))
     function = str(row.get("function") or (tools[0].name if len(tools) == 1 else ""))
     read = None if reference is None else parse_answer(contract, reference, function=function)
     calls = () if read is None else calls_of_reference(contract, read)
+    if isinstance(row["reference"], bool | int | float):
+        raise ValueError("`reference` is a number: an answer is text, or JSON that holds calls")
     case = EvalCase(
         id=str(row["id"]),
         conversation_id=str(row.get("conversation_id", row["id"])),
@@ -176,11 +187,33 @@ def _gold(contract: Contract, row: Mapping[str, Any]) -> GoldRow:
         tools=tools,
         history=(),
         gold_calls=calls,
-        ordered=bool(row.get("ordered", uses_earlier_result(calls))),
-        labels={str(key): str(value) for key, value in (row.get("labels") or {}).items()},
-        origin=row.get("origin", "real"),
+        ordered=bool(row["ordered"]) if "ordered" in row else _may_refer(reference) and uses_earlier_result(calls),
+        labels=_labels(row),
+        origin=row.get("origin") or "real",
     )
     return GoldRow(id=case.id, reference=reference or "", read=read, case=case, labels=case.labels)
+
+
+def _may_refer(reference: str | None) -> bool:
+    """Whether a text can hold a reference to an earlier result at all; most cannot, which spares a walk through it."""
+    return reference is not None and any(mark in reference for mark in (".result", ".output", "\\u"))
+
+
+def _labels(row: Mapping[str, Any]) -> dict[str, str]:
+    labels = row.get("labels") or {}
+    if not isinstance(labels, dict):
+        raise ValueError('`labels` is an object such as {"domain": "travel"}')
+    return {str(key): str(value) for key, value in labels.items()}
+
+
+def _listed(tools: Any) -> Any:
+    """Return the tools of a row as a list; some files hold them as JSON text, or a single one."""
+    if isinstance(tools, str) and tools.strip():
+        try:
+            tools = read_tolerant(tools).value
+        except LiteralError:
+            raise ValueError(_TOOLS_WANTED) from None
+    return [tools] if isinstance(tools, dict) else tools or ()
 
 
 @lru_cache(maxsize=4096)
@@ -189,17 +222,21 @@ def _tools(written: bytes) -> tuple[ToolSpec, ...]:
     return tuple(_tool(tool) for tool in marshal.loads(written))
 
 
-def _tool(tool: Mapping[str, Any]) -> ToolSpec:
-    function = tool.get("function") if isinstance(tool.get("function"), dict) else tool
-    assert function is not None
+def _tool(tool: Any) -> ToolSpec:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise ValueError(_TOOLS_WANTED)
     parameters = function.get("parameters") or {}
-    return ToolSpec(name=function["name"], description=function.get("description") or "", parameters=parameters)
+    if not isinstance(parameters, dict):
+        raise ValueError(f"the parameters of tool '{function['name']}' are no JSON Schema")
+    return ToolSpec(name=function["name"], description=str(function.get("description") or ""), parameters=parameters)
 
 
 def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
     accepted = row["ground_truth"] if "ground_truth" in row else row.get("reference")
-    accepted = json.loads(accepted) if isinstance(accepted, str) else accepted
-    if "id" not in row or not (accepted or "ground_truth" in row or "reference" in row or "function" in row):
+    accepted = accepted_by_text(accepted) if isinstance(accepted, str) else accepted
+    accepted = [accepted] if isinstance(accepted, dict) else accepted
+    if row.get("id") is None or not (accepted or "ground_truth" in row or "reference" in row or "function" in row):
         raise ValueError("needs `id` and `ground_truth`, or `function` alone where no call is right")
     functions = row.get("function") or ()
     for call in accepted or ():
@@ -209,7 +246,7 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
         id=str(row["id"]),
         functions=tuple([functions] if isinstance(functions, dict) else functions),
         accepted=tuple(accepted or ()),
-        labels={str(key): str(value) for key, value in (row.get("labels") or {}).items()},
+        labels=_labels(row),
         reference=json.dumps(accepted or [], ensure_ascii=False),
     )
 
@@ -234,11 +271,20 @@ def _as_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _first_line(error: Exception) -> str:
+def _counted(problems: Sequence[tuple[str, str]], kind: str) -> str:
+    return f"{len(problems)} {kind} row{'s' if len(problems) > 1 else ''}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}"
     return str(error).splitlines()[0][:160]
 
 
-def _some(problems: Iterable[str]) -> str:
-    shown = list(problems)
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return "; ".join(shown[:_SHOWN]) + more
+def _named(problems: Sequence[tuple[str, str]]) -> str:
+    """Name the rows that cannot be used: the first with their reason, all others by id."""
+    explained = "; ".join(f"{row_id} ({reason})" for row_id, reason in problems[:_EXPLAINED])
+    others = ", ".join(row_id for row_id, _ in problems[_EXPLAINED:_NAMED])
+    more = f" and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+    return f"{explained}; and {others}{more}" if others else explained

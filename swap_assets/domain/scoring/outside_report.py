@@ -40,6 +40,7 @@ def report(
             "unscored": summary.unscored,
             "without_prediction": len(scored.without_prediction),
             "without_gold": len(scored.without_gold),
+            "gold_without_call": sum(not row.expects_call for row in gold.values()),
         },
         "ids_without_prediction": list(scored.without_prediction),
         "ids_without_gold": list(scored.without_gold),
@@ -54,7 +55,7 @@ def report(
         "failure_examples": {failure: list(ids) for failure, ids in summary.failure_examples.items()},
     }
     if contract is not None and contract in PUBLISHED:
-        found["published_convention"] = _published(contract, gold, given, summary)
+        found["published_convention"] = _published(contract, gold, given, scored, summary)
     return found
 
 
@@ -106,16 +107,18 @@ def _field_counts(scored: Scored) -> dict[str, int]:
 
 
 def _published(
-    contract: Contract, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow], summary: EvalSummary
+    contract: Contract,
+    gold: Mapping[str, GoldRow],
+    given: Mapping[str, GivenRow],
+    scored: Scored,
+    summary: EvalSummary,
 ) -> dict[str, Any]:
-    """Return the figures in the published convention beside ours, over the rows that have a prediction."""
+    """Return the figures in the published convention beside ours, over the same rows: those with an answer."""
     pairs = []
-    for row_id, row in gold.items():
-        answer = given.get(row_id)
-        if answer is None or answer.text is None:
-            continue
+    for row_id in (score.case_id for score in scored.rows if score.scored):
+        row = gold[row_id]
         reference = row.reference or (render_answer(contract, row.case.gold_calls) if row.case else "")
-        pairs.append((reference, answer.text))
+        pairs.append((reference, given[row_id].text or ""))
     ours = {
         name: {reading: _value(summary, name, reading) for reading in ("lenient", "strict")}
         for name in ("field_precision", "field_recall", "field_f1")

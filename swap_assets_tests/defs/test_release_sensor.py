@@ -1,0 +1,99 @@
+"""The release gate as a sensor: the sealed rows, what a person says of a pass, and when that word is void."""
+
+import dagster as dg
+
+from swap_assets.defs.approval import give_word
+from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.report.layout import lay_out
+from swap_assets.domain.report.markdown import to_markdown
+from swap_assets_tests.defs.scenarios import MODELS, at_the_last_scale
+
+
+def test_after_the_last_scale_the_sealed_rows_are_asked_for_the_admitted_models(scenario):
+    at_the_last_scale(scenario)
+    assert scenario.asked("release_gate") == [("sealed_test", f"{model}|small") for model in MODELS]
+
+
+def test_a_release_that_waits_starts_nothing_and_says_why(scenario):
+    at_the_last_scale(scenario)
+    for model in MODELS:
+        assert scenario.decide_release(model, "small", sealed=60).action == "wait"
+    assert scenario.asked("release_gate") == []
+    assert "little|small: wait" in scenario.ask("release_gate")
+
+
+def _passed(scenario, approval="approved"):
+    at_the_last_scale(scenario)
+    for model in MODELS:
+        decision = scenario.decide_release(model, "small", sealed=100)
+        assert decision.action == "release"
+    scenario.decide_release("little-r4", "small", sealed=60)
+    decision = scenario.lab.evidence("small").decision("release_decision", "little|small")
+    word = Approval(
+        model="little", scale="small", verdict=approval, by="Ada", reason="tried it", evidence_hash=decision.content(),
+        at=scenario.lab.now(),
+    )  # fmt: skip
+    return decision, word
+
+
+def test_a_pass_waits_for_a_person_and_names_the_command(scenario):
+    _passed(scenario)
+    assert "swap-assets approve 'release_decision:little|small'" in scenario.ask("release_gate")
+
+
+def test_an_approved_release_starts_once(scenario):
+    _, word = _passed(scenario)
+    give_word(scenario.instance, scenario.lab, word)
+    assert scenario.asked("release_gate") == [("release", "little|small")]
+    assert scenario.run("release_gate") == 1
+    assert scenario.run("release_gate") == 0
+    event = scenario.instance.get_latest_materialization_event(dg.AssetKey("release_approval"))
+    assert event.asset_materialization.metadata["by"].value == "Ada"
+
+
+def test_the_word_of_a_person_stands_in_the_report_and_changes_no_hash(scenario):
+    decision, word = _passed(scenario)
+    give_word(scenario.instance, scenario.lab, word)
+    (shown,) = [one for one in scenario.lab.evidence("small").decisions() if one.partition == "little|small"
+                and one.name == "release_decision"]  # fmt: skip
+    assert "approved by Ada (self-declared)" in shown.approval
+    assert shown.content() == decision.content()
+    assert "approved by Ada" in to_markdown(lay_out(scenario.lab.report("small")))
+
+
+def test_a_rejected_release_starts_nothing(scenario):
+    _, word = _passed(scenario, "rejected")
+    give_word(scenario.instance, scenario.lab, word)
+    assert "rejected by Ada" in scenario.ask("release_gate")
+
+
+def test_an_approval_is_void_when_the_evidence_changes(scenario):
+    _, word = _passed(scenario)
+    give_word(scenario.instance, scenario.lab, word)
+    scenario.decide_release("little", "small", sealed=100)
+    assert scenario.asked("release_gate") == [("release", "little|small")]  # decided again, on the same evidence
+    changed = scenario.decide_release("little", "small", sealed=100).model_copy(update={"reason": "other evidence"})
+    scenario.decide(changed)
+    assert "so it is void" in scenario.ask("release_gate")
+
+
+def test_an_approval_given_in_the_ui_holds_for_the_decision_it_was_given_on(scenario):
+    _passed(scenario)
+    scenario.instance.report_runless_asset_event(
+        dg.AssetMaterialization(
+            "release_approval", partition=dg.MultiPartitionKey({"model": "little", "scale": "small"}),
+            description="approved by Grace: looked at fifty answers",
+        )
+    )  # fmt: skip
+    assert scenario.asked("release_gate") == [("release", "little|small")]
+    assert scenario.lab.approval("little|small").by == "Grace"
+
+
+def test_a_text_in_the_ui_that_is_no_approval_approves_nothing(scenario):
+    _passed(scenario)
+    scenario.instance.report_runless_asset_event(
+        dg.AssetMaterialization(
+            "release_approval", partition=dg.MultiPartitionKey({"model": "little", "scale": "small"}), description="ok"
+        )
+    )
+    assert "Waiting for a person" in scenario.ask("release_gate")
