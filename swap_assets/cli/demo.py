@@ -14,7 +14,7 @@ from swap_assets.backends.experiment_file import storage_root
 from swap_assets.backends.hardware import cpu_count
 from swap_assets.backends.preflight import PreflightError, require_hosted, require_model
 from swap_assets.cli.environment import dagster_environment, experiment_or_exit, fail
-from swap_assets.cli.segments import Segment, SegmentError, run_segment
+from swap_assets.cli.segments import Segment, SegmentError, run_segment, run_together
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.cli.ui import dagster_command
 from swap_assets.domain.candidates import Decoding, evaluation_asset
@@ -32,6 +32,7 @@ MODEL = (
     "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
     "paper_adapter", "fledgling_evaluation", "paper_evaluation",
 )  # fmt: skip
+_OVERRIDE = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}
 
 
 def demo(
@@ -53,15 +54,20 @@ def demo(
     tour.console.print(f"\nDone in {time.monotonic() - began:.0f} s.  Look around: make ui SWAP_CONFIG={config}")
 
 
-def segments(experiment: Experiment, scale: str) -> list[Segment]:
-    """Return the segments of one scale before the release."""
+def segments(experiment: Experiment, scale: str) -> list[list[Segment]]:
+    """Return the segments of one scale before the release, one list after the other, those of a list side by side."""
     return [
-        Segment(f"Scale {scale}: splits and the LLM", SCALE, scale),
-        *[
-            Segment(f"{model} at {scale}", (*MODEL, *_constrained(experiment, model)), f"{model}|{scale}")
+        [Segment(f"Scale {scale}: splits and the LLM", SCALE, scale)],
+        [
+            Segment(
+                f"{model} at {scale}",
+                (*MODEL, *_constrained(experiment, model)),
+                f"{model}|{scale}",
+                label=model if len(experiment.models) > 1 else "",
+            )
             for model in experiment.models
         ],
-        Segment(f"Report and decision of scale {scale}", ("comparison_report", "scale_up_decision"), scale),
+        [Segment(f"Report and decision of scale {scale}", ("comparison_report", "scale_up_decision"), scale)],
     ]
 
 
@@ -86,8 +92,8 @@ class _Tour:
         self._run(Segment("Conversations", ROOT))
         reached: list[str] = []
         for scale in self.experiment.scales:
-            for segment in segments(self.experiment, scale):
-                self._run(segment)
+            for together in segments(self.experiment, scale):
+                run_together(together, self._run)
             reached.append(scale)
             decision = self.store.read("scale_up_decision", scale, Decision)
             following = self.experiment.next_scale(scale)
@@ -98,20 +104,30 @@ class _Tour:
         return reached
 
     def release(self, scale: str) -> None:
-        """Decide on each model's release and merge; against the decision only under an override, which is recorded."""
-        for model in self.experiment.models:
-            partition = f"{model}|{scale}"
-            self._run(Segment(f"Release of {model}?", ("release_decision",), partition))
-            decision = self.store.read("release_decision", partition, Decision)
-            override = {}
-            if decision.action != "release":
-                self._say(
-                    "The decision says wait; merging all the same, under an override, to show how one is recorded."
-                )
-                override = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}
-            if decision.candidates:
-                config = {"ops": {"merged_model": {"config": override}}} if override else None
-                self._run(Segment(f"Merge {model}", ("merged_model",), partition, config))
+        """Decide on each model's release and merge; against the decision once, under an override, which is recorded."""
+        models = list(self.experiment.models)
+        partitions = {model: f"{model}|{scale}" for model in models}
+        run_together(
+            [
+                Segment(f"Release of {model}?", ("release_decision",), partitions[model], label=model)
+                for model in models
+            ],
+            self._run,
+        )
+        merges: list[Segment] = []
+        overridden = False
+        for model in models:
+            decision = self.store.read("release_decision", partitions[model], Decision)
+            released = decision.action == "release"
+            if not decision.candidates or (overridden and not released):
+                continue
+            config = None if released else {"ops": {"merged_model": {"config": _OVERRIDE}}}
+            if not released:
+                self._say(f"{model}: {decision.verdict}, so wait; merged under an override all the same, to show one.")
+                overridden = True
+            merges.append(Segment(f"Merge {model}", ("merged_model",), partitions[model], config, label=model))
+        if merges:
+            run_together(merges, self._run)
         self._run(Segment("The report again, with every decision", ("comparison_report",), scale))
 
     def results(self, reached: list[str]) -> None:

@@ -8,7 +8,8 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +27,16 @@ _ERROR = re.compile(r"^(\w+\.)+(\w*Error|Failure): ")
 
 
 class Segment(NamedTuple):
-    """Assets to materialise together; `partition` is empty for unpartitioned ones, `config` is Dagster's run config."""
+    """Assets to materialise together; `partition` is empty for unpartitioned ones, `config` is Dagster's run config.
+
+    `label` stands before the lines of a segment that runs beside others.
+    """
 
     title: str
     assets: tuple[str, ...]
     partition: str = ""
     config: Mapping[str, Any] | None = None
+    label: str = ""
 
 
 class SegmentError(RuntimeError):
@@ -57,7 +62,7 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
     command = [dagster_command(), *command_of(segment)[1:]]
     typed = shlex.join(command_of(segment))
     console.print(f"[bold]{segment.title}[/] [dim]$ {escape(typed)}[/]", highlight=False, soft_wrap=True)
-    began, started = time.monotonic(), {}
+    began, steps = time.monotonic(), _Steps(console, segment.label)
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
@@ -71,23 +76,45 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
     ):
         for line in process.stdout or ():
             file.write(line)
-            _show(line, started, console)
+            steps.show(line)
     if process.returncode:
         raise SegmentError(f"{segment.title} failed; {_why(log)} (whole log: {log})")
-    console.print(f"  [dim]{time.monotonic() - began:.0f} s[/]")
+    steps.say(f"[dim]{time.monotonic() - began:.0f} s[/]")
 
 
-def _show(line: str, started: dict[str, float], console: Console) -> None:
-    if not (event := _EVENT.search(line)):
-        return
-    step, kind = event.groups()
-    if kind == "STEP_START":
-        started[step] = time.monotonic()
-        console.print(f"  [dim]… {step}[/]", highlight=False)
-        return
-    seconds = time.monotonic() - started.get(step, time.monotonic())
-    sign = "[green]✓[/]" if kind == "STEP_SUCCESS" else "[red]✗[/]"
-    console.print(f"  {sign} {step} [dim]{seconds:.0f} s[/]", highlight=False)
+def run_together(segments: Sequence[Segment], run: Callable[[Segment], None]) -> None:
+    """Run segments that need nothing of each other at the same time; the pool says how many models are at work at once.
+
+    Raises:
+        SegmentError: one of them failed, the first in their order; the others were let finish.
+    """
+    with ThreadPoolExecutor(max_workers=len(segments)) as threads:
+        for done in [threads.submit(run, segment) for segment in segments]:
+            done.result()
+
+
+class _Steps:
+    """Shows a segment's steps as they start and end."""
+
+    def __init__(self, console: Console, label: str) -> None:
+        self._console, self._label, self._started = console, f"{label}: " if label else "", dict[str, float]()
+
+    def show(self, line: str) -> None:
+        """Show a line of Dagster's log if it says that a step starts or ends."""
+        if not (event := _EVENT.search(line)):
+            return
+        step, kind = event.groups()
+        if kind == "STEP_START":
+            self._started[step] = time.monotonic()
+            self.say(f"[dim]… {step}[/]")
+            return
+        seconds = time.monotonic() - self._started.get(step, time.monotonic())
+        sign = "[green]✓[/]" if kind == "STEP_SUCCESS" else "[red]✗[/]"
+        self.say(f"{sign} {step} [dim]{seconds:.0f} s[/]")
+
+    def say(self, text: str) -> None:
+        """Print a line of this segment."""
+        self._console.print(f"  [dim]{self._label}[/]{text}", highlight=False)
 
 
 def _why(log: Path) -> str:

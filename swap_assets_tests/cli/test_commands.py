@@ -68,7 +68,12 @@ def test_doctor_says_what_is_missing_and_exits_with_one(monkeypatch):
 def _assets_of_the_demo(experiment_data):
     return {
         *ROOT,
-        *(name for segment in segments(parse_experiment(experiment_data), "tiny") for name in segment.assets),
+        *(
+            name
+            for together in segments(parse_experiment(experiment_data), "tiny")
+            for segment in together
+            for name in segment.assets
+        ),
     }
 
 

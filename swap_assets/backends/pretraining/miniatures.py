@@ -36,7 +36,7 @@ LONGER_ROW = THIRD_STAGE + 4_000_000
 PUPIL_RECIPE = replace(_GOES_ON, tokens=200_000, matrix_rate=1e-3, other_rate=1e-3)
 PUPIL_LAYERS = (0, 2, 3)
 PUPIL_ROW = THIRD_STAGE + 2_000_000
-TEACHER_RECIPE = replace(LONGER_RECIPE, tokens=280_000)
+TEACHER_RECIPE = replace(LONGER_RECIPE, tokens=200_000)
 EXAM_ROWS = 128
 NAMES = ("student", "pupil", "teacher")
 
