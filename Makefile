@@ -21,7 +21,7 @@ demo-auto: $(INSTALLED) ## only the root by hand, the rest by sensors; KEEP=1 le
 	$(BIN)/swap-assets demo-auto
 
 test: $(INSTALLED) ## all tests, the slow ones too
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-ui: $(INSTALLED) ## the UI in headless Chromium; skips with the reason where there is none
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ui]"

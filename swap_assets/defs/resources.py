@@ -120,15 +120,15 @@ class Lab(dg.ConfigurableResource):
 
     def validation_cases(self, scale: str) -> list[EvalCase]:
         """Return the cases of a scale's validation conversations."""
-        split = self.store.read("dataset_split", scale, DatasetSplit)
-        rows = {row.id: row for row in self.store.read("hermes_conversations", None, list[Conversation])}
-        return [case for name in split.validation for case in eval_cases(rows[name])]
+        return self._cases(self.store.read("dataset_split", scale, DatasetSplit).validation)
 
     def sealed_cases(self, scale: str) -> list[EvalCase]:
         """Return the cases of the sealed release test; release_decision alone calls this."""
-        split = self.store.read("dataset_split", scale, DatasetSplit)
+        return self._cases(self.store.read("dataset_split", scale, DatasetSplit).release)
+
+    def _cases(self, ids: Sequence[str]) -> list[EvalCase]:
         rows = {row.id: row for row in self.store.read("hermes_conversations", None, list[Conversation])}
-        return [case for name in split.release for case in eval_cases(rows[name])]
+        return [case for name in ids for case in eval_cases(rows[name])]
 
     def test_fill(self) -> Iterator[Conversation]:
         """Generate synthetic test-pool rows, for what held-out rows leave short."""
