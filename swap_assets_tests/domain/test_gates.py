@@ -77,6 +77,15 @@ def test_without_a_clear_winner_all_that_may_reach_the_share_go_on():
     assert "none clearly ahead" in decision.reason
 
 
+def test_without_a_clear_winner_who_is_clearly_behind_the_best_stays():
+    weak = tuned("weaker", "small", "paper")
+    decision = _scale_up(
+        evaluation(PAPER, shares(160, N)), evaluation(FLEDGLING, shares(157, N)), evaluation(weak, shares(140, N))
+    )
+    assert (decision.winner, decision.candidates) == ("", tuple(sorted((PAPER.id, FLEDGLING.id))))
+    assert f"{weak.id} clearly behind the best, so" in decision.reason
+
+
 def test_a_lead_that_is_clear_over_one_rival_is_not_over_several():
     """Six discordant rows alone give p = 0.03; as the smallest of four that is 0.12."""
     rows = {"best": evaluation(PAPER, shares(156, N)).results[Track.TOOLCALL].rows}

@@ -10,7 +10,7 @@ from typing import Any
 
 from swap_assets.domain.contracts import Track
 from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Measured, Rivalry, Verdict
-from swap_assets.domain.judging.multiple_comparisons import clear_winner, passing_for_sure, rivalries
+from swap_assets.domain.judging.multiple_comparisons import WINS, clear_winner, passing_for_sure, rivalries
 from swap_assets.domain.judging.policy import GatePolicy, MetricName
 from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
 from swap_assets.domain.judging.rows_needed import least_rows, most_rows, rows_to_settle
@@ -92,7 +92,7 @@ def scale_up(
     """Decide whether to go on to the next scale: yes where a candidate reaches its share of the LLM.
 
     A clear winner goes on alone: the best candidate, where it may reach the share and the paired test puts it ahead of
-    every other one that may. Without one, all that may reach the share go on.
+    every other one that may. Without one, all that may reach the share go on, less those that it is clearly ahead of.
     """
     share, lenient = policy.scale_up.reaches_percent, policy.scale_up.when_inconclusive == "scale_up"
     metric = metric_read(policy.primary_metric, policy)
@@ -106,19 +106,20 @@ def scale_up(
     reaching = tuple(sorted(name for name, side in sides.items() if side in enough))
     contest = _contest([item for item in evaluated if item.candidate.id in reaching], found, metric)
     winner = contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else ""
-    admitted = (winner,) if winner else reaching
+    beaten = {item.rival_id for item in contest if item.p_adjusted <= WINS}
+    admitted = tuple(name for name in reaching if name not in beaten)
     action: Action = "iterate" if not reaching else ("scale_up" if next_scale else "wait")
     return Decision(
         name="scale_up_decision",
         scale=scale,
         rule=(
             f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}: the winner alone "
-            "when it is clearly ahead of the others (paired test, Holm), else all that reach it"
+            "when it is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly behind"
         ),
         thresholds={"reaches_percent": share},
         verdict=verdict,
         action=action,
-        reason=scale_up_reason(found, reaching, winner, share=share, next_scale=next_scale, verdict=verdict),
+        reason=scale_up_reason(found, reaching, admitted, share=share, next_scale=next_scale, verdict=verdict),
         candidates=admitted,
         contrasts=tuple(found),
         winner=winner,

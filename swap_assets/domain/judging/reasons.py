@@ -27,7 +27,7 @@ def fine_tune_reason(
 def scale_up_reason(
     found: Sequence[Contrast],
     reaching: Sequence[str],
-    winner: str,
+    admitted: Sequence[str],
     *,
     share: float,
     next_scale: str | None,
@@ -45,13 +45,20 @@ def scale_up_reason(
     if not reaching:
         return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
     who = f"{' and '.join(reaching)} may be at the {share:g} % asked for or above"
-    if winner:
-        who += f", and {winner} is clearly ahead, so it alone goes on"
-    elif len(reaching) > 1:
-        who += ", none clearly ahead of the others, so all go on"
+    if len(reaching) > 1:
+        who += f", {_who_goes_on(reaching, admitted)}"
     if next_scale is None:
         return f"{opening}; {who}; there is no larger scale: release_decision is next."
     return f"{opening}; {who}, to scale '{next_scale}'."
+
+
+def _who_goes_on(reaching: Sequence[str], admitted: Sequence[str]) -> str:
+    if len(admitted) == len(reaching):
+        return "none clearly ahead of the others, so all go on"
+    if len(admitted) == 1:
+        return f"and {admitted[0]} is clearly ahead, so it alone goes on"
+    behind = " and ".join(name for name in reaching if name not in admitted)
+    return f"{behind} clearly behind the best, so {' and '.join(admitted)} go on"
 
 
 def release_reason(
