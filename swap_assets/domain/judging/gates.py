@@ -114,7 +114,8 @@ def scale_up(
         scale=scale,
         rule=(
             f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}: the winner alone "
-            "when it is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly behind"
+            "when it is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly "
+            "behind the best"
         ),
         thresholds={"reaches_percent": share},
         verdict=verdict,
