@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swap_assets.domain.candidates import tuned
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
 from swap_assets.domain.judging.gates import contrast, fine_tune, release
@@ -17,7 +17,8 @@ from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.layout_results import main_table
 from swap_assets.domain.report.markdown import to_markdown
 from swap_assets.domain.report.report import build_report, with_previous
-from swap_assets.domain.scoring.evaluation import Totals, not_evaluated, totals
+from swap_assets.domain.scoring.aggregation import summarise
+from swap_assets.domain.scoring.evaluation import Totals, TrackResult, not_evaluated, totals
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 POLICY = GatePolicy()
@@ -80,8 +81,27 @@ def test_only_a_passed_release_decision_says_that_a_small_model_can_take_over():
     passed = release([paper], llm, POLICY, model="phi", scale="small", sealed=(paper, llm))
     found = _report([llm, paper], [passed]).verdict
     assert found.kind == "yes"
-    assert found.sentence.startswith("A small model can take over, phi (paper adapter)")
-    assert "sealed rows" in found.how_sure
+    assert found.sentence.startswith("A small model can take over: phi (paper adapter) is 20.0 points ahead of")
+    assert "sealed rows" in found.how_sure and "never shown in training" not in found.how_sure
+
+
+def test_a_yes_says_what_it_is_worth_on_tools_that_were_never_shown_in_training():
+    llm = _asked_for_unseen_tools(evaluation(LLM, [1.0] * 10 + shares(70, 90)), 10)
+    paper = _asked_for_unseen_tools(evaluation(PAPER, [0.0] * 10 + [1.0] * 90), 10)
+    passed = release([paper], llm, POLICY, model="phi", scale="small", sealed=(paper, llm))
+    assert passed.action == "release"
+    told = _report([llm, paper], [passed]).verdict.how_sure
+    assert "On the 10 test rows that ask for tools never shown in training it has 0.0, the LLM 100.0" in told
+
+
+def _asked_for_unseen_tools(item, count):
+    result = item.results[Track.TOOLCALL]
+    rows = tuple(
+        row.model_copy(update={"labels": {**row.labels, "tools": "unseen" if place < count else "seen"}})
+        for place, row in enumerate(result.rows)
+    )
+    remade = TrackResult(summary=summarise(item.candidate.id, Contract.HERMES, rows), rows=rows)
+    return item.model_copy(update={"results": {Track.TOOLCALL: remade}})
 
 
 def test_a_candidate_that_scores_no_more_than_never_calling_is_said_to_show_nothing():

@@ -34,6 +34,7 @@ from swap_assets.domain.report.examples import Failures, RowsToLookAt, RowWins
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
 from swap_assets.domain.report.learning import LearningCurve, ScalePoint
 from swap_assets.domain.report.origins import Leakage, Limit
+from swap_assets.domain.report.unseen_tools import cautions
 from swap_assets.domain.report.verdict import Verdict, verdict
 
 SCHEMA_VERSION = 2
@@ -106,6 +107,7 @@ def build_report(inputs: ReportInputs) -> Report:
     contrasts = [item.contrast for item in contenders_compared(comparisons, inputs.metric)]
     trained = best_trained(comparisons, inputs.metric)
     cost = effort.swap_cost(inputs, best_id)
+    labels = by_label.label_rows(inputs)
     return Report(
         experiment=inputs.experiment,
         scale=inputs.scale,
@@ -114,6 +116,7 @@ def build_report(inputs: ReportInputs) -> Report:
         verdict=verdict(
             best, among=contrasts, llm_id=inputs.llm_id, llm_measured=inputs.llm is not None, policy=inputs.policy,
             decisions=inputs.decisions, floor=by_label.never_calling(inputs),
+            cautions=cautions(labels, llm_id=inputs.llm_id, metric=inputs.metric),
         ),
         llm_id=inputs.llm_id,
         best_id=best_id,
@@ -125,7 +128,7 @@ def build_report(inputs: ReportInputs) -> Report:
         approvals=tuple(inputs.approvals),
         comparisons=comparisons,
         floor=by_label.never_calling(inputs),
-        labels=by_label.label_rows(inputs),
+        labels=labels,
         json_quality=by_label.json_quality(inputs),
         domain_spread=by_label.domain_spread(inputs),
         no_call=by_label.no_call(inputs),

@@ -1,6 +1,6 @@
 """The answer to the question that the report is opened for, in one sentence, and how sure it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from swap_assets.domain.judging.decisions import Contrast, Decision
@@ -32,16 +32,18 @@ def verdict(
     policy: GatePolicy,
     decisions: Sequence[Decision],
     floor: float | None,
+    cautions: Mapping[str, str],
 ) -> Verdict:
     """Only a passed release decision says yes; all else is read from the test rows.
 
     `among` are all candidates' distances to the LLM, the best one's too: each further one is one more chance to be
-    lucky. `floor` is what a model that never calls anything would score in field F1.
+    lucky. `floor` is what a model that never calls anything would score in field F1;
+    `cautions` are sentences by candidate id that belong beside a yes.
     """
     next_step = _next_step(decisions)
     released = next((item for item in decisions if item.action == "release"), None)
     if released:
-        return _released(released, best, next_step)
+        return _released(released, best, next_step, cautions)
     llm = display_name(llm_id)
     if best is None or not llm_measured:
         missing = (
@@ -53,8 +55,9 @@ def verdict(
     kind, opening = _reading(best.contrast, among, policy)
     return Verdict(
         kind=kind,
-        sentence=f"{opening}: {_distance(best.contrast)}.",
-        how_sure=f"{how_sure(best.contrast)}{_best_of(among)}{_above_floor(best.contrast, floor)}",
+        sentence=f"{opening}: {_distance(best.contrast, who='the best one, {}, ')}.",
+        how_sure=f"{how_sure(best.contrast)}{_best_of(among)}{_above_floor(best.contrast, floor)}"
+        f"{cautions.get(best.contrast.candidate_id, '') if kind == 'promising' else ''}",
         next_step=next_step,
     )
 
@@ -87,15 +90,15 @@ def _above_floor(item: Contrast, floor: float | None) -> str:
     )
 
 
-def _released(decision: Decision, best: LlmComparison | None, next_step: str) -> Verdict:
+def _released(decision: Decision, best: LlmComparison | None, next_step: str, cautions: Mapping[str, str]) -> Verdict:
     judged = next((item for item in reversed(decision.contrasts) if item.on == "release_test"), None)
     judged = judged or (best.contrast if best else None)
-    name = display_name(decision.candidates[0]) if decision.candidates else decision.model
-    told = f": {_distance(judged)}" if judged else ""
+    name = decision.candidates[0] if decision.candidates else ""
+    told = _distance(judged) if judged else display_name(name) if name else decision.model
     return Verdict(
         kind="yes",
-        sentence=f"A small model can take over, {name}{told}.",
-        how_sure=how_sure(judged) if judged else "",
+        sentence=f"A small model can take over: {told}.",
+        how_sure=(how_sure(judged) if judged else "") + cautions.get(name, ""),
         next_step=next_step,
     )
 
@@ -111,14 +114,14 @@ def _reading(item: Contrast, among: Sequence[Contrast], policy: GatePolicy) -> t
     return "not shown", f"Not shown yet, for a small model may be worse by more than {margin:g} points"
 
 
-def _distance(item: Contrast) -> str:
+def _distance(item: Contrast, *, who: str = "{} ") -> str:
     slm, llm = display_name(item.candidate_id), display_name(item.reference_id)
     if abs(item.delta_points) < 0.05:
         side = f"is level with {llm}"
     else:
         side = f"is {abs(item.delta_points):.1f} points {'behind' if item.delta_points > 0 else 'ahead of'} {llm}"
     figures = f"{100 * item.slm:.1f} against {100 * item.llm:.1f}"
-    return f"the best one, {slm}, {side} in {metric_title(item.metric)} ({figures})"
+    return f"{who.format(slm)}{side} in {metric_title(item.metric)} ({figures})"
 
 
 def _next_step(decisions: Sequence[Decision]) -> str:
