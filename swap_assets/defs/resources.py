@@ -283,10 +283,7 @@ class Lab(dg.ConfigurableResource):
 
     @contextlib.contextmanager
     def recording_failure(self, context: dg.AssetExecutionContext) -> Iterator[None]:
-        """Keep why a step failed, so that the report can name it; the failure goes on its way.
-
-        What passes by itself is tried again first, after 30, 60 and 120 seconds.
-        """
+        """Keep why a step failed, for the report; what passes by itself is first tried after 30, 60, 120 seconds."""
         try:
             yield
         except Exception as error:

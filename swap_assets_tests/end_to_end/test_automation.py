@@ -99,6 +99,7 @@ class Quiet:
         self.lines.append(" ".join(map(str, parts)))
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("kills", [0, 4])
 def test_the_daemon_carries_an_experiment_to_its_last_decision_however_often_it_is_killed(plant, kills):
     from swap_assets.backends.experiment_file import load_experiment

@@ -84,6 +84,7 @@ def prepare(folder: Path, *, endpoint: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.lasting
 @pytest.mark.end_to_end
 def test_no_planted_key_is_found_in_anything_that_a_full_run_and_a_failed_one_wrote(tmp_path: Path) -> None:
     hosted = Hosted()
