@@ -9,7 +9,7 @@ import pytest
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its event loop must not outlive the tests that need it
 def browser():
     """Return a started browser."""
     playwright = pytest.importorskip(
