@@ -48,7 +48,7 @@ bench: $(INSTALLED) ## ratios beside the peers, from one run; about half an hour
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 miniatures: $(INSTALLED) ## pre-train the demo's models again
-	$(BIN)/python -m swap_assets.backends.pretraining.miniatures
+	$(BIN)/python -m tools.miniatures.make
 
 clean: ## remove .venv and what the demo made; a real experiment's storage stays
 	rm -rf .venv .swap/demo build *.egg-info

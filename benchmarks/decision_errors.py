@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.gate_errors import LLM_EXACT, PARTIAL
-from swap_assets.domain.candidates import Candidate, base, hosted, tuned
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
+from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune, nominate, release, scale_up
-from swap_assets.domain.judging.policy import CoreMetric, GatePolicy
+from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
 
@@ -48,7 +48,7 @@ def _evaluation(candidate: Candidate, values: np.ndarray) -> Evaluation:
         for index, value in enumerate(values)
     )  # fmt: skip
     summary = EvalSummary(
-        candidate_id=candidate.id, contract=Contract.HERMES, track=Track.TOOLCALL,
+        candidate_id=candidate.id, answer_format=AnswerFormat.HERMES, track=Track.TOOLCALL,
         cases=len(rows), scored=len(rows), unscored=0, metrics={},
     )  # fmt: skip
     result = TrackResult.model_construct(summary=summary, rows=rows)

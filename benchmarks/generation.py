@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swap_assets.backends.generation.decoding import decode
-from swap_assets.backends.generation.rows import Budget, Row
-from swap_assets.backends.generation.sharing import sharing
+from swap_assets.backends.engines.decoding import decode
+from swap_assets.backends.engines.rows import Budget, Row
+from swap_assets.backends.engines.sharing import sharing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

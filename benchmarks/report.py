@@ -13,11 +13,11 @@ from pathlib import Path
 
 from benchmarks.scoring_rows import rows
 from swap_assets.backends.report.files import write_report
-from swap_assets.domain.candidates import Candidate, base, hosted, tuned
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.experiment.entries import Prices
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.judging.judgement import criteria_of
-from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.report import build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, measure
@@ -31,8 +31,8 @@ def inputs() -> ReportInputs:
     """Return what the report is built from."""
     llm = hosted("llm", "large")
     cases, records = rows(ROWS)
-    results = [measure(llm, Contract.HERMES, cases=cases, records=records)]
-    results.append(measure(llm, Contract.HERMES, cases=cases, records=rows(ROWS, seed=2)[1]))
+    results = [measure(llm, AnswerFormat.HERMES, cases=cases, records=records)]
+    results.append(measure(llm, AnswerFormat.HERMES, cases=cases, records=rows(ROWS, seed=2)[1]))
     own: list[Candidate] = [base("phi", "large")]
     own += [tuned(f"phi-r{number}", "large", "paper") for number in range(CANDIDATES - 2)]
     evaluations = [_evaluation(llm, results[0]), *(_evaluation(item, results[1]) for item in own)]
@@ -53,7 +53,9 @@ def _evaluation(candidate: Candidate, result: TrackResult) -> Evaluation:
     summary = result.summary.model_copy(update={"candidate_id": candidate.id})
     told = result.model_copy(update={"summary": summary})
     # Both forms of answer, as the Fledgling pair has them.
-    return Evaluation(candidate=candidate, results={Contract.HERMES.track: told, Contract.JSON_SCHEMA.track: told})
+    return Evaluation(
+        candidate=candidate, results={AnswerFormat.HERMES.track: told, AnswerFormat.JSON_SCHEMA.track: told}
+    )
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Answers that want to hang or crash the scorer: `python -m benchmarks.scoring_fuzz [SECONDS]`, 200 by default.
 
-Each round takes an answer that was built to hurt, or a right one with random edits, and scores it in every contract.
+Each round takes an answer that was built to hurt, or a right one with random edits, and scores it in every answer
+format.
 Printed are the rounds, the slowest answers with their kind and size, and every exception; the exit code is 1 where one
 occurred.
 """
@@ -11,10 +12,10 @@ import time
 import traceback
 from collections.abc import Callable
 
-from swap_assets.domain.answers.reading import parse_answer
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
+from swap_assets.domain.formats.answers import parse_answer
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.writing import render_answer
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
 from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.row_scoring import score_answer
@@ -55,21 +56,21 @@ def built_to_hurt(generator: random.Random) -> tuple[str, str]:
 
 def mutated(generator: random.Random) -> tuple[str, str]:
     """Return a right answer with up to 30 random edits."""
-    contract = generator.choice(list(Contract))
-    text = render_answer(contract, (_CALL, _CALL)) * generator.choice([1, 1, 1, 50])
+    answer_format = generator.choice(list(AnswerFormat))
+    text = render_answer(answer_format, (_CALL, _CALL)) * generator.choice([1, 1, 1, 50])
     for _ in range(generator.randrange(1, 30)):
         at, length = generator.randrange(len(text) + 1), generator.randrange(4)
         text = text[:at] + generator.choice(["", *_PARTS]) + text[at + length :]
-    return f"mutated {contract.value}", text
+    return f"mutated {answer_format.value}", text
 
 
 def score_everywhere(text: str) -> None:
-    """Read and score a text in every contract, and write the score as a file would hold it."""
-    for contract in Contract:
-        _write(score_answer(_CASE, parse_answer(contract, text, function="f")))
+    """Read and score a text in every answer format, and write the score as a file would hold it."""
+    for answer_format in AnswerFormat:
+        _write(score_answer(_CASE, parse_answer(answer_format, text, function="f")))
     parse_bfcl_answer(text)
-    published_figures(Contract.FLEDGLING_STRUCTURED, [('{"a": 1}', text)])
-    published_figures(Contract.FLEDGLING_TOOLCALL, [('<tool_call name="f">{"a": 1}</tool_call>', text)])
+    published_figures(AnswerFormat.FLEDGLING_STRUCTURED, [('{"a": 1}', text)])
+    published_figures(AnswerFormat.FLEDGLING_TOOLCALL, [('<tool_call name="f">{"a": 1}</tool_call>', text)])
 
 
 def _write(score: RowScore) -> None:
@@ -92,7 +93,7 @@ def fuzz(seconds: float, *, seed: int = 1) -> int:
             print(f"EXCEPTION on {kind}, {len(text)} characters, starting {text[:80]!r}\n{traceback.format_exc()}")
         slowest = sorted([*slowest, (time.process_time() - started, kind, len(text))], reverse=True)[:5]
         rounds += 1
-    print(f"{rounds} answers, each scored in {len(Contract) + 3} ways, in {seconds:.0f} s: {failures} exceptions")
+    print(f"{rounds} answers, each scored in {len(AnswerFormat) + 3} ways, in {seconds:.0f} s: {failures} exceptions")
     for took, kind, length in slowest:
         print(f"  slowest: {took:.2f} s for all ways, {length:,} characters, {kind}")
     return failures

@@ -25,7 +25,7 @@ from benchmarks.training_rows import Lengths, NotEnoughRowsError, prepare, real_
 from benchmarks.training_tables import curves_agree, lost_rows, speed_table
 from benchmarks.training_turns import WayFailedError, measure_all
 from benchmarks.training_ways import Job, Way
-from swap_assets.backends.training.batches import BatchPlan
+from swap_assets.backends.methods.batches import BatchPlan
 
 CAP, TRL_CAP = 2048, 1024  # tokens of a row; TRL's own default
 TOLERANCE = {"cpu": 1e-3, "cuda": 5e-2}  # between losses of one step, in nats: float32, bfloat16

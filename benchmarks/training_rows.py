@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from swap_assets.backends.chat_template import family_template
-from swap_assets.backends.training.masking import TokenRow, tokenise
-from swap_assets.backends.training.rows import read_conversations
-from swap_assets.domain.contracts import Contract
+from swap_assets.backends.methods.masking import TokenRow, tokenise
+from swap_assets.backends.methods.rows import read_conversations
+from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import Conversation, Turn
-from swap_assets.domain.prompts import Message, PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import Message, PromptStyle
 from swap_assets.domain.tracks import toolcall_track
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def prepare(
     Raises:
         NotEnoughRowsError: too few rows fit; the message says how many do.
     """
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
 
-    examples = toolcall_track(rows, Contract.HERMES)
+    examples = toolcall_track(rows, AnswerFormat.HERMES)
     path = folder / ROWS_FILE
     write_rows(path, examples)
-    conversations = read_conversations(path, Contract.HERMES, PromptStyle.HERMES)
+    conversations = read_conversations(path, AnswerFormat.HERMES, PromptStyle.HERMES)
     tokenizer = train_tokenizer((m["content"] for row in conversations for m in row), vocabulary)
     tokenizer.save_pretrained(folder)
     whole, _ = tokenise(tokenizer, conversations, max_length=1_000_000)

@@ -7,26 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from swap_assets.backends.specs import TrainSpec
-from swap_assets.backends.training.batches import BatchPlan
+from swap_assets.backends.methods.batches import BatchPlan
+from swap_assets.backends.processes.specs import TrainSpec
 
 
 class Rows:
     """The rows of a job: as conversations, as TRL takes them, and as tokens, as the project's trainer does."""
 
     def __init__(self, spec: TrainSpec, tokenizer: Any) -> None:
-        from swap_assets.backends.training.masking import tokenise
-        from swap_assets.backends.training.rows import read_conversations
+        from swap_assets.backends.methods.masking import tokenise
+        from swap_assets.backends.methods.rows import read_conversations
 
         self.spec, self.tokenizer = spec, tokenizer
-        self.conversations = read_conversations(spec.train_file, spec.contract, spec.prompt_style)
+        self.conversations = read_conversations(spec.train_file, spec.answer_format, spec.prompt_style)
         self.tokens, self.counts = tokenise(tokenizer, self.conversations, max_length=spec.training.max_length)
 
     def plan(self, device: str) -> BatchPlan:
         """Return the plan with which the project would begin on a device."""
-        from swap_assets.backends.training.batches import first_plan
-        from swap_assets.backends.training.ladder import first_fitting
-        from swap_assets.backends.training.memory import estimate, model_shape
+        from swap_assets.backends.methods.batches import first_plan
+        from swap_assets.backends.methods.ladder import first_fitting
+        from swap_assets.backends.methods.memory import estimate, model_shape
 
         shape = model_shape(self.spec)
         longest = max(len(row.input_ids) for row in self.tokens)
@@ -40,10 +40,10 @@ class Rows:
 
 def our_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, folder: Path) -> Any:
     """Return the project's own trainer, put together as each of its trainings is."""
-    from swap_assets.backends.reporting import Reporter
-    from swap_assets.backends.training.assembly import trainer_for
-    from swap_assets.backends.training.callback import CurveKeeper
-    from swap_assets.backends.training.checkpoints import Checkpoints
+    from swap_assets.backends.methods.assembly import trainer_for
+    from swap_assets.backends.methods.callback import CurveKeeper
+    from swap_assets.backends.methods.checkpoints import Checkpoints
+    from swap_assets.backends.processes.reporting import Reporter
 
     keeper = CurveKeeper(Reporter(write=lambda _: None), tokens_per_epoch=rows.counts.tokens)
     work = folder / f"ours-{spec.training.packing}"
@@ -63,7 +63,7 @@ def plain_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, fold
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from swap_assets.backends.training.assembly import lora_config
+    from swap_assets.backends.methods.assembly import lora_config
 
     on_card = spec.weights.dtype == "bfloat16"
     settings = SFTConfig(

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from benchmarks.training_models import make_model
 from benchmarks.training_rows import ROWS_FILE
 from benchmarks.training_trainers import Rows, StepClock, our_trainer, peak_mb, plain_trainer
-from swap_assets.backends.specs import TrainSpec, Weights
-from swap_assets.backends.training.batches import BatchPlan
-from swap_assets.domain.contracts import Contract
+from swap_assets.backends.methods.batches import BatchPlan
+from swap_assets.backends.processes.specs import TrainSpec, Weights
 from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
-from swap_assets.domain.prompts import PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import PromptStyle
 
 
 class Way(NamedTuple):
@@ -63,8 +63,8 @@ def measure(job: Job, turn: Callable[[], None]) -> Measured | OutOfMemory:
     """Train one way to the end; `turn` is called before each step and returns when the step may be taken."""
     import datasets
 
-    from swap_assets.backends.local_model import limit_threads, load_tokenizer, quiet_libraries
-    from swap_assets.backends.training.ladder import is_out_of_memory
+    from swap_assets.backends.methods.ladder import is_out_of_memory
+    from swap_assets.backends.models.local_model import limit_threads, load_tokenizer, quiet_libraries
 
     quiet_libraries()
     datasets.disable_progress_bars()
@@ -99,7 +99,7 @@ def spec_of(job: Job) -> TrainSpec:
         candidate_id="benchmark",
         weights=Weights(source=str(job.folder.resolve()), dtype="float32" if job.device == "cpu" else "bfloat16"),
         train_file=job.folder / ROWS_FILE,
-        contract=Contract.HERMES,
+        answer_format=AnswerFormat.HERMES,
         prompt_style=PromptStyle.HERMES,
         lora=LoraSettings(r=16, alpha=32, dropout=0.0),
         training=TrainingSettings(

@@ -12,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from swap_assets.backends.specs import Weights
+from swap_assets.backends.processes.specs import Weights
 
 
 class VllmStandIn:
     """One base and the adapters that are loaded into it; `lora` is whether it may load any while it runs."""
 
     def __init__(self, weights: Weights, *, base: str, port: int = 0, lora: bool = True, rank: int = 16, key: str = ""):
-        from swap_assets.backends.local_model import limit_threads, load_tokenizer
+        from swap_assets.backends.models.local_model import limit_threads, load_tokenizer
 
         limit_threads(1)
         self.asked: list[dict[str, Any]] = []
@@ -103,7 +103,7 @@ class VllmStandIn:
         return 200, f"Success: LoRA adapter '{name}' added successfully."
 
     def _load(self, adapter: Path | None) -> Any:
-        from swap_assets.backends.local_model import load_adapted
+        from swap_assets.backends.models.local_model import load_adapted
 
         return load_adapted(self._weights, adapter)
 

@@ -9,17 +9,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.backends.artefacts import ArtefactStore, file_name
-from swap_assets.backends.experiment_file import storage_root
-from swap_assets.backends.hardware import cpu_count
-from swap_assets.backends.preflight import PreflightError, require_hosted, require_model
+from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
+from swap_assets.backends.processes.hardware import cpu_count
+from swap_assets.backends.store.artefacts import ArtefactStore, file_name
+from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.environment import dagster_environment, experiment_or_exit, fail
 from swap_assets.cli.segments import Segment, SegmentError, run_segment, run_together
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.cli.ui import dagster_command
-from swap_assets.domain.candidates import Decoding, evaluation_asset
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import Decoding, evaluation_asset
 from swap_assets.domain.report.report import Report
 
 DEMO = Path("examples/demo/swap.yaml")

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.experiment_file import storage_root
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.dagster_service import ServiceError, dagster_service
 from swap_assets.cli.demo import preflight, set_slots
 from swap_assets.cli.environment import dagster_environment, experiment_or_exit, fail

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from swap_assets.cli.environment import fail
-from swap_assets.cli.score import ContractName, Functions, Gold
-from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract
+from swap_assets.cli.score import FormatName, Functions, Gold
+from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.writing import render_answer
 from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import GivenRow, GoldRow, score_outside
 
@@ -24,7 +24,7 @@ def diff(
     a: Annotated[Path, typer.Argument(help="predictions A, JSON lines")],
     b: Annotated[Path, typer.Argument(help="predictions B, JSON lines")],
     gold: Gold,
-    contract: ContractName = Contract.HERMES.value,
+    answer_format: FormatName = AnswerFormat.HERMES.value,
     metric: Annotated[str, typer.Option(help="what decides a row: exact_match, field_f1, ...")] = "exact_match",
     limit: Annotated[int, typer.Option(min=1, help="rows shown for each side")] = 20,
     functions: Functions = None,
@@ -33,7 +33,7 @@ def diff(
     """List the rows where A beats B and those where B beats A: gold, both answers, and what is wrong with the loser."""
     if metric not in Metric.__args__:  # type: ignore[attr-defined]
         raise fail(f"'{metric}' decides no row: choose one of {', '.join(Metric.__args__)}")  # type: ignore[attr-defined]
-    chosen = contract_or_exit(contract)
+    chosen = format_or_exit(answer_format)
     expected = gold_or_exit(gold, chosen, functions)
     rows = _compared(chosen, expected, given_or_exit(a), given_or_exit(b), metric=metric)
     if as_json:
@@ -54,7 +54,7 @@ def diff(
 
 
 def _compared(
-    contract: Contract | None,
+    answer_format: AnswerFormat | None,
     gold: dict[str, GoldRow],
     given_a: dict[str, GivenRow],
     given_b: dict[str, GivenRow],
@@ -62,8 +62,8 @@ def _compared(
     metric: str,
 ) -> list[dict[str, Any]]:
     """Return the rows that are no draw, the clearest first."""
-    rows_a = score_outside(contract, gold, given_a).rows
-    rows_b = score_outside(contract, gold, given_b).rows
+    rows_a = score_outside(answer_format, gold, given_a).rows
+    rows_b = score_outside(answer_format, gold, given_b).rows
     found = []
     for one, other in zip(rows_a, rows_b, strict=True):
         value_a, value_b = getattr(one, metric), getattr(other, metric)
@@ -75,7 +75,7 @@ def _compared(
                 "winner": "A" if value_a > value_b else "B",
                 "a": value_a,
                 "b": value_b,
-                "gold": _gold_text(contract, gold[one.case_id]),
+                "gold": _gold_text(answer_format, gold[one.case_id]),
                 "answer_a": given_a[one.case_id].text,
                 "answer_b": given_b[one.case_id].text,
                 "wrong_in_a": one.first_difference,
@@ -85,10 +85,10 @@ def _compared(
     return sorted(found, key=lambda row: -abs(row["a"] - row["b"]))
 
 
-def _gold_text(contract: Contract | None, row: GoldRow) -> str:
-    if row.reference or row.case is None or contract is None:
+def _gold_text(answer_format: AnswerFormat | None, row: GoldRow) -> str:
+    if row.reference or row.case is None or answer_format is None:
         return row.reference
-    return render_answer(contract, row.case.gold_calls, row.case.gold_text)
+    return render_answer(answer_format, row.case.gold_calls, row.case.gold_text)
 
 
 def _table(rows: list[dict[str, Any]], winner: str, loser: str) -> Table:

@@ -4,8 +4,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from swap_assets.backends.experiment_file import experiment_path
-from swap_assets.backends.preflight import examine
+from swap_assets.backends.models.preflight import examine
+from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.cli.environment import Config, experiment_or_exit
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}

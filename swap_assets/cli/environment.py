@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from swap_assets.backends.experiment_file import CONFIG_VARIABLE, experiment_path, load_experiment, storage_root
+from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path, load_experiment, storage_root
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 
 MODULE = "swap_assets.definitions"

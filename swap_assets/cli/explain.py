@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.evidence import Evidence
-from swap_assets.backends.experiment_file import storage_root
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.evidence import Evidence
+from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.approval import Approval

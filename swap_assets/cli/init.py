@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from swap_assets.backends.datasets.loading import SourceError
-from swap_assets.backends.experiment_file import experiment_path
+from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.cli.environment import fail
 from swap_assets.cli.profile import load_visibly
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from swap_assets.backends.report.build import report_folder
 from swap_assets.backends.report.files import HTML_FILE, read_report
-from swap_assets.backends.workbench import Workbench
+from swap_assets.backends.store.workbench import Workbench
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
 from swap_assets.cli.tables import print_decisions, print_report, print_sentences, print_table
 from swap_assets.domain.experiment.experiment import ExperimentError

@@ -13,17 +13,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from swap_assets.cli.score_files import contract_or_exit, given_or_exit, gold_or_exit
-from swap_assets.domain.contracts import Contract
+from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.report.foreign import visible
-from swap_assets.domain.scoring.outside import CONTRACT_NAMES, GoldRow, Scored, score_outside
+from swap_assets.domain.scoring.outside import FORMAT_NAMES, GoldRow, Scored, score_outside
 from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
 
 _TABLE_ROWS = (
     "exact_match", "name_match", "arguments_exact", "field_f1", "field_precision", "field_recall", "valid_json",
     "schema_valid", "format_compliance", "no_call_accuracy",
 )  # fmt: skip
-ContractName = Annotated[str, typer.Option(help=f"how answers are written: {', '.join(CONTRACT_NAMES)}")]
+FormatName = Annotated[
+    str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(FORMAT_NAMES)}")
+]
 Gold = Annotated[Path, typer.Option(help='JSON lines {"id", "reference"}, or the project\'s own cases')]
 Functions = Annotated[
     Path | None, typer.Option(help="for bfcl: BFCL's questions, whose functions join the gold rows by id")
@@ -33,7 +35,7 @@ Functions = Annotated[
 def score(
     gold: Gold,
     predictions: Annotated[Path, typer.Option(help='JSON lines {"id", "prediction"}, or the project\'s own records')],
-    contract: ContractName,
+    answer_format: FormatName,
     compare: Annotated[
         Path | None, typer.Option(help="other predictions for the same gold, compared row by row")
     ] = None,
@@ -43,7 +45,7 @@ def score(
 ) -> None:
     """Score a file of answers against gold, strictly and leniently, with intervals and every id accounted for."""
     with _no_garbage_collection():
-        chosen = contract_or_exit(contract)
+        chosen = format_or_exit(answer_format)
         expected = gold_or_exit(gold, chosen, functions)
         found, scored = _scored_file(chosen, expected, predictions)
     others: dict[str, Any] | None = None
@@ -73,18 +75,18 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _scored_file(
-    contract: Contract | None, gold: dict[str, GoldRow], predictions: Path
+    answer_format: AnswerFormat | None, gold: dict[str, GoldRow], predictions: Path
 ) -> tuple[dict[str, Any], Scored]:
     given = given_or_exit(predictions)
-    scored = score_outside(contract, gold, given)
-    summary = summary_of(contract, scored, name=predictions.stem)
-    return {"predictions": str(predictions)} | report(contract, gold, given, scored, summary), scored
+    scored = score_outside(answer_format, gold, given)
+    summary = summary_of(answer_format, scored, name=predictions.stem)
+    return {"predictions": str(predictions)} | report(answer_format, gold, given, scored, summary), scored
 
 
 def _show(found: dict[str, Any], other: dict[str, Any] | None) -> None:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     counts = found["counts"]
-    console.print(f"[bold]{found['contract']}[/]: {counts['scored']} of {counts['gold']} rows scored")
+    console.print(f"[bold]{found['answer_format']}[/]: {counts['scored']} of {counts['gold']} rows scored")
     if counts["gold_without_call"]:
         console.print(f"gold says of {counts['gold_without_call']} rows that no call is right")
     for key, words in (("without_prediction", "without a prediction"), ("without_gold", "without gold, not scored")):

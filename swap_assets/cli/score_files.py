@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.cli.environment import fail
-from swap_assets.domain.answers.literals import without_lone_surrogates
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.scoring.outside import (
     GivenRow,
     GoldRow,
     OutsideError,
-    contract_named,
+    format_named,
     given_rows,
     gold_rows,
 )
@@ -42,20 +42,20 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def contract_or_exit(name: str) -> Contract | None:
-    """Return a contract by its name, None for `bfcl`; another name ends the command with one sentence."""
+def format_or_exit(name: str) -> AnswerFormat | None:
+    """Return a answer format by its name, None for `bfcl`; another name ends the command with one sentence."""
     try:
-        return contract_named(name)
+        return format_named(name)
     except OutsideError as error:
         raise fail(str(error)) from None
 
 
-def gold_or_exit(path: Path, contract: Contract | None, functions: Path | None = None) -> dict[str, GoldRow]:
+def gold_or_exit(path: Path, answer_format: AnswerFormat | None, functions: Path | None = None) -> dict[str, GoldRow]:
     """Read gold; rows that can't be read end the command with their ids.
 
     Args:
         path: the file of gold rows.
-        contract: how references are written, None for BFCL.
+        answer format: how references are written, None for BFCL.
         functions: BFCL's file of questions, whose `function` joins the gold row of the same id.
     """
     rows = read_lines(path)
@@ -63,7 +63,7 @@ def gold_or_exit(path: Path, contract: Contract | None, functions: Path | None =
         described = {row.get("id"): row.get("function") for row in read_lines(functions)}
         rows = [row | {"function": described.get(row.get("id"))} if "function" not in row else row for row in rows]
     try:
-        return gold_rows(contract, rows)
+        return gold_rows(answer_format, rows)
     except OutsideError as error:
         raise fail(f"{path}: {error}") from None
 

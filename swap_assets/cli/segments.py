@@ -22,7 +22,7 @@ from swap_assets.cli.ui import dagster_command
 # `... - RUN_ID - 1234 - STEP - STEP_START - Started execution of step "paper_adapter".`
 _EVENT = re.compile(r" - (\S+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE) - ")
 
-# `swap_assets.backends.artefacts.ArtefactMissingError: ` in front of a sentence
+# `swap_assets.backends.store.artefacts.ArtefactMissingError: ` in front of a sentence
 _ERROR = re.compile(r"^(\w+\.)+(\w*Error|Failure): ")
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.comparison import CandidateRow
 from swap_assets.domain.report.document import Section, TableView

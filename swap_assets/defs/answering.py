@@ -7,14 +7,14 @@ import dagster as dg
 
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.resources import Lab
-from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
-# For each track: the contract to answer in, and the folder of the adapter to answer with (None: the base itself).
-AnswersWith = Mapping[Track, tuple[Contract, Path | None]]
+# For each track: the answer format to answer in, and the folder of the adapter to answer with (None: the base itself).
+AnswersWith = Mapping[Track, tuple[AnswerFormat, Path | None]]
 
 
 def local_evaluation(
@@ -31,13 +31,13 @@ def local_evaluation(
     with lab.recording_failure(context):
         lab.require_model(candidate.model)
         work = [
-            lab.bench.generation(candidate, contract, cases, adapter=adapter, purpose=purpose)
-            for contract, adapter in answers_with.values()
+            lab.bench.generation(candidate, answer_format, cases, adapter=adapter, purpose=purpose)
+            for answer_format, adapter in answers_with.values()
         ]
         done = worker.run_all(context, work)
         results = {
-            track: measure(candidate, contract, cases=cases, records=lab.read_predictions(spec.output))
-            for (track, (contract, _)), (spec, _) in zip(answers_with.items(), work, strict=True)
+            track: measure(candidate, answer_format, cases=cases, records=lab.read_predictions(spec.output))
+            for (track, (answer_format, _)), (spec, _) in zip(answers_with.items(), work, strict=True)
         }
     artefacts = [answered.artefact_hash for answered in done if answered.kind == "generate"]
     return Evaluation(

@@ -8,12 +8,12 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.domain.candidates import base, hosted
-from swap_assets.domain.contracts import Interface, Track
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.interfaces.choice import InterfaceChoice, choose_all, fixed
+from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune, metric_read
+from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
+from swap_assets.domain.keys import base, hosted
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
 
 _POOL = "hosted_llm"
@@ -89,7 +89,7 @@ def _asked(
     candidate = hosted(lab.experiment.hosted_model.key, scale_of(context))
     records = lab.hosted_answers(candidate, cases, interfaces, purpose=purpose, epoch=epoch, log=context.log.info)
     return {
-        track: measure(candidate, answers[0].contract, cases=cases, records=answers)
+        track: measure(candidate, answers[0].answer_format, cases=cases, records=answers)
         for track, answers in records.items()
     }
 
@@ -108,7 +108,7 @@ def slm_baseline(
         worker,
         candidate=base(model, scale),
         cases=lab.test_cases(scale),
-        answers_with={track: (lab.bench.baseline_contract(track), None) for track in Track},
+        answers_with={track: (lab.bench.baseline_format(track), None) for track in Track},
     )
     run_id = lab.track_evaluation(evaluation, partition=context.partition_key)
     return metadata.evaluation_result(evaluation, run_id=run_id)

@@ -147,7 +147,7 @@ def structured_track(
 
 @dg.asset(partitions_def=SCALES, kinds={"json"})
 def toolcall_track(dataset_split: DatasetSplit, hermes_conversations: Conversations) -> dg.MaterializeResult[TrackData]:
-    """Training and validation examples whose answers are tool calls; the approach's contract says how written."""
+    """Training and validation examples whose answers are tool calls; the approach's answer format says how written."""
     chosen = _chosen(hermes_conversations, dataset_split)
     return _track(*(toolcall_examples(part) for part in chosen))
 

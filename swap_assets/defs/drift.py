@@ -13,10 +13,10 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import SCALES, key_of, scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.domain.candidates import Candidate, Form
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
 from swap_assets.domain.judging.gates import DECIDING_TRACK, metric_read
+from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
@@ -76,7 +76,7 @@ def _hosted_again(context: dg.AssetExecutionContext, lab: Lab, llm: Evaluation, 
         records = lab.hosted_answers(
             llm.candidate, cases, interfaces, purpose="drift", epoch=epoch, log=context.log.info
         )
-    measured = measure(llm.candidate, before.summary.contract, cases=cases, records=records[DECIDING_TRACK])
+    measured = measure(llm.candidate, before.summary.answer_format, cases=cases, records=records[DECIDING_TRACK])
     return Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=hash_of_cases(cases))
 
 
@@ -104,13 +104,13 @@ def _local_again(
     )  # fmt: skip
 
 
-def _served_from(lab: Lab, chosen: Candidate) -> tuple[Contract, Path | None]:
-    """Return the contract of the deciding track, and the folder to answer with: an adapter, or merged weights."""
+def _served_from(lab: Lab, chosen: Candidate) -> tuple[AnswerFormat, Path | None]:
+    """Return the answer format of the deciding track, and the folder to answer with: an adapter, or merged weights."""
     trained = chosen.model_copy(update={"form": Form.ADAPTER}) if chosen.form is Form.MERGED else chosen
-    adapters = [item for item in lab.adapters_of(trained) if item.contract.track is DECIDING_TRACK]
+    adapters = [item for item in lab.adapters_of(trained) if item.answer_format.track is DECIDING_TRACK]
     if not adapters:
-        return lab.bench.baseline_contract(DECIDING_TRACK), None
-    name, contract, folder = adapters[0]
+        return lab.bench.baseline_format(DECIDING_TRACK), None
+    name, answer_format, folder = adapters[0]
     if chosen.form is Form.MERGED:
         folder = Path(lab.store.read("merged_model", key_of(chosen.model, chosen.scale), MergedModel).folders[name])
-    return contract, folder
+    return answer_format, folder

@@ -10,9 +10,9 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab
-from swap_assets.domain.candidates import Decoding
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.keys import Decoding
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 
@@ -117,7 +117,7 @@ def _evaluated(
         evaluation, run_id = not_evaluated(candidate, "skipped", skipped[0]), ""
     else:
         answers_with: dict[Track, tuple] = {
-            adapter.contract.track: (adapter.contract, Path(adapter.folder)) for adapter in adapters
+            adapter.answer_format.track: (adapter.answer_format, Path(adapter.folder)) for adapter in adapters
         }
         evaluation = local_evaluation(
             context, lab, worker, candidate=candidate, cases=lab.test_cases(candidate.scale), answers_with=answers_with

@@ -15,10 +15,10 @@ from swap_assets.defs.approval import adopt_all_reported
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import TEST_SPLITS, Lab, MergeDone, MergeRoom
-from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.judging.merge_check import MergeVerdict, judge_merge
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation
 

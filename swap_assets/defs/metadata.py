@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 
 from swap_assets.defs.resources import experiment_in_force
-from swap_assets.domain.contracts import Track
-from swap_assets.domain.interfaces.choice import InterfaceChoice
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.judging.judgement import criteria_in_force
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.model import Frozen

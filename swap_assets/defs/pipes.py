@@ -9,9 +9,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.backends.processes import WorkerError, run_workers
-from swap_assets.backends.specs import Spec, TrainResult, TrainSpec, WorkerResult
-from swap_assets.backends.tracing import training_trace
+from swap_assets.backends.processes.specs import Spec, TrainResult, TrainSpec, WorkerResult
+from swap_assets.backends.processes.supervision import WorkerError, run_workers
+from swap_assets.backends.tracking.tracing import training_trace
 from swap_assets.defs.resources import send_trace
 
 # One pool for everything that loads a model; its slots are set on the instance (dagster.yaml: one).

@@ -15,9 +15,9 @@ from swap_assets.domain.automation.progress import (
     Found,
     Progress,
 )
-from swap_assets.domain.candidates import Form
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import Form
 from swap_assets.domain.model import content_hash
 
 _UNDER_WAY = (

@@ -7,9 +7,9 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
-from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import DECIDING_TRACK, may_open_sealed, nominate, release
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 
 _EVIDENCE = [
@@ -47,15 +47,15 @@ def _sealed(
     cases = lab.sealed_cases(chosen.scale)
     if not cases:
         return None
-    adapters = [item for item in lab.adapters_of(chosen) if item.contract.track is DECIDING_TRACK]
-    contract, folder = adapters[0][1:] if adapters else (lab.bench.baseline_contract(DECIDING_TRACK), None)
+    adapters = [item for item in lab.adapters_of(chosen) if item.answer_format.track is DECIDING_TRACK]
+    answer_format, folder = adapters[0][1:] if adapters else (lab.bench.baseline_format(DECIDING_TRACK), None)
     ours = local_evaluation(
         context,
         lab,
         worker,
         candidate=chosen,
         cases=cases,
-        answers_with={DECIDING_TRACK: (contract, folder)},
+        answers_with={DECIDING_TRACK: (answer_format, folder)},
         purpose="sealed",
     )
     asked = llm.results[DECIDING_TRACK]
@@ -69,5 +69,5 @@ def _sealed(
             epoch=asked.served.epoch,
             log=context.log.info,
         )
-    measured = measure(llm.candidate, asked.summary.contract, cases=cases, records=records[DECIDING_TRACK])
+    measured = measure(llm.candidate, asked.summary.answer_format, cases=cases, records=records[DECIDING_TRACK])
     return ours, Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=ours.dataset_hash)

@@ -8,31 +8,33 @@ from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.backends import preflight, publishing, tracing
-from swap_assets.backends.alerts import post_alert
-from swap_assets.backends.artefacts import ArtefactStore, write_text
 from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.backends.datasets.plots import profile_svg
-from swap_assets.backends.evaluation_tracking import track_evaluation, track_report
-from swap_assets.backends.evidence import Evidence
-from swap_assets.backends.experiment_file import load_experiment
 from swap_assets.backends.hosted.baseline import hosted_answers
-from swap_assets.backends.merged_folders import AdapterFolder, MergedFolders
+from swap_assets.backends.hub import publishing
+from swap_assets.backends.models import preflight
+from swap_assets.backends.processes.specs import MergeResult, WorkerResult
+from swap_assets.backends.processes.transient import is_transient
 from swap_assets.backends.report.build import build_scale_report, report_folder
 from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
-from swap_assets.backends.specs import MergeResult, WorkerResult
-from swap_assets.backends.transient import is_transient
-from swap_assets.backends.workbench import Workbench, read_predictions
-from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Interface, Track
+from swap_assets.backends.serving.merged_folders import AdapterFolder, MergedFolders
+from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.backends.store.evidence import Evidence
+from swap_assets.backends.store.experiment_file import load_experiment
+from swap_assets.backends.store.workbench import Workbench, read_predictions
+from swap_assets.backends.tracking import tracing
+from swap_assets.backends.tracking.alerts import post_alert
+from swap_assets.backends.tracking.evaluations import track_evaluation, track_report
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.notices import Notices
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
+from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.release_rule import release_refusal
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.predictions import PredictionRecord
@@ -229,7 +231,7 @@ class Lab(dg.ConfigurableResource):
             if self.store.exists(asset, key, LoraAdapter)
         ]
         return [
-            AdapterFolder(item.name, item.contract, Path(item.folder))
+            AdapterFolder(item.name, item.answer_format, Path(item.folder))
             for item in found
             if item.candidate_id == candidate.trained.id and item.status == "trained"
         ]

@@ -69,10 +69,10 @@ def _adapter(
     model, scale = model_and_scale_of(context)
     settings = lab.experiment.approach_for(approach, model=model, scale=scale)
     candidate = lab.experiment.tuned_candidate(approach, model=model, scale=scale)
-    contract = settings.adapters[name]
+    answer_format = settings.adapters[name]
     if settings.trains == "when_gate_says" and decision.action == "skip":
         skipped = LoraAdapter(
-            candidate_id=candidate.id, name=name, contract=contract, status="skipped", reason=decision.reason
+            candidate_id=candidate.id, name=name, answer_format=answer_format, status="skipped", reason=decision.reason
         )
         return _recorded(skipped, {"status": "skipped by decision", "reason": decision.reason})
     with lab.recording_failure(context):
@@ -83,7 +83,7 @@ def _adapter(
     trained = LoraAdapter(
         candidate_id=candidate.id,
         name=name,
-        contract=contract,
+        answer_format=answer_format,
         status="trained",
         folder=str(result.adapter),
         adapter_hash=result.adapter_hash,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.model import Frozen
 
 
@@ -14,7 +14,7 @@ class LoraAdapter(Frozen):
 
     candidate_id: str
     name: str
-    contract: Contract
+    answer_format: AnswerFormat
     status: Literal["trained", "skipped"]
     reason: str = ""
     folder: str = ""

@@ -24,7 +24,8 @@ class MergedAdapter(Frozen):
 class MergedModel(Frozen):
     """A released candidate as plain weights, or the untouched base, for which there is nothing to merge.
 
-    Each adapter is merged into a folder of its own: the two of the Fledgling pair learned different answer contracts,
+    Each adapter is merged into a folder of its own: the two of the Fledgling pair learned different answer answer
+    formats,
     and their sum would be a third model that nobody evaluated. `evaluation` is what the merged weights scored on the
     rows that the adapter had answered; `contrasts` compares the two. `evidence` is the hash of the adapter's
     evaluation.

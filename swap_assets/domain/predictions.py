@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.contracts import Contract, Interface, ParsedAnswer
+from swap_assets.domain.formats.base import AnswerFormat, Interface, ParsedAnswer
 from swap_assets.domain.model import Frozen
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
@@ -32,7 +32,7 @@ class PredictionRecord(Frozen):
     case_id: str
     conversation_id: str
     candidate_id: str
-    contract: Contract
+    answer_format: AnswerFormat
     request_hash: str
     prompt_hash: str
     text: str = ""

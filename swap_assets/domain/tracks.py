@@ -1,4 +1,4 @@
-"""What adapters are trained on: the same conversations, once per answer contract.
+"""What adapters are trained on: the same conversations, once per answer format.
 
 `toolcall_track` takes whole conversations; every assistant turn is trained on, calls and text alike.
 `structured_track` answers with a JSON list and nothing else, so it takes each conversation up to its last assistant
@@ -8,27 +8,27 @@ small talk after that have no structured form and are left out, as are conversat
 
 from collections.abc import Iterable
 
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import Conversation, ToolSpec, Turn
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.model import Frozen
 
 
 class TrainingExample(Frozen):
-    """One conversation to train on; the loss is on every assistant turn, written in `contract`."""
+    """One conversation to train on; the loss is on every assistant turn, written in `answer_format`."""
 
     id: str
     conversation_id: str
     tools: tuple[ToolSpec, ...]
     turns: tuple[Turn, ...]
-    contract: Contract
+    answer_format: AnswerFormat
 
 
 def toolcall_track(
-    conversations: Iterable[Conversation], contract: Contract = Contract.FLEDGLING_TOOLCALL
+    conversations: Iterable[Conversation], answer_format: AnswerFormat = AnswerFormat.FLEDGLING_TOOLCALL
 ) -> list[TrainingExample]:
     """Return whole conversations, ending with the assistant's last turn."""
     return [
-        _example(conversation, conversation.assistant_turns()[-1], contract)
+        _example(conversation, conversation.assistant_turns()[-1], answer_format)
         for conversation in conversations
         if conversation.assistant_turns()
     ]
@@ -40,7 +40,7 @@ def structured_track(conversations: Iterable[Conversation]) -> list[TrainingExam
     for conversation in conversations:
         end = _last_structured_turn(conversation)
         if end is not None:
-            examples.append(_example(conversation, end, Contract.FLEDGLING_STRUCTURED))
+            examples.append(_example(conversation, end, AnswerFormat.FLEDGLING_STRUCTURED))
     return examples
 
 
@@ -52,11 +52,11 @@ def _last_structured_turn(conversation: Conversation) -> int | None:
     return speaking[0] if conversation.tools and speaking else None
 
 
-def _example(conversation: Conversation, end: int, contract: Contract) -> TrainingExample:
+def _example(conversation: Conversation, end: int, answer_format: AnswerFormat) -> TrainingExample:
     return TrainingExample(
-        id=f"{conversation.id}:{contract}",
+        id=f"{conversation.id}:{answer_format}",
         conversation_id=conversation.id,
         tools=conversation.tools,
         turns=conversation.turns[: end + 1],
-        contract=contract,
+        answer_format=answer_format,
     )

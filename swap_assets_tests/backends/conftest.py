@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.specs import Weights
+from swap_assets.backends.processes.specs import Weights
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     """The weights of a random two-layer Llama."""
-    from swap_assets.backends.local_model import limit_threads, quiet_libraries
+    from swap_assets.backends.models.local_model import limit_threads, quiet_libraries
     from swap_assets_tests.fakes import tiny_model
 
     quiet_libraries()
@@ -22,7 +22,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Weights:
 @pytest.fixture(scope="session")
 def tokenizer(tiny: Weights) -> Any:
     """The tiny model's tokenizer, as training loads it."""
-    from swap_assets.backends.local_model import load_tokenizer
+    from swap_assets.backends.models.local_model import load_tokenizer
 
     return load_tokenizer(tiny)
 
@@ -30,7 +30,7 @@ def tokenizer(tiny: Weights) -> Any:
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     """A folder with `train.jsonl`, `validation.jsonl` and `cases.jsonl` about the weather."""
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import weather_case, weather_example
 
     cities = [

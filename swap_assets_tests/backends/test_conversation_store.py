@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.datasets.conversation_store import (
+from swap_assets.backends.store.row_files import (
     StoreError,
     read_conversations,
     read_rows,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.datasets.conversation_store import read_conversations, write_conversations
 from swap_assets.backends.datasets.files import SourceError
-from swap_assets.backends.datasets.hub import HubUnreachableError
 from swap_assets.backends.datasets.loading import load_source
+from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.store.row_files import read_conversations, write_conversations
 from swap_assets.domain.experiment.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
 from swap_assets.domain.synthetic.generator import GeneratorSettings
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, hermes_row

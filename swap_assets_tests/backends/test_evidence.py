@@ -2,12 +2,12 @@
 
 import pytest
 
-from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.evidence import Evidence
-from swap_assets.domain.candidates import Decoding, base, hosted, tuned
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.evidence import Evidence
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune
+from swap_assets.domain.keys import Decoding, base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
@@ -79,6 +79,6 @@ def test_what_was_measured_is_read_back(evidence):
 
 
 def _gates():
-    from swap_assets.domain.judging.policy import GatePolicy
+    from swap_assets.domain.experiment.gate_policy import GatePolicy
 
     return GatePolicy()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.experiment import ExperimentError
 from swap_assets_tests.conftest import EXPERIMENT
 

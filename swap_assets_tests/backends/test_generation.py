@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends import miniatures
-from swap_assets.backends.experiment_file import load_experiment
-from swap_assets.backends.generation.generation import generate
-from swap_assets.backends.generation.limits import AnswerLimitError
-from swap_assets.backends.generation.local_answers import LocalModel, render_prompt, stop_tokens
-from swap_assets.backends.generation.records import RecordsError, read_rows, write_rows
-from swap_assets.backends.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
-from swap_assets.backends.processes import worker_command
-from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import GenerateResult, GenerateSpec, Weights, write_spec
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract
+from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines.limits import AnswerLimitError
+from swap_assets.backends.engines.local_answers import LocalModel, render_prompt, stop_tokens
+from swap_assets.backends.engines.records import RecordsError, read_rows, write_rows
+from swap_assets.backends.models import miniatures
+from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights, write_spec
+from swap_assets.backends.processes.supervision import worker_command
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.sources import SyntheticSource
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import PromptStyle, render_messages
+from swap_assets.domain.formats.writing import render_answer
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.prompts import PromptStyle, render_messages
 from swap_assets.domain.scoring.evaluation import union_of_cases
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
@@ -41,7 +41,7 @@ def spec_for(tiny: Weights, rows: Path, **changes: Any) -> GenerateSpec:
         "candidate_id": "tiny--s--none--greedy--base",
         "weights": tiny,
         "cases_file": rows / "cases.jsonl",
-        "contract": Contract.HERMES,
+        "answer_format": AnswerFormat.HERMES,
         "prompt_style": PromptStyle.COMPACT,
         "max_new_tokens": 96,
         "output": rows / "predictions.jsonl",
@@ -77,7 +77,7 @@ def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one
     assert run(spec).method == f"{len(cases)} rows over one cache"
     model, tokenizer = load_base(student), load_tokenizer(student)
     for case, record in zip(read_rows(spec.cases_file, EvalCase), records(spec), strict=True):
-        messages = render_messages(case.tools, case.history, contract=spec.contract, style=spec.prompt_style)
+        messages = render_messages(case.tools, case.history, answer_format=spec.answer_format, style=spec.prompt_style)
         prompt = tokenizer(render_prompt(tokenizer, messages), return_tensors="pt", add_special_tokens=False)[
             "input_ids"
         ]
@@ -121,7 +121,7 @@ def test_an_answer_costs_its_share_of_the_cards_time_and_nothing_where_there_is_
     spec = spec_for(tiny, rows, gpu_hour=3600.0)
     run(spec)
     assert {record.cost for record in records(spec)} == {None}
-    monkeypatch.setattr("swap_assets.backends.generation.generation.device_name", lambda: "cuda")
+    monkeypatch.setattr("swap_assets.backends.engines.generation.device_name", lambda: "cuda")
     on_a_card = spec.model_copy(update={"output": rows / "card.jsonl"})
     result = run(on_a_card)
     assert all(record.cost == pytest.approx(record.latency_s, abs=1e-5) for record in records(on_a_card))
@@ -168,14 +168,14 @@ def lines_of(path: Path) -> list[str]:
 def test_a_limit_that_would_cut_an_expected_answer_stops_before_any_model_is_loaded(
     tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swap_assets.backends.generation.generation.load_adapted", None)
+    monkeypatch.setattr("swap_assets.backends.engines.generation.load_adapted", None)
     with pytest.raises(AnswerLimitError) as caught:
         run(spec_for(tiny, rows, max_new_tokens=60))
     enough = int(re.findall(r"set max_answer_tokens to (\d+)", str(caught.value))[0])
     assert "cut 12 of 12 expected answers" in str(caught.value) and "Thessaloniki" in str(caught.value)
     with pytest.raises(AnswerLimitError, match="cut 1 of 12"):
         run(spec_for(tiny, rows, max_new_tokens=enough - 1))
-    tokenizer, golds = load_tokenizer(tiny), [render_answer(Contract.HERMES, c.gold_calls) for c in cases_of(rows)]
+    tokenizer, golds = load_tokenizer(tiny), [render_answer(AnswerFormat.HERMES, c.gold_calls) for c in cases_of(rows)]
     assert enough == max(len(tokenizer(gold)["input_ids"]) for gold in golds) + 1
 
 
@@ -186,7 +186,7 @@ def cases_of(rows: Path) -> list[EvalCase]:
 def test_a_finished_job_loads_no_model(tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_for(tiny, rows)
     run(spec)
-    monkeypatch.setattr("swap_assets.backends.generation.generation.load_adapted", None)
+    monkeypatch.setattr("swap_assets.backends.engines.generation.load_adapted", None)
     assert run(spec).asked == 0
 
 

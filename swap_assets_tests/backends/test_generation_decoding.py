@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.generation.batches import decode_in_batches
-from swap_assets.backends.generation.decoding import decode
-from swap_assets.backends.generation.rows import Budget, OutOfRoomError, Row
-from swap_assets.backends.generation.sharing import UNLIMITED, sharing
+from swap_assets.backends.engines.batches import decode_in_batches
+from swap_assets.backends.engines.decoding import decode
+from swap_assets.backends.engines.rows import Budget, OutOfRoomError, Row
+from swap_assets.backends.engines.sharing import UNLIMITED, sharing
 
 pytestmark = pytest.mark.slow
 

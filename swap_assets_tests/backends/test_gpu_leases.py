@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.gpu_leases import FOLDER, WAIT, CardPool, Lease, LeaseError, leased
-from swap_assets.backends.hardware import DEVICES, VISIBLE, Gpu, cards_named, visible_cards
+from swap_assets.backends.processes.gpu_leases import FOLDER, WAIT, CardPool, Lease, LeaseError, leased
+from swap_assets.backends.processes.hardware import DEVICES, VISIBLE, Gpu, cards_named, visible_cards
 
 _HOLD = """
 import os, sys
-from swap_assets.backends.gpu_leases import leased
+from swap_assets.backends.processes.gpu_leases import leased
 with leased(int(sys.argv[1]), what=sys.argv[2], say=lambda line: print("SAID", line, flush=True)) as lease:
     print("HAS", lease.environment["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
@@ -28,7 +28,7 @@ with leased(int(sys.argv[1]), what=sys.argv[2], say=lambda line: print("SAID", l
 _STRESS = """
 import fcntl, random, sys, time
 from pathlib import Path
-from swap_assets.backends.gpu_leases import CardPool, lease_folder
+from swap_assets.backends.processes.gpu_leases import CardPool, lease_folder
 draw, pool = random.Random(int(sys.argv[1])), CardPool(("a", "b", "c", "d"), lease_folder())
 for _ in range(int(sys.argv[2])):
     wanted = draw.choice((1, 1, 2, 3, 4))
@@ -195,7 +195,7 @@ def test_the_wait_is_bounded_by_the_setting(four_cards: Path, monkeypatch: pytes
 
 def test_without_cards_nothing_is_leased_and_nothing_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DEVICES, raising=False)
-    monkeypatch.setattr("swap_assets.backends.hardware.gpus", lambda: ())
+    monkeypatch.setattr("swap_assets.backends.processes.hardware.gpus", lambda: ())
     with leased(1, what="train") as lease:
         assert (lease.cards, lease.environment) == ((), {})
 
@@ -240,8 +240,8 @@ def test_cards_can_be_named_by_a_variable() -> None:
 
 @pytest.mark.slow
 def test_a_worker_waits_for_its_card_and_then_runs_on_it_alone(four_cards: Path) -> None:
-    from swap_assets.backends.processes import WorkerError, run_worker
-    from swap_assets.backends.specs import MergeSpec, Weights
+    from swap_assets.backends.processes.specs import MergeSpec, Weights
+    from swap_assets.backends.processes.supervision import WorkerError, run_worker
 
     folder = four_cards / "work"
     weights = Weights(source=str(four_cards))

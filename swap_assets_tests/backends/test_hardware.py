@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from swap_assets.backends.hardware import hardware, parse_gpus
-from swap_assets.backends.provenance import files_hash, git_commit, versions, weights_hash
+from swap_assets.backends.models.provenance import files_hash, git_commit, versions, weights_hash
+from swap_assets.backends.processes.hardware import hardware, parse_gpus
 
 
 def test_the_machine_has_a_processor_memory_and_disk(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_cards_are_read_with_their_memory_and_odd_lines_are_left_out() -> None:
 def test_looking_at_the_machine_loads_no_heavy_library() -> None:
     import subprocess
 
-    code = "import sys, swap_assets.backends.hardware as h; h.hardware(); print('torch' in sys.modules)"
+    code = "import sys, swap_assets.backends.processes.hardware as h; h.hardware(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
 

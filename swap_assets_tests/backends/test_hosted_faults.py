@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.generation.records import read_rows
+from swap_assets.backends.engines.records import read_rows
 from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.experiment.entries import HostedModel
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.fakes import weather_case
 from swap_assets_tests.faulty_server import FaultyServer
@@ -32,7 +32,7 @@ def ask(base_url: str, folder: Path, count: int, *, name: str = "records", **cha
     )  # fmt: skip
     cases = [weather_case(f"City{number}") for number in range(count)]
     return ask_hosted(
-        model, cases, contract=Contract.HERMES, candidate_id="c", output=folder / f"{name}.jsonl",
+        model, cases, answer_format=AnswerFormat.HERMES, candidate_id="c", output=folder / f"{name}.jsonl",
         cache=folder / "answers.sqlite3", say=lambda _: None,
     )  # fmt: skip
 

@@ -5,24 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends import miniatures
-from swap_assets.backends.experiment_file import load_experiment
-from swap_assets.backends.generation.generation import generate as answer
-from swap_assets.backends.generation.records import read_rows, write_rows
-from swap_assets.backends.local_model import limit_threads, quiet_libraries
-from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import GenerateSpec, TrainSpec, Weights
-from swap_assets.backends.training.training import train
-from swap_assets.domain.contracts import Contract
+from swap_assets.backends.engines.generation import generate as answer
+from swap_assets.backends.engines.records import read_rows, write_rows
+from swap_assets.backends.methods.sft import train
+from swap_assets.backends.models import miniatures
+from swap_assets.backends.models.local_model import limit_threads, quiet_libraries
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.specs import GenerateSpec, TrainSpec, Weights
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.sources import SyntheticSource
-from swap_assets.domain.judging.statistics import paired_difference
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import PromptStyle
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.prompts import PromptStyle
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import RowScore
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
+from swap_assets.domain.statistics.intervals import paired_difference
 from swap_assets.domain.synthetic.generator import generate
 from swap_assets.domain.tracks import TrainingExample, toolcall_track
 
@@ -37,7 +37,7 @@ def demo_rows() -> tuple[list[TrainingExample], list[EvalCase], dict[str, object
     rows = list(generate(demo.source.generator))
     split = split_scale(rows, scale="small", scales=demo.scales, release_test=demo.release_test, seed=demo.seed)
     by_id = {row.id: row for row in rows}
-    examples = toolcall_track([by_id[id_] for id_ in split.train], Contract.HERMES)
+    examples = toolcall_track([by_id[id_] for id_ in split.train], AnswerFormat.HERMES)
     sizes = demo.scale("small").test_splits
     tested = select("single_turn_test", conversations=rows, split=split, sizes=sizes, seed=demo.seed)
     paper = demo.approaches["paper"]
@@ -51,7 +51,7 @@ def scored(folder: Path, cases: Sequence[EvalCase], adapter: Path | None) -> lis
     answer(
         GenerateSpec(
             candidate_id="x", weights=STUDENT, adapter=adapter, cases_file=folder / "cases.jsonl",
-            contract=Contract.HERMES, prompt_style=PromptStyle.COMPACT, max_new_tokens=160,
+            answer_format=AnswerFormat.HERMES, prompt_style=PromptStyle.COMPACT, max_new_tokens=160,
             threads=1, output=output,
         ),
         reporter=QUIET,
@@ -70,7 +70,8 @@ def test_a_hundred_rows_lift_whole_answers_on_known_tools_with_unseen_values_by_
     spec = TrainSpec.model_validate(
         {
             "candidate_id": "x", "weights": STUDENT, "train_file": tmp_path / "train.jsonl", "threads": 1,
-            "contract": Contract.HERMES, "prompt_style": PromptStyle.COMPACT, "output": tmp_path / "adapter", **recipe,
+            "answer_format": AnswerFormat.HERMES, "prompt_style": PromptStyle.COMPACT, "output": tmp_path /
+            "adapter", **recipe,
         }
     )  # fmt: skip
     (tmp_path / "work").mkdir()

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.generation.generation import generate
-from swap_assets.backends.generation.records import read_rows
-from swap_assets.backends.merging import MergeError, merge, read_card, refuse_quantised, require_same_base
-from swap_assets.backends.miniatures import path as miniature
-from swap_assets.backends.provenance_cards import MERGE_CARD, MergeCard
-from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import GenerateSpec, MergeSpec, TrainResult, Weights
-from swap_assets.backends.weight_files import pickles
-from swap_assets.backends.workbench import read_predictions
-from swap_assets.domain.candidates import tuned
-from swap_assets.domain.contracts import Contract
+from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.models.miniatures import path as miniature
+from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
+from swap_assets.backends.models.weight_files import pickles
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, TrainResult, Weights
+from swap_assets.backends.serving.merging import MergeError, merge, read_card, refuse_quantised, require_same_base
+from swap_assets.backends.store.workbench import read_predictions
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import PromptStyle
 from swap_assets.domain.judging.merge_check import judge_merge
-from swap_assets.domain.prompts import PromptStyle
+from swap_assets.domain.keys import tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import tiny_model
@@ -71,7 +71,7 @@ def test_an_adapter_trained_over_4_bit_is_merged_into_the_16_bit_base(rows: Path
 
 
 def test_a_base_that_is_stored_in_4_bit_is_refused(rows: Path) -> None:
-    from swap_assets.backends.local_model import load_base
+    from swap_assets.backends.models.local_model import load_base
 
     wide = Weights(source=str(tiny_model(rows / "wide", width=64)), dtype="bfloat16")
     load_base(wide, quantisation="nf4").save_pretrained(rows / "small")
@@ -99,7 +99,7 @@ def test_a_sound_merge_passes_and_a_damaged_one_is_blocked(rows: Path) -> None:
     student = Weights(source=str(miniature("student")), dtype="float32")
     trained = run(spec_for(student, rows, epochs=12, learning_rate=3e-3), rows / "work")
     before = answered(rows, student, adapter=trained.adapter)
-    assert before.results[Contract.HERMES.track].summary.value("field_f1") > 0.5
+    assert before.results[AnswerFormat.HERMES.track].summary.value("field_f1") > 0.5
     spec = merge_spec(student, trained, rows)
     merge(spec, reporter=QUIET)
     sound = judge_merge(answered(rows, student, model=spec.output), before, "field_f1")
@@ -116,15 +116,15 @@ def answered(rows: Path, weights: Weights, *, adapter: Path | None = None, model
     generate(
         GenerateSpec(
             candidate_id="c", weights=weights.model_copy(update={"source": str(model)}) if model else weights,
-            adapter=adapter, cases_file=rows / "cases.jsonl", contract=Contract.HERMES,
+            adapter=adapter, cases_file=rows / "cases.jsonl", answer_format=AnswerFormat.HERMES,
             prompt_style=PromptStyle.COMPACT, max_new_tokens=64, output=output,
         ),
         reporter=QUIET,
     )  # fmt: skip
     candidate = tuned("student", "tiny", "paper")
     cases = read_rows(rows / "cases.jsonl", EvalCase)
-    result = measure(candidate, Contract.HERMES, cases=cases, records=read_predictions(output))
-    return Evaluation(candidate=candidate, results={Contract.HERMES.track: result})
+    result = measure(candidate, AnswerFormat.HERMES, cases=cases, records=read_predictions(output))
+    return Evaluation(candidate=candidate, results={AnswerFormat.HERMES.track: result})
 
 
 def damage(sound: Path, damaged: Path) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.model_card import README, write_adapter_readme
-from swap_assets.backends.provenance_cards import ADAPTER_CARD
-from swap_assets.backends.specs import Weights
-from swap_assets.backends.weight_files import PickledWeightsError
+from swap_assets.backends.hub.model_card import README, write_adapter_readme
+from swap_assets.backends.models.provenance_cards import ADAPTER_CARD
+from swap_assets.backends.models.weight_files import PickledWeightsError
+from swap_assets.backends.processes.specs import Weights
 from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import tiny_model
 

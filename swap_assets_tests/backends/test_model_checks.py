@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends import miniatures
-from swap_assets.backends.hardware import Gpu, Hardware
-from swap_assets.backends.model_checks.checks import model_findings
-from swap_assets.backends.model_checks.findings import Finding
-from swap_assets.backends.model_checks.markup import TokenizerError, require_round_trip
+from swap_assets.backends.models import miniatures
+from swap_assets.backends.models.checks import model_findings
+from swap_assets.backends.models.findings import Finding
+from swap_assets.backends.models.markup import TokenizerError, require_round_trip
+from swap_assets.backends.processes.hardware import Gpu, Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets_tests.hub_stand_in import HubServer
@@ -81,7 +81,7 @@ def test_a_wrong_name_revision_or_token_is_told_apart(hub, model, token, said):
 
 
 def test_a_hub_that_says_nothing_is_waited_for_only_so_long(hub, monkeypatch):
-    monkeypatch.setattr("swap_assets.backends.model_checks.hub.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("swap_assets.backends.hub.model_access.TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
         began = time.monotonic()

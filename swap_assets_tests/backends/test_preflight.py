@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.experiment_file import load_experiment
-from swap_assets.backends.preflight import (
+from swap_assets.backends.models.preflight import (
     PreflightError,
     examine,
     hosted_problem,
     require_hosted,
     require_model,
 )
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 

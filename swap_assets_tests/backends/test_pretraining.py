@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.experiment_file import load_experiment
-from swap_assets.backends.pretraining.exam import exact_match, held_out_questions
-from swap_assets.backends.pretraining.loop import Recipe, Trainer, batches, build_model
-from swap_assets.backends.pretraining.miniatures import (
+from swap_assets.backends.store.experiment_file import load_experiment
+from swap_assets.domain.experiment.sources import SyntheticSource
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
+from tools.miniatures.exam import exact_match, held_out_questions
+from tools.miniatures.loop import Recipe, Trainer, batches, build_model
+from tools.miniatures.make import (
     FIRST_STAGE_RECIPE,
     LONGER_RECIPE,
     LONGER_ROW,
@@ -20,14 +24,10 @@ from swap_assets.backends.pretraining.miniatures import (
     SEED,
     THIRD_STAGE_RECIPE,
 )
-from swap_assets.backends.pretraining.teacher import teacher_conversation
-from swap_assets.backends.pretraining.tokenizer import END, ConversationEncoder, load_tokenizer
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract
-from swap_assets.domain.experiment.sources import SyntheticSource
-from swap_assets.domain.pretraining.stages import SECOND_STAGE, THIRD_STAGE
-from swap_assets.domain.pretraining.stream import pretraining_row, pretraining_rows
-from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
+from tools.miniatures.stages import SECOND_STAGE, THIRD_STAGE
+from tools.miniatures.stream import pretraining_row, pretraining_rows
+from tools.miniatures.teacher import teacher_conversation
+from tools.miniatures.tokenizer import END, ConversationEncoder, load_tokenizer
 
 MINIATURES = Path(str(files("swap_assets"))) / "miniatures"
 LAYERS = {"student": 4, "pupil": 3, "teacher": 4}
@@ -194,7 +194,7 @@ def test_no_test_row_of_the_demo_stands_anywhere_in_what_the_students_were_pre_t
     assert isinstance(experiment.source, SyntheticSource)
     rows = [row for row in generate(experiment.source.generator) if row.provenance.config == "test"]
     asked = {row.turns[0].text for row in rows}  # a later turn may be a bare number, which a drill may hold too
-    called = {render_answer(contract, turn.calls) for contract in Contract for row in rows for turn in row.turns
+    called = {render_answer(written, turn.calls) for written in AnswerFormat for row in rows for turn in row.turns
               if turn.calls}  # fmt: skip
     assert min(len(asked), len(called)) > 500
     tokens_per_row = 140  # the shortest mean of the three stages, less a little

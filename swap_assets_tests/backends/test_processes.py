@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.processes import WorkerError, run_worker, start, stop, worker_command
-from swap_assets.backends.specs import GenerateSpec, MergeSpec, Weights
+from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Weights
+from swap_assets.backends.processes.supervision import WorkerError, run_worker, start, stop, worker_command
 from swap_assets_tests.backends.test_specs import generate_spec
 
 
@@ -36,7 +36,7 @@ def test_a_failing_worker_shows_the_end_of_its_stderr_and_how_to_run_it_again(tm
         run_worker(spec, workdir=tmp_path / "work", on_line=lambda stream, line: lines.append((stream, line)))
     message = str(caught.value)
     assert "ended with code 1" in message and "train the adapter first" in message
-    assert "swap_assets.backends.worker" in message and "spec.json" in message
+    assert "swap_assets.backends.processes.worker" in message and "spec.json" in message
     assert any(stream == "stderr" and "train the adapter first" in line for stream, line in lines)
 
 
@@ -53,7 +53,7 @@ def test_a_worker_run_by_hand_and_one_run_from_here_give_the_same_result(tiny: W
 
 
 def test_the_worker_says_how_it_is_used() -> None:
-    from swap_assets.backends.worker import main
+    from swap_assets.backends.processes.worker import main
 
     assert main([]) == 2
 
@@ -81,8 +81,8 @@ def test_stopping_ends_the_whole_group_even_if_it_does_not_listen() -> None:
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys,time; from swap_assets.backends.processes import start;"
-        "inner='import os,time; from swap_assets.backends.processes import *;"
+        "import sys,time; from swap_assets.backends.processes.supervision import start;"
+        "inner='import os,time; from swap_assets.backends.processes.supervision import *;"
         "die_with_parent(int(os.environ[PARENT_VARIABLE]), every_s=0.05); time.sleep(60)';"
         "print(start([sys.executable,'-c',inner]).pid, flush=True); time.sleep(60)"
     )

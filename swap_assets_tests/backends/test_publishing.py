@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends import provenance
-from swap_assets.backends.provenance_cards import MERGE_CARD, MergeCard
-from swap_assets.backends.publishing import NOTE, PublishError, publish, publish_merged, release_files
-from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.backends.hub.publishing import NOTE, PublishError, publish, publish_merged, release_files
+from swap_assets.backends.models import provenance
+from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.merged_model import MergedAdapter, MergedModel
 from swap_assets_tests.domain.evaluations import PAPER, evaluation, shares
 from swap_assets_tests.hub_stand_in import HubServer
@@ -43,7 +43,7 @@ def _adapter(folder: Path) -> MergedAdapter:
     (folder / "config.json").write_text("{}")
     card = MergeCard.model_validate(
         {
-            "candidate_id": MERGED.id, "contract": "hermes", "prompt_style": "hermes", "base": "org/base",
+            "candidate_id": MERGED.id, "answer_format": "hermes", "prompt_style": "hermes", "base": "org/base",
             "revision": "main", "dtype": "bfloat16", "base_hash": "b", "adapter_hash": "a", "dataset_hash": "d",
             "prompt_hash": "p", "merged_hash": "m", "lora": {"r": 2, "alpha": 4}, "seed": 1, "licence": "mit",
             "training": {"batch_size": 1, "learning_rate": 1e-3, "epochs": 1, "max_length": 64}, "versions": {},

@@ -10,15 +10,15 @@ import pytest
 import yaml
 from rich.console import Console
 
-from swap_assets.backends.artefacts import ArtefactStore
 from swap_assets.backends.report.csv_files import to_csv
 from swap_assets.backends.report.files import previous_report, read_report, write_report
 from swap_assets.backends.report.html import content_security_policy, to_html
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.report.records import AnswerTexts, training_runs
+from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.cli.tables import print_report
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.csv_tables import CsvTable
 from swap_assets.domain.report.figures import percent
 from swap_assets.domain.report.layout import lay_out

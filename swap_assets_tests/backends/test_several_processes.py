@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.processes import WorkerError, run_worker
-from swap_assets.backends.specs import TrainResult, TrainSpec, Weights
-from swap_assets.backends.training.batches import first_plan
-from swap_assets.backends.training.masking import IGNORED
-from swap_assets.backends.training.sharing import ignore_rows_after, own_rows
+from swap_assets.backends.methods.batches import first_plan
+from swap_assets.backends.methods.masking import IGNORED
+from swap_assets.backends.methods.sharing import ignore_rows_after, own_rows
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
+from swap_assets.backends.processes.supervision import WorkerError, run_worker
 from swap_assets_tests.backends.test_training import spec_for
 
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends import specs
-from swap_assets.backends.specs import GenerateSpec, SpecError, Weights, read_spec, write_spec
-from swap_assets.domain.contracts import Contract
-from swap_assets.domain.prompts import PromptStyle
+from swap_assets.backends.processes import specs
+from swap_assets.backends.processes.specs import GenerateSpec, SpecError, Weights, read_spec, write_spec
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import PromptStyle
 
 
 def generate_spec(folder: Path) -> GenerateSpec:
     return GenerateSpec(
-        candidate_id="c", weights=Weights(source="/m"), cases_file=folder / "cases.jsonl", contract=Contract.HERMES,
+        candidate_id="c", weights=Weights(source="/m"), cases_file=folder / "cases.jsonl",
+        answer_format=AnswerFormat.HERMES,
         prompt_style=PromptStyle.COMPACT, output=folder / "out.jsonl",
     )  # fmt: skip
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends import tracing
-from swap_assets.backends.specs import TrainSpec
-from swap_assets.backends.tracing import TEXT_VARIABLE, decision_trace, evaluation_trace, send, training_trace
+from swap_assets.backends.processes.specs import TrainSpec
+from swap_assets.backends.tracking import tracing
+from swap_assets.backends.tracking.tracing import TEXT_VARIABLE, decision_trace, evaluation_trace, send, training_trace
 from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.gates import fine_tune
-from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM, evaluation, shares
 from swap_assets_tests.langfuse_server import LangfuseServer, hanging
@@ -81,7 +81,7 @@ def test_a_failed_training_arrives_as_an_error(tmp_path: Path) -> None:
 
 def test_without_keys_nothing_is_started_and_nothing_imported() -> None:
     code = (
-        "import subprocess, sys; from swap_assets.backends.tracing import Trace, send;"
+        "import subprocess, sys; from swap_assets.backends.tracking.tracing import Trace, send;"
         "subprocess.run = subprocess.Popen = None;"
         "said = send(Trace(kind='decision', name='n', session='s'), {'LANGFUSE_HOST': 'http://127.0.0.1:9'});"
         "print(repr(said), 'langfuse' in sys.modules, 'opentelemetry' in sys.modules)"
@@ -130,7 +130,7 @@ def _train_spec(folder: Path) -> TrainSpec:
             "partition": "phi|small",
             "weights": {"source": "microsoft/phi"},
             "train_file": folder / "train.jsonl",
-            "contract": "hermes",
+            "answer_format": "hermes",
             "prompt_style": "compact",
             "lora": {"r": 4, "alpha": 8},
             "training": settings,

@@ -9,12 +9,18 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.hardware import cpu_count
-from swap_assets.backends.processes import WorkerError, run_worker
-from swap_assets.backends.specs import RUN_ID_FILE, Tracking, Weights
-from swap_assets.backends.tracking import TrackingError, mark_failed, prepare_store, tracked_run, tracking_uri
-from swap_assets.backends.training.checkpoints import CheckpointError, Checkpoints
-from swap_assets.backends.training.run_tracking import tracked_training
+from swap_assets.backends.methods.checkpoints import CheckpointError, Checkpoints
+from swap_assets.backends.processes.hardware import cpu_count
+from swap_assets.backends.processes.specs import RUN_ID_FILE, Tracking, Weights
+from swap_assets.backends.processes.supervision import WorkerError, run_worker
+from swap_assets.backends.tracking.mlflow_runs import (
+    TrackingError,
+    mark_failed,
+    prepare_store,
+    tracked_run,
+    tracking_uri,
+)
+from swap_assets.backends.tracking.training_runs import tracked_training
 from swap_assets_tests.backends.test_training import run as run_training
 from swap_assets_tests.backends.test_training import spec_for
 
@@ -160,7 +166,8 @@ def test_a_run_that_a_training_with_other_settings_left_open_is_closed(store: st
 
 def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from swap_assets.backends.tracking import tracked_run; from swap_assets.backends.specs import *\n"
+        "import sys; from swap_assets.backends.tracking.mlflow_runs import tracked_run\n"
+        "from swap_assets.backends.processes.specs import *\n"
         "for i in range(3):\n"
         "    with tracked_run(Tracking(uri=sys.argv[1], experiment='e', run_name=str(i))) as run:\n"
         "        run.metrics({'m': i})\n"

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.local_model import load_base
-from swap_assets.backends.merging import read_card
-from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import TrainResult, TrainSpec, Weights
-from swap_assets.backends.training.callback import CurveKeeper
-from swap_assets.backends.training.masking import MaskError, tokenise
-from swap_assets.backends.training.rows import ExamplesError, read_conversations
-from swap_assets.backends.training.trainer import answer_loss
-from swap_assets.backends.training.training import train
-from swap_assets.domain.contracts import Contract
-from swap_assets.domain.prompts import PromptStyle
+from swap_assets.backends.methods.callback import CurveKeeper
+from swap_assets.backends.methods.masking import MaskError, tokenise
+from swap_assets.backends.methods.rows import ExamplesError, read_conversations
+from swap_assets.backends.methods.sft import train
+from swap_assets.backends.methods.trainer import answer_loss
+from swap_assets.backends.models.local_model import load_base
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
+from swap_assets.backends.serving.merging import read_card
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import PromptStyle
 from swap_assets_tests.fakes import tiny_model
 
 
@@ -27,7 +27,7 @@ def spec_for(tiny: Weights, rows: Path, *, name: str = "adapter", **settings: An
             "weights": tiny,
             "train_file": rows / "train.jsonl",
             "validation_file": rows / "validation.jsonl",
-            "contract": Contract.HERMES,
+            "answer_format": AnswerFormat.HERMES,
             "prompt_style": PromptStyle.COMPACT,
             "lora": {"r": 4, "alpha": 8, "dropout": 0.1},
             "training": {**training, "warmup_ratio": 0.1, **settings},
@@ -44,7 +44,7 @@ def run(spec: TrainSpec, folder: Path) -> TrainResult:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import weather_example
 
     rows = tmp_path_factory.mktemp("training")
@@ -159,4 +159,4 @@ def test_a_file_of_examples_that_cannot_be_used_is_named(tmp_path: Path, content
     if content is not None:
         path.write_text(content)
     with pytest.raises(ExamplesError, match=hint):
-        read_conversations(path, Contract.HERMES, PromptStyle.COMPACT)
+        read_conversations(path, AnswerFormat.HERMES, PromptStyle.COMPACT)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.backends.specs import MemoryEstimate, TrainResult, TrainSpec, Weights
-from swap_assets.backends.training import memory as memory_module
-from swap_assets.backends.training import trainer as trainer_module
-from swap_assets.backends.training.batches import BatchPlan, first_plan
-from swap_assets.backends.training.ladder import DoesNotFitError, first_fitting
-from swap_assets.backends.training.sampling import StepSampler
+from swap_assets.backends.methods import memory as memory_module
+from swap_assets.backends.methods import trainer as trainer_module
+from swap_assets.backends.methods.batches import BatchPlan, first_plan
+from swap_assets.backends.methods.ladder import DoesNotFitError, first_fitting
+from swap_assets.backends.methods.sampling import StepSampler
+from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec, Weights
 from swap_assets_tests.backends.test_training import run, spec_for
 
 original_loss = trainer_module.answer_loss
@@ -66,7 +66,7 @@ def test_training_begins_on_the_rung_that_is_expected_to_fit() -> None:
 @pytest.fixture(scope="module")
 def straight(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
     """A training without dropout in which memory suffices for four rows at once."""
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import weather_example
 
     rows = tmp_path_factory.mktemp("memory")

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.specs import TrainResult, TrainSpec, Weights
-from swap_assets.backends.training.callback import out_of_patience
-from swap_assets.backends.training.checkpoints import CheckpointError, Checkpoints
+from swap_assets.backends.methods.callback import out_of_patience
+from swap_assets.backends.methods.checkpoints import CheckpointError, Checkpoints
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
 from swap_assets_tests.backends.test_training import run, spec_for
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ SECONDS = 120  # no attempt of a few steps may take longer
 @pytest.fixture(scope="module")
 def straight(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
     """A training that nothing interrupts, with dropout and validation, and what it costs."""
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import weather_example
 
     rows = tmp_path_factory.mktemp("resume")
@@ -181,13 +181,13 @@ def test_a_checkpoint_of_another_training_is_refused_and_stays(
         "lora.r: 4, now 8": {"lora": spec.lora.model_copy(update={"r": 8})},
         "seed: 42, now 7": {"seed": 7},
         "dataset_hash": {"train_file": rows},
-        "prompt_hash": {"contract": "fledgling-toolcall"},
+        "prompt_hash": {"answer_format": "fledgling-toolcall"},
     }
     for reason, change in others.items():
         with pytest.raises(CheckpointError, match=reason) as refused:
             run(TrainSpec.model_validate({**work.model_dump(), **change}), tmp_path)
         assert "delete the folder" in str(refused.value) and str(checkpoints) in str(refused.value)
-    monkeypatch.setattr("swap_assets.backends.training.identity.code_hash", lambda: "other code")
+    monkeypatch.setattr("swap_assets.backends.methods.identity.code_hash", lambda: "other code")
     with pytest.raises(CheckpointError, match="code_hash"):
         run(work, tmp_path)
     monkeypatch.undo()
@@ -239,7 +239,7 @@ def test_a_finished_training_is_not_repeated_unless_its_adapter_is_gone(
 @pytest.fixture
 def misled(straight: tuple[TrainSpec, TrainResult], tmp_path: Path) -> TrainSpec:
     """A training whose loss on held-out rows rises, for they want what the training rows teach it not to say."""
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import weather_example
 
     example = weather_example("Cork")

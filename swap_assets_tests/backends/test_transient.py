@@ -2,12 +2,12 @@
 
 import pytest
 
-from swap_assets.backends.alerts import WEBHOOK_VARIABLE, post_alert
 from swap_assets.backends.datasets.files import SourceError
-from swap_assets.backends.datasets.hub import HubUnreachableError
-from swap_assets.backends.preflight import PreflightError
-from swap_assets.backends.processes import WorkerError
-from swap_assets.backends.transient import is_transient
+from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.models.preflight import PreflightError
+from swap_assets.backends.processes.supervision import WorkerError
+from swap_assets.backends.processes.transient import is_transient
+from swap_assets.backends.tracking.alerts import WEBHOOK_VARIABLE, post_alert
 from swap_assets_tests.fakes import ChatServer
 
 

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends import worker
-from swap_assets.backends.experiment_file import load_experiment
-from swap_assets.backends.generation.generation import generate
-from swap_assets.backends.generation.records import read_rows
-from swap_assets.backends.generation.vllm_server import room_for_rank
-from swap_assets.backends.local_server import ServingError
-from swap_assets.backends.model_checks.engine import vllm as vllm_findings
-from swap_assets.backends.processes import run_workers
-from swap_assets.backends.reporting import Reporter
-from swap_assets.backends.specs import GenerateResult, GenerateSpec, Weights
-from swap_assets.backends.workbench import Workbench
-from swap_assets.domain.candidates import Form, tuned
-from swap_assets.domain.contracts import Contract
+from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.models.engine_check import vllm as vllm_findings
+from swap_assets.backends.processes import worker
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
+from swap_assets.backends.processes.supervision import run_workers
+from swap_assets.backends.serving.local_server import ServingError
+from swap_assets.backends.serving.vllm_server import room_for_rank
+from swap_assets.backends.store.experiment_file import load_experiment
+from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.experiment.entries import SmallModel, VllmServer
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.keys import Form, tuned
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.backends.test_generation import spec_for
 from swap_assets_tests.backends.test_processes import wait_until_gone
@@ -38,7 +38,7 @@ def adapter(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from swap_assets.backends.local_model import load_base
+    from swap_assets.backends.models.local_model import load_base
 
     torch.manual_seed(1)
     config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
@@ -139,7 +139,7 @@ def test_a_server_that_cannot_do_it_is_told_in_one_sentence(
         with pytest.raises(ServingError, match=r"serves tiny and not .*/tiny: correct vllm\.served_name"):
             run(served(tiny, rows, other, "b"))
     nobody = VllmServer(base_url=stand_in.base_url)
-    monkeypatch.setattr("swap_assets.backends.generation.vllm_model._RETRIES", 0)
+    monkeypatch.setattr("swap_assets.backends.engines.vllm_model._RETRIES", 0)
     with pytest.raises(ServingError, match="cannot be reached: start it"):
         run(served(tiny, rows, nobody, "c"))
 
@@ -182,8 +182,8 @@ def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(tiny: Weights, 
 def test_a_guarded_server_ends_when_whoever_started_it_is_killed() -> None:
     server = "import os,time; print(os.getpid(), flush=True); time.sleep(60)"
     code = (
-        "import sys,time; from swap_assets.backends.guard import guarded;"
-        "from swap_assets.backends.processes import start;"
+        "import sys,time; from swap_assets.backends.processes.guard import guarded;"
+        "from swap_assets.backends.processes.supervision import start;"
         f"start(guarded([sys.executable, '-c', {server!r}])); time.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -222,7 +222,7 @@ def test_a_merged_model_is_answered_by_a_server_only_where_one_can_be_started_fo
     for server, expected in ((VllmServer(command=COMMAND), True), (VllmServer(base_url="http://a/v1"), False)):
         entry = demo.small_model("student").model_copy(update={"vllm": server})
         bench = Workbench(demo.model_copy(update={"models": {"student": entry}, "storage": str(tmp_path)}))
-        specs = [bench.generation(one, Contract.HERMES, [], adapter=tmp_path)[0] for one in (tuned_, merged)]
+        specs = [bench.generation(one, AnswerFormat.HERMES, [], adapter=tmp_path)[0] for one in (tuned_, merged)]
         assert specs[0].vllm == server and specs[0].adapter == tmp_path
         assert specs[1].vllm == (server if expected else None)
         assert (specs[1].weights.source, specs[1].adapter) == (str(tmp_path), None)

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.cli.app import app
 from swap_assets_tests.defs.scenarios import Scenario
 

@@ -39,10 +39,10 @@ def run(*arguments: str | Path) -> Result:
     return runner.invoke(app, [str(argument) for argument in arguments])
 
 
-def scored(tmp_path: Path, gold: list, predictions: list, *, contract: str = "hermes", more: tuple = ()) -> dict:
+def scored(tmp_path: Path, gold: list, predictions: list, *, answer_format: str = "hermes", more: tuple = ()) -> dict:
     gold_file = write(tmp_path / "gold.jsonl", [{"id": str(n), "reference": text} for n, text in enumerate(gold)])
     given = write(tmp_path / "pred.jsonl", [{"id": str(n), "prediction": text} for n, text in enumerate(predictions)])
-    found = run("score", "--gold", gold_file, "--predictions", given, "--contract", contract, *more)
+    found = run("score", "--gold", gold_file, "--predictions", given, "--contract", answer_format, *more)
     assert found.exit_code == 0, found.output
     return json.loads(found.stdout)
 
@@ -155,7 +155,7 @@ ONE_OBJECT = '{"query": "q", "tool_name": "f", "arguments": {"x": 1}}'
 
 
 @pytest.mark.parametrize(
-    ("contract", "reference", "prediction"),
+    ("answer_format", "reference", "prediction"),
     [
         ("hermes", tag("f", x=1), tag("f", x=1)),
         ("fledgling-toolcall", named("f", x=1), named("f", x=1)),
@@ -168,8 +168,8 @@ ONE_OBJECT = '{"query": "q", "tool_name": "f", "arguments": {"x": 1}}'
         ("bfcl", {"f": {"x": [1]}}, "f(x=1)"),
     ],
 )  # fmt: skip
-def test_every_contract_scores_a_right_answer_as_right_to_the_letter(tmp_path, contract, reference, prediction):
-    report = scored(tmp_path, [reference], [prediction], contract=contract)
+def test_every_format_scores_a_right_answer_as_right_to_the_letter(tmp_path, answer_format, reference, prediction):
+    report = scored(tmp_path, [reference], [prediction], answer_format=answer_format)
     for reading in ("lenient", "strict"):
         assert value(report, "exact_match", reading=reading) == 1.0
         assert value(report, "field_f1", reading=reading, kind="micro") == 1.0
@@ -180,7 +180,7 @@ def test_the_published_convention_stands_beside_ours_and_an_invalid_output_costs
         tmp_path,
         [named("f", x=1, y=2), named("g", z=3)],
         [named("f", x=1, y=9), "<tool_call name='g' broken"],
-        contract="fledgling-toolcall",
+        answer_format="fledgling-toolcall",
     )
     published = report["published_convention"]
     assert (published["true_positives"], published["false_positives"], published["false_negatives"]) == (1, 1, 2)
@@ -191,12 +191,12 @@ def test_the_published_convention_stands_beside_ours_and_an_invalid_output_costs
 def test_the_published_structured_convention_counts_what_the_prompt_gave_away(tmp_path: Path):
     reference = {"query": "Weather in Oslo?", "tool_name": "weather", "arguments": {"city": "Oslo"}}
     wrong = {"query": "Weather in Oslo?", "tool_name": "weather", "arguments": {"city": "Rome"}}
-    report = scored(tmp_path, [json.dumps(reference)], [json.dumps(wrong)], contract="fledgling-structured")
+    report = scored(tmp_path, [json.dumps(reference)], [json.dumps(wrong)], answer_format="fledgling-structured")
     assert report["published_convention"]["field_f1"] == pytest.approx(2 / 3)
     assert report["published_convention"]["ours"]["field_f1"] == {"lenient": 0.0, "strict": 0.0}
 
 
-def test_the_published_convention_is_only_given_for_the_contracts_it_was_published_in(tmp_path: Path):
+def test_the_published_convention_is_only_given_for_the_formats_it_was_published_in(tmp_path: Path):
     assert "published_convention" not in scored(tmp_path, [tag("f")], [tag("f")])
 
 
@@ -253,7 +253,7 @@ GOLD, GIVEN = '{"id": 1, "reference": "x"}', '{"id": 1, "prediction": "x"}'
 
 
 @pytest.mark.parametrize(
-    ("gold", "given", "contract", "says"),
+    ("gold", "given", "answer_format", "says"),
     [
         (GOLD, GIVEN, "hermess", "choose one of hermes"),
         ('{"id": 1}', GIVEN, "hermes", "needs `id` and `reference`"),
@@ -273,10 +273,12 @@ GOLD, GIVEN = '{"id": 1, "reference": "x"}', '{"id": 1, "prediction": "x"}'
         ('{"id": 1, "ground_truth": [{"f": {"x": 1}}]}', GIVEN, "bfcl", "accepted values"),
     ],
 )  # fmt: skip
-def test_bad_input_ends_with_one_clear_sentence(tmp_path: Path, gold: str, given: str, contract: str, says: str):
+def test_bad_input_ends_with_one_clear_sentence(tmp_path: Path, gold: str, given: str, answer_format: str, says: str):
     (tmp_path / "g.jsonl").write_text(gold)
     (tmp_path / "p.jsonl").write_text(given)
-    found = run("score", "--gold", tmp_path / "g.jsonl", "--predictions", tmp_path / "p.jsonl", "--contract", contract)
+    found = run(
+        "score", "--gold", tmp_path / "g.jsonl", "--predictions", tmp_path / "p.jsonl", "--contract", answer_format
+    )
     assert found.exit_code == 2 and says in found.stderr and "Traceback" not in found.output
 
 

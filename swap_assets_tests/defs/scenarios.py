@@ -4,9 +4,9 @@ import dagster as dg
 
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.sensors import SENSORS
-from swap_assets.domain.candidates import Candidate, base, hosted, tuned
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune, release, scale_up
+from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import evaluation, shares
 

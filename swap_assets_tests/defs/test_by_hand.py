@@ -4,9 +4,9 @@ import dagster as dg
 import pytest
 import yaml
 
-from swap_assets.backends.datasets.hub import HubUnreachableError
 from swap_assets.backends.datasets.loading import SourceError
-from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import dataset
 from swap_assets.defs.alerts import failed_run_alert
 from swap_assets.defs.drift import drift_check
@@ -14,9 +14,9 @@ from swap_assets.defs.merged_model import merged_model
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.release import release_decision
 from swap_assets.defs.storage import ArtefactIOManager
-from swap_assets.domain.candidates import Candidate, Form, base, hosted, tuned
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.judging.suggestions import suggest
+from swap_assets.domain.keys import Candidate, Form, base, hosted, tuned
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedAdapter, MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -282,7 +282,7 @@ def _merged(scenario, right):
     """Record that `little` was released and merged, and which folder its merged weights lie in."""
     chosen = tuned("little", "small", "paper")
     adapter = LoraAdapter(
-        candidate_id=chosen.id, name="toolcall", contract=Contract.HERMES, status="trained", folder="adapter"
+        candidate_id=chosen.id, name="toolcall", answer_format=AnswerFormat.HERMES, status="trained", folder="adapter"
     )
     scenario.lab.store.write("paper_adapter", KEY, adapter, kind=LoraAdapter)
     weights = MergedAdapter(

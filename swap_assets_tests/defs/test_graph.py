@@ -7,13 +7,13 @@ import dagster as dg
 import pytest
 import yaml
 
-from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.definitions import defs
 from swap_assets.defs.resources import Lab
-from swap_assets.domain.candidates import Candidate
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.report.markdown import cell
@@ -110,8 +110,8 @@ def test_the_paper_adapter_is_real_and_says_how_it_was_made(laboratory):
 def test_the_fledgling_pair_is_one_candidate_with_a_score_in_each_track(laboratory):
     assert laboratory.store.read("fine_tune_decision", "little|tiny", Decision).action == "train"
     evaluation = laboratory.store.read("fledgling_evaluation", "little|tiny", Evaluation)
-    contracts = {track.value: result.summary.contract.value for track, result in evaluation.results.items()}
-    assert contracts == {"toolcall": "fledgling-toolcall", "structured": "fledgling-structured"}
+    answer_formats = {track.value: result.summary.answer_format.value for track, result in evaluation.results.items()}
+    assert answer_formats == {"toolcall": "fledgling-toolcall", "structured": "fledgling-structured"}
 
 
 def test_where_no_training_is_needed_the_adapters_are_skipped_by_decision(laboratory):
@@ -268,7 +268,7 @@ def _perfect(evaluation: Evaluation) -> Evaluation:
     results = {}
     for track, result in evaluation.results.items():
         rows = tuple(row.model_copy(update={"field_f1": 1.0, "exact_match": 1.0}) for row in result.rows)
-        summary = summarise(evaluation.candidate.id, result.summary.contract, rows)
+        summary = summarise(evaluation.candidate.id, result.summary.answer_format, rows)
         results[track] = result.model_copy(update={"rows": rows, "summary": summary})
     return evaluation.model_copy(update={"results": results})
 

@@ -9,15 +9,15 @@ import dagster as dg
 import pytest
 import yaml
 
-from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.experiment_file import load_experiment
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import baselines, dataset, test_splits
 from swap_assets.defs.resources import TEST_SPLITS, Lab
 from swap_assets.defs.storage import ArtefactIOManager
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract, Interface, Track
 from swap_assets.domain.conversations import Conversation, ToolCall
-from swap_assets.domain.interfaces.choice import InterfaceChoice
+from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets_tests.fakes import ChatServer, completion
@@ -64,14 +64,14 @@ class Laboratory:
         calls = self.answers.get(request["messages"][-1]["content"], ())
         if "tools" in request and calls:
             answer = json.loads(completion("", finish="tool_calls"))
-            sent = json.loads(render_answer(Contract.OPENAI, calls))
+            sent = json.loads(render_answer(AnswerFormat.OPENAI, calls))
             answer["choices"][0]["message"] = {"role": "assistant", "content": None, "tool_calls": sent}
             return 200, {}, json.dumps(answer)
         if "tools" in request:
             return 200, {}, completion("There is nothing to call.")
         if "response_format" in request or "tool_name" not in request["messages"][0]["content"]:
             return 200, {}, completion("")
-        return 200, {}, completion(render_answer(Contract.FLEDGLING_STRUCTURED, calls))
+        return 200, {}, completion(render_answer(AnswerFormat.FLEDGLING_STRUCTURED, calls))
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_validation_rows_decide_and_test_rows_are_asked_through_what_they_chose(
     made.materialize("llm_baseline")
     evaluation = made.store.read("llm_baseline", "tiny", Evaluation)
     native, text = evaluation.results[Track.TOOLCALL], evaluation.results[Track.STRUCTURED]
-    assert (native.served.interface, native.summary.contract) == (Interface.NATIVE, Contract.OPENAI)
-    assert (text.served.interface, text.summary.contract) == (Interface.TEXT, Contract.FLEDGLING_STRUCTURED)
+    assert (native.served.interface, native.summary.answer_format) == (Interface.NATIVE, AnswerFormat.OPENAI)
+    assert (text.served.interface, text.summary.answer_format) == (Interface.TEXT, AnswerFormat.FLEDGLING_STRUCTURED)
     assert native.served.models == ("big-2",) and native.served.fingerprints == ("fp_1",)
     first = len(server.requests) - before
     assert first == 2 * native.summary.cases

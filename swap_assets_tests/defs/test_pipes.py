@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from swap_assets.backends.specs import MergeSpec, Spec, Tracking, Weights
+from swap_assets.backends.processes.specs import MergeSpec, Spec, Tracking, Weights
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets_tests.backends.test_specs import generate_spec
 from swap_assets_tests.backends.test_training import spec_for
@@ -26,7 +26,7 @@ def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.Ex
 
 
 def test_a_worker_runs_inside_an_asset_and_its_progress_is_in_the_log(tmp_path: Path) -> None:
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import tiny_model, weather_case
 
     tiny = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")
@@ -54,7 +54,7 @@ def test_a_training_in_two_processes_reports_and_tracks_once_and_holds_two_cards
 ) -> None:
     from mlflow import MlflowClient
 
-    from swap_assets.backends.generation.records import write_rows
+    from swap_assets.backends.engines.records import write_rows
     from swap_assets_tests.fakes import tiny_model, weather_example
 
     weights = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")

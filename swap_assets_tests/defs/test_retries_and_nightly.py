@@ -8,7 +8,7 @@ from swap_assets.defs.drift import drift_check
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.schedules import SCHEDULES, _nightly
 from swap_assets.defs.storage import ArtefactIOManager
-from swap_assets.domain.candidates import hosted
+from swap_assets.domain.keys import hosted
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 

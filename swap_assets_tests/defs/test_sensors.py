@@ -3,8 +3,8 @@
 import dagster as dg
 import yaml
 
-from swap_assets.backends.experiment_file import load_experiment
-from swap_assets.domain.candidates import Decoding, base, hosted, tuned
+from swap_assets.backends.store.experiment_file import load_experiment
+from swap_assets.domain.keys import Decoding, base, hosted, tuned
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.defs.scenarios import MODELS, Scenario, at_the_last_scale, trained_all
 

@@ -7,7 +7,7 @@ Each figure below was worked out on paper from the rules at the top of `scoring`
 from dataclasses import dataclass, field
 from typing import Any
 
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
 
 Calls = list[tuple[str, dict[str, Any]]]
 
@@ -20,7 +20,7 @@ class Case:
     gold: Calls
     answer: str
     expect: dict[str, Any]
-    contract: Contract = Contract.HERMES
+    answer_format: AnswerFormat = AnswerFormat.HERMES
     finish: str = "stop"
     ordered: bool = False
     tools: list[dict[str, Any]] = field(default_factory=list)

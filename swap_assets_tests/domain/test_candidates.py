@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.domain.candidates import Candidate, Decoding, Form, base, hosted, tuned
+from swap_assets.domain.keys import Candidate, Decoding, Form, base, hosted, tuned
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)?", fullmatch=True)
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from swap_assets.domain.candidates import hosted, tuned
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.judging.criteria import criteria_of, judge
 from swap_assets.domain.judging.criteria_table import Criteria, CriterionResult, default_criteria
-from swap_assets.domain.judging.policy import GatePolicy
-from swap_assets.domain.judging.statistics import PairedDifference
+from swap_assets.domain.keys import hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, not_evaluated
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
+from swap_assets.domain.statistics.intervals import PairedDifference
 
 METRIC = Metric(value=0.9, low=0.85, high=0.95, n=100)
 
@@ -18,7 +18,7 @@ def summary(unscored: int = 0, **metrics: Metric) -> EvalSummary:
     single = {"exact_match": METRIC, "field_f1": METRIC}
     return EvalSummary(
         candidate_id="slm",
-        contract=Contract.HERMES,
+        answer_format=AnswerFormat.HERMES,
         track=Track.TOOLCALL,
         cases=100,
         scored=100 - unscored,

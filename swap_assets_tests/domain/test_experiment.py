@@ -2,8 +2,8 @@
 
 import pytest
 
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
+from swap_assets.domain.formats.base import AnswerFormat
 
 
 def test_a_variant_takes_everything_from_the_model_it_extends_but_its_own_keys(experiment_data):
@@ -33,11 +33,11 @@ def test_scales_follow_each_other_in_the_files_order(experiment_data):
     assert experiment.next_scale("small") is None
 
 
-def test_contracts_are_read_by_name(experiment_data):
+def test_formats_are_read_by_name(experiment_data):
     fledgling = parse_experiment(experiment_data).approaches["fledgling"]
     assert fledgling.adapters == {
-        "structured": Contract.FLEDGLING_STRUCTURED,
-        "toolcall": Contract.FLEDGLING_TOOLCALL,
+        "structured": AnswerFormat.FLEDGLING_STRUCTURED,
+        "toolcall": AnswerFormat.FLEDGLING_TOOLCALL,
     }
 
 

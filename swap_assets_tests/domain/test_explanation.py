@@ -7,11 +7,11 @@ import pytest
 
 from swap_assets.cli.demo import SCALE
 from swap_assets.definitions import defs
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
 from swap_assets.domain.judging.explanation import BASELINE_ASSETS, explain
 from swap_assets.domain.judging.gates import fine_tune, release, scale_up
-from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 N, POLICY = 200, GatePolicy()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.candidates import tuned
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Override
 from swap_assets.domain.judging.gates import (
     contrast,
@@ -15,10 +15,10 @@ from swap_assets.domain.judging.gates import (
     release,
     scale_up,
 )
-from swap_assets.domain.judging.multiple_comparisons import clear_winner, rivalries
-from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.judging.release_rule import release_refusal
+from swap_assets.domain.keys import tuned
 from swap_assets.domain.scoring.evaluation import not_evaluated
+from swap_assets.domain.statistics.multiple_comparisons import clear_winner, rivalries
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 POLICY = GatePolicy()

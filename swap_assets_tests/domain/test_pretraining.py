@@ -8,11 +8,11 @@ from random import Random
 import pytest
 
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.pretraining.formats import Parameter, Tool, draw_format, list_tools
-from swap_assets.domain.pretraining.stages import SECOND_STAGE, THIRD_STAGE
-from swap_assets.domain.pretraining.stream import PretrainingRow, pretraining_row, pretraining_rows
-from swap_assets.domain.pretraining.values import Vocabulary, is_held_out
 from swap_assets.domain.synthetic.generator import ALL_TOOLS
+from tools.miniatures.formats import Parameter, Tool, draw_format, list_tools
+from tools.miniatures.stages import SECOND_STAGE, THIRD_STAGE
+from tools.miniatures.stream import PretrainingRow, pretraining_row, pretraining_rows
+from tools.miniatures.values import Vocabulary, is_held_out
 
 ROWS = 3000
 STAGES = (0, SECOND_STAGE, THIRD_STAGE)
@@ -72,7 +72,7 @@ def test_no_held_out_word_is_ever_drawn_for_training() -> None:
     assert not any(is_held_out(number) for number in numbers if len(number) > 3)
 
 
-def test_every_symbol_of_the_demos_contracts_is_a_training_target(rows: list[PretrainingRow]) -> None:
+def test_every_symbol_of_the_demos_formats_is_a_training_target(rows: list[PretrainingRow]) -> None:
     counts = Counter("".join(answers(rows)))
     assert all(counts[symbol] > 50 for symbol in '{}[]":,<>/_=\n')
 

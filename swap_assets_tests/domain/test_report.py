@@ -5,12 +5,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.domain.candidates import tuned
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
 from swap_assets.domain.judging.gates import contrast, fine_tune, release
-from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord, Usage
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out
@@ -100,7 +100,7 @@ def _asked_for_unseen_tools(item, count):
         row.model_copy(update={"labels": {**row.labels, "tools": "unseen" if place < count else "seen"}})
         for place, row in enumerate(result.rows)
     )
-    remade = TrackResult(summary=summarise(item.candidate.id, Contract.HERMES, rows), rows=rows)
+    remade = TrackResult(summary=summarise(item.candidate.id, AnswerFormat.HERMES, rows), rows=rows)
     return item.model_copy(update={"results": {Track.TOOLCALL: remade}})
 
 
@@ -247,7 +247,7 @@ def test_other_decisions_on_the_same_figures_are_not_other_evidence():
 
 def _record(index, seconds, cost, finish_reason="stop"):
     return PredictionRecord(
-        case_id=str(index), conversation_id=str(index), candidate_id=LLM.id, contract="hermes", request_hash="r",
+        case_id=str(index), conversation_id=str(index), candidate_id=LLM.id, answer_format="hermes", request_hash="r",
         prompt_hash="p", finish_reason=finish_reason, usage=Usage(prompt_tokens=10, completion_tokens=2),
         latency_s=seconds, cost=cost,
     )  # fmt: skip

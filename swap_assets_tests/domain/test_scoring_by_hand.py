@@ -8,11 +8,11 @@ from swap_assets.domain.scoring.row_scoring import score_record
 from swap_assets.domain.scoring.scores import RowScore
 from swap_assets_tests.domain.scoring_cases import Case
 from swap_assets_tests.domain.scoring_cases_calls import CALLS, NO_CALLS
-from swap_assets_tests.domain.scoring_cases_contracts import NAMED_TAGS, OTHER_CONTRACTS
+from swap_assets_tests.domain.scoring_cases_formats import NAMED_TAGS, OTHER_FORMATS
 from swap_assets_tests.domain.scoring_cases_hermes import HERMES
 from swap_assets_tests.domain.scoring_cases_values import VALUES
 
-ALL_CASES = [*HERMES, *NAMED_TAGS, *OTHER_CONTRACTS, *VALUES, *CALLS, *NO_CALLS]
+ALL_CASES = [*HERMES, *NAMED_TAGS, *OTHER_FORMATS, *VALUES, *CALLS, *NO_CALLS]
 
 
 def score(case: Case) -> RowScore:
@@ -31,7 +31,7 @@ def score(case: Case) -> RowScore:
             "case_id": "case",
             "conversation_id": "conversation",
             "candidate_id": "any",
-            "contract": case.contract,
+            "answer_format": case.answer_format,
             "request_hash": "",
             "prompt_hash": "",
             "text": case.answer,

@@ -5,13 +5,13 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.answers.reading import parse_answer
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.formats.answers import parse_answer
+from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
+from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.schemas import compile_schema, jsonschema_check
 from swap_assets.domain.scoring.fields import compare, fields_of, overlap
 from swap_assets.domain.scoring.row_scoring import score_answer
-from swap_assets.domain.scoring.schema import compile_schema, jsonschema_check
 from swap_assets.domain.scoring.scores import RowScore
 
 settings.register_profile("unhurried", deadline=None)  # the first call imports scipy
@@ -37,9 +37,9 @@ def case_of(gold: tuple[ToolCall, ...], *, ordered: bool = False) -> EvalCase:
     )
 
 
-@given(at_least_one, st.sampled_from([c for c in Contract if c is not Contract.JSON_SCHEMA]))
-def test_gold_against_itself_is_perfect_in_every_contract(gold: tuple[ToolCall, ...], contract: Contract):
-    found = score_answer(case_of(gold), parse_answer(contract, render_answer(contract, gold)))
+@given(at_least_one, st.sampled_from([c for c in AnswerFormat if c is not AnswerFormat.JSON_SCHEMA]))
+def test_gold_against_itself_is_perfect_in_every_format(gold: tuple[ToolCall, ...], answer_format: AnswerFormat):
+    found = score_answer(case_of(gold), parse_answer(answer_format, render_answer(answer_format, gold)))
     assert [getattr(found, name) for name in FIGURES] == [1.0] * len(FIGURES)
     assert found.failure == "none" and found.format_compliant == 1.0
 

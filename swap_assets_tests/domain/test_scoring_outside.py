@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scoring_fuzz import fuzz
-from swap_assets.domain.answers.reading import parse_answer, read_reference
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
+from swap_assets.domain.formats.answers import parse_answer, read_reference
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.row_scoring import score_answer
-from swap_assets.domain.scoring.schema import calls_fit_schemas
 
-STRUCTURED, TOOLCALL = Contract.FLEDGLING_STRUCTURED, Contract.FLEDGLING_TOOLCALL
+STRUCTURED, TOOLCALL = AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL
 
 
-def counts(contract: Contract, reference: str, prediction: str) -> tuple[int, int, int]:
-    found = published_figures(contract, [(reference, prediction)])
+def counts(answer_format: AnswerFormat, reference: str, prediction: str) -> tuple[int, int, int]:
+    found = published_figures(answer_format, [(reference, prediction)])
     return found.true_positives, found.false_positives, found.false_negatives
 
 
@@ -28,7 +28,7 @@ def named(body: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("why", "contract", "reference", "prediction", "expected"),
+    ("why", "answer_format", "reference", "prediction", "expected"),
     [
         (
             "all leaves of the object count",
@@ -93,8 +93,8 @@ def named(body: str) -> str:
         ("a reference in words holds no field", TOOLCALL, "Which city?", named('{"a": 1}'), (0, 0, 0)),
     ],
 )
-def test_the_published_convention_by_hand(why, contract, reference, prediction, expected):
-    assert counts(contract, reference, prediction) == expected, why
+def test_the_published_convention_by_hand(why, answer_format, reference, prediction, expected):
+    assert counts(answer_format, reference, prediction) == expected, why
 
 
 def test_the_published_figures_are_micro_averages_with_rates_over_all_rows():
@@ -113,9 +113,9 @@ def test_references_that_had_to_be_repaired_and_those_in_words_are_counted():
     assert found.field_f1 == 1.0
 
 
-def test_no_results_were_published_in_other_contracts():
+def test_no_results_were_published_in_other_formats():
     with pytest.raises(ValueError, match="hermes"):
-        published_figures(Contract.HERMES, [])
+        published_figures(AnswerFormat.HERMES, [])
 
 
 def fits(parameters: dict, **arguments) -> bool | None:
@@ -166,12 +166,12 @@ def test_gold_of_every_real_row_is_read_and_perfect_against_itself(revision: str
     compliant = 0
     for row in rows:
         answer = row["conversations"][2]["value"]
-        gold = read_reference(Contract.HERMES, answer)
+        gold = read_reference(AnswerFormat.HERMES, answer)
         assert gold, row["id"]
         case = EvalCase(
             id=row["id"], conversation_id=row["id"], turn=0, tools=(), history=(), gold_calls=gold, origin="real"
         )
-        score = score_answer(case, parse_answer(Contract.HERMES, answer))
+        score = score_answer(case, parse_answer(AnswerFormat.HERMES, answer))
         assert score.exact_match == score.field_f1 == score.name_match == 1.0
         compliant += score.format_compliant == 1.0
     calls = [row for row in rows if "extraction" not in row["conversations"][0]["value"][:80]]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from swap_assets.domain.judging.multiple_comparisons import holm
-from swap_assets.domain.judging.statistics import (
+from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.statistics.intervals import (
     PairedDifference,
     conversations_needed,
     mcnemar_exact,
@@ -14,7 +14,7 @@ from swap_assets.domain.judging.statistics import (
     paired_difference,
     wilson,
 )
-from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.statistics.multiple_comparisons import holm
 
 
 def rows(values: list[float | None], *, per_conversation: int = 1, exact: bool = False) -> list[RowScore]:

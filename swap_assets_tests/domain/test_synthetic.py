@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from swap_assets.domain.reading.hermes_rows import write_row
 from swap_assets.domain.reading.parsing import parse_row
-from swap_assets.domain.scoring.schema import calls_fit_schemas
+from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.synthetic import wordings as synthetic_wordings
 from swap_assets.domain.synthetic.dialogues import KINDS

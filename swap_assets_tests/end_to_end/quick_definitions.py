@@ -11,9 +11,9 @@ from swap_assets.defs.jobs import JOBS
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.sensors import SENSORS
-from swap_assets.domain.candidates import base, hosted, tuned
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import base, hosted, tuned
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import evaluation, shares
@@ -36,13 +36,13 @@ def slm_baseline(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Eval
     return metadata.evaluation_result(made, run_id="")
 
 
-def _adapter(name: str, approach: str, contract: Contract) -> dg.AssetsDefinition:
+def _adapter(name: str, approach: str, answer_format: AnswerFormat) -> dg.AssetsDefinition:
     @dg.asset(name=name, partitions_def=MODELS_AND_SCALES, group_name="training")
     def adapter(context: dg.AssetExecutionContext, fine_tune_decision: Decision) -> dg.MaterializeResult[LoraAdapter]:
         assert fine_tune_decision.action == "train"
         candidate = tuned(*model_and_scale_of(context), approach)
         return dg.MaterializeResult(
-            value=LoraAdapter(candidate_id=candidate.id, name=name, contract=contract, status="trained")
+            value=LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="trained")
         )
 
     return adapter
@@ -83,9 +83,9 @@ release._sealed = _sealed
 RECORDED = [
     llm_baseline,
     slm_baseline,
-    _adapter("paper_adapter", "paper", Contract.HERMES),
-    _adapter("fledgling_structured_adapter", "fledgling", Contract.FLEDGLING_STRUCTURED),
-    _adapter("fledgling_toolcall_adapter", "fledgling", Contract.FLEDGLING_TOOLCALL),
+    _adapter("paper_adapter", "paper", AnswerFormat.HERMES),
+    _adapter("fledgling_structured_adapter", "fledgling", AnswerFormat.FLEDGLING_STRUCTURED),
+    _adapter("fledgling_toolcall_adapter", "fledgling", AnswerFormat.FLEDGLING_TOOLCALL),
     _evaluation("paper", ["paper_adapter"]),
     _evaluation("fledgling", ["fledgling_structured_adapter", "fledgling_toolcall_adapter"]),
     comparison_report,

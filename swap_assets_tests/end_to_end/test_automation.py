@@ -102,7 +102,7 @@ class Quiet:
 @pytest.mark.lasting
 @pytest.mark.parametrize("kills", [0, 4])
 def test_the_daemon_carries_an_experiment_to_its_last_decision_however_often_it_is_killed(plant, kills):
-    from swap_assets.backends.experiment_file import load_experiment
+    from swap_assets.backends.store.experiment_file import load_experiment
 
     load_experiment.cache_clear()
     when = random.Random(kills)

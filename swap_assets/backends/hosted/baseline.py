@@ -4,16 +4,16 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from swap_assets.backends import miniatures
 from swap_assets.backends.hosted.hosted import ask_hosted
-from swap_assets.backends.hosted.stand_in import served_model
-from swap_assets.backends.provenance import weights_hash
-from swap_assets.backends.specs import Weights
-from swap_assets.backends.workbench import RECORDS_FILE, Workbench
-from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Interface, Track
+from swap_assets.backends.models import miniatures
+from swap_assets.backends.models.provenance import weights_hash
+from swap_assets.backends.processes.specs import Weights
+from swap_assets.backends.serving.stand_in import served_model
+from swap_assets.backends.store.workbench import RECORDS_FILE, Workbench
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.interfaces.native import contract_of
+from swap_assets.domain.formats.base import Interface, Track
+from swap_assets.domain.formats.native_interface import format_of
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.predictions import PredictionRecord
 
 CACHE_FILE = "answers.sqlite3"
@@ -53,12 +53,12 @@ def hosted_answers(
     answers: dict[Track, list[PredictionRecord]] = {}
     with _server(bench, candidate) as server:
         for track, interface in interfaces.items():
-            contract = contract_of(track, interface, text_contract=bench.baseline_contract(track))
-            folder = bench.store.work(purpose, candidate.id, contract.value)
+            answer_format = format_of(track, interface, text_format=bench.baseline_format(track))
+            folder = bench.store.work(purpose, candidate.id, answer_format.value)
             done = ask_hosted(
                 bench.experiment.hosted_model,
                 cases,
-                contract=contract,
+                answer_format=answer_format,
                 candidate_id=candidate.id,
                 output=folder / RECORDS_FILE,
                 cache=bench.store.work("hosted") / CACHE_FILE,

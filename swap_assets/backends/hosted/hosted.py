@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from swap_assets.backends.generation.records import RecordFile, parsed
+from swap_assets.backends.engines.records import RecordFile, parsed
 from swap_assets.backends.hosted.asking import Asking, Unanswered
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError
 from swap_assets.backends.hosted.clients import open_client
 from swap_assets.backends.hosted.errors import HostedError
 from swap_assets.backends.hosted.replies import Reply
 from swap_assets.backends.hosted.requests import Requests
-from swap_assets.backends.reporting import Reporter, duration
-from swap_assets.domain.contracts import Contract, Interface
+from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.costs import estimate_answers
 from swap_assets.domain.experiment.entries import HostedModel
+from swap_assets.domain.formats.base import AnswerFormat, Interface
 from swap_assets.domain.model import Frozen, canonical_json
 from swap_assets.domain.predictions import PredictionRecord
 
@@ -52,7 +52,7 @@ def ask_hosted(
     model: HostedModel,
     cases: Sequence[EvalCase],
     *,
-    contract: Contract,
+    answer_format: AnswerFormat,
     candidate_id: str,
     output: Path,
     cache: Path,
@@ -68,12 +68,12 @@ def ask_hosted(
     Args:
         model: The experiment's entry: provider, deployment, limits, price, names of the environment variables.
         cases: The questions.
-        contract: How the answer is to be written.
+        answer format: How the answer is to be written.
         candidate_id: Whose records they are.
         output: The JSONL file of records, appended to while answers arrive.
         cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
         epoch: The measurement; another one asks everything again.
-        interface: Text, or native; what is native goes with the contracts of `domain.interfaces.native`.
+        interface: Text, or native; what is native goes with the answer formats of `domain.interfaces.native`.
         base_url: Where the server listens, in place of the entry's (a stand-in's port is known only when it runs).
         served_name: The model's name at that server, in place of the entry's.
         artefact_hash: Names the weights where they are known, so that other weights are asked again.
@@ -88,7 +88,7 @@ def ask_hosted(
     client = open_client(model, base_url=base_url)
     requests = Requests(
         model,
-        contract=contract,
+        answer_format=answer_format,
         epoch=epoch,
         interface=interface,
         served_name=served_name,
@@ -203,16 +203,16 @@ class _Round:
     def _record(self, case: EvalCase, reply: Reply, *, error: str = "") -> PredictionRecord:
         model, usage = self._asking.model, reply.usage
         text = self._requests.text_of(case, reply)
-        contract = self._requests.contract
+        answer_format = self._requests.answer_format
         return PredictionRecord(
             case_id=case.id,
             conversation_id=case.conversation_id,
             candidate_id=self._candidate_id,
-            contract=contract,
+            answer_format=answer_format,
             request_hash=self._keys[case.id],
             prompt_hash=self._requests.prompt_hash,
             text=text,
-            parsed=None if error else parsed(case, contract, text),
+            parsed=None if error else parsed(case, answer_format, text),
             finish_reason=reply.finish_reason,
             usage=usage,
             latency_s=reply.latency_s,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
-from swap_assets.domain.answers.literals import without_lone_surrogates
+from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason, Usage
 

@@ -1,4 +1,4 @@
-"""What is sent to a hosted model for one case, and what its answer says in the contract."""
+"""What is sent to a hosted model for one case, and what its answer says in the answer format."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from swap_assets.backends.hosted.clients import endpoint
 from swap_assets.backends.hosted.replies import Reply
-from swap_assets.domain.contracts import Contract, Interface, Track
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
-from swap_assets.domain.interfaces.native import calls_text, listed_calls, native_prompt_hash, native_question
+from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_prompt_hash, native_question
+from swap_assets.domain.formats.prompts import prompt_hash, render_messages
 from swap_assets.domain.model import canonical_json
-from swap_assets.domain.prompts import prompt_hash, render_messages
 
 
 class Requests:
-    """Makes the requests of one model in one contract through one interface."""
+    """Makes the requests of one model in one answer format through one interface."""
 
     def __init__(
         self,
         model: HostedModel,
         *,
-        contract: Contract,
+        answer_format: AnswerFormat,
         epoch: str,
         interface: Interface = Interface.TEXT,
         served_name: str = "",
         artefact_hash: str = "",
     ) -> None:
-        self.contract = contract
+        self.answer_format = answer_format
         self.interface = interface
         self.epoch = epoch
         self.deployment = model.model
@@ -60,10 +60,10 @@ class Requests:
         return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
 
     def text_of(self, case: EvalCase, reply: Reply) -> str:
-        """Return what an answer says, in the contract; words beside native calls are left out."""
+        """Return what an answer says, in the answer format; words beside native calls are left out."""
         if self.interface is Interface.TEXT:
             return reply.text
-        if self.contract.track is Track.STRUCTURED:
+        if self.answer_format.track is Track.STRUCTURED:
             return listed_calls(case, reply.text)
         return calls_text(case, [(call.name, call.arguments) for call in reply.calls]) if reply.calls else reply.text
 
@@ -71,17 +71,17 @@ class Requests:
         model = self._model
         if self.interface is Interface.NATIVE:
             strict = model.accepts_strict_schemas
-            return native_question(case, self.contract.track, style=model.prompt_style, strict=strict)
-        messages = render_messages(case.tools, case.history, contract=self.contract, style=model.prompt_style)
+            return native_question(case, self.answer_format.track, style=model.prompt_style, strict=strict)
+        messages = render_messages(case.tools, case.history, answer_format=self.answer_format, style=model.prompt_style)
         # The same text in every role: services refuse a message of role "tool" that answers no native call.
         return {"messages": [m | {"role": model.tool_role} if m["role"] == "tool" else m for m in messages]}
 
     def _hash_of_prompt(self) -> str:
         model = self._model
         if self.interface is Interface.NATIVE:
-            return native_prompt_hash(self.contract.track, model.prompt_style)
+            return native_prompt_hash(self.answer_format.track, model.prompt_style)
         told_by = "" if model.tool_role == "tool" else f"tool messages as {model.tool_role}"
-        return prompt_hash(self.contract, model.prompt_style, chat_template=told_by)
+        return prompt_hash(self.answer_format, model.prompt_style, chat_template=told_by)
 
 
 def without_strict(body: dict[str, Any]) -> dict[str, Any] | None:

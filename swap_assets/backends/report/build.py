@@ -6,19 +6,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from swap_assets.backends.artefacts import ArtefactMissingError
-from swap_assets.backends.evidence import Evidence
-from swap_assets.backends.experiment_file import experiment_path
-from swap_assets.backends.provenance import file_hash, git_commit, versions
+from swap_assets.backends.models.provenance import file_hash, git_commit, versions
 from swap_assets.backends.report.files import previous_report
 from swap_assets.backends.report.records import AnswerTexts, generation_runs, training_runs
-from swap_assets.backends.workbench import Workbench
-from swap_assets.domain.candidates import Decoding, evaluation_asset
+from swap_assets.backends.store.artefacts import ArtefactMissingError
+from swap_assets.backends.store.evidence import Evidence
+from swap_assets.backends.store.experiment_file import experiment_path
+from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.keys import Decoding, evaluation_asset
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from swap_assets.backends.artefacts import write_text
 from swap_assets.backends.report.csv_files import to_csv
 from swap_assets.backends.report.html import to_html
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
+from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.report.csv_tables import csv_tables
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.markdown import to_markdown

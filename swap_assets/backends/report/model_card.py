@@ -5,7 +5,7 @@ The metadata is made by huggingface_hub's own classes. What the experiment file 
 
 from typing import TYPE_CHECKING
 
-from swap_assets.domain.candidates import Candidate, Form
+from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.report.comparison import CandidateRow
 from swap_assets.domain.report.document import Section
 from swap_assets.domain.report.figures import criterion_value
@@ -95,7 +95,7 @@ def _results(row: CandidateRow) -> list[str]:
         if metric.value is not None
     ]
     return [
-        f"**{TRACK_TITLES[row.track]}** ({row.contract})",
+        f"**{TRACK_TITLES[row.track]}** ({row.answer_format})",
         table(["metric", "value", "95 % interval", "rows"], rows),
     ]
 

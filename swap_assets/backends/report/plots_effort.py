@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.report.drawing import COLOURS, INK, Plot, colour, draw, lines_for, marker, shortened
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.report import Report
 
 if TYPE_CHECKING:

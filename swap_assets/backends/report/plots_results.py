@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.report.drawing import COLOURS, INK, SOFT, Plot, colour, draw, lines_for, marker
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.capabilities import ALL
 from swap_assets.domain.report.comparison import WITHIN_POINTS
 from swap_assets.domain.report.names import METRIC_TITLES, class_title, display_name, metric_title

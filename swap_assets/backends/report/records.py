@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from swap_assets.backends.artefacts import ArtefactStore
-from swap_assets.backends.specs import RESULT_FILE
-from swap_assets.backends.workbench import RECORDS_FILE
-from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Contract, Track
+from swap_assets.backends.processes.specs import RESULT_FILE
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.workbench import RECORDS_FILE
+from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.report.inputs import GenerationRun, LossPoint, TrainingRun
 
 # `case_id` is the first field that a record is written with.
@@ -39,9 +39,9 @@ class AnswerTexts:
 
     def _index(self, candidate: str, track: Track) -> dict[str, bytes]:
         lines: dict[str, bytes] = {}
-        for contract in Contract:
-            path = self._answers / candidate / contract.value / RECORDS_FILE
-            if contract.track is track and path.is_file():
+        for answer_format in AnswerFormat:
+            path = self._answers / candidate / answer_format.value / RECORDS_FILE
+            if answer_format.track is track and path.is_file():
                 # The last record of a case is the one in force: an interrupted run may have left an earlier one.
                 lines.update(_by_case(path))
         return lines
@@ -88,11 +88,11 @@ def _training(candidate: str, adapter: str, data: dict[str, Any]) -> TrainingRun
         return None
 
 
-def _generation(candidate: str, contract: str, data: dict[str, Any]) -> GenerationRun | None:
+def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> GenerationRun | None:
     try:
         return GenerationRun(
             candidate_id=candidate,
-            track=Contract(contract).track,
+            track=AnswerFormat(answer_format).track,
             answers=data["asked"],
             per_second=data["rows_per_second"],
             seconds=data["total_seconds"],

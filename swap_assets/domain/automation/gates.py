@@ -18,8 +18,8 @@ from swap_assets.domain.automation.progress import (
     Progress,
     Step,
 )
-from swap_assets.domain.candidates import Candidate, evaluation_asset
 from swap_assets.domain.judging.approval import standing, standing_sentence
+from swap_assets.domain.keys import Candidate, evaluation_asset
 
 ADAPTERS = {
     "paper": ("paper_adapter",),

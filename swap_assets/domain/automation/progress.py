@@ -7,10 +7,10 @@ import itertools
 
 from pydantic import Field
 
-from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, Status
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.model import Frozen
 
 
@@ -64,16 +64,16 @@ def rows_each(settings: TrainingSettings, processes: int) -> int:
 
 
 class Approach(Frozen):
-    """A way to make adapters: which answer contract each adapter learns, when it trains, and with what settings."""
+    """A way to make adapters: which answer format each adapter learns, when it trains, with what settings."""
 
-    adapters: dict[str, Contract]
+    adapters: dict[str, AnswerFormat]
     trains: Literal["always", "when_gate_says"]
     lora: LoraSettings
     training: TrainingSettings
 
     @field_validator("adapters")
     @classmethod
-    def _has_an_adapter(cls, value: dict[str, Contract]) -> dict[str, Contract]:
+    def _has_an_adapter(cls, value: dict[str, AnswerFormat]) -> dict[str, AnswerFormat]:
         if not value:
-            raise ValueError("name at least one adapter and its contract, for example {toolcall: hermes}")
+            raise ValueError("name at least one adapter and its answer format, for example {toolcall: hermes}")
         return value

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from swap_assets.domain.candidates import Candidate, Decoding
-from swap_assets.domain.contracts import Contract, Interface
+from swap_assets.domain.formats.base import AnswerFormat, Interface
+from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.prompts import PromptStyle
 
 _CRON_FIELD = re.compile(r"[0-9a-zA-Z*,/#-]+")
 
@@ -178,11 +178,11 @@ class Prices(Frozen):
     gpu_tokens_per_second: float = Field(default=3000.0, gt=0, description="training throughput assumed by `plan`")
 
 
-class BaselineContracts(Frozen):
-    """In which contract the untrained candidates answer, one for each track."""
+class BaselineFormats(Frozen):
+    """In which answer format the untrained candidates answer, one for each track."""
 
-    toolcall: Contract = Contract.HERMES
-    structured: Contract = Contract.FLEDGLING_STRUCTURED
+    toolcall: AnswerFormat = AnswerFormat.HERMES
+    structured: AnswerFormat = AnswerFormat.FLEDGLING_STRUCTURED
 
 
 class Automation(Frozen):

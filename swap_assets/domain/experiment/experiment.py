@@ -13,20 +13,20 @@ from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from swap_assets.domain.candidates import SEPARATOR, Candidate, Decoding, tuned
 from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.entries import (
     Automation,
-    BaselineContracts,
+    BaselineFormats,
     HostedModel,
     Prices,
     Publishing,
     SmallModel,
 )
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
 from swap_assets.domain.experiment.sources import Source
-from swap_assets.domain.judging.policy import GatePolicy
+from swap_assets.domain.keys import SEPARATOR, Candidate, Decoding, tuned
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.sizes import SplitSizes, TestSplitSizes
 
 APPROACHES = ("fledgling", "paper")
 # `|` parts the dimensions of a partition key, `/` and spaces break file names, SEPARATOR parts a candidate id.
@@ -57,7 +57,7 @@ class Experiment(Frozen):
     scales: dict[str, Scale] = Field(min_length=1)
     release_test: int = Field(default=500, ge=0, description="conversations in the sealed release test")
     approaches: dict[str, Approach]
-    baseline_contracts: BaselineContracts = BaselineContracts()
+    baseline_formats: BaselineFormats = BaselineFormats()
     gates: GatePolicy = GatePolicy()
     automation: Automation = Automation()
     prices: Prices = Prices()

@@ -3,12 +3,12 @@
 The estimate is an upper bound on calls: rows that serve several test splits are asked once, here they count each time.
 """
 
-from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.costs import CHARACTERS_PER_TOKEN, AnswerEstimate, estimate_answers, training_hours
 from swap_assets.domain.experiment.experiment import APPROACHES, Experiment, Scale
+from swap_assets.domain.experiment.sizes import TestSplitSizes
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen, canonical_json
-from swap_assets.domain.sizes import TestSplitSizes
 
 DOMAINS = 10
 # A multi-turn conversation is asked at every assistant turn; Hermes' have two or three.

@@ -6,14 +6,14 @@ the threshold lies inside the interval, so that another sample of rows might hav
 passes where it is met: it is itself a statement about the interval. What no row measured is `not_measured`.
 """
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import Criteria, Criterion, CriterionResult, Verdict, default_criteria
 from swap_assets.domain.judging.criteria_words import sentence
-from swap_assets.domain.judging.policy import GatePolicy
-from swap_assets.domain.judging.statistics import PairedDifference, paired_difference
 from swap_assets.domain.scoring.aggregation import ALL
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
+from swap_assets.domain.statistics.intervals import PairedDifference, paired_difference
 
 
 def criteria_of(evaluation: Evaluation, llm: Evaluation, policy: GatePolicy) -> tuple[CriterionResult, ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen, content_hash
 
 Verdict = Literal["pass", "fail", "inconclusive"]

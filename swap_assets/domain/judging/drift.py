@@ -6,9 +6,9 @@ A hosted model can change behind its name; a released one, where somebody change
 from typing import Literal
 
 from swap_assets.domain.judging.gates import DECIDING_TRACK
-from swap_assets.domain.judging.statistics import paired_difference
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.statistics.intervals import paired_difference
 
 Drifted = Literal["steady", "drifted", "inconclusive", "not_comparable"]
 

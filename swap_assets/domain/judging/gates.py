@@ -8,14 +8,14 @@ and scales up, because the next measurement is cheap beside a wrong stop; it nev
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.experiment.gate_policy import GatePolicy, MetricName
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Measured, Rivalry, Verdict
-from swap_assets.domain.judging.multiple_comparisons import WINS, clear_winner, passing_for_sure, rivalries
-from swap_assets.domain.judging.policy import GatePolicy, MetricName
 from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
 from swap_assets.domain.judging.rows_needed import least_rows, most_rows, rows_to_settle
-from swap_assets.domain.judging.statistics import nothing_seen, paired_difference
 from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.statistics.intervals import nothing_seen, paired_difference
+from swap_assets.domain.statistics.multiple_comparisons import WINS, clear_winner, passing_for_sure, rivalries
 
 # Decisions compare function calling; the structured track is reported beside it.
 DECIDING_TRACK = Track.TOOLCALL

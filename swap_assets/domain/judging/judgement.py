@@ -1,11 +1,11 @@
 """A candidate's evaluation against the success criteria, beside the LLM on identical rows."""
 
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import judge
 from swap_assets.domain.judging.criteria_table import Criteria, CriterionResult, default_criteria
 from swap_assets.domain.judging.gates import DECIDING_TRACK, metric_read
-from swap_assets.domain.judging.policy import GatePolicy
-from swap_assets.domain.judging.statistics import paired_difference
 from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.statistics.intervals import paired_difference
 
 
 def criteria_in_force(policy: GatePolicy) -> Criteria:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.decisions import Action, Contrast, Verdict
-from swap_assets.domain.judging.policy import GatePolicy
 
 
 def fine_tune_reason(

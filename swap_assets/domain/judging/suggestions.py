@@ -9,9 +9,9 @@ came after it would wait for a decision that says iterate.
 
 from typing import Any
 
-from swap_assets.domain.candidates import Candidate, Form
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Suggestion
+from swap_assets.domain.keys import Candidate, Form
 
 _MOST_EPOCHS, _HIGHEST_RANK = 100, 1024
 _MORE = 3  # times the training rows: enough to see a difference, cheap enough to try

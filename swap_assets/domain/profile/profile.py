@@ -15,7 +15,7 @@ from pydantic import Field
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.model import Frozen, canonical_json
-from swap_assets.domain.scoring.schema import calls_fit_schemas
+from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates, request_key
 

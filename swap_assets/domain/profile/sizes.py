@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from swap_assets.domain.conversations import Conversation
+from swap_assets.domain.experiment.sizes import SplitSizes
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.sizes import SplitSizes
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
 
 LEAST_ROWS = 20  # below this a test split has two or three rows, and no interval says anything

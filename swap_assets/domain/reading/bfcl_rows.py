@@ -12,9 +12,9 @@ rows have no `ground_truth`; any other row without one has no answer to score ag
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.calls import read_tools
 from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
 from swap_assets.domain.reading.markup import UnreadableError
+from swap_assets.domain.reading.plain_values import read_tools
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
 
 _TYPES = {

@@ -12,9 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.calls import read_call, read_response, read_tools
 from swap_assets.domain.conversations import Conversation, ToolCall, ToolSpec, Turn
-from swap_assets.domain.prompts import render_messages, tool_schema
+from swap_assets.domain.formats.prompts import render_messages, tool_schema
 from swap_assets.domain.reading.markup import (
     Repair,
     UnreadableError,
@@ -23,6 +22,7 @@ from swap_assets.domain.reading.markup import (
     tagged_bodies,
     tool_block,
 )
+from swap_assets.domain.reading.plain_values import read_call, read_response, read_tools
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
@@ -174,11 +174,11 @@ def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Tu
 
 def write_row(conversation: Conversation) -> dict[str, Any]:
     """Write a conversation as a row of the dataset's current revision; `parsing.parse_row` reads it back unchanged."""
-    from swap_assets.domain.contracts import Contract
-    from swap_assets.domain.prompts import PromptStyle
+    from swap_assets.domain.formats.base import AnswerFormat
+    from swap_assets.domain.formats.prompts import PromptStyle
 
     messages = render_messages(
-        conversation.tools, conversation.turns, contract=Contract.HERMES, style=PromptStyle.HERMES
+        conversation.tools, conversation.turns, answer_format=AnswerFormat.HERMES, style=PromptStyle.HERMES
     )
     if not conversation.tools:
         messages[0] = {"role": "system", "content": conversation.system}

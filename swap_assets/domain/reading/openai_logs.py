@@ -12,9 +12,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.calls import read_call, read_tools
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.reading.markup import UnreadableError, read_value
+from swap_assets.domain.reading.plain_values import read_call, read_tools
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined
 
 _RESPONSE_KEYS = ("response", "completion", "output")

@@ -1,6 +1,6 @@
 """Figures by what a row asks for: difficulty, kind of conversation, domain, no call at all; and how clean JSON is."""
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.names import display_name
@@ -36,7 +36,7 @@ class JsonQuality(Frozen):
     candidate_id: str
     name: str
     track: Track
-    contract: str
+    answer_format: str
     metrics: dict[str, Metric]
 
 
@@ -88,7 +88,7 @@ def json_quality(inputs: ReportInputs) -> tuple[JsonQuality, ...]:
             candidate_id=item.candidate.id,
             name=display_name(item.candidate.id),
             track=track,
-            contract=summary.contract.value,
+            answer_format=summary.answer_format.value,
             metrics=_some(summary, JSON_METRICS),
         )
         for item, track, summary in _summaries(inputs)

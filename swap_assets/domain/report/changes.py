@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from swap_assets.domain.candidates import Form
+from swap_assets.domain.keys import Form
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.comparison import CandidateRow
 from swap_assets.domain.report.names import TRACK_TITLES, display_name

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Track
 from swap_assets.domain.experiment.costs import cost_per_thousand
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast
 from swap_assets.domain.judging.gates import metric_read
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.names import display_name
@@ -36,7 +36,7 @@ class CandidateRow(Frozen):
     candidate_id: str
     name: str
     track: Track
-    contract: str
+    answer_format: str
     cases: int
     unscored: int
     metrics: dict[str, Metric]
@@ -142,7 +142,7 @@ def _row(item: Evaluation, track: Track, versus: Contrast | None, metric: str) -
         candidate_id=item.candidate.id,
         name=display_name(item.candidate.id),
         track=track,
-        contract=summary.contract.value,
+        answer_format=summary.answer_format.value,
         cases=summary.cases,
         unscored=summary.unscored,
         metrics={name: summary.metrics[name] for name in shown if name in summary.metrics},

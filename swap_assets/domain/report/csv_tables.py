@@ -56,11 +56,11 @@ def _label_cells(report: Report, split: str) -> Iterable[tuple[Cell, ...]]:
 
 def _json_quality(report: Report) -> CsvTable:
     rows = (
-        (row.candidate_id, row.track.value, row.contract, *cells)
+        (row.candidate_id, row.track.value, row.answer_format, *cells)
         for row in report.json_quality
         for cells in _metric_cells(row.metrics)
     )
-    return CsvTable((*_WHO, "contract", *_METRIC), tuple(rows))
+    return CsvTable((*_WHO, "answer_format", *_METRIC), tuple(rows))
 
 
 def _domains(report: Report) -> CsvTable:

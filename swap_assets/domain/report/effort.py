@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from swap_assets.domain.contracts import Track
 from swap_assets.domain.experiment.break_even import (
     break_even_utilisation,
     break_even_volume,
@@ -11,6 +10,7 @@ from swap_assets.domain.experiment.break_even import (
     swapped_request,
 )
 from swap_assets.domain.experiment.costs import cost_per_thousand
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import GenerationRun, ReportInputs
 from swap_assets.domain.report.names import display_name

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.contracts import Track
 from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.foreign import excerpt
 from swap_assets.domain.report.inputs import ReportInputs

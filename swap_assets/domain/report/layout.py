@@ -1,6 +1,6 @@
 """From a report to the document that people read: the verdict, a few key figures, then all sections in order."""
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.comparison import CandidateRow
 from swap_assets.domain.report.document import Document, KeyFigure, Section
 from swap_assets.domain.report.figures import ABSENT, percent, points, significant

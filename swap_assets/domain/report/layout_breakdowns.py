@@ -1,6 +1,6 @@
 """Sections that break the figures down: by difficulty, kind, domain and origin, JSON quality, no-call, both forms."""
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.capabilities import ALL, JSON_METRICS, LABEL_METRICS, LabelRow
 from swap_assets.domain.report.document import Section, TableView
 from swap_assets.domain.report.figures import ABSENT, IN_PERCENT, percent, plain
@@ -56,7 +56,7 @@ def json_quality(report: Report) -> Section:
         caption=f"JSON quality by candidate and form of answer. {IN_PERCENT}",
         header=("candidate", "form", *(METRIC_TITLES[name] for name in JSON_METRICS)),
         rows=tuple(
-            (row.name, row.contract, *(percent(row.metrics.get(name)) for name in JSON_METRICS))
+            (row.name, row.answer_format, *(percent(row.metrics.get(name)) for name in JSON_METRICS))
             for row in report.json_quality
         ),
     )

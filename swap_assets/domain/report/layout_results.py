@@ -1,6 +1,6 @@
 """Sections that say how good the candidates are: side by side, against the criteria, against the LLM."""
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.report.comparison import MAIN_METRICS, WITHIN_POINTS, CandidateRow
 from swap_assets.domain.report.document import Section, TableView
@@ -60,7 +60,7 @@ def main_table(report: Report, track: Track) -> TableView:
         caption=f"{TRACK_TITLES[track]}: every candidate. {IN_PERCENT}",
         header=("candidate", "rows", *(METRIC_TITLES[name] for name in names), "LLM − SLM, points", "of the LLM"),
         rows=tuple(_main_row(row, names, report.llm_id) for row in shown),
-        note=f"Answers are written as {', '.join(sorted({row.contract for row in shown}))}.",
+        note=f"Answers are written as {', '.join(sorted({row.answer_format for row in shown}))}.",
     )
 
 

@@ -1,6 +1,6 @@
 """How training went, and whether more data helps: loss curves, and the score of each approach by scale."""
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import LossPoint, ReportInputs
 from swap_assets.domain.report.names import display_name

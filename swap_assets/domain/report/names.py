@@ -1,7 +1,7 @@
 """What candidates and metrics are called in front of people."""
 
-from swap_assets.domain.candidates import Candidate, Form
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.keys import Candidate, Form
 
 METRIC_TITLES = {
     "field_f1": "field F1",

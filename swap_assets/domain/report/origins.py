@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Literal
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.effort import SwapCost
 from swap_assets.domain.report.foreign import excerpt

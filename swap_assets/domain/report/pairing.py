@@ -7,8 +7,8 @@ three metrics and two tracks, and pairing 5,000 rows anew for each takes most of
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from swap_assets.domain.judging.statistics import cluster_error, cluster_numbers, mean_interval
 from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.statistics.intervals import cluster_error, cluster_numbers, mean_interval
 
 if TYPE_CHECKING:
     import numpy as np

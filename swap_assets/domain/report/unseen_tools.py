@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from swap_assets.domain.contracts import Track
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.capabilities import LabelRow
 from swap_assets.domain.report.names import metric_title
 

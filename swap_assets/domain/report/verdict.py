@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.decisions import Contrast, Decision
-from swap_assets.domain.judging.multiple_comparisons import passing_for_sure
-from swap_assets.domain.judging.policy import GatePolicy
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.comparison import LlmComparison
 from swap_assets.domain.report.names import class_title, display_name, metric_title
+from swap_assets.domain.statistics.multiple_comparisons import passing_for_sure
 
 VerdictKind = Literal["yes", "promising", "not shown", "no", "none"]
 _ROWS = {"test": "test rows", "release_test": "sealed rows that nothing else had read"}

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swap_assets.domain.contracts import Contract
-from swap_assets.domain.judging.statistics import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
+from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.scoring.domain_spread import domain_spread
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
+from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +65,10 @@ class _Table(NamedTuple):
         return column[known], np.unique(self.clusters[known], return_inverse=True)[1]
 
 
-def summarise(candidate_id: str, contract: Contract, scores: Sequence[RowScore], *, seed: int = SEED) -> EvalSummary:
-    """Aggregate the scores of one candidate under one contract; the same scores give the same summary, to the digit."""
+def summarise(
+    candidate_id: str, answer_format: AnswerFormat, scores: Sequence[RowScore], *, seed: int = SEED
+) -> EvalSummary:
+    """Aggregate the scores of one candidate under one answer format; the same scores give the same summary."""
     scored = [score for score in scores if score.scored]
     table = _table(scored)
     by_label = _by_label(scored)
@@ -75,8 +77,8 @@ def summarise(candidate_id: str, contract: Contract, scores: Sequence[RowScore],
     failures, examples = _failures(scores)
     return EvalSummary(
         candidate_id=candidate_id,
-        contract=contract,
-        track=contract.track,
+        answer_format=answer_format,
+        track=answer_format.track,
         cases=len(scores),
         scored=len(scored),
         unscored=len(scores) - len(scored),

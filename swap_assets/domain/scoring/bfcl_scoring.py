@@ -7,8 +7,8 @@ one counts on both sides where it was given and gold knows it. A call without an
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from swap_assets.domain.contracts import ParsedAnswer
 from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.scoring.bfcl import (
     Accepted,
     Function,

@@ -6,8 +6,8 @@ With 5 rows a domain, means differ by chance alone: equal true quality would pas
 
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.domain.judging.statistics import SEED, cluster_numbers, mean_interval
 from swap_assets.domain.scoring.scores import Metric, RowScore
+from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_interval
 
 if TYPE_CHECKING:
     import numpy as np

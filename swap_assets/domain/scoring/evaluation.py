@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.candidates import Candidate
-from swap_assets.domain.contracts import Contract, Interface, Track
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.aggregation import summarise
@@ -51,7 +51,7 @@ class Served(Frozen):
 
 
 class TrackResult(Frozen):
-    """One candidate's answers in one contract: the summary, the rows behind it, what they took and who gave them."""
+    """One candidate's answers in one answer format: the summary, its rows, what they took and who gave them."""
 
     summary: EvalSummary
     rows: tuple[RowScore, ...]
@@ -152,13 +152,13 @@ def _nearest_rank(ordered: list[float], percent: int) -> float | None:
 
 
 def measure(
-    candidate: Candidate, contract: Contract, *, cases: Sequence[EvalCase], records: Sequence[PredictionRecord]
+    candidate: Candidate, answer_format: AnswerFormat, *, cases: Sequence[EvalCase], records: Sequence[PredictionRecord]
 ) -> TrackResult:
-    """Score a candidate's answers in one contract; a case without an answer stays, unscored and counted."""
+    """Score a candidate's answers in one answer format; a case without an answer stays, unscored and counted."""
     rows = score_all(cases, records)
     prompts = {record.prompt_hash for record in records}
     return TrackResult(
-        summary=summarise(candidate.id, contract, rows),
+        summary=summarise(candidate.id, answer_format, rows),
         rows=tuple(rows),
         totals=totals(records),
         prompt_hash=prompts.pop() if len(prompts) == 1 else "",

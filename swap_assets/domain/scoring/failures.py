@@ -9,8 +9,8 @@ import re
 from collections import Counter
 from typing import Any, NamedTuple
 
-from swap_assets.domain.contracts import ParsedAnswer
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.scoring.fields import Comparison, Fields, Path, same_calls
 from swap_assets.domain.scoring.scores import FailureClass
 

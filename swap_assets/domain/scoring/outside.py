@@ -1,6 +1,6 @@
 """Scoring answers that come from anywhere: rows of gold and rows of predictions, matched by id.
 
-Gold rows say `{"id": "7", "reference": "<tool_call>..."}` in the contract's own words (read leniently: Python repr
+Gold rows say `{"id": "7", "reference": "<tool_call>..."}` in the answer format's own words (read leniently: Python repr
 too), are the project's own cases, or for `bfcl` `{"id", "ground_truth"}` with `function` beside it where there is one.
 Prediction rows say `{"id": "7", "prediction": "..."}` or are the project's own records; a prediction of null was not
 obtained. Reading files and printing lives in `cli`.
@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from swap_assets.domain.answers.literals import LiteralError, read_tolerant
-from swap_assets.domain.answers.reading import calls_of_reference, parse_answer
-from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import EvalCase, ToolSpec
+from swap_assets.domain.formats.answers import calls_of_reference, parse_answer
+from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
+from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason
 from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, parse_bfcl_answer
@@ -27,7 +27,7 @@ from swap_assets.domain.scoring.row_scoring import function_asked_for, score_ans
 from swap_assets.domain.scoring.scores import RowScore
 
 BFCL = "bfcl"
-CONTRACT_NAMES = (*(contract.value for contract in Contract), BFCL)
+FORMAT_NAMES = (*(answer_format.value for answer_format in AnswerFormat), BFCL)
 _EXPLAINED = 10  # rows that cannot be used are named with their reason,
 _NAMED = 1_000  # then by their id alone
 _TOOLS_WANTED = '`tools` is a list of {"name", "description", "parameters"}, alone or under "function"'
@@ -53,18 +53,18 @@ class GoldRow(Frozen):
         """Whether a call is right on this row."""
         return bool(self.case.gold_calls if self.case else self.accepted)
 
-    def score(self, contract: Contract | None, given: "GivenRow | None") -> RowScore:
+    def score(self, answer_format: AnswerFormat | None, given: "GivenRow | None") -> RowScore:
         """Score a prediction; without one, or with one that was not obtained, the row is unscored."""
         if given is None or given.text is None or given.finish_reason == "error":
             return self._unscored("no prediction for this id" if given is None else given.error or "not obtained")
-        if self.case is None or contract is None:
+        if self.case is None or answer_format is None:
             return score_bfcl(self.id, self.functions, self.accepted, parse_bfcl_answer(given.text), labels=self.labels)
         if given.finish_reason == "content_filter":
-            parsed = parse_answer(contract, "")
+            parsed = parse_answer(answer_format, "")
         elif self.read is not None and given.text == self.reference:
             parsed = self.read  # most right answers are gold to the letter, and reading is half of the work
         else:
-            parsed = parse_answer(contract, given.text, function=function_asked_for(self.case, contract))
+            parsed = parse_answer(answer_format, given.text, function=function_asked_for(self.case, answer_format))
         return score_answer(self.case, parsed, finish_reason=given.finish_reason)
 
     def _unscored(self, reason: str) -> RowScore:
@@ -96,21 +96,21 @@ class Scored(Frozen):
     without_gold: tuple[str, ...] = ()
 
 
-def contract_named(name: str) -> Contract | None:
-    """Return a contract by its name, None for BFCL, which is a rule of its own.
+def format_named(name: str) -> AnswerFormat | None:
+    """Return a answer format by its name, None for BFCL, which is a rule of its own.
 
     Raises:
-        OutsideError: there is no such contract.
+        OutsideError: there is no such answer format.
     """
     if name == BFCL:
         return None
     try:
-        return Contract(name)
+        return AnswerFormat(name)
     except ValueError:
-        raise OutsideError(f"'{name}' is no contract: choose one of {', '.join(CONTRACT_NAMES)}") from None
+        raise OutsideError(f"'{name}' is no answer format: choose one of {', '.join(FORMAT_NAMES)}") from None
 
 
-def gold_rows(contract: Contract | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:
+def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:
     """Read gold rows by id.
 
     Raises:
@@ -120,7 +120,7 @@ def gold_rows(contract: Contract | None, rows: Sequence[Mapping[str, Any]]) -> d
     problems: list[tuple[str, str]] = []
     for number, row in enumerate(rows, start=1):
         try:
-            gold = _bfcl_gold(row) if contract is None else _gold(contract, row)
+            gold = _bfcl_gold(row) if answer_format is None else _gold(answer_format, row)
         except (ValueError, TypeError) as error:
             named = row.get("id") is not None
             problems.append((str(row["id"]) if named else f"line {number}", _reason(error)))
@@ -155,16 +155,18 @@ def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
     return found
 
 
-def score_outside(contract: Contract | None, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow]) -> Scored:
+def score_outside(
+    answer_format: AnswerFormat | None, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow]
+) -> Scored:
     """Score every gold row in its order; ids that stand on one side only are named, never dropped silently."""
     return Scored(
-        rows=tuple(row.score(contract, given.get(row_id)) for row_id, row in gold.items()),
+        rows=tuple(row.score(answer_format, given.get(row_id)) for row_id, row in gold.items()),
         without_prediction=tuple(row_id for row_id in gold if row_id not in given),
         without_gold=tuple(row_id for row_id in given if row_id not in gold),
     )
 
 
-def _gold(contract: Contract, row: Mapping[str, Any]) -> GoldRow:
+def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
     if "gold_calls" in row:
         try:
             case = EvalCase.model_validate(row)
@@ -176,8 +178,8 @@ def _gold(contract: Contract, row: Mapping[str, Any]) -> GoldRow:
     reference = _as_text(row["reference"])
     tools = _tools(marshal.dumps(_listed(row.get("tools")), 2))
     function = str(row.get("function") or (tools[0].name if len(tools) == 1 else ""))
-    read = None if reference is None else parse_answer(contract, reference, function=function)
-    calls = () if read is None else calls_of_reference(contract, read)
+    read = None if reference is None else parse_answer(answer_format, reference, function=function)
+    calls = () if read is None else calls_of_reference(answer_format, read)
     if isinstance(row["reference"], bool | int | float):
         raise ValueError("`reference` is a number: an answer is text, or JSON that holds calls")
     case = EvalCase(

@@ -3,27 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.answers.rendering import render_answer
-from swap_assets.domain.contracts import Contract
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.writing import render_answer
 from swap_assets.domain.judging.criteria_table import STRICT_SUFFIX
-from swap_assets.domain.judging.statistics import non_inferiority, paired_difference
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
 from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
+from swap_assets.domain.statistics.intervals import non_inferiority, paired_difference
 
-PUBLISHED = (Contract.FLEDGLING_STRUCTURED, Contract.FLEDGLING_TOOLCALL)
+PUBLISHED = (AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL)
 COMPARED = ("field_f1", "exact_match")
 _FORMAT_FREE = ("valid_json", "schema_valid", "format_compliance", "no_call_accuracy")
 
 
-def summary_of(contract: Contract | None, scored: Scored, *, name: str) -> EvalSummary:
+def summary_of(answer_format: AnswerFormat | None, scored: Scored, *, name: str) -> EvalSummary:
     """Aggregate the scores of a file; BFCL answers belong to the tool-call track."""
-    return summarise(name, contract or Contract.HERMES, scored.rows)
+    return summarise(name, answer_format or AnswerFormat.HERMES, scored.rows)
 
 
 def report(
-    contract: Contract | None,
+    answer_format: AnswerFormat | None,
     gold: Mapping[str, GoldRow],
     given: Mapping[str, GivenRow],
     scored: Scored,
@@ -31,7 +31,7 @@ def report(
 ) -> dict[str, Any]:
     """Return the report of one file of predictions, ready for JSON."""
     found: dict[str, Any] = {
-        "contract": contract.value if contract else BFCL,
+        "answer_format": answer_format.value if answer_format else BFCL,
         "complete": summary.complete,
         "counts": {
             "gold": len(gold),
@@ -54,8 +54,8 @@ def report(
         "failures": summary.failures,
         "failure_examples": {failure: list(ids) for failure, ids in summary.failure_examples.items()},
     }
-    if contract is not None and contract in PUBLISHED:
-        found["published_convention"] = _published(contract, gold, given, scored, summary)
+    if answer_format is not None and answer_format in PUBLISHED:
+        found["published_convention"] = _published(answer_format, gold, given, scored, summary)
     return found
 
 
@@ -107,7 +107,7 @@ def _field_counts(scored: Scored) -> dict[str, int]:
 
 
 def _published(
-    contract: Contract,
+    answer_format: AnswerFormat,
     gold: Mapping[str, GoldRow],
     given: Mapping[str, GivenRow],
     scored: Scored,
@@ -117,7 +117,7 @@ def _published(
     pairs = []
     for row_id in (score.case_id for score in scored.rows if score.scored):
         row = gold[row_id]
-        reference = row.reference or (render_answer(contract, row.case.gold_calls) if row.case else "")
+        reference = row.reference or (render_answer(answer_format, row.case.gold_calls) if row.case else "")
         pairs.append((reference, given[row_id].text or ""))
     ours = {
         name: {reading: _value(summary, name, reading) for reading in ("lenient", "strict")}
@@ -127,7 +127,7 @@ def _published(
         "published: leaves of the whole reference, an invalid output costs no precision; "
         "ours: leaves of the arguments only, an invalid output costs precision as well"
     )
-    return published_figures(contract, pairs).model_dump() | {"ours": ours, "difference": note}
+    return published_figures(answer_format, pairs).model_dump() | {"ours": ours, "difference": note}
 
 
 def _value(summary: EvalSummary, name: str, reading: str) -> float | None:

@@ -1,7 +1,9 @@
 """The convention in which the Fledgling results were published, so that old figures can be compared and seen through.
 
-Micro precision, recall and F1 over all leaf fields of the reference: for the structured contract the whole object, that
-is `query` and `tool_name` too, which the prompt gave away; for the tool-call contract the arguments. An output that is
+Micro precision, recall and F1 over all leaf fields of the reference: for the structured answer format the whole
+object, that
+is `query` and `tool_name` too, which the prompt gave away; for the tool-call answer format the arguments. An output
+that is
 not valid adds all reference fields as missed and no wrong one, so that it costs recall and no precision. Valid means
 `json.loads` of the whole answer, or exactly one `<tool_call name="...">{...}</tool_call>`. A leaf is its path written
 as text, `a.b[0]`, and its JSON; an empty object or list has none.
@@ -16,11 +18,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from swap_assets.domain.answers.literals import LiteralError, read_tolerant
-from swap_assets.domain.answers.markup import find_first_object
-from swap_assets.domain.answers.reading import parse_answer
-from swap_assets.domain.contracts import Contract
 from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.formats.answers import parse_answer
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.literals import LiteralError, read_tolerant
+from swap_assets.domain.formats.tags import find_first_object
 from swap_assets.domain.model import Frozen
 
 _TAG_OPEN = re.compile(r'<tool_call name="([^"]+)">\s*')
@@ -50,20 +52,20 @@ class PublishedFigures(Frozen):
     references_without_call: int
 
 
-def published_figures(contract: Contract, pairs: Iterable[tuple[str, str]]) -> PublishedFigures:
+def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, str]]) -> PublishedFigures:
     """Return the figures of (reference, prediction) texts.
 
     Raises:
-        ValueError: the contract is none of the two Fledgling ones.
+        ValueError: the answer format is none of the two Fledgling ones.
     """
-    if contract not in (Contract.FLEDGLING_STRUCTURED, Contract.FLEDGLING_TOOLCALL):
-        raise ValueError(f"no results were published in the contract '{contract.value}'")
-    read = _read_object if contract is Contract.FLEDGLING_STRUCTURED else _read_tag
+    if answer_format not in (AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL):
+        raise ValueError(f"no results were published in the answer format '{answer_format.value}'")
+    read = _read_object if answer_format is AnswerFormat.FLEDGLING_STRUCTURED else _read_tag
     rows = valid = names = exact = right = wrong = missed = repaired = wordy = 0
     for reference, prediction in pairs:
         gold, given = read(reference), read(prediction)
         if gold is None:
-            gold, given = _recovered(contract, reference, prediction, given)
+            gold, given = _recovered(answer_format, reference, prediction, given)
             repaired, wordy = repaired + (gold is not None), wordy + (gold is None)
         rows += 1
         valid += given is not None
@@ -113,18 +115,18 @@ def _read_tag(text: str) -> tuple[str, Any] | None:
 
 
 def _recovered(
-    contract: Contract, reference: str, prediction: str, given: Read | None
+    answer_format: AnswerFormat, reference: str, prediction: str, given: Read | None
 ) -> tuple[Read | None, Read | None]:
     """Return a reference that is not to the letter, and the prediction as it compares with it; None for words.
 
     Where the reference holds several calls, so may the prediction, to the letter.
     """
-    if contract is Contract.FLEDGLING_STRUCTURED:
+    if answer_format is AnswerFormat.FLEDGLING_STRUCTURED:
         return _recovered_value(reference), given
-    calls = parse_answer(contract, reference).calls
+    calls = parse_answer(answer_format, reference).calls
     if len(calls) < 2:
         return ((calls[0].name, calls[0].arguments) if calls else None), given
-    said = parse_answer(contract, prediction).strict_calls
+    said = parse_answer(answer_format, prediction).strict_calls
     return _in_places(calls), _in_places(said) if said else None
 
 

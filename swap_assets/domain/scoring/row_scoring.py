@@ -12,10 +12,11 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from swap_assets.domain.answers.reading import parse_answer
-from swap_assets.domain.contracts import Contract, ParsedAnswer
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.answers import parse_answer
+from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.failures import Evidence, explain
 from swap_assets.domain.scoring.fields import (
     Comparison,
@@ -26,7 +27,6 @@ from swap_assets.domain.scoring.fields import (
     same_calls,
     same_names,
 )
-from swap_assets.domain.scoring.schema import calls_fit_schemas
 from swap_assets.domain.scoring.scores import RowScore
 
 _FIGURES = ("name_match", "arguments_exact", "exact_match", "field_precision", "field_recall", "field_f1")
@@ -73,12 +73,12 @@ def read_record(case: EvalCase, record: PredictionRecord) -> ParsedAnswer:
         return _REFUSED
     if record.parsed is not None:
         return record.parsed
-    return parse_answer(record.contract, record.text, function=function_asked_for(case, record.contract))
+    return parse_answer(record.answer_format, record.text, function=function_asked_for(case, record.answer_format))
 
 
-def function_asked_for(case: EvalCase, contract: Contract) -> str:
+def function_asked_for(case: EvalCase, answer_format: AnswerFormat) -> str:
     """Return the function whose arguments a JSON_SCHEMA answer gives: gold's, else the first on offer."""
-    if contract is not Contract.JSON_SCHEMA:
+    if answer_format is not AnswerFormat.JSON_SCHEMA:
         return ""
     named = [call.name for call in case.gold_calls] or [tool.name for tool in case.tools]
     return named[0] if named else ""

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.contracts import Contract, Track
 from swap_assets.domain.conversations import Origin, ToolCall
+from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.model import Frozen
 
 FailureClass = Literal[
@@ -76,7 +76,7 @@ class Metric(Frozen):
 
 
 class EvalSummary(Frozen):
-    """All aggregates of one candidate under one contract, over the test rows of one scale.
+    """All aggregates of one candidate under one answer format, over the test rows of one scale.
 
     `by_label` maps a test split ("single_turn", "multi_turn", "domain", ...) to its labels and their metrics; the label
     "all" is all rows of the split. `by_origin` keeps real and synthetic rows apart; `micro` counts fields over all rows
@@ -86,7 +86,7 @@ class EvalSummary(Frozen):
     """
 
     candidate_id: str
-    contract: Contract
+    answer_format: AnswerFormat
     track: Track
     cases: int
     scored: int

@@ -1,0 +1,1 @@
+"""Who answers: engines that turn cases into prediction records."""

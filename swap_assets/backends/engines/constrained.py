@@ -1,0 +1,134 @@
+"""Constrained decoding with llguidance: what a row may say next, from the grammar of its case.
+
+A schema that llguidance cannot compile allows any JSON object as the arguments of its tool; both that and rows whose
+constraint gave up on the way are counted. What the grammar is lives in `domain.answers.grammar`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.constraints import ANY_OBJECT, answer_grammar, argument_schema
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+_NO_PACKAGE = "decoding: constrained needs the package llguidance: pip install 'swap-assets[constrained]'"
+
+
+class ConstraintError(RuntimeError):
+    """Answers cannot be constrained here; the message is one sentence that says what to do."""
+
+
+class Grammars:
+    """The compiled grammars of cases for one tokenizer.
+
+    `loose_tools` counts the offered tools, over all cases, whose arguments may be any JSON object. `given_up` counts
+    rows that went on unconstrained because the grammar grew beyond llguidance's limits.
+
+    Raises:
+        ConstraintError: llguidance is not installed, or cannot use the tokenizer.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, answer_format: AnswerFormat) -> None:
+        try:
+            import llguidance.hf
+        except ImportError:
+            raise ConstraintError(_NO_PACKAGE) from None
+        try:
+            fast: Any = tokenizer
+            self._tokens = llguidance.hf.from_tokenizer(fast, eos_token=fast.eos_token_id)
+        except ValueError as error:
+            raise ConstraintError(f"this model's tokenizer cannot be constrained ({error}); use greedy") from None
+        self._format = answer_format
+        self._compiles: dict[str, bool] = {}
+        self.loose_tools = self.given_up = 0
+
+    def of(self, case: EvalCase) -> str:
+        """Return the grammar of a case's answers.
+
+        Raises:
+            ConstraintError: no grammar of the case can be compiled.
+        """
+        schemas = [argument_schema(tool.parameters) for tool in case.tools]
+        kept = [schema if self._compiled(schema) else ANY_OBJECT for schema in schemas]
+        for attempt in (kept, [ANY_OBJECT] * len(kept)):
+            grammar = self._written(case, attempt)
+            if not self._problem(grammar):
+                self.loose_tools += sum(schema is ANY_OBJECT for schema in attempt)
+                return grammar
+        raise ConstraintError(
+            f"the answers to case {case.id} cannot be constrained ({self._problem(grammar)}); take constrained out of "
+            "the model's decoding"
+        )
+
+    def start(self, grammar: str, stops: Sequence[int]) -> Callable[[], Follower]:
+        """Return what begins the constraint of one answer that ends at one of the stop tokens."""
+        return lambda: Follower(self._matcher(grammar), list(stops), self._note_given_up)
+
+    def _note_given_up(self) -> None:
+        self.given_up += 1
+
+    def _written(self, case: EvalCase, schemas: Sequence[dict[str, Any]]) -> str:
+        try:
+            return answer_grammar(self._format, case.tools, tuple(schemas))
+        except ValueError as error:
+            raise ConstraintError(str(error)) from None
+
+    def _compiled(self, schema: dict[str, Any]) -> bool:
+        text = json.dumps(schema)
+        if text not in self._compiles:
+            self._compiles[text] = not self._problem(f"%llguidance {{}}\nstart: %json {text}\n")
+        return self._compiles[text]
+
+    def _problem(self, grammar: str) -> str:
+        matcher = self._matcher(grammar)
+        return matcher.get_error().splitlines()[0][:200] if matcher.is_error() else ""
+
+    def _matcher(self, grammar: str) -> Any:
+        from llguidance import LLMatcher
+
+        return LLMatcher(self._tokens, LLMatcher.grammar_from_lark(grammar), log_level=0)
+
+
+class Follower:
+    """Follows one answer through its grammar; a `rows.Constraint`."""
+
+    def __init__(self, matcher: Any, stops: list[int], given_up: Callable[[], None]) -> None:
+        self._matcher, self._stops, self._given_up = matcher, stops, given_up
+        self._broken = False
+
+    def allow(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits, (tokens,), with what may not come next at minus infinity; stop tokens only at an end."""
+        import numpy as np
+        import torch
+
+        if self._broken or self._breaks():
+            return logits
+        mask = self._matcher.compute_bitmask()
+        if self._breaks():
+            return logits
+        bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")
+        allowed = np.zeros(len(logits), dtype=bool)
+        known = min(len(bits), len(logits))
+        allowed[:known] = bits[:known]
+        # A model's logits may be wider than its vocabulary, and a template's end of a turn is no end to llguidance.
+        allowed[[stop for stop in self._stops if stop < len(logits)]] = self._matcher.is_accepting()
+        return logits.masked_fill(~torch.from_numpy(allowed).to(logits.device), float("-inf"))
+
+    def take(self, token: int) -> None:
+        """Note the token that was chosen."""
+        if not self._broken:
+            self._matcher.consume_token(token)
+
+    def _breaks(self) -> bool:
+        """Whether llguidance gave up, which it says once and for all."""
+        if self._matcher.is_error():
+            self._broken = True
+            self._given_up()
+        return self._broken

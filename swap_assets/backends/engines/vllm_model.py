@@ -1,0 +1,192 @@
+"""Answers of a small model behind a vLLM server: the very tokens of the local prompt go out, tokens come back.
+
+    POST /v1/completions {"model": "c--3f2a91", "prompt": [151644, 872, ...], "max_tokens": 1024, "temperature": 0, ...}
+
+No chat template of the server is involved, so the prompt is the trained one to the token. An adapter is loaded into the
+running server under a name made of its weights, and unloaded afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from swap_assets.backends.engines.local_answers import Answer, stops_of
+from swap_assets.backends.models.local_model import ModelUnavailableError, load_config
+from swap_assets.backends.processes.specs import GenerateSpec, Weights
+from swap_assets.backends.serving.local_server import ServingError
+from swap_assets.backends.serving.vllm_server import Server, room_for_rank, server_for
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from transformers import PreTrainedTokenizerBase
+
+T = TypeVar("T")
+_RETRIES = 5
+_CONNECT_S = 10.0
+_LONGEST = 300
+
+
+class VllmModel:
+    """A spec's model behind a vLLM server.
+
+    `method` says afterwards who answered, `began` when the first prompt went out (monotonic, seconds).
+    """
+
+    def __init__(
+        self, spec: GenerateSpec, tokenizer: PreTrainedTokenizerBase, *, artefact: str, say: Callable[[str], None]
+    ) -> None:
+        assert spec.vllm
+        self._spec, self._vllm, self._tokenizer, self._say = spec, spec.vllm, tokenizer, say
+        self._adapter = spec.adapter
+        self._adapter_name = f"{spec.candidate_id}--{artefact}"
+        self._stops = stops_of(own_stops(spec.weights), tokenizer)
+        self.method = ""
+        self.began = time.monotonic()
+
+    def stream(self, prompts: Sequence[str]) -> Iterator[list[Answer]]:
+        """Answer prompts and yield answers as they come; `Answer.place` says to which prompt.
+
+        Raises:
+            ServingError: the server cannot be had, or refuses; one sentence that says what to do.
+        """
+        if self._adapter and not (self._adapter / "adapter_config.json").is_file():
+            raise ModelUnavailableError(f"{self._adapter} holds no adapter; train it first")
+        server = server_for(self._spec, self._say)
+        with self._client(server) as client, self._loaded(client, server) as name:
+            self.method = f"{len(prompts)} rows by vLLM {_version(client, server)}".rstrip()
+            pool = ThreadPoolExecutor(self._vllm.concurrency)
+            before = self.began = time.monotonic()
+            try:
+                tasks = [pool.submit(self._ask, client, name, place, prompt) for place, prompt in enumerate(prompts)]
+                for task in as_completed(tasks):
+                    # Requests overlap: an answer's share is the time since the one before it.
+                    now = time.monotonic()
+                    share_s, before = now - before, now
+                    yield [self._obtained(task.result, server)._replace(card_s=share_s)]
+            finally:
+                # Nothing more is asked once one request has failed for good, or whoever reads has gone.
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, client: OpenAI, name: str, place: int, prompt: str) -> Answer:
+        encoded: Any = self._tokenizer(prompt, add_special_tokens=False)
+        tokens, began = list(encoded["input_ids"]), time.perf_counter()
+        # Penalties are named since the server may have the model's own as defaults.
+        more = {"repetition_penalty": 1.0, "stop_token_ids": self._stops, "return_token_ids": True}
+        found: Any = client.completions.create(
+            model=name,
+            prompt=tokens,
+            max_tokens=self._spec.max_new_tokens,
+            temperature=0.0,
+            presence_penalty=0.0,
+            frequency_penalty=0.0,
+            seed=self._spec.seed,
+            extra_body=more,
+        )
+        choice, seconds = found.choices[0], time.perf_counter() - began
+        stopped = choice.finish_reason == "stop"
+        # Our own tokenizer puts the text together, as it does for tokens that were computed here.
+        said = getattr(choice, "token_ids", None)
+        if said and stopped and said[-1] in self._stops:
+            said = said[:-1]
+        text = choice.text if said is None else str(self._tokenizer.decode(said, skip_special_tokens=True))
+        completion = found.usage.completion_tokens if found.usage else len(said or ())
+        return Answer(place, text, len(tokens), completion, stopped, seconds=seconds, first_s=None, card_s=0.0)
+
+    @contextlib.contextmanager
+    def _client(self, server: Server) -> Iterator[OpenAI]:
+        from openai import OpenAI, Timeout
+
+        timeout = Timeout(self._vllm.timeout_s, connect=_CONNECT_S)
+        with OpenAI(base_url=server.url, api_key=server.key or "none", timeout=timeout, max_retries=_RETRIES) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def _loaded(self, client: OpenAI, server: Server) -> Iterator[str]:
+        """Make the adapter answer under a name, and take it out again; without an adapter it is the base's name."""
+        served = self._obtained(lambda: [model.id for model in client.models.list()], server)
+        if server.base not in served:
+            raise ServingError(
+                f"the vLLM server at {server.url} serves {', '.join(served) or 'nothing'} and not {server.base}: "
+                "correct vllm.served_name in the model's entry"
+            )
+        if self._adapter is None:
+            yield server.base
+            return
+        name, folder = self._adapter_name, self._adapter.absolute()
+        if name not in served:
+            self._load(client, server, name, folder)
+        try:
+            yield name
+        finally:
+            import openai
+
+            with contextlib.suppress(openai.OpenAIError):
+                client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": name})
+
+    def _load(self, client: OpenAI, server: Server, name: str, folder: Path) -> None:
+        import openai
+
+        body = {"lora_name": name, "lora_path": str(folder)}
+        try:
+            client.post("/load_lora_adapter", cast_to=str, body=body)
+        except (openai.BadRequestError, openai.NotFoundError, openai.InternalServerError) as error:
+            raise ServingError(
+                f"the vLLM server at {server.url} did not load the adapter {folder} ({_brief(error, server)}): it has "
+                f"to see that folder, and to be started with --enable-lora --max-lora-rank {room_for_rank(folder)} and "
+                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+            ) from None
+        except openai.OpenAIError as error:
+            raise ServingError(self._explained(error, server)) from None
+
+    def _obtained(self, ask: Callable[[], T], server: Server) -> T:
+        import openai
+
+        try:
+            return ask()
+        except openai.OpenAIError as error:
+            raise ServingError(self._explained(error, server)) from None
+
+    def _explained(self, error: Exception, server: Server) -> str:
+        import openai
+
+        where = f"the vLLM server at {server.url}"
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            return f"{where} refused the key: name the variable that holds it as vllm.key_env in the model's entry"
+        if isinstance(error, openai.APITimeoutError):
+            return (
+                f"{where} gave no answer within {self._vllm.timeout_s:g} s: raise vllm.timeout_s, or lower concurrency"
+            )
+        if isinstance(error, openai.APIConnectionError):
+            return f"{where} cannot be reached: start it, or correct vllm.base_url; answers so far are kept"
+        return f"{where} refused a request ({_brief(error, server)}); answers so far are kept"
+
+
+def own_stops(weights: Weights) -> int | list[int] | None:
+    """Return the tokens with which a model says that it has ended, read from its settings alone."""
+    from transformers import GenerationConfig
+
+    try:
+        # As when the whole model is loaded: its generation settings, and where it has none its configuration.
+        return GenerationConfig.from_pretrained(weights.source, revision=weights.revision or "main").eos_token_id
+    except OSError:
+        return getattr(load_config(weights), "eos_token_id", None)
+
+
+def _version(client: OpenAI, server: Server) -> str:
+    import openai
+
+    try:
+        found: Any = client.get(f"{server.url.removesuffix('/v1')}/version", cast_to=object)
+    except openai.OpenAIError:
+        return ""
+    return str(found.get("version", "")) if isinstance(found, dict) else ""
+
+
+def _brief(error: Exception, server: Server) -> str:
+    text = " ".join(str(error).split())
+    return (text.replace(server.key, "***") if server.key else text)[:_LONGEST]

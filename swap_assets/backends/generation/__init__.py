@@ -1,1 +1,0 @@
-"""Answers of local models through transformers."""

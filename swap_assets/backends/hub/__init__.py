@@ -1,0 +1,1 @@
+"""The Hugging Face hub: access to models, files of data sets, publishing."""

@@ -1,0 +1,149 @@
+"""The README.md in a model's folder, as the hub and peft have it: YAML front matter, then how the model was made.
+
+It names hashes and measured numbers, and no path of this machine. What a candidate scored is `report.model_card`'s.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from swap_assets.backends.hub.model_access import cached_folder
+from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, AdapterCard, MergeCard
+from swap_assets.backends.models.weight_files import refuse_pickles
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec
+from swap_assets.backends.store.artefacts import write_text
+from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
+from swap_assets.domain.report.markdown import table
+
+README = "README.md"
+_TAGS = ["function-calling", "tool-use", "swap-assets"]
+
+
+def write_adapter_readme(result: TrainResult) -> Path:
+    """Write the model card of a trained adapter into its folder, by peft's conventions, and return it.
+
+    Raises:
+        PickledWeightsError: something but safetensors lies there.
+    """
+    from huggingface_hub import ModelCardData
+
+    folder = result.adapter
+    refuse_pickles(folder)
+    card = AdapterCard.model_validate_json((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
+    spec = card.spec
+    base = hub_name(spec.weights.source)
+    tags = [*([f"base_model:adapter:{base}"] if base else []), "lora", "transformers", *_TAGS]
+    head = ModelCardData(
+        base_model=base or None,
+        datasets=list(spec.datasets) or None,
+        license=licence_of(spec) or None,
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=tags,
+    )
+    path = folder / README
+    write_text(path, f"---\n{head.to_yaml()}\n---\n\n{_adapter_text(card, result)}")
+    return path
+
+
+def merged_readme(measured: str, cards: Mapping[str, MergeCard], *, told: Mapping[str, str]) -> str:
+    """Return the model card of merged models.
+
+    Args:
+        measured: the candidate's card as the report writes it, with results and decisions.
+        cards: what was merged with what settings, for each adapter by its name; several lie in folders of that name.
+        told: further sections by their headings.
+    """
+    from huggingface_hub import ModelCard
+
+    readme, first = ModelCard(measured), next(iter(cards.values()))
+    readme.data["license"] = first.licence or None
+    readme.data["tags"] = sorted({*(readme.data.get("tags") or []), *_TAGS})
+    loading = f"{first.base} with LoRA merged into its {first.dtype} weights; no adapter is needed."
+    if len(cards) > 1:
+        loading += f" One model for each answer format lies in {' and '.join(cards)}: give it as `subfolder`."
+    lines = ["", "## Loading", loading]
+    for heading, text in told.items():
+        lines += ["", f"## {heading}", text]
+    for name, card in cards.items():
+        lines += ["", f"## Made with: {name}", *_made_with(card)]
+    return readme.content.rstrip() + "\n" + "\n".join(lines)
+
+
+def _made_with(card: MergeCard) -> list[str]:
+    rows = [
+        ["answer_format", card.answer_format.value],
+        ["prompt style", card.prompt_style.value],
+        ["seed", str(card.seed)],
+    ]
+    hashes = {"base": card.base_hash, "adapter": card.adapter_hash, "training rows": card.dataset_hash,
+              "prompt and template": card.prompt_hash, "merged weights": card.merged_hash}  # fmt: skip
+    return [
+        table(["setting", "value"], rows + _settings(card.lora, card.training)),
+        "",
+        table(["hash of", "value"], [list(item) for item in hashes.items()]),
+        "",
+        _versions(card.versions, card.git_commit),
+        "",
+    ]
+
+
+def licence_of(spec: TrainSpec) -> str:
+    """Return the licence that the base's own card names, an empty text where it lies neither beside it nor cached."""
+    from huggingface_hub import ModelCard
+
+    source = Path(spec.weights.source)
+    folder = source if source.is_dir() else cached_folder(spec.weights.source, spec.weights.revision)
+    path = folder / README if folder else None
+    if path is None or not path.is_file():
+        return ""
+    return str(ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("license") or "")
+
+
+def hub_name(source: str) -> str:
+    """Return a base's hub id, an empty text where it is a folder of this machine."""
+    return "" if Path(source).is_absolute() else source
+
+
+def _adapter_text(card: AdapterCard, result: TrainResult) -> str:
+    spec = card.spec
+    base = hub_name(spec.weights.source) or Path(spec.weights.source).name
+    rows = result.train_rows
+    losses = [["training, mean over the steps", f"{result.train_loss:.4f}"]]
+    losses += [[f"validation, epoch {point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
+    hashes = {"base": card.base_hash, "training rows": card.dataset_hash, "prompt and template": card.prompt_hash,
+              "adapter": card.adapter_hash}  # fmt: skip
+    return "\n".join(
+        [
+            f"# {spec.candidate_id}",
+            "",
+            f"A LoRA adapter for {base}. It answers in the answer format `{spec.answer_format.value}`, prompted in the "
+            f"style `{spec.prompt_style.value}`; the chat template that it was trained with lies beside it.",
+            "",
+            f"Trained on {rows.used} of {rows.read} rows ({rows.trained_tokens} tokens carry loss; {rows.cut} rows "
+            f"were cut and {rows.lost} lost to the length limit), {result.steps} steps of {result.rows_per_step} rows "
+            f"on {result.device}, seed {spec.seed}. It holds the weights of step {result.kept_step}.",
+            "",
+            "## Losses",
+            table(["loss", "nats a token"], losses),
+            "",
+            "## Settings",
+            table(["setting", "value"], _settings(spec.lora, spec.training)),
+            "",
+            "## Hashes",
+            table(["of", "hash"], [list(item) for item in hashes.items()]),
+            "",
+            _versions(card.versions, card.git_commit),
+            "",
+        ]
+    )
+
+
+def _settings(lora: LoraSettings, training: TrainingSettings) -> list[list[str]]:
+    listed = {f"LoRA {name}": value for name, value in lora.model_dump(mode="json").items()}
+    listed |= training.model_dump(mode="json")
+    return [[name.replace("_", " "), str(value)] for name, value in listed.items()]
+
+
+def _versions(versions: Mapping[str, str], commit: str) -> str:
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"Made with {listed}" + (f"; commit {commit}." if commit else ".")

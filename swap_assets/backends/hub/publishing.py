@@ -1,0 +1,203 @@
+"""Putting merged models on the hub in one commit: whole or not at all, and nothing anew where nothing changed.
+
+Right before the commit the hub has been asked whether this token may write, and what lies there already.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from swap_assets.backends.hub.model_access import TIMEOUT_S, endpoint, hub_token, may_use
+from swap_assets.backends.hub.model_card import README, merged_readme
+from swap_assets.backends.models import provenance
+from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
+from swap_assets.backends.models.weight_files import refuse_pickles
+from swap_assets.backends.report.model_card import model_card
+from swap_assets.domain.experiment.entries import Publishing
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import Candidate
+from swap_assets.domain.merged_model import MergedModel, PublishedModel
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.report.report import Report
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+NOTE = "swap_published.json"
+_NOT_OURS = (".gitattributes",)
+
+
+class PublishError(RuntimeError):
+    """A model cannot be published; the message is one sentence that says what to do."""
+
+
+class Note(Frozen):
+    """What lies in a repository, by its own word: whose model, and the hash of all its files."""
+
+    candidate_id: str
+    content: str
+
+
+class Upload(NamedTuple):
+    """What became of it: the commit, and whether there was anything to upload."""
+
+    commit: str
+    url: str
+    uploaded: int
+
+
+def publish_merged(
+    model: MergedModel, decision: Decision, where: Publishing | None, *, report: Report
+) -> PublishedModel:
+    """Publish a merged model under the decision that let it through, where the experiment says so.
+
+    Raises:
+        PublishError: it may not or cannot be published; nothing was changed on the hub.
+    """
+    candidate = Candidate.from_id(model.candidate_id)
+    if where is None:
+        reason = "the experiment file has no publish: {repo_id: org/name}"
+        return PublishedModel(candidate_id=candidate.id, status="skipped", reason=reason)
+    if refusal := model.refusal_to_publish(decision):
+        raise PublishError(refusal)
+    told = {"Let through by": model.override or decision.reason, "Beside its adapter": model.compared}
+    done = publish(
+        release_files(model, measured=model_card(report, candidate.id), told=told),
+        candidate_id=candidate.id,
+        repo_id=where.repository(candidate),
+        private=where.private,
+        token=hub_token(os.environ),
+    )
+    return PublishedModel(
+        candidate_id=candidate.id,
+        status="published" if done.uploaded else "unchanged",
+        repo_id=where.repository(candidate),
+        url=done.url,
+        commit=done.commit,
+        files=done.uploaded,
+    )
+
+
+def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str]) -> dict[str, Path | bytes]:
+    """Return what goes into the repository: each path with a file or its content, the card first.
+
+    One merged adapter lies at the root; several lie in folders named after them.
+
+    Raises:
+        PublishError: a merged model is not there or not what was scored. PickledWeightsError: it holds a pickle.
+    """
+    folders = {name: Path(item.folder) for name, item in model.adapters.items()}
+    for name, folder in folders.items():
+        refuse_pickles(folder)
+        if not folder.is_dir() or provenance.weights_hash(str(folder)) != model.adapters[name].merged_hash:
+            raise PublishError(f"{folder} is not what was scored; materialise merged_model again")
+    places = {name: f"{name}/" if len(folders) > 1 else "" for name in folders}
+    cards = {
+        name: MergeCard.model_validate_json((folder / MERGE_CARD).read_text(encoding="utf-8"))
+        for name, folder in folders.items()
+    }
+    readme = merged_readme(measured, cards, told=told)
+    found: dict[str, Path | bytes] = {README: readme.encode()}
+    for name, folder in folders.items():
+        found |= {f"{places[name]}{path.name}": path for path in sorted(folder.iterdir()) if path.name != README}
+    return found
+
+
+def publish(
+    files: Mapping[str, Path | bytes], *, candidate_id: str, repo_id: str, private: bool, token: str | None
+) -> Upload:
+    """Make a repository of the hub hold exactly these files, in one commit, and return it.
+
+    Raises:
+        PublishError: no token, no right to write, no hub, or the repository holds something else.
+    """
+    import httpx2
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not token:
+        raise PublishError(f"publishing {repo_id} needs HUGGING_FACE_HUB_TOKEN: a token with the right to write to it")
+    if constants.is_offline_mode():
+        raise PublishError(f"publishing {repo_id} needs the network, and HF_HUB_OFFLINE is set; unset it")
+    api = HfApi(endpoint=endpoint(), token=token)
+    note = Note(candidate_id=candidate_id, content=_hash(files))
+    try:
+        there = _there(api, repo_id, token)
+        if there is None:
+            api.create_repo(repo_id, private=private, exist_ok=True)
+        elif (same := _same(api, repo_id, there, note)) is not None:
+            return same
+        return _commit(api, repo_id, {**files, NOTE: note.model_dump_json().encode()}, there or {}, note)
+    except HfHubHTTPError as error:
+        raise PublishError(_explained(error, repo_id)) from None
+    except (OSError, httpx2.HTTPError) as error:
+        why = f"{endpoint()} does not answer ({type(error).__name__})"
+        raise PublishError(f"{why}; nothing of {repo_id} was changed, try again later") from None
+
+
+def _there(api: "HfApi", repo_id: str, token: str) -> dict[str, str] | None:
+    """Return the repository's files and the commit under "", None where there is no such repository."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        info = api.model_info(repo_id, timeout=TIMEOUT_S)
+    except RepositoryNotFoundError:
+        return None
+    may_use(repo_id, token, write=True)
+    return {"": info.sha or "", **{item.rfilename: "" for item in info.siblings or ()}}
+
+
+def _same(api: "HfApi", repo_id: str, there: Mapping[str, str], note: Note) -> Upload | None:
+    """Return the last commit where it holds these very files; refuse to write over somebody else's."""
+    names = [name for name in there if name and name not in _NOT_OURS]
+    if not names:
+        return None
+    if NOTE not in names:
+        raise PublishError(f"{repo_id} holds files that were not published from here; give publish.repo_id a new name")
+    path = api.hf_hub_download(repo_id, NOTE, revision=there[""] or None)
+    found = Note.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    if found.candidate_id != note.candidate_id:
+        raise PublishError(
+            f"{repo_id} holds {found.candidate_id}; put {{model}}, {{scale}} or {{approach}} into publish.repo_id, or "
+            "delete that repository first"
+        )
+    return Upload(there[""], f"{endpoint()}/{repo_id}", 0) if found == note else None
+
+
+def _commit(
+    api: "HfApi", repo_id: str, files: Mapping[str, Path | bytes], there: Mapping[str, str], note: Note
+) -> Upload:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    left_over = [name for name in there if name and name not in files and name not in _NOT_OURS]
+    done = api.create_commit(
+        repo_id,
+        operations=[
+            *[CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()],
+            *[CommitOperationDelete(path_in_repo=name) for name in left_over],
+        ],
+        commit_message=f"{note.candidate_id}, content {note.content}",
+    )
+    return Upload(done.oid, f"{endpoint()}/{repo_id}", len(files))
+
+
+def _hash(files: Mapping[str, Path | bytes]) -> str:
+    return content_hash(
+        {
+            name: content_hash(content.decode()) if isinstance(content, bytes) else provenance.file_hash(content)
+            for name, content in files.items()
+        }
+    )
+
+
+def _explained(error: Exception, repo_id: str) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    if status == 401:
+        return "the hub does not know this token: make one with the right to write and set HUGGING_FACE_HUB_TOKEN to it"
+    if status == 403:
+        return (
+            f"this token may not write to {repo_id}: give it the right in the hub's settings under Access Tokens, or "
+            "name a repository of its account in publish.repo_id"
+        )
+    return f"the hub refused {repo_id} with {status}; nothing was changed: {str(error).strip().splitlines()[0]}"

@@ -1,0 +1,1 @@
+"""Training methods: how an adapter is made from examples."""

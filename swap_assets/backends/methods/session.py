@@ -1,0 +1,220 @@
+"""One process's part in a training: from the last whole checkpoint to the end, down the memory ladder where need be."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from swap_assets.backends.methods.assembly import assemble, count_parameters
+from swap_assets.backends.methods.batches import BatchPlan, first_plan
+from swap_assets.backends.methods.callback import CurveKeeper
+from swap_assets.backends.methods.checkpoints import Checkpoints, Progress
+from swap_assets.backends.methods.data import TrainingData
+from swap_assets.backends.methods.ladder import (
+    DoesNotFitError,
+    first_fitting,
+    is_out_of_memory,
+    sentence,
+    what_would_fit,
+)
+from swap_assets.backends.methods.memory import estimate, model_shape
+from swap_assets.backends.models import provenance
+from swap_assets.backends.models.local_model import device_name
+from swap_assets.backends.processes.reporting import Reporter, duration
+from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec
+from swap_assets.backends.tracking.training_runs import TrainingRun
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of several processes (under `accelerate launch`) that reports and writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+class Session:
+    """Trains to the end; afterwards `trainer` holds the wanted epoch's weights.
+
+    Args:
+        spec: What to train.
+        data: Its rows.
+        tokenizer: The base model's.
+        reporter: Where progress goes.
+        run: The MLflow run, which is told of each rung.
+        checkpoints: Where the checkpoints lie.
+        last: The one to go on from, None to begin.
+    """
+
+    def __init__(
+        self,
+        spec: TrainSpec,
+        data: TrainingData,
+        tokenizer: PreTrainedTokenizerBase,
+        reporter: Reporter,
+        *,
+        run: TrainingRun,
+        checkpoints: Checkpoints,
+        last: Progress | None,
+    ) -> None:
+        self._spec, self._data, self._tokenizer, self._reporter, self._run = spec, data, tokenizer, reporter, run
+        self._checkpoints, self._last = checkpoints, last
+        self._shape = model_shape(spec)
+        self._rungs: list[str] = []
+        self._keeper = CurveKeeper(reporter, tokens_per_epoch=data.train_counts.tokens)
+        self.trainer: Any = None
+
+    def train(self) -> None:
+        """Train to the end, with less memory at once after each time that it did not suffice.
+
+        Raises:
+            DoesNotFitError: it does not suffice on the last rung either; the message says what would fit.
+        """
+        if is_first_process():
+            self._checkpoints.tidy(self._last)
+        wanted = first_plan(self._spec, device_name())
+        self._plan = first_fitting(wanted, self._estimate)
+        if self._plan != wanted:
+            self._note(f"begins with {self._plan} instead of {wanted}, by the memory estimate")
+        self._memory = self._estimate(self._plan)
+        self._reporter.line(sentence(self._memory, self._plan))
+        try:
+            while not self._attempt():
+                # The failed attempt's tensors hang on its frames, which are gone only now.
+                gc.collect()
+                _empty_cache()
+        except Exception:
+            self._run.curves(self._keeper.training, self._keeper.validation)
+            raise
+        self._take_the_wanted_epoch()
+
+    def _attempt(self) -> bool:
+        try:
+            self._assemble()
+            self._train_from(self._last)
+        except Exception as error:
+            if not is_out_of_memory(error) or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                raise
+            self._step_down(error)
+            return False
+        return True
+
+    def _step_down(self, error: Exception) -> None:
+        lower = self._plan.next_rung()
+        if lower is None:
+            raise DoesNotFitError(what_would_fit(self._spec, self._memory, at_length=self._last_rung)) from error
+        saved = self.trainer is not None and self.trainer.save_before_failed_step()
+        self._last = self._checkpoints.last()
+        step = self._last.step if self._last else 0
+        where = f"after step {step}" if saved else f"from step {step} again"
+        self._note(f"out of memory with {self._plan}: goes on {where} with {lower}")
+        self._plan, self._memory, self.trainer = lower, self._estimate(lower), None
+
+    def _note(self, rung: str) -> None:
+        self._rungs.append(rung)
+        self._reporter.line(rung)
+        self._run.tag(f"memory_rung_{len(self._rungs)}", rung)
+
+    def _estimate(self, plan: BatchPlan) -> MemoryEstimate:
+        return self._estimated(self._spec, plan, longest=self._data.longest)
+
+    def _last_rung(self, spec: TrainSpec, longest: int) -> MemoryEstimate:
+        plan = self._plan.model_copy(update={"micro_batch": 1, "checkpointing": True})
+        return self._estimated(spec, plan, longest=min(longest, self._data.longest))
+
+    def _estimated(self, spec: TrainSpec, plan: BatchPlan, *, longest: int) -> MemoryEstimate:
+        most = min(longest, self._data.most_trained)
+        return estimate(spec, self._shape, plan, longest=longest, most_trained=most, device=device_name())
+
+    def _assemble(self) -> None:
+        last = self._last
+        self._resumed_from = (*last.resumed_from, last.step) if last else ()
+        self._keeper = CurveKeeper(
+            self._reporter,
+            tokens_per_epoch=self._data.train_counts.tokens,
+            seconds_before=last.seconds if last else 0.0,
+        )
+        self.trainer = assemble(
+            self._spec,
+            self._data,
+            self._tokenizer,
+            plan=self._plan,
+            keeper=self._keeper,
+            checkpoints=self._checkpoints,
+            resumed_from=self._resumed_from,
+        )
+
+    def _train_from(self, last: Progress | None) -> None:
+        if last is None:
+            self.trainer.train()
+        else:
+            folder = self._checkpoints.path(last.step)
+            self._reporter.line(f"goes on from the checkpoint after step {last.step}, {duration(last.seconds)} into it")
+            if last.finished:
+                self.trainer.restore(folder)
+            else:
+                self.trainer.train(resume_from_checkpoint=str(folder))
+        self._seconds = last.seconds if last and last.finished else self._keeper.seconds
+
+    def _take_the_wanted_epoch(self) -> None:
+        best = self._keeper.best_step
+        self._kept_step = self.trainer.state.global_step
+        if self._spec.training.keep == "best" and best not in (None, self._kept_step):
+            self.trainer.load_adapter_weights(self._checkpoints.path(best))
+            self._kept_step = best
+            self._reporter.line(f"keeps the weights after step {best}, where the validation loss was lowest")
+
+    def result(self, *, total_seconds: float) -> TrainResult:
+        """Return what came of it; `total_seconds` are the process's."""
+        spec, data, curve = self._spec, self._data, self._keeper.training
+        return TrainResult(
+            adapter=spec.output,
+            adapter_hash=provenance.adapter_hash(spec.output),
+            dataset_hash=data.hashes["dataset_hash"],
+            prompt_hash=data.hashes["prompt_hash"],
+            train_rows=data.train_counts,
+            validation_rows=data.validation_counts,
+            mask_preview=data.preview,
+            steps=self.trainer.state.global_step,
+            kept_step=self._kept_step,
+            resumed_from=self._resumed_from,
+            rows_per_step=self._plan.rows_per_step,
+            micro_batch=self._plan.micro_batch,
+            gradient_checkpointing=self._plan.checkpointing,
+            rungs=tuple(self._rungs),
+            memory=self._memory,
+            train_loss=sum(point.loss for point in curve) / len(curve),
+            loss_curve=tuple(curve),
+            validation_curve=tuple(self._keeper.validation),
+            tokens_per_second=round(data.train_counts.tokens * curve[-1].epoch / self._seconds, 1),
+            seconds=round(self._seconds, 3),
+            total_seconds=round(total_seconds, 3),
+            peak_memory_mb=peak_memory_mb(),
+            device=device_name(),
+            versions=provenance.versions(),
+            git_commit=provenance.git_commit(),
+            mlflow_run_id=self._run.id,
+            trainable_parameters=count_parameters(self.trainer.model, trained_only=True),
+            parameters=count_parameters(self.trainer.model),
+        )
+
+
+def peak_memory_mb() -> int:
+    """Return the most memory this process has held: of the card where there is one, else of the machine, in MB."""
+    if device_name() == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated() // 1_000_000
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1_000_000 if sys.platform == "darwin" else peak // 1000
+
+
+def _empty_cache() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

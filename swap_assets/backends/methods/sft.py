@@ -1,0 +1,91 @@
+"""Training one adapter, in chapters: seed, data, tokenizer, what there is already, model, trainer, train, save.
+
+LoRA (Hu et al. 2021) or QLoRA (Dettmers et al. 2023) with peft and trl, loss on the assistant's tokens alone. On CPU
+the same spec gives the same adapter to the last bit, interrupted or not.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swap_assets.backends.hub.model_card import write_adapter_readme
+from swap_assets.backends.methods import finished
+from swap_assets.backends.methods.checkpoints import Checkpoints
+from swap_assets.backends.methods.data import TrainingData
+from swap_assets.backends.methods.identity import identity
+from swap_assets.backends.methods.randomness import seed_everything
+from swap_assets.backends.methods.session import Session, is_first_process
+from swap_assets.backends.models import provenance
+from swap_assets.backends.models.local_model import load_tokenizer
+from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, AdapterCard
+from swap_assets.backends.processes.reporting import Reporter, duration
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec
+from swap_assets.backends.tracking.training_runs import tracked_training
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
+    """Train the adapter that a spec describes into `spec.output` and return what came of it.
+
+    Started again after an interruption it goes on from the last whole checkpoint in `folder`. A training that had been
+    finished with the same settings, data, base and code is not repeated.
+
+    Raises:
+        MaskError: rows without trained tokens. TemplateError: the model's template marks no assistant text.
+        ModelUnavailableError: no such base model. ExamplesError: the file of examples is missing, empty or malformed.
+        CheckpointError: the checkpoint in `folder` is another training's, or one cannot be written.
+        DoesNotFitError: memory does not suffice for a single row with gradient checkpointing.
+    """
+    began = time.monotonic()
+    first = is_first_process()
+    reporter = reporter if first else Reporter(write=lambda _: None)
+    seed_everything(spec)
+    tokenizer = load_tokenizer(spec.weights)
+    data = TrainingData(spec, tokenizer)
+    data.report(reporter)
+    same = identity(spec, data.hashes)
+    if done := finished.read(folder, spec.output, same):
+        reporter.line(f"adapter {done.adapter_hash} is there already, trained with the same settings, data and code")
+        return done
+    checkpoints = Checkpoints(folder / "checkpoints", same)
+    last = checkpoints.last()
+    with tracked_training(spec, data.hashes, same, folder=folder, active=first) as run:
+        session = Session(spec, data, tokenizer, reporter, run=run, checkpoints=checkpoints, last=last)
+        session.train()
+        if first:
+            _save(spec, session.trainer, tokenizer, data.hashes)
+        session.trainer.accelerator.wait_for_everyone()  # all of them read what the first has written
+        result = session.result(total_seconds=time.monotonic() - began)
+        run.record(result)
+    if first:
+        write_adapter_readme(result)
+        finished.write(folder, same, result)
+        checkpoints.clear()
+    reporter.line(f"adapter {result.adapter_hash} after {result.steps} steps, {duration(result.seconds)} of training")
+    return result
+
+
+def _save(spec: TrainSpec, trainer: Any, tokenizer: PreTrainedTokenizerBase, hashes: dict[str, str]) -> None:
+    unfinished = spec.output.with_name(spec.output.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    trainer.model.save_pretrained(str(unfinished), safe_serialization=True)
+    tokenizer.save_pretrained(str(unfinished))
+    card = AdapterCard(
+        spec=spec,
+        base_hash=hashes["base_hash"],
+        dataset_hash=hashes["dataset_hash"],
+        prompt_hash=hashes["prompt_hash"],
+        adapter_hash=provenance.adapter_hash(unfinished),
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+    )
+    (unfinished / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    # A reader meets the whole new adapter or the old one, never half of either.
+    shutil.rmtree(spec.output, ignore_errors=True)
+    unfinished.rename(spec.output)

@@ -1,1 +1,0 @@
-"""Making the miniature models from nothing but seeds."""

@@ -1,0 +1,202 @@
+"""Starting a model process and staying in charge of it, from the parent's side; Dagster's part lives in `defs.pipes`.
+
+The child runs in a process group of its own. It is stopped when the parent is interrupted, and stops itself when the
+parent dies. Its stderr is passed on line by line and its end is kept for the error message.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+from swap_assets.backends.processes.specs import (
+    RESULT,
+    RESULT_FILE,
+    RUN_ID_FILE,
+    Spec,
+    TrainSpec,
+    WorkerResult,
+    write_spec,
+)
+
+PARENT_VARIABLE = "SWAP_PARENT_PID"
+Stream = Literal["stdout", "stderr"]
+OnLine = Callable[[Stream, str], None]
+_TAIL_LINES = 20
+_GRACE_S = 10.0
+
+
+# What a card or its driver says when it is gone; out of memory is not among them, since it comes again.
+_LOST_CARD = ("device-side assert", "Xid", "GPU is lost", "unspecified launch failure", "ECC error", "NCCL")
+
+
+class WorkerError(RuntimeError):
+    """A model process failed; the message ends with the last lines of its stderr.
+
+    `lost` says that it was killed or its card went away, so that another attempt may do better.
+    """
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+def run_worker(
+    spec: Spec,
+    *,
+    workdir: Path,
+    env: Mapping[str, str] | None = None,
+    on_line: OnLine | None = None,
+) -> WorkerResult:
+    """Run one spec in a process of its own; see `run_workers`."""
+    return run_workers([(spec, workdir)], env=env, on_line=on_line)[0]
+
+
+def run_workers(
+    work: Sequence[tuple[Spec, Path]],
+    *,
+    env: Mapping[str, str] | None = None,
+    on_line: OnLine | None = None,
+) -> list[WorkerResult]:
+    """Write each spec into its folder, run them one after the other in one process, and return their results.
+
+    Args:
+        work: What to do, each with the folder that takes `spec.json` and `result.json`; made where it is missing.
+        env: Variables for the child beside this process's own.
+        on_line: Called with each line the child writes, from another thread; by default it is printed here.
+
+    Raises:
+        WorkerError: the child failed or left no result; an MLflow run that it had begun is marked FAILED.
+    """
+    paths = [write_spec(spec, folder) for spec, folder in work]
+    for _, folder in work:
+        (folder / RUN_ID_FILE).unlink(missing_ok=True)
+        (folder / RESULT_FILE).unlink(missing_ok=True)
+    try:
+        code, tail = _run_to_the_end(paths, env=env, on_line=on_line or _print_line)
+    except BaseException:
+        _close_tracked_runs(work)
+        raise
+    unfinished = next((at for at, (_, folder) in enumerate(work) if not (folder / RESULT_FILE).is_file()), None)
+    if code or unfinished is not None:
+        _close_tracked_runs(work)
+        at = unfinished or 0
+        told = "\n".join(tail)
+        lost = code < 0 or any(sign in told for sign in _LOST_CARD)
+        raise WorkerError(_failure(work[at][0], code, tail, paths[at]), lost=lost)
+    return [RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8")) for _, folder in work]
+
+
+def _run_to_the_end(paths: Sequence[Path], *, env: Mapping[str, str] | None, on_line: OnLine) -> tuple[int, list[str]]:
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    child = start(worker_command(*paths), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    readers = [
+        threading.Thread(target=_read, args=(child.stdout, lambda line: on_line("stdout", line)), daemon=True),
+        threading.Thread(target=_read, args=(child.stderr, lambda line: _keep(line, tail, on_line)), daemon=True),
+    ]
+    try:
+        for reader in readers:
+            reader.start()
+        code = child.wait()
+        for reader in readers:
+            reader.join(timeout=_GRACE_S)
+    finally:
+        stop(child)
+    return code, list(tail)
+
+
+def worker_command(*spec_files: Path) -> list[str]:
+    """Return the command that runs spec files, the one a person would type."""
+    return [sys.executable, "-m", "swap_assets.backends.processes.worker", *map(str, spec_files)]
+
+
+def start(
+    command: list[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a command as the leader of a process group, told who its parent is (see `die_with_parent`)."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {}), PARENT_VARIABLE: str(os.getpid())},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+
+
+def stop(child: subprocess.Popen[bytes], *, grace_s: float = _GRACE_S) -> None:
+    """End a child and its process group, unless it has ended: ask, wait up to `grace_s` seconds, then kill."""
+    if child.poll() is not None:
+        return
+    _signal_group(child, signal.SIGTERM)
+    try:
+        child.wait(timeout=grace_s)
+    except subprocess.TimeoutExpired:
+        _signal_group(child, signal.SIGKILL)
+        child.wait(timeout=grace_s)
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def die_with_parent(parent: int, *, every_s: float = 0.5) -> None:
+    """Make this process end itself when `parent` is gone: a killed parent cannot stop its children.
+
+    A thread looks at the parent's id; the kernel's own death signal is bound to the thread that forked, not to the
+    process, and there is none outside Linux.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(every_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
+
+
+def _read(stream: IO[bytes] | None, handle: Callable[[str], None]) -> None:
+    for line in stream or ():
+        handle(line.decode("utf-8", "replace").rstrip())
+
+
+def _keep(line: str, tail: deque[str], on_line: OnLine) -> None:
+    if line:
+        tail.append(line)
+    on_line("stderr", line)
+
+
+def _print_line(stream: Stream, line: str) -> None:
+    print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
+
+
+def _failure(spec: Spec, code: int, tail: list[str], path: Path) -> str:
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    if code == -signal.SIGKILL:
+        ended += " (often: out of memory)"
+    shown = "\n".join(tail) or "(it wrote nothing to stderr)"
+    again = " ".join(worker_command(path))
+    return f"the {spec.kind} process {ended}. Run it by hand with: {again}\nThe end of its stderr:\n{shown}"
+
+
+def _close_tracked_runs(work: Sequence[tuple[Spec, Path]]) -> None:
+    for spec, folder in work:
+        started = folder / RUN_ID_FILE
+        if isinstance(spec, TrainSpec) and spec.tracking and started.is_file():
+            from swap_assets.backends.tracking.mlflow_runs import mark_failed
+
+            mark_failed(spec.tracking.uri, started.read_text(encoding="utf-8").strip())

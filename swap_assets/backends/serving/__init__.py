@@ -1,0 +1,1 @@
+"""Merged models and servers of this machine."""

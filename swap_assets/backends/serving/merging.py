@@ -1,0 +1,195 @@
+"""Merging an adapter into its 16-bit base, and checking that the merged model still answers as the adapter did.
+
+Never into a quantised base: merging into 4 bit leaves 4 bit, and the model can score far below its adapter.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from swap_assets.backends.engines.local_answers import LocalModel, render_prompt
+from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.hub.model_card import licence_of
+from swap_assets.backends.models import provenance
+from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer
+from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard
+from swap_assets.backends.models.weight_files import refuse_pickles
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.prompts import render_messages
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class MergeError(ValueError):
+    """An adapter cannot be merged; the message is one sentence that says why."""
+
+
+class _Sample(NamedTuple):
+    texts: list[str]
+    logits: list[torch.Tensor]
+
+
+def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
+    """Merge `spec.adapter` into its base, save the model into `spec.output` and compare it with the adapter.
+
+    Raises:
+        MergeError: the adapter's folder does not say how it was made, it belongs to another base, or the base is
+            stored quantised. ModelUnavailableError: a model is not there.
+    """
+    began = time.monotonic()
+    card = read_card(spec.adapter)
+    refuse_quantised(spec.weights)
+    require_same_base(spec.weights, card)
+    tokenizer = load_tokenizer(spec.weights, padding_side="left")
+    prompts = _prompts(spec, card, tokenizer)
+    adapted = load_adapted(spec.weights, spec.adapter)
+    before = _sample(adapted, tokenizer, prompts, spec.max_new_tokens)
+    merged = adapted.merge_and_unload(safe_merge=True)  # type: ignore[operator]
+    merged_hash = _save(spec, card, merged, tokenizer)
+    del adapted, merged
+    # Measured on what was saved, not on what is in memory: saving is a transformation too.
+    saved = load_adapted(spec.weights.model_copy(update={"source": str(spec.output), "revision": ""}), None)
+    after = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
+    result = MergeResult(
+        model=spec.output,
+        merged_hash=merged_hash,
+        adapter_hash=card.adapter_hash,
+        prompt_hash=card.prompt_hash,
+        parity_rows=len(prompts),
+        equal_texts=sum(first == second for first, second in zip(before.texts, after.texts, strict=True)),
+        max_logit_difference=_difference(before, after),
+        total_seconds=round(time.monotonic() - began, 3),
+    )
+    reporter.line(
+        f"merged into {spec.output}: {result.equal_texts} of {result.parity_rows} answers equal the adapter's, "
+        f"largest logit difference {result.max_logit_difference:.2g}"
+    )
+    return result
+
+
+def read_card(adapter: Path) -> AdapterCard:
+    """Read how an adapter was made.
+
+    Raises:
+        MergeError: the folder has no readable `swap_adapter.json`, or the weights beside it are not the ones it names.
+    """
+    path = adapter / ADAPTER_CARD
+    try:
+        card = AdapterCard.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise MergeError(f"{adapter} has no {ADAPTER_CARD}; train the adapter first") from None
+    except ValueError as error:
+        raise MergeError(f"{path} cannot be read: {error}; train the adapter again") from None
+    if card.adapter_hash != provenance.adapter_hash(adapter):
+        raise MergeError(f"the weights in {adapter} are not those that {ADAPTER_CARD} names; train the adapter again")
+    return card
+
+
+def require_same_base(weights: Weights, card: AdapterCard) -> None:
+    """Make sure that an adapter is merged into the weights that it was trained on.
+
+    Raises:
+        MergeError: it was trained on others.
+    """
+    if card.base_hash != provenance.weights_hash(weights.source, weights.revision):
+        raise MergeError(
+            f"the adapter was trained on {card.spec.weights.source} as it was then, and {weights.source} holds other "
+            "weights now; train the adapter again"
+        )
+
+
+def refuse_quantised(weights: Weights) -> None:
+    """Make sure that the base is stored unquantised.
+
+    Raises:
+        MergeError: it is stored in 4 bit or otherwise quantised, so a merge would stay so.
+    """
+    stored = getattr(load_config(weights), "quantization_config", None)
+    if not stored:
+        return
+    settings = stored if isinstance(stored, dict) else stored.to_dict()
+    method = settings.get("quant_method", "quantised")
+    bits = "4 bit, " if settings.get("load_in_4bit") or settings.get("bits") == 4 else ""
+    raise MergeError(
+        f"{weights.source} is stored quantised ({bits}{getattr(method, 'value', method)}), and merging into it would "
+        "leave it so and can score far below the adapter; name its 16-bit original in the model's entry and train the "
+        "adapter on that"
+    )
+
+
+def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    if spec.cases_file is None:
+        return []
+    answer_format, style = card.spec.answer_format, card.spec.prompt_style
+    cases = read_rows(spec.cases_file, EvalCase)[: spec.parity_rows]
+    return [
+        render_prompt(tokenizer, render_messages(case.tools, case.history, answer_format=answer_format, style=style))
+        for case in cases
+    ]
+
+
+def _sample(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], max_new_tokens: int
+) -> _Sample:
+    import torch
+
+    answers = LocalModel(model, tokenizer, max_new_tokens=max_new_tokens)
+    texts, logits = [], []
+    for prompt in prompts:
+        texts.append(answers.answer([prompt])[0].text)
+        tokens = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(model.device)
+        with torch.inference_mode():
+            logits.append(model(input_ids=tokens["input_ids"]).logits.float().cpu())
+    return _Sample(texts, logits)
+
+
+def _difference(before: _Sample, after: _Sample) -> float:
+    pairs = zip(before.logits, after.logits, strict=True)
+    return max((float((first - second).abs().max()) for first, second in pairs), default=0.0)
+
+
+def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Save the model, its tokenizer and its card whole or not at all, and return the hash of what was saved."""
+    unfinished = spec.output.with_name(spec.output.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    merged.save_pretrained(str(unfinished), max_shard_size=spec.shard_size)
+    tokenizer.save_pretrained(str(unfinished))
+    refuse_pickles(unfinished)
+    merged_hash = provenance.weights_hash(str(unfinished))
+    text = _merge_card(spec, card, merged_hash).model_dump_json(indent=2)
+    (unfinished / MERGE_CARD).write_text(text + "\n", encoding="utf-8")
+    shutil.rmtree(spec.output, ignore_errors=True)
+    unfinished.rename(spec.output)
+    return merged_hash
+
+
+def _merge_card(spec: MergeSpec, card: AdapterCard, merged_hash: str) -> MergeCard:
+    source = spec.weights.source
+    return MergeCard(
+        candidate_id=spec.candidate_id,
+        answer_format=card.spec.answer_format,
+        prompt_style=card.spec.prompt_style,
+        base=Path(source).name if Path(source).is_absolute() else source,
+        revision=spec.weights.revision,
+        dtype=spec.weights.dtype,
+        base_hash=card.base_hash,
+        adapter_hash=card.adapter_hash,
+        dataset_hash=card.dataset_hash,
+        prompt_hash=card.prompt_hash,
+        merged_hash=merged_hash,
+        lora=card.spec.lora,
+        training=card.spec.training,
+        seed=card.spec.seed,
+        datasets=card.spec.datasets,
+        licence=licence_of(card.spec),
+        versions=provenance.versions(),
+        git_commit=provenance.git_commit(),
+    )

@@ -1,0 +1,111 @@
+"""The experiment's folder on disk: what each asset produced, where models and reports lie.
+
+    STORAGE/assets/ASSET/PARTITION.json (or .parquet)    one value for each asset and partition
+    STORAGE/failures/ASSET/PARTITION.json                why the last attempt failed, removed when one succeeds
+    STORAGE/work/...                                     specs, predictions, adapters, merged models, reports
+
+Everything is written to a temporary name and renamed, so that a reader never sees half a file.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args, get_origin
+
+from pydantic import BaseModel
+
+from swap_assets.backends.store import row_files as conversation_store
+from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
+
+Value = TypeVar("Value")
+_ROW_TYPES = (Conversation, EvalCase, Quarantined)
+
+
+class ArtefactMissingError(FileNotFoundError):
+    """An asset's value is not there yet; the message says what to materialise."""
+
+
+class ArtefactStore:
+    """Reads and writes the values of assets by name and partition key (None: unpartitioned)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, asset: str, partition: str | None, kind: Any) -> Path:
+        """Return where a value lies; `kind` is its Python type."""
+        suffix = ".parquet" if _row_type(kind) else ".json"
+        return self.root / "assets" / asset / f"{file_name(partition)}{suffix}"
+
+    def exists(self, asset: str, partition: str | None, kind: Any) -> bool:
+        """Whether a value is there."""
+        return self.path(asset, partition, kind).exists()
+
+    def write(self, asset: str, partition: str | None, value: Any, *, kind: Any) -> Path:
+        """Write a value of type `kind` (a pydantic model, or a list of rows) and return its path."""
+        path = self.path(asset, partition, kind)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if row_type := _row_type(kind):
+            conversation_store.write_rows(path, value, row_type)
+        else:
+            write_text(path, value.model_dump_json(indent=1))
+        self._failure_path(asset, partition).unlink(missing_ok=True)
+        return path
+
+    def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
+        """Read a value back as `kind`.
+
+        Raises:
+            ArtefactMissingError: it has not been materialised.
+        """
+        path = self.path(asset, partition, kind)
+        if not path.exists():
+            at = f" --partition '{partition}'" if partition else ""
+            raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: --select {asset}{at}")
+        if row_type := _row_type(kind):
+            return cast(Value, conversation_store.read_rows(path, row_type))
+        assert issubclass(kind, BaseModel)
+        return kind.model_validate_json(path.read_bytes())
+
+    def record_failure(self, asset: str, partition: str | None, message: str) -> None:
+        """Keep why an attempt failed, for the report; a later success removes it."""
+        path = self._failure_path(asset, partition)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({"message": message}, ensure_ascii=False))
+
+    def failure(self, asset: str, partition: str | None) -> str:
+        """Return why the last attempt failed, an empty text where none did."""
+        path = self._failure_path(asset, partition)
+        return json.loads(path.read_text(encoding="utf-8"))["message"] if path.exists() else ""
+
+    def work(self, *parts: str) -> Path:
+        """Return (and make) a working folder, for example `work("adapters", candidate_id)`."""
+        folder = self.root.joinpath("work", *map(file_name, parts))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _failure_path(self, asset: str, partition: str | None) -> Path:
+        return self.root / "failures" / asset / f"{file_name(partition)}.json"
+
+
+def file_name(partition: str | None) -> str:
+    """Return a partition key as a file name: `student|tiny` becomes `student__tiny`."""
+    return (partition or "all").replace("|", "__").replace("/", "_")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _row_type(kind: Any) -> Any:
+    if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES:
+        return get_args(kind)[0]
+    return None

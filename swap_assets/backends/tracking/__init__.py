@@ -1,0 +1,1 @@
+"""What is told to MLflow, Langfuse and a webhook."""

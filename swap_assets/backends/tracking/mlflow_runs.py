@@ -1,0 +1,231 @@
+"""Experiment tracking in MLflow, through its client alone: one run for a training or an evaluation, always closed.
+
+The fluent API keeps its active run in a global and the trainer's integration leaves it open; neither is used here.
+MLflow is imported where a run is opened (1.1 s), never when definitions are loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from swap_assets.backends.processes.specs import Tracking
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LONGEST_VALUE = 5000  # characters of a param or tag that MLflow takes
+_PARAMS_AT_ONCE = 100
+
+
+class TrackingError(RuntimeError):
+    """The tracking store cannot be used; the message is one sentence that says what to do."""
+
+
+class TrackedRun:
+    """An open MLflow run."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self.id = run_id
+        self._client = client
+
+    def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
+        """Log numbers; a None is left out, for a value that was not measured is not zero."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entries = [Metric(name, float(value), now, step) for name, value in values.items() if value is not None]
+        self._client.log_batch(self.id, metrics=entries)
+
+    def curve(self, name: str, points: Mapping[int, float]) -> None:
+        """Log one metric at many steps; steps that an earlier attempt has logged are left out."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        there = {point.step for point in self._client.get_metric_history(self.id, name)}
+        entries = [Metric(name, value, now, step) for step, value in points.items() if step not in there]
+        for start in range(0, len(entries), 1000):
+            self._client.log_batch(self.id, metrics=entries[start : start + 1000])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags; empty ones are left out."""
+        from mlflow.entities import RunTag
+
+        self._client.log_batch(self.id, tags=[RunTag(key, _short(value)) for key, value in values.items() if value])
+
+    def params(self, values: Mapping[str, str]) -> None:
+        """Log settings; longer texts are cut to what MLflow takes."""
+        from mlflow.entities import Param
+
+        entries = [Param(key, _short(value)) for key, value in values.items()]
+        for start in range(0, len(entries), _PARAMS_AT_ONCE):
+            self._client.log_batch(self.id, params=entries[start : start + _PARAMS_AT_ONCE])
+
+    def artifact(self, path: Path, *, folder: str = "") -> None:
+        """Copy a file or a folder into the run's artifacts."""
+        log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+        log(self.id, str(path), folder or None)
+
+
+@contextlib.contextmanager
+def tracked_run(
+    tracking: Tracking,
+    *,
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    continues: str = "",
+) -> Iterator[TrackedRun]:
+    """Open a run and close it whatever happens: FINISHED, KILLED on an interrupt, else FAILED with the error as a tag.
+
+    `continues` is the id of a run to open again; where it is gone a new one takes its place.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+    """
+    prepare_store(tracking.uri)
+    client = _client(tracking.uri)
+    experiment = _experiment_id(client, tracking)
+    known = _reopened(client, continues)
+    run_id = continues if known is not None else client.create_run(experiment, run_name=tracking.run_name).info.run_id
+    tracked = TrackedRun(client, run_id)
+    try:
+        # A param is written once: MLflow refuses another value, such as that of a setting which is no part of a recipe.
+        wanted = {**tracking.params, **(params or {})}
+        tracked.params({key: value for key, value in wanted.items() if key not in (known or {})})
+        tracked.tags({**tracking.tags, **(tags or {})})
+        yield tracked
+    except BaseException as error:
+        ended = "FAILED" if isinstance(error, Exception) else "KILLED"
+        client.set_tag(tracked.id, "error", _short(f"{type(error).__name__}: {error}"))
+        client.set_terminated(tracked.id, ended)
+        raise
+    client.set_terminated(tracked.id, "FINISHED")
+
+
+def _reopened(client: MlflowClient, run_id: str) -> dict[str, str] | None:
+    """Open a closed run again and return the params it has; None where there is no such run."""
+    from mlflow.exceptions import MlflowException
+
+    if not run_id:
+        return None
+    try:
+        found = client.get_run(run_id)
+    except MlflowException:
+        return None
+    client.update_run(run_id, status="RUNNING")
+    if "error" in found.data.tags:
+        client.delete_tag(run_id, "error")
+    return dict(found.data.params)
+
+
+def prepare_store(uri: str) -> None:
+    """Make the store ready for use by several processes at once.
+
+    A new SQLite file gets its tables from whoever comes first; two at once crash each other. So the first touch happens
+    under a lock beside the file. Other stores (a server) look after themselves.
+
+    Raises:
+        TrackingError: the folder cannot be written, or the store does not open.
+    """
+    path = _sqlite_path(uri)
+    if path is None:
+        return
+    ready = path.with_name(path.name + ".ready")
+    if ready.exists() and path.exists():
+        return
+    try:
+        with locked(path.with_name(path.name + ".lock")):
+            if not (ready.exists() and path.exists()):
+                _client(uri).search_experiments(max_results=1)
+                ready.touch()
+    except OSError as error:
+        raise TrackingError(f"the MLflow store {path} cannot be written: {error.strerror}; check the folder") from None
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever has it; the system frees it when the holder dies."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def mark_failed(uri: str, run_id: str, *, reason: str = "the process ended without closing its run") -> None:
+    """Close a run that its process could not close itself, for instance because it was killed. A closed one stays."""
+    client = _client(uri)
+    if client.get_run(run_id).info.status != "RUNNING":
+        return
+    client.set_tag(run_id, "error", _short(reason))
+    client.set_terminated(run_id, "FAILED")
+
+
+def tracking_uri(given: str) -> str:
+    """Return a store's address without a name and password, which would end up in spec files and logs.
+
+    Those of a server go where MLflow looks for them, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of this
+    process and of those that it starts.
+
+    Raises:
+        TrackingError: the address of a database holds a password, for which there is no such place.
+    """
+    parts = urlsplit(given)
+    if parts.scheme in ("http", "https") and parts.username:
+        os.environ.setdefault("MLFLOW_TRACKING_USERNAME", unquote(parts.username))
+        os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", unquote(parts.password or ""))
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if parts.password:
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI holds a password ({_without_password(given)}), which would be written into spec "
+            "files; give it to the database another way (PGPASSFILE, ~/.my.cnf), or use an MLflow server"
+        )
+    return given
+
+
+def _client(uri: str) -> MlflowClient:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    from mlflow import MlflowClient
+
+    try:
+        return MlflowClient(tracking_uri=uri)
+    except Exception as error:
+        raise TrackingError(f"the MLflow store {_without_password(uri)} does not open: {error}") from error
+
+
+def _experiment_id(client: MlflowClient, tracking: Tracking) -> str:
+    found = client.get_experiment_by_name(tracking.experiment)
+    if found:
+        return found.experiment_id
+    path = _sqlite_path(tracking.uri)
+    if path is None:
+        return _create_experiment(client, tracking.experiment, None)
+    with locked(path.with_name(path.name + ".lock")):
+        found = client.get_experiment_by_name(tracking.experiment)
+        # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
+        return found.experiment_id if found else _create_experiment(client, tracking.experiment, path.parent)
+
+
+def _create_experiment(client: MlflowClient, name: str, folder: Path | None) -> str:
+    location = (folder.absolute() / "artifacts").as_uri() if folder else None
+    return client.create_experiment(name, artifact_location=location)
+
+
+def _sqlite_path(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def _without_password(uri: str) -> str:
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -1,0 +1,176 @@
+"""Tracing in Langfuse: each evaluation, training and decision is a trace where LANGFUSE_* is set, else nothing happens.
+
+What a trace holds is made here: hashes of what went in, numbers, verdicts, candidates, partitions. No key, and no text
+of the data set unless SWAP_TRACE_TEXT says so. It is sent by a process of its own (`trace_sender`), which is ended
+when its time is up: a server that hangs or refuses costs a bounded wait and a line in the log, never a result.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from swap_assets.backends.models.provenance import git_commit
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
+
+PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
+# Set to 1, it lets the answers and the previews of the training rows into the traces.
+TEXT_VARIABLE = "SWAP_TRACE_TEXT"
+_WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then 5 s for the server
+
+
+class Trace(Frozen):
+    """What is told about one thing that happened; `session` is the experiment, in whose list Langfuse shows it."""
+
+    kind: Literal["evaluation", "training", "decision"]
+    name: str
+    session: str
+    tags: tuple[str, ...] = ()
+    input: dict[str, Any] = Field(default_factory=dict)
+    output: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    failed: str = ""
+
+
+def send(trace: Trace, environment: Mapping[str, str] = os.environ) -> str:
+    """Send a trace where Langfuse's keys are set, within 15 seconds; return a sentence where that did not work.
+
+    Nothing is raised: a trace is a copy of what the experiment's folder holds.
+    """
+    missing = [name for name in (PUBLIC_KEY, SECRET_KEY) if not environment.get(name)]
+    if len(missing) == 2:
+        return ""
+    if missing:
+        return f"no trace was sent to Langfuse: {missing[0]} is not set; set it too, or unset the other key"
+    if importlib.util.find_spec("langfuse") is None:
+        return (
+            "no trace was sent to Langfuse: its keys are set and the package langfuse is missing; install it with "
+            "pip install 'swap-assets[tracing]', or unset the keys"
+        )
+    command = [sys.executable, "-m", "swap_assets.backends.tracking.trace_sender"]
+    text = trace.model_dump_json().encode()
+    try:
+        # What the sender writes is taken and dropped: a server's refusal may quote the key.
+        done = subprocess.run(
+            command, input=text, timeout=_WITHIN_S, env=dict(environment), capture_output=True, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"Langfuse at {_host(environment)} did not take a trace within {_WITHIN_S:.0f} s; going on without it"
+    except OSError as error:
+        return f"the process that sends traces to Langfuse did not start ({error.strerror}); going on without it"
+    if done.returncode == 0:
+        return ""
+    return f"Langfuse at {_host(environment)} did not take a trace; check its address and keys; going on without it"
+
+
+def _host(environment: Mapping[str, str]) -> str:
+    url = environment.get("LANGFUSE_BASE_URL") or environment.get("LANGFUSE_HOST") or "https://cloud.langfuse.com"
+    return urlsplit(url).hostname or "an unknown address"
+
+
+def evaluation_trace(evaluation: Evaluation, *, experiment: str, partition: str, run_id: str) -> Trace:
+    """Tell an evaluation: on which rows and weights, with which metrics in which track."""
+    candidate = evaluation.candidate
+    tracks = {track.value: _track(result) for track, result in evaluation.results.items()}
+    return Trace(
+        kind="evaluation",
+        name=f"evaluation {candidate.id}",
+        session=experiment,
+        tags=("evaluation", candidate.model, candidate.scale),
+        input={
+            "dataset_hash": evaluation.dataset_hash,
+            "artefact_hash": evaluation.artefact_hash,
+            "prompt_hash": {track.value: result.prompt_hash for track, result in evaluation.results.items()},
+        },
+        output={"status": evaluation.status, "evidence_hash": evaluation.evidence_hash(), "tracks": tracks},
+        metadata={
+            **candidate.model_dump(mode="json"),
+            "candidate_id": candidate.id,
+            "partition": partition,
+            "mlflow_run": run_id,
+            "git_commit": git_commit(),
+        },
+    )
+
+
+def _track(result: TrackResult) -> dict[str, Any]:
+    summary = result.summary
+    told: dict[str, Any] = {
+        "answer_format": summary.answer_format.value,
+        "cases": summary.cases,
+        "unscored": summary.unscored,
+        "metrics": {
+            name: {"value": metric.value, "low": metric.low, "high": metric.high, "rows": metric.n}
+            for name, metric in summary.metrics.items()
+        },
+        "failures": summary.failures,
+        "totals": result.totals.model_dump(mode="json"),
+    }
+    if text_allowed():
+        kept = {"case_id", "failure", "field_f1", "first_difference", "extracted_calls"}
+        told["rows"] = [row.model_dump(mode="json", include=kept) for row in result.rows]
+    return told
+
+
+def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: str, failed: str = "") -> Trace:
+    """Tell a training: its settings and the hashes of what went in, its losses and speed, or that it failed."""
+    settings = {"weights", "answer_format", "prompt_style", "lora", "training", "seed"}
+    output: dict[str, Any] = {"status": "failed"}
+    if result:
+        told = {
+            "adapter_hash", "train_rows", "validation_rows", "steps", "rows_per_step", "train_loss", "validation_curve",
+            "tokens_per_second", "seconds", "peak_memory_mb", "device", "versions", "trainable_parameters",
+        } | ({"mask_preview"} if text_allowed() else set())  # fmt: skip
+        output = {"status": "trained", **result.model_dump(mode="json", include=told)}
+    return Trace(
+        kind="training",
+        name=f"training {spec.candidate_id} {spec.output.parent.name}",
+        session=experiment,
+        tags=("training", *spec.partition.split("|")),
+        input={
+            **spec.model_dump(mode="json", include=settings),
+            "dataset_hash": result.dataset_hash if result else "",
+            "prompt_hash": result.prompt_hash if result else "",
+        },
+        output=output,
+        metadata={
+            "candidate_id": spec.candidate_id,
+            "partition": spec.partition,
+            "mlflow_run": result.mlflow_run_id if result else "",
+            "git_commit": git_commit(),
+        },
+        failed=failed,
+    )
+
+
+def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Trace:
+    """Tell a decision: on which evidence, by which rule, with which verdict and action."""
+    shown = decision.model_dump(mode="json")
+    return Trace(
+        kind="decision",
+        name=f"{decision.name} {partition}",
+        session=experiment,
+        tags=(decision.name, decision.verdict, decision.action),
+        input={name: shown[name] for name in ("rule", "thresholds", "candidates", "hashes", "contrasts", "missing")},
+        output={name: shown[name] for name in ("verdict", "action", "reason")} | {"content": decision.content()},
+        metadata={
+            "candidates": ", ".join(decision.candidates),
+            "partition": partition,
+            "decided_by": decision.decided_by,
+            "decided_at": decision.decided_at,
+            "git_commit": git_commit(),
+        },
+    )
+
+
+def text_allowed(environment: Mapping[str, str] = os.environ) -> bool:
+    """Say whether text of the data set may be sent."""
+    return environment.get(TEXT_VARIABLE, "").strip().lower() in ("1", "true", "yes", "on")

@@ -1,1 +1,0 @@
-"""Training one LoRA adapter with peft and trl."""

@@ -1,1 +1,0 @@
-"""Answers as text: the expected one written, the given one read, strictly and leniently."""

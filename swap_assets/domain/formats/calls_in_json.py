@@ -1,0 +1,113 @@
+"""From JSON values to calls: which objects are a call, strictly in one answer format's shape or leniently in any.
+
+A call has been seen written as `{"name": "f", "arguments": {...}}`, `{"tool_name": ..., "arguments": ...}`,
+`{"tool_call": "f", "arguments": ...}`, `{"function": {"name": "f", "arguments": "{...}"}}` and, in the extraction rows
+of Hermes, `{"arguments": {"name": "f", ...}}`. Finding the values in a text lives in `markup`.
+"""
+
+from typing import Any
+
+from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.literals import LiteralError, read_strict, read_tolerant
+
+_NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")
+ARGUMENTS_UNREADABLE = "a call's arguments could not be read"
+_UNREADABLE = object()  # not None, which is JSON's null: no arguments at all
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
+_SHAPES = {
+    AnswerFormat.HERMES: ("name", frozenset({"name", "arguments"}), frozenset({"name", "arguments"})),
+    AnswerFormat.FLEDGLING_STRUCTURED: (
+        "tool_name",
+        frozenset({"tool_name", "arguments"}),
+        frozenset({"tool_name", "arguments", "query"}),
+    ),
+}
+
+
+def strict_call(answer_format: AnswerFormat, value: Any) -> ToolCall | None:
+    """Return the call that an object is to the letter of a answer format, else None."""
+    if not isinstance(value, dict):
+        return None
+    if answer_format is AnswerFormat.OPENAI:
+        return _strict_openai_call(value)
+    name_key, required, allowed = _SHAPES[answer_format]
+    if not required <= value.keys() <= allowed:
+        return None
+    return make_call(value[name_key], value["arguments"])
+
+
+def lenient_calls(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
+    """Return the calls that a value holds in any of the shapes that were seen; [] where it is no call.
+
+    `tagged` says that the value stood inside a call's tag, so that a bare name is enough to be one. What had to be
+    tolerated in arguments that are themselves written as text is added to `notes`.
+    """
+    if isinstance(value, str):
+        value = _read_text(value, notes)
+    inside = value if isinstance(value, list) else [value]
+    return [call for inner in inside for call in _calls_of_object(inner, tagged=tagged, notes=notes)]
+
+
+def _calls_of_object(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
+    """Return the call, or the `tool_calls`, that one object holds."""
+    if not isinstance(value, dict):
+        return []
+    if isinstance(value.get("tool_calls"), list):
+        return [call for one in value["tool_calls"] for call in _calls_of_object(one, tagged=tagged, notes=notes)]
+    for key in ("function", "function_call"):
+        if isinstance(value.get(key), dict):
+            return _calls_of_object(value[key], tagged=True, notes=notes)
+    arguments_key = next((key for key in _ARGUMENT_KEYS if key in value), None)
+    arguments = _as_arguments(value[arguments_key], notes) if arguments_key else ({} if tagged else None)
+    if arguments is None or (arguments_key == "parameters" and "properties" in arguments):
+        return []  # the second is a tool's own schema, echoed from the prompt
+    name = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
+    if name is None and isinstance(arguments.get("name"), str):
+        name = arguments["name"]
+        arguments = {key: inner for key, inner in arguments.items() if key != "name"}
+    call = make_call(name, arguments)
+    return [call] if call else []
+
+
+def make_call(name: Any, arguments: Any) -> ToolCall | None:
+    """Return a call from a name and an arguments object, None where they are of other types or the name is empty."""
+    if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
+        return None
+    return ToolCall(name=name, arguments=arguments)
+
+
+def _read_text(text: str, notes: dict[str, None]) -> Any:
+    """Read a text that should be one value and nothing else, tolerantly; `_UNREADABLE` where it is not."""
+    try:
+        value, _, repairs = read_tolerant(text)
+    except LiteralError:
+        notes[ARGUMENTS_UNREADABLE] = None
+        return _UNREADABLE
+    notes |= dict.fromkeys(repairs)
+    return value
+
+
+def _strict_openai_call(value: dict[str, Any]) -> ToolCall | None:
+    function = value.get("function")
+    if not value.keys() <= {"id", "type", "function", "index"} or value.get("type") != "function":
+        return None
+    if not isinstance(function, dict) or function.keys() != {"name", "arguments"}:
+        return None
+    written = function["arguments"]
+    if not isinstance(written, str):
+        return None
+    try:
+        arguments, end, _ = read_strict(written.strip())
+    except LiteralError:
+        return None
+    return make_call(function["name"], arguments) if end == len(written.strip()) else None
+
+
+def _as_arguments(value: Any, notes: dict[str, None]) -> dict[str, Any] | None:
+    """Return arguments as an object, {} where none are written, None where something is written that is none."""
+    if isinstance(value, str):
+        value = _read_text(value, notes) if value.strip() else {}
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) else None

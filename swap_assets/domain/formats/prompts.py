@@ -1,0 +1,155 @@
+"""The one renderer of prompts, for training, evaluation and serving alike.
+
+A served prompt that differs from the trained one is the most common cause of "the tool is never called", so
+everything that asks a model anything asks through `render_messages`, and every artefact carries `prompt_hash`.
+
+Two styles: `hermes` is the upstream dataset's own system prompt with JSON Schemas; `compact` writes a tool as a
+signature, `book_table(city: string, guests: integer, note?: string)`, for models with little context.
+"""
+
+import json
+from enum import StrEnum
+from typing import Any
+
+from swap_assets.domain.conversations import ToolResponse, ToolSpec, Turn
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.model import content_hash
+
+Message = dict[str, str]
+
+
+class PromptStyle(StrEnum):
+    """How the system message describes the tools."""
+
+    HERMES = "hermes"
+    COMPACT = "compact"
+
+
+_ANSWER_FORMATS = {
+    AnswerFormat.HERMES: (
+        "For each function call return a json object with function name and arguments within <tool_call> </tool_call> "
+        "tags with the following schema:\n"
+        '<tool_call>\n{"name": <function-name>, "arguments": <args-dict>}\n</tool_call>'
+    ),
+    AnswerFormat.FLEDGLING_TOOLCALL: (
+        'For each function call return <tool_call name="function-name">{arguments as a json object}</tool_call>'
+    ),
+    AnswerFormat.FLEDGLING_STRUCTURED: (
+        'Return a json list with one object per function call: [{"tool_name": <function-name>, "arguments": '
+        "<args-dict>}]. Where no function call is right return []"
+    ),
+    AnswerFormat.JSON_SCHEMA: (
+        "Return one json object that follows the schema of the function's parameters, nothing else"
+    ),
+    AnswerFormat.OPENAI: "Call functions through the interface you are given",
+}
+_COMPACT_FORMATS = {
+    AnswerFormat.HERMES: "Answer as <tool_call> json </tool_call>",
+    AnswerFormat.FLEDGLING_TOOLCALL: "Answer as <tool_call name> json </tool_call>",
+    AnswerFormat.FLEDGLING_STRUCTURED: "Answer as a json list",
+    AnswerFormat.JSON_SCHEMA: "Answer as json",
+    AnswerFormat.OPENAI: "Call functions",
+}
+_HERMES_OPENING = (
+    "You are a function calling AI model. You are provided with function signatures within <tools> </tools> XML tags. "
+    "You may call one or more functions to assist with the user query. Don't make assumptions about what values to "
+    "plug into functions.\n"
+)
+
+
+def render_system(tools: tuple[ToolSpec, ...], answer_format: AnswerFormat, style: PromptStyle) -> str:
+    """Return the system message: the tools on offer and how to answer."""
+    formats = _COMPACT_FORMATS if style is PromptStyle.COMPACT else _ANSWER_FORMATS
+    return f"{render_tools(tools, style)}\n{formats[answer_format]}"
+
+
+def render_tools(tools: tuple[ToolSpec, ...], style: PromptStyle) -> str:
+    """Return the part of the system message that says which tools are on offer."""
+    if style is PromptStyle.COMPACT:
+        return "\n".join([signature(tool) for tool in tools] or ["no tools"])
+    listed = json.dumps([tool_schema(tool) for tool in tools], ensure_ascii=False)
+    return f"{_HERMES_OPENING}<tools>\n{listed}\n</tools>"
+
+
+def tool_schema(tool: ToolSpec) -> dict[str, Any]:
+    """Return a tool in the OpenAI function shape, as Hermes writes it."""
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def signature(tool: ToolSpec) -> str:
+    """Return a tool as one line, `name(required: type, optional?: type)`; enums list their values."""
+    properties = tool.parameters.get("properties") or {}
+    required = set(tool.parameters.get("required") or ())
+    parts = [f"{name}{'' if name in required else '?'}: {_type_name(spec)}" for name, spec in properties.items()]
+    return f"{tool.name}({', '.join(parts)})"
+
+
+def _type_name(spec: Any) -> str:
+    if not isinstance(spec, dict):
+        return "any"
+    if spec.get("enum"):
+        return "|".join(str(value) for value in spec["enum"])
+    kind = spec.get("type", "any")
+    if kind == "array":
+        return f"{_type_name(spec.get('items'))}[]"
+    if kind == "object" and spec.get("properties"):
+        return "{" + ", ".join(f"{name}: {_type_name(inner)}" for name, inner in spec["properties"].items()) + "}"
+    return "|".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def render_messages(
+    tools: tuple[ToolSpec, ...], history: tuple[Turn, ...], *, answer_format: AnswerFormat, style: PromptStyle
+) -> list[Message]:
+    """Return the chat messages `{"role", "content"}` before the assistant's next turn."""
+    return [{"role": "system", "content": render_system(tools, answer_format, style)}] + [
+        render_turn(turn, answer_format) for turn in history
+    ]
+
+
+def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
+    """Return one turn as a chat message; the assistant's calls are written in the answer format."""
+    if turn.role == "assistant":
+        return {"role": "assistant", "content": render_answer(answer_format, turn.calls, turn.text)}
+    if turn.role == "tool":
+        return {"role": "tool", "content": "\n".join(_render_response(response) for response in turn.responses)}
+    return {"role": "user", "content": turn.text}
+
+
+def _render_response(response: ToolResponse) -> str:
+    body = json.dumps({"name": response.name, "content": response.content}, ensure_ascii=False)
+    return f"<tool_response>\n{body}\n</tool_response>"
+
+
+def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_template: str = "") -> str:
+    """Return a hash of what the renderer does: its output for a fixed probe, and the chat template.
+
+    Hashing behaviour instead of source code means that a refactoring keeps the hash and a changed blank moves it.
+    """
+    return content_hash(render_messages(*PROBE, answer_format=answer_format, style=style), chat_template)
+
+
+PROBE: tuple[tuple[ToolSpec, ...], tuple[Turn, ...]] = (
+    (
+        ToolSpec(
+            name="f",
+            description="d",
+            parameters={
+                "type": "object",
+                "properties": {
+                    "a": {"type": "string", "enum": ["x", "y"]},
+                    "b": {"type": "array", "items": {"type": "integer"}},
+                    "c": {"type": "object", "properties": {"e": {"type": "number"}}},
+                },
+                "required": ["a"],
+            },
+        ),
+    ),
+    (
+        Turn(role="user", text="u"),
+        Turn.model_validate({"role": "assistant", "calls": [{"name": "f", "arguments": {"a": "x", "b": [1]}}] * 2}),
+        Turn(role="tool", responses=(ToolResponse(name="f", content={"k": "é"}),)),
+        Turn(role="assistant", text="t"),
+    ),
+)

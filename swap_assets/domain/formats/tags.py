@@ -1,0 +1,282 @@
+"""Finding calls in an answer that does not follow its answer format to the letter.
+
+Seen in the wild: prose around the call, code fences, `<tool_call name="f" arguments={"a": 1} />`,
+`<tool_call name="f" args="{'a': 1}">{}</tool_call>`, `arguments="{&quot;a&quot;: 1}"`, `[tool_call name="f" ...]`,
+two calls in one tag, a last tag that was never closed.
+Every pattern here is free of backtracking and every loop is bounded by the answer's length or a budget.
+"""
+
+import html
+import re
+from typing import Any, NamedTuple
+
+from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.formats.calls_in_json import lenient_calls, make_call
+from swap_assets.domain.formats.literals import CLOSERS_MISSING, LiteralError, read_tolerant, skip_blank
+
+MAX_FAILED_STARTS = 200  # unreadable tags, or brackets in prose that open no value, before the search gives up,
+MAX_WASTED_CHARS = 500_000  # or what was read behind them in vain: half a second at most
+
+_OPEN = re.compile(r"[<\[]tool_call\b")
+_CLOSE = "</tool_call>"
+_ATTRIBUTE = re.compile(r"\s*+([\w-]++)\s*+=\s*+")
+_PLAIN_VALUE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|\'[^\'\\]*+(?:\\.[^\'\\]*+)*+\'|[^\s>\]/"\']++', re.DOTALL)
+_TAG_END = re.compile(r"\s*+(/?)\s*+[>\]]")
+_BRACKET = re.compile(r"[{\[]")
+_FENCE = re.compile(r"```\w*")
+_ARGUMENT_ATTRIBUTES = ("arguments", "args", "parameters")
+_ESCAPED_QUOTE = re.compile(r'\\(["\'])')
+
+UNREADABLE = "a call's body could not be read"
+_AROUND_THE_JSON = frozenset(
+    {
+        "arguments written as an attribute",
+        "a call's tag is not closed",
+        "text before a call's JSON",
+        "text after a call's JSON",
+        "a code fence inside a call",
+    }
+)
+
+
+class Found(NamedTuple):
+    """Calls in the order of the text, the text outside them, what was begun and not read, and what was tolerated."""
+
+    calls: list[ToolCall]
+    text: str
+    unread: int = 0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def json_valid(self) -> bool:
+        """Whether the JSON of every call is RFC 8259 JSON, whatever stood around it."""
+        return not self.unread and all(problem in _AROUND_THE_JSON for problem in self.problems)
+
+
+def find_tagged(text: str) -> Found | None:
+    """Return the calls inside tags, None where the text opens no tag."""
+    opening = _OPEN.search(text)
+    if not opening:
+        return None
+    calls: list[ToolCall] = []
+    problems: dict[str, None] = {}
+    outside, unread = [text[: opening.start()]], 0
+    while opening and unread < MAX_FAILED_STARTS:
+        tag = _Tag(text, opening.end())
+        calls_here = tag.read()
+        calls += calls_here
+        unread += not calls_here
+        problems |= tag.problems
+        opening = _OPEN.search(text, tag.at)
+        outside.append(text[tag.at : opening.start() if opening else len(text)])
+    return Found(calls, _prose("".join(outside)), unread, tuple(problems))
+
+
+def find_bare(text: str) -> Found:
+    """Return the calls among the JSON values that stand anywhere in a text without tags."""
+    calls: list[ToolCall] = []
+    problems: dict[str, None] = {}
+    outside, at = [], 0
+    for start, value, end, repairs in _values(text):
+        notes = dict.fromkeys(repairs)
+        calls_here = lenient_calls(value, tagged=False, notes=notes)
+        if calls_here:
+            calls += calls_here
+            problems |= notes
+            outside.append(text[at:start])
+            at = end
+    outside.append(text[at:])
+    return Found(calls, _prose("".join(outside)), 0, tuple(problems))
+
+
+def find_first_object(text: str) -> tuple[dict[str, Any], tuple[str, ...], str] | None:
+    """Return the first JSON object in a text, what was tolerated to read it, and the text outside it."""
+    for start, value, end, repairs in _values(text):
+        if isinstance(value, dict):
+            return value, repairs, _prose(text[:start] + text[end:])
+    return None
+
+
+def _values(text: str) -> list[tuple[int, Any, int, tuple[str, ...]]]:
+    """Read every object or list that stands in a text, left to right, none inside another."""
+    found, failed, wasted, at = [], 0, 0, 0
+    while failed < MAX_FAILED_STARTS and wasted < MAX_WASTED_CHARS:
+        bracket = _BRACKET.search(text, at)
+        if not bracket:
+            break
+        try:
+            value, at, repairs = read_tolerant(text, bracket.start())
+            found.append((bracket.start(), value, at, repairs))
+        except LiteralError as error:
+            wasted += error.offset - bracket.start()
+            failed, at = failed + 1, bracket.end()
+    return found
+
+
+class _Tag:
+    """Reads one call's tag from just behind `<tool_call`; `at` ends behind it, `problems` says what was tolerated."""
+
+    def __init__(self, text: str, at: int) -> None:
+        self.text = text
+        self.at = at
+        self.problems: dict[str, None] = {}
+
+    def read(self) -> list[ToolCall]:
+        """Return the calls of the tag; [] where nothing in it could be read."""
+        attributes = self._attributes()
+        tag_end = _TAG_END.match(self.text, self.at)
+        self.at = tag_end.end() if tag_end else self.at
+        start, self_closing = self.at, bool(tag_end and tag_end.group(1))
+        values = [] if self_closing else self._body(optional=len(attributes) > 1)
+        if "name" not in attributes:
+            tagged = CLOSERS_MISSING not in self.problems  # else arguments may have followed a bare name
+            calls = [call for value in values for call in lenient_calls(value, tagged=tagged, notes=self.problems)]
+        elif values or not attributes.keys().isdisjoint(_ARGUMENT_ATTRIBUTES):
+            calls = self._named_call(attributes, values)
+        else:
+            closed = self_closing or self.text[start : self.at].strip() == _CLOSE
+            calls = self._call_in_attributes(attributes) if closed else []
+        if not calls:
+            self._note(UNREADABLE)
+        return calls
+
+    def _named_call(self, attributes: dict[str, Any], values: list[Any]) -> list[ToolCall]:
+        """Return the call of a tag that carries its name; arguments come from the body, else from an attribute."""
+        in_attribute = next((attributes[key] for key in _ARGUMENT_ATTRIBUTES if key in attributes), None)
+        body = next((value for value in values if isinstance(value, dict)), None)
+        arguments = body or in_attribute or body
+        name = html.unescape(str(attributes["name"]))
+        if isinstance(arguments, dict) and arguments.keys() == {"name", "arguments"} and arguments["name"] == name:
+            arguments = arguments["arguments"]
+        call = make_call(name, arguments)
+        return [call] if call else []
+
+    def _call_in_attributes(self, attributes: dict[str, Any]) -> list[ToolCall]:
+        """Return the call of a tag that was closed without a body, `<tool_call name="f" city="Oslo"/>`."""
+        arguments = {key: value for key, value in attributes.items() if key != "name"}
+        if None in arguments.values():
+            return []  # one of them could not be read
+        self._note("arguments spelled out as attributes" if arguments else "no arguments written")
+        spelled = {key: html.unescape(value) if isinstance(value, str) else value for key, value in arguments.items()}
+        call = make_call(html.unescape(str(attributes["name"])), spelled)
+        return [call] if call else []
+
+    def _attributes(self) -> dict[str, Any]:
+        attributes: dict[str, Any] = {}
+        while match := _ATTRIBUTE.match(self.text, self.at):
+            self.at = match.end()
+            quoted = self.text[self.at : self.at + 1] in ("'", '"')
+            opener = skip_blank(self.text, self.at + quoted)
+            if self.text[opener : opener + 1] in ("{", "["):
+                self._note("arguments written as an attribute")
+                attributes[match.group(1)] = self._attribute_json(opener, quoted=quoted)
+                continue
+            plain = _PLAIN_VALUE.match(self.text, self.at)
+            if not plain:
+                break
+            self.at = plain.end()
+            attributes[match.group(1)] = plain.group()[1:-1] if quoted else _bare(plain.group(), match.group(1))
+        return attributes
+
+    def _attribute_json(self, opener: int, *, quoted: bool) -> Any:
+        """Read JSON that is an attribute's value: bare, or in quotes with its own quotes escaped in some way."""
+        quote = self.text[self.at]
+        try:
+            value, end, repairs = read_tolerant(self.text, opener)
+            self._note(*repairs)
+            self.at = end + (quoted and self.text[end : end + 1] == quote)
+            return value
+        except LiteralError:
+            plain = _PLAIN_VALUE.match(self.text, self.at)
+            if not quoted or not plain:
+                self.at = opener + 1
+                return None
+            self.at = plain.end()
+            return self._variants(plain.group()[1:-1])
+
+    def _body(self, *, optional: bool) -> list[Any]:
+        """Read the values up to the tag's closing, the next tag's opening, or the end of the text."""
+        values: list[Any] = []
+        start = self.at
+        while True:
+            self._skip_fence()
+            if self.text.startswith(_CLOSE, self.at):
+                self.at += len(_CLOSE)
+                return values
+            value = self._next_value()
+            if value is None:
+                break
+            values.append(value)
+        following = _OPEN.search(self.text, self.at)
+        end = following.start() if following else len(self.text)
+        close = self.text.find(_CLOSE, self.at, end)
+        end = close if close >= 0 else end
+        if optional and not values and end != close:
+            self.at = start  # an attribute tag without a closing one: what follows is prose
+            return values
+        if not values:
+            values = self._rescue(self.text[self.at : end])
+        elif end == close:
+            self._note("text after a call's JSON")
+        else:
+            self._note("a call's tag is not closed")
+        self.at = end + (len(_CLOSE) if end == close else 0)
+        return values
+
+    def _skip_fence(self) -> None:
+        self.at = skip_blank(self.text, self.at)
+        fence = _FENCE.match(self.text, self.at)
+        if fence:
+            self._note("a code fence inside a call")
+            self.at = skip_blank(self.text, fence.end())
+
+    def _next_value(self) -> Any:
+        if self.text[self.at : self.at + 1] not in ("{", "[", '"'):
+            return None
+        try:
+            value, self.at, repairs = read_tolerant(self.text, self.at)
+        except LiteralError:
+            return None
+        self._note(*repairs)
+        return value
+
+    def _rescue(self, body: str) -> list[Any]:
+        """Read a body whose JSON stands behind prose, or whose quotes were escaped."""
+        first = _BRACKET.search(body)
+        if not first:
+            return []
+        try:
+            value, _, repairs = read_tolerant(body, first.start())
+            self._note("text before a call's JSON", *repairs)
+        except LiteralError:
+            value = self._variants(body[first.start() :])
+        return [] if value is None else [value]
+
+    def _variants(self, written: str) -> Any:
+        """Read JSON whose quotes were escaped by backslashes or as HTML entities; None where neither helps."""
+        for variant in (_ESCAPED_QUOTE.sub(r"\1", written), html.unescape(written)):
+            try:
+                value = read_tolerant(variant).value
+                self._note("escaped quotes")
+                return value
+            except LiteralError:
+                continue
+        return None
+
+    def _note(self, *problems: str) -> None:
+        self.problems |= dict.fromkeys(problems)
+
+
+def _bare(written: str, attribute: str) -> Any:
+    """Return the value of an attribute without quotes: the JSON scalar that it is, else its text; a name is text."""
+    if attribute == "name":
+        return written
+    try:
+        value, end, _ = read_tolerant(written)
+    except LiteralError:
+        return written
+    return value if end == len(written) and not isinstance(value, dict | list) else written
+
+
+def _prose(text: str) -> str:
+    return _FENCE.sub("", text).strip()

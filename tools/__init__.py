@@ -1,0 +1,1 @@
+"""What made things and is not shipped."""

@@ -1,0 +1,1 @@
+"""Making the demo's miniature models; not shipped with the package."""
