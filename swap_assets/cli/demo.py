@@ -17,21 +17,13 @@ from swap_assets.cli.environment import dagster_environment, experiment_or_exit,
 from swap_assets.cli.segments import Segment, SegmentError, run_segment, run_together
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.cli.ui import dagster_command
-from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import Decoding, evaluation_asset
+from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, partition_key
 from swap_assets.domain.report.report import Report
 
 DEMO = Path("examples/demo/swap.yaml")
 ROOT = ("hermes_conversations", "quarantined_conversations", "dataset_profile")
-SCALE = (
-    "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
-    "domain_diverse_test", "no_call_test", "parallel_test", "llm_interface", "llm_baseline",
-)  # fmt: skip
-MODEL = (
-    "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
-    "paper_adapter", "fledgling_evaluation", "paper_evaluation",
-)  # fmt: skip
 _OVERRIDE = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}
 
 
@@ -57,12 +49,12 @@ def demo(
 def segments(experiment: Experiment, scale: str) -> list[list[Segment]]:
     """Return the segments of one scale before the release, one list after the other, those of a list side by side."""
     return [
-        [Segment(f"Scale {scale}: splits and the LLM", SCALE, scale)],
+        [Segment(f"Scale {scale}: splits and the LLM", BASELINE_ASSETS, scale)],
         [
             Segment(
                 f"{model} at {scale}",
-                (*MODEL, *_constrained(experiment, model)),
-                f"{model}|{scale}",
+                _of_model(experiment, model),
+                partition_key(model, scale),
                 label=model if len(experiment.models) > 1 else "",
             )
             for model in experiment.models
@@ -71,10 +63,9 @@ def segments(experiment: Experiment, scale: str) -> list[list[Segment]]:
     ]
 
 
-def _constrained(experiment: Experiment, model: str) -> list[str]:
-    """Return the evaluations of the ways of decoding that a model's entry asks for beside the greedy one."""
-    ways = [way for way in experiment.small_model(model).decoding if way is not Decoding.GREEDY]
-    return [evaluation_asset(approach, way) for approach in APPROACHES for way in ways]
+def _of_model(experiment: Experiment, model: str) -> tuple[str, ...]:
+    evaluations = experiment.evaluation_assets(*experiment.small_model(model).decoding)
+    return (SLM_BASELINE, FINE_TUNE_DECISION, *experiment.adapter_assets(), *evaluations)
 
 
 class _Tour:
@@ -106,7 +97,7 @@ class _Tour:
     def release(self, scale: str) -> None:
         """Decide on each model's release and merge; against the decision once, under an override, which is recorded."""
         models = list(self.experiment.models)
-        partitions = {model: f"{model}|{scale}" for model in models}
+        partitions = {model: partition_key(model, scale) for model in models}
         run_together(
             [
                 Segment(f"Release of {model}?", ("release_decision",), partitions[model], label=model)

@@ -14,6 +14,7 @@ from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.explanation import explain as explained
+from swap_assets.domain.keys import model_and_scale, partition_key
 
 Subject = Annotated[
     str, typer.Argument(help="scale_up_decision:SCALE, fine_tune_decision:MODEL|SCALE or release_decision:MODEL|SCALE")
@@ -53,7 +54,7 @@ def decision_named(subject: str, config: Config) -> tuple[Decision, Evidence]:
     known = [f"{one}:{key}" for one in _NAMES for key in _partitions(experiment, one)]
     if subject not in known:
         raise fail(f"there is no decision '{subject}'; there may be: {', '.join(known)}")
-    evidence = Evidence(experiment, ArtefactStore(storage_root(experiment)), partition.split("|")[-1])
+    evidence = Evidence(experiment, ArtefactStore(storage_root(experiment)), model_and_scale(partition)[1])
     found = evidence.decision(name, partition)
     if found is None:
         raise fail(f"{name} for {partition} has not been made yet: materialise {name} at '{partition}'")
@@ -63,4 +64,4 @@ def decision_named(subject: str, config: Config) -> tuple[Decision, Evidence]:
 def _partitions(experiment: Experiment, name: str) -> list[str]:
     if name == "scale_up_decision":
         return list(experiment.scales)
-    return [f"{model}|{scale}" for scale in experiment.scales for model in experiment.models]
+    return [partition_key(model, scale) for scale in experiment.scales for model in experiment.models]

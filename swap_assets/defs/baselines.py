@@ -7,13 +7,13 @@ from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import TEST_SPLITS, Lab
+from swap_assets.defs.resources import Lab
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune, metric_read
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
-from swap_assets.domain.keys import base, hosted
+from swap_assets.domain.keys import TEST_SPLITS, base, hosted
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
 
 _POOL = "hosted_llm"

@@ -9,15 +9,15 @@ import dagster as dg
 from swap_assets.defs import metadata
 from swap_assets.defs.approval import adopt_all_reported
 from swap_assets.defs.partitions import SCALES, scale_of
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources import Lab, experiment_in_force
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import scale_up
 from swap_assets.domain.judging.suggestions import suggest
+from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE
 from swap_assets.domain.report.report import Report
 
 _EVIDENCE = [
-    "llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation",
-    "paper_constrained_evaluation", "fledgling_constrained_evaluation",
+    LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets(),
 ]  # fmt: skip
 
 

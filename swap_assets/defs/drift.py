@@ -10,13 +10,13 @@ from pydantic import Field
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
-from swap_assets.defs.partitions import SCALES, key_of, scale_of
+from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import TEST_SPLITS, Lab
+from swap_assets.defs.resources import Lab
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
 from swap_assets.domain.judging.gates import DECIDING_TRACK, metric_read
-from swap_assets.domain.keys import Candidate, Form
+from swap_assets.domain.keys import TEST_SPLITS, Candidate, Form, partition_key
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
 
@@ -84,7 +84,7 @@ def _released(lab: Lab, scale: str) -> list[Evaluation]:
     """Return what was measured of each model in use: its merged weights, else the candidate that was released."""
     evidence, found = lab.evidence(scale), []
     for model in lab.experiment.models:
-        merged, decision = evidence.merged(model), evidence.decision("release_decision", key_of(model, scale))
+        merged, decision = evidence.merged(model), evidence.decision("release_decision", partition_key(model, scale))
         if merged and merged.status == "evaluated":
             found.append(merged)
         elif decision and decision.action == "release":
@@ -112,5 +112,5 @@ def _served_from(lab: Lab, chosen: Candidate) -> tuple[AnswerFormat, Path | None
         return lab.bench.baseline_format(DECIDING_TRACK), None
     name, answer_format, folder = adapters[0]
     if chosen.form is Form.MERGED:
-        folder = Path(lab.store.read("merged_model", key_of(chosen.model, chosen.scale), MergedModel).folders[name])
+        folder = Path(lab.store.read("merged_model", chosen.partition, MergedModel).folders[name])
     return answer_format, folder

@@ -9,10 +9,10 @@ from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import TEST_SPLITS, Lab
+from swap_assets.defs.resources import Lab
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.judgement import criteria_of
-from swap_assets.domain.keys import Decoding
+from swap_assets.domain.keys import TEST_SPLITS, Decoding
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 

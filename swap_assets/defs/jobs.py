@@ -3,6 +3,7 @@
 import dagster as dg
 
 from swap_assets.domain.automation.progress import BASELINE, MODEL_BASELINE, RELEASE, REPORT, SEALED_TEST, TRAIN
+from swap_assets.domain.keys import BASELINE_ASSETS
 
 
 def _job(name: str, *assets: str, groups: tuple[str, ...] = (), description: str):
@@ -14,8 +15,7 @@ def _job(name: str, *assets: str, groups: tuple[str, ...] = (), description: str
 
 JOBS = {
     BASELINE: _job(
-        BASELINE, "dataset_split", "structured_track", "toolcall_track", "llm_interface", "llm_baseline",
-        groups=("test_splits",), description="A scale's splits, tracks and test rows, and the hosted LLM's answers.",
+        BASELINE, *BASELINE_ASSETS, description="A scale's splits, tracks and test rows, and the hosted LLM's answers.",
     ),
     MODEL_BASELINE: _job(
         MODEL_BASELINE, "slm_baseline", "fine_tune_decision",

@@ -14,19 +14,16 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.approval import adopt_all_reported
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import TEST_SPLITS, Lab, MergeDone, MergeRoom
+from swap_assets.defs.resources import Lab, MergeDone, MergeRoom, experiment_in_force
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.judging.merge_check import MergeVerdict, judge_merge
-from swap_assets.domain.keys import Candidate
+from swap_assets.domain.keys import SLM_BASELINE, TEST_SPLITS, Candidate
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation
 
 CHECK = "no_drop_after_merging"
-_BEHIND = [
-    "paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter", "paper_evaluation",
-    "fledgling_evaluation", "paper_constrained_evaluation", "fledgling_constrained_evaluation", "slm_baseline",
-]  # fmt: skip
+_BEHIND = [*experiment_in_force().adapter_assets(), *experiment_in_force().evaluation_assets(), SLM_BASELINE]
 Result = Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]
 
 

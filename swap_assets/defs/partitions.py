@@ -1,21 +1,13 @@
-"""The two partitions definitions, and the only place where partition keys are read.
-
-A multi-partition key is written `MODEL|SCALE`: Dagster orders its dimensions by name.
-"""
+"""The two partitions definitions, and which partition a step works on; the keys' text is `domain.keys`."""
 
 import dagster as dg
 
 from swap_assets.defs.resources import experiment_in_force
-
-MODEL_DIMENSION = "model"
-SCALE_DIMENSION = "scale"
+from swap_assets.domain.keys import model_and_scale
 
 SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
 MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
-    {
-        MODEL_DIMENSION: dg.StaticPartitionsDefinition(list(experiment_in_force().models)),
-        SCALE_DIMENSION: SCALES,
-    }
+    {"model": dg.StaticPartitionsDefinition(list(experiment_in_force().models)), "scale": SCALES}
 )
 
 
@@ -26,11 +18,4 @@ def scale_of(context: dg.AssetExecutionContext) -> str:
 
 def model_and_scale_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
     """Return model and scale of a step that is partitioned by both."""
-    key = context.partition_key
-    assert isinstance(key, dg.MultiPartitionKey)
-    return key.keys_by_dimension[MODEL_DIMENSION], key.keys_by_dimension[SCALE_DIMENSION]
-
-
-def key_of(model: str, scale: str) -> str:
-    """Return the partition key of a model at a scale."""
-    return str(dg.MultiPartitionKey({MODEL_DIMENSION: model, SCALE_DIMENSION: scale}))
+    return model_and_scale(context.partition_key)

@@ -3,7 +3,6 @@
 import dagster as dg
 
 from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.partitions import key_of
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.automation.progress import (
     BASELINE,
@@ -17,7 +16,7 @@ from swap_assets.domain.automation.progress import (
 )
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import Form
+from swap_assets.domain.keys import Form, partition_key
 from swap_assets.domain.model import content_hash
 
 _UNDER_WAY = (
@@ -42,7 +41,7 @@ def read_progress(instance: dg.DagsterInstance, lab: Lab) -> Progress:
         found.llm[scale] = Found.of(evidence.llm)
         found.decide("scale_up_decision", scale, evidence.decision("scale_up_decision", scale))
         for model in experiment.models:
-            key = key_of(model, scale)
+            key = partition_key(model, scale)
             found.base[key] = Found.of(evidence.base(model))
             tuned = (item for item in evidence.of_model(model) if item.candidate.form is not Form.BASE)
             found.tuned[key] = tuple(map(Found.of, tuned))

@@ -6,17 +6,16 @@ from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources import Lab, experiment_in_force
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import DECIDING_TRACK, may_open_sealed, nominate, release
-from swap_assets.domain.keys import Candidate
+from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE, Candidate
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 
 _EVIDENCE = [
-    "llm_baseline", "slm_baseline", "fine_tune_decision", "paper_evaluation", "fledgling_evaluation",
-    "paper_constrained_evaluation", "fledgling_constrained_evaluation",
+    LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets(),
 ]  # fmt: skip
-_ADAPTERS = ["paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter"]
+_ADAPTERS = experiment_in_force().adapter_assets()
 
 
 @dg.asset(

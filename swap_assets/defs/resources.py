@@ -34,7 +34,7 @@ from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.release_rule import release_refusal
-from swap_assets.domain.keys import Candidate
+from swap_assets.domain.keys import RELEASE_APPROVAL, TEST_SPLITS, Candidate
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.predictions import PredictionRecord
@@ -49,13 +49,9 @@ from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_setti
 Done = WorkerResult
 MergeDone = MergeResult
 MergeRoom = MergedFolders
-# The assets whose rows every candidate answers; they are read as one list, each case once.
-TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
-APPROVAL = "release_approval"
 RETRIES, RETRY_AFTER_S = 3, 30
 # The tag of a run that a sensor asked for; it holds the sensor's name.
 REQUESTED_BY = "swap/requested_by"
-_ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
 # Enough generated rows for any test split; they are made lazily, at thousands a second.
 FILL_ROWS = 2000
 
@@ -184,9 +180,9 @@ class Lab(dg.ConfigurableResource):
 
     def approval(self, partition: str) -> Approval | None:
         """Return the last word that a person gave on a model's release, None where nobody gave one."""
-        if not self.store.exists(APPROVAL, partition, Approval):
+        if not self.store.exists(RELEASE_APPROVAL, partition, Approval):
             return None
-        return self.store.read(APPROVAL, partition, Approval)
+        return self.store.read(RELEASE_APPROVAL, partition, Approval)
 
     def hosted_answers(
         self,
@@ -224,10 +220,10 @@ class Lab(dg.ConfigurableResource):
 
     def adapters_of(self, candidate: Candidate) -> list[AdapterFolder]:
         """Return a candidate's trained adapters; none where it is the untouched base."""
-        key = f"{candidate.model}|{candidate.scale}"
+        key = candidate.partition
         found = [
             self.store.read(asset, key, LoraAdapter)
-            for asset in _ADAPTER_ASSETS
+            for asset in self.experiment.adapter_assets(candidate.recipe)
             if self.store.exists(asset, key, LoraAdapter)
         ]
         return [

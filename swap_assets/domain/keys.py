@@ -1,17 +1,42 @@
-"""Who stands for the job: model x scale x approach x decoding x artefact form, with a stable readable id.
+"""Partition keys, candidate ids and asset names: they are written and read here, and nowhere else.
 
-`student--tiny--paper--greedy--adapter`. The hosted LLM (`...--hosted`) and the untouched SLM
-(`...--base`) are candidates too, with approach `none`. The Fledgling pair is one candidate with a score per
-answer format.
+A partition key of a model at a scale is `student|tiny` (Dagster orders the dimensions by name). A candidate, who
+stands for the job, is model x scale x approach x decoding x artefact form: `student--tiny--paper--greedy--adapter`.
+The hosted LLM (`...--hosted`) and the untouched SLM (`...--base`) are candidates too, with approach `none`. An approach
+with several adapters (the Fledgling pair) is one candidate with a score per answer format.
+
+Not here: which models, scales and approaches there are (`domain.experiment`).
 """
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 from swap_assets.domain.model import Frozen
 
 SEPARATOR = "--"
+PARTITION_SEPARATOR = "|"
 # Rows packed into one have fewer optimiser steps: another recipe, and so another candidate.
 PACKED = "-packed"
+
+# Assets that more than one module names.
+HERMES_CONVERSATIONS = "hermes_conversations"
+DATASET_SPLIT = "dataset_split"
+STRUCTURED_TRACK, TOOLCALL_TRACK = TRACKS = ("structured_track", "toolcall_track")
+# The assets whose rows every candidate answers; they are read as one list, each case once.
+TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
+LLM_INTERFACE = "llm_interface"
+LLM_BASELINE = "llm_baseline"
+SLM_BASELINE = "slm_baseline"
+FINE_TUNE_DECISION = "fine_tune_decision"
+COMPARISON_REPORT = "comparison_report"
+SCALE_UP_DECISION = "scale_up_decision"
+RELEASE_DECISION = "release_decision"
+RELEASE_APPROVAL = "release_approval"
+MERGED_MODEL = "merged_model"
+PUBLISHED_MODEL = "published_model"
+DRIFT_CHECK = "drift_check"
+# What a scale begins with, before any model of it.
+BASELINE_ASSETS = (DATASET_SPLIT, *TRACKS, *TEST_SPLITS, LLM_INTERFACE, LLM_BASELINE)
 
 
 class Form(StrEnum):
@@ -45,6 +70,11 @@ class Candidate(Frozen):
     def id(self) -> str:
         """The readable id, safe as a file name."""
         return SEPARATOR.join((self.model, self.scale, self.approach, self.decoding.value, self.form.value))
+
+    @property
+    def partition(self) -> str:
+        """The partition key of its model at its scale."""
+        return partition_key(self.model, self.scale)
 
     @property
     def recipe(self) -> str:
@@ -93,6 +123,32 @@ def tuned(
     return Candidate(model=model, scale=scale, approach=name, decoding=decoding, form=Form.ADAPTER)
 
 
+def partition_key(model: str, scale: str) -> str:
+    """Return the partition key of a model at a scale."""
+    return f"{model}{PARTITION_SEPARATOR}{scale}"
+
+
+def model_and_scale(key: str) -> tuple[str, str]:
+    """Return the model and the scale of a partition key; the model is "" where it names a scale alone."""
+    model, _, scale = key.rpartition(PARTITION_SEPARATOR)
+    return model, scale
+
+
+def models_of(candidate_ids: Iterable[str]) -> list[str]:
+    """Return the models of candidates, each once, sorted."""
+    return sorted({Candidate.from_id(name).model for name in candidate_ids})
+
+
+def adapter_asset(approach: str, adapter: str, adapters: Collection[str]) -> str:
+    """Return the asset that trains one of an approach's adapters; where there is only one, it needs no name."""
+    return f"{_identifier(approach)}_adapter" if len(adapters) == 1 else f"{_identifier(approach)}_{adapter}_adapter"
+
+
 def evaluation_asset(approach: str, decoding: Decoding) -> str:
     """Return the asset that holds the evaluation of an approach under a way of decoding."""
-    return f"{approach}_evaluation" if decoding is Decoding.GREEDY else f"{approach}_{decoding.value}_evaluation"
+    name = _identifier(approach)
+    return f"{name}_evaluation" if decoding is Decoding.GREEDY else f"{name}_{decoding.value}_evaluation"
+
+
+def _identifier(approach: str) -> str:
+    return approach.replace("-", "_")

@@ -12,12 +12,13 @@ import yaml
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import baselines, dataset, test_splits
-from swap_assets.defs.resources import TEST_SPLITS, Lab
+from swap_assets.defs.resources import Lab
 from swap_assets.defs.storage import ArtefactIOManager
 from swap_assets.domain.conversations import Conversation, ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
 from swap_assets.domain.formats.writing import render_answer
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
+from swap_assets.domain.keys import TEST_SPLITS
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets_tests.fakes import ChatServer, completion

@@ -5,13 +5,13 @@ import shlex
 import dagster as dg
 import pytest
 
-from swap_assets.cli.demo import SCALE
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
-from swap_assets.domain.judging.explanation import BASELINE_ASSETS, explain
+from swap_assets.domain.judging.explanation import explain
 from swap_assets.domain.judging.gates import fine_tune, release, scale_up
+from swap_assets.domain.keys import BASELINE_ASSETS
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 N, POLICY = 200, GatePolicy()
@@ -66,7 +66,6 @@ def test_who_was_ahead_of_whom_is_explained_with_both_p_values():
 
 
 def test_the_baselines_assets_are_those_of_the_job():
-    assert BASELINE_ASSETS == SCALE
     job = defs.resolve_job_def("baseline")
     assert {key.path[-1] for key in job.asset_layer.selected_asset_keys} == set(BASELINE_ASSETS)
 
@@ -77,7 +76,7 @@ def test_the_baselines_assets_are_those_of_the_job():
         (_fine_tune(100), "", {"paper_adapter", "paper_evaluation", "fledgling_evaluation"}, "phi|small"),
         (_fine_tune(160), "", {"comparison_report", "scale_up_decision"}, "small"),
         (_fine_tune(160), "the LLM", {"fine_tune_decision"}, "phi|small"),
-        (_scale_up(160), "", {*SCALE}, "large"),
+        (_scale_up(160), "", {*BASELINE_ASSETS}, "large"),
         (_scale_up(160, None), "", {"release_decision"}, "phi|small"),
     ],
 )

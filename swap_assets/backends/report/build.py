@@ -14,11 +14,17 @@ from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.judgement import criteria_of
-from swap_assets.domain.keys import Decoding, evaluation_asset
+from swap_assets.domain.keys import (
+    BASELINE_ASSETS,
+    FINE_TUNE_DECISION,
+    RELEASE_APPROVAL,
+    SLM_BASELINE,
+    partition_key,
+)
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
@@ -27,7 +33,6 @@ from swap_assets.domain.report.report import Report, build_report, with_previous
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 
-ADAPTER_ASSETS = ("paper_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter")
 _MODULE = "-m swap_assets.definitions"
 
 
@@ -91,11 +96,11 @@ def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalC
 
 
 def _approvals(bench: Workbench, scale: str) -> list[Approval]:
-    partitions = [f"{model}|{scale}" for model in bench.experiment.models]
+    partitions = [partition_key(model, scale) for model in bench.experiment.models]
     return [
-        bench.store.read("release_approval", partition, Approval)
+        bench.store.read(RELEASE_APPROVAL, partition, Approval)
         for partition in partitions
-        if bench.store.exists("release_approval", partition, Approval)
+        if bench.store.exists(RELEASE_APPROVAL, partition, Approval)
     ]
 
 
@@ -142,24 +147,18 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     if experiment.hosted_model.provider == "stand-in":
         return [f"swap-assets demo --config {name}"]
     made = f"SWAP_CONFIG={name} dagster asset materialize {_MODULE} --select"
-    per_scale = "dataset_split,structured_track,toolcall_track,single_turn_test,multi_turn_test,domain_diverse_test,"
-    per_scale += "no_call_test,parallel_test,llm_interface,llm_baseline"
-    per_model = "slm_baseline,fine_tune_decision,fledgling_structured_adapter,fledgling_toolcall_adapter,paper_adapter,"
-    per_model += "fledgling_evaluation,paper_evaluation"
+    per_scale = ",".join(BASELINE_ASSETS)
+    per_model = (SLM_BASELINE, FINE_TUNE_DECISION, *experiment.adapter_assets())
     return [
         f"{made} hermes_conversations,quarantined_conversations,dataset_profile",
         f"{made} {per_scale} --partition {scale}",
         *[
-            f"{made} {per_model}{_constrained(entry.decoding)} --partition '{model}|{scale}'"
+            f"{made} {','.join((*per_model, *experiment.evaluation_assets(*entry.decoding)))} "
+            f"--partition '{partition_key(model, scale)}'"
             for model, entry in experiment.models.items()
         ],
         f"{made} comparison_report,scale_up_decision --partition {scale}",
     ]
-
-
-def _constrained(decoding: tuple[Decoding, ...]) -> str:
-    ways = [way for way in decoding if way is not Decoding.GREEDY]
-    return "".join(f",{evaluation_asset(approach, way)}" for way in ways for approach in APPROACHES)
 
 
 def _facts(bench: Workbench, scale: str) -> dict[str, str]:
@@ -173,9 +172,9 @@ def _facts(bench: Workbench, scale: str) -> dict[str, str]:
 
 def _adapters(bench: Workbench, scale: str) -> Iterator[LoraAdapter]:
     for model in bench.experiment.models:
-        for asset in ADAPTER_ASSETS:
+        for asset in bench.experiment.adapter_assets():
             try:
-                adapter = bench.store.read(asset, f"{model}|{scale}", LoraAdapter)
+                adapter = bench.store.read(asset, partition_key(model, scale), LoraAdapter)
             except (ArtefactMissingError, ValidationError):
                 continue
             if adapter.status == "trained":

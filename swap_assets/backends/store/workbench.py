@@ -69,7 +69,7 @@ class Workbench:
         folder = self.store.work("trainings", candidate.id, adapter)
         spec = TrainSpec(
             candidate_id=candidate.id,
-            partition=f"{candidate.model}|{candidate.scale}",
+            partition=candidate.partition,
             weights=self.weights(candidate.model),
             datasets=(source.dataset,) if isinstance(source, HubSource) else (),
             train_file=write_lines(folder / "train.jsonl", train),
@@ -108,7 +108,7 @@ class Workbench:
         folder = self.store.work(purpose, candidate.id, answer_format.value)
         spec = GenerateSpec(
             candidate_id=candidate.id,
-            partition=f"{candidate.model}|{candidate.scale}",
+            partition=candidate.partition,
             weights=weights,
             adapter=adapter,
             cases_file=write_lines(folder / "cases.jsonl", cases),
@@ -147,7 +147,7 @@ class Workbench:
         work = self.store.work("merged", candidate.id, adapter)
         spec = MergeSpec(
             candidate_id=merged.id,
-            partition=f"{candidate.model}|{candidate.scale}",
+            partition=candidate.partition,
             weights=self.weights(candidate.model),
             adapter=folder,
             cases_file=write_lines(work / "cases.jsonl", cases),

@@ -18,6 +18,7 @@ from pydantic import Field
 from swap_assets.backends.models.provenance import git_commit
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import model_and_scale
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 
@@ -134,7 +135,7 @@ def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: s
         kind="training",
         name=f"training {spec.candidate_id} {spec.output.parent.name}",
         session=experiment,
-        tags=("training", *spec.partition.split("|")),
+        tags=("training", *model_and_scale(spec.partition)),
         input={
             **spec.model_dump(mode="json", include=settings),
             "dataset_hash": result.dataset_hash if result else "",

@@ -19,12 +19,8 @@ from swap_assets.domain.automation.progress import (
     Step,
 )
 from swap_assets.domain.judging.approval import standing, standing_sentence
-from swap_assets.domain.keys import Candidate, evaluation_asset
+from swap_assets.domain.keys import Candidate, evaluation_asset, model_and_scale, models_of, partition_key
 
-ADAPTERS = {
-    "paper": ("paper_adapter",),
-    "fledgling": ("fledgling_structured_adapter", "fledgling_toolcall_adapter"),
-}
 NOTHING_READ = "hermes_conversations has not been materialised yet: nothing is admitted"
 Gate = Callable[[Progress], Outcome]
 
@@ -76,7 +72,7 @@ def model_baseline_gate(progress: Progress) -> Outcome:
             book.waits.append(f"{BASELINE} for {scale} is still running")
         else:
             for model in models:
-                _model_baseline(progress, book, llm, f"{model}|{scale}")
+                _model_baseline(progress, book, llm, partition_key(model, scale))
     return book.outcome() if progress.root else Outcome(waits=(NOTHING_READ,))
 
 
@@ -111,7 +107,7 @@ def fine_tune_gate(progress: Progress) -> Outcome:
     book = Book()
     for scale, models in progress.admitted().items():
         for model, approaches in models.items():
-            _training(progress, book, f"{model}|{scale}", approaches)
+            _training(progress, book, partition_key(model, scale), approaches)
     return book.outcome() if progress.root else Outcome(waits=(NOTHING_READ,))
 
 
@@ -126,7 +122,7 @@ def _training(progress: Progress, book: Book, key: str, approaches: tuple[str, .
     if progress.running_at(MODEL_BASELINE, key):
         book.waits.append(f"{MODEL_BASELINE} for {key} is still running")
         return
-    scale = key.split("|")[1]
+    model, scale = model_and_scale(key)
     if progress.running(BASELINE, scale):
         book.waits.append(f"{BASELINE} for {scale} is still running: its rows may be others")
         return
@@ -134,15 +130,16 @@ def _training(progress: Progress, book: Book, key: str, approaches: tuple[str, .
     if not due:
         book.waits.append(f"{key}: no training needed. {decision.reason}")
         return
-    ways = progress.experiment.small_model(key.split("|")[0]).decoding
-    assets = tuple(asset for name in due for asset in (*ADAPTERS[name], *(evaluation_asset(name, way) for way in ways)))
+    ways = progress.experiment.small_model(model).decoding
+    evaluations = (evaluation_asset(name, way) for name in due for way in ways)
+    assets = (*progress.experiment.adapter_assets(*due), *evaluations)
     evidence = (decision.content(), progress.rows.get(scale, ""))
     book.steps.append(Step(job=TRAIN, partition=key, assets=assets, because=decision.reason, evidence=evidence))
 
 
 def trains(progress: Progress, approach: str, key: str, action: str) -> bool:
     """Whether an approach trains a model under a fine-tune decision's action."""
-    settings = progress.experiment.approach_for(approach, model=key.split("|")[0])
+    settings = progress.experiment.approach_for(approach, model=model_and_scale(key)[0])
     return action == "train" or settings.trains == "always"
 
 
@@ -171,7 +168,7 @@ def _report_again(progress: Progress, book: Book, scale: str) -> None:
     decision = progress.decision("scale_up_decision", scale)
     if decision is None or progress.stale(decision):
         return
-    keys = [f"{model}|{scale}" for model in progress.experiment.models]
+    keys = [partition_key(model, scale) for model in progress.experiment.models]
     releases = [found for key in keys if (found := progress.decision("release_decision", key))]
     words = [progress.approvals[key].content() for key in keys if key in progress.approvals]
     evidence = (decision.content(), *(item.content() for item in releases if not progress.stale(item)), *words)
@@ -181,14 +178,14 @@ def _report_again(progress: Progress, book: Book, scale: str) -> None:
 
 
 def _contenders(progress: Progress, scale: str) -> list[Found]:
-    keys = [f"{model}|{scale}" for model in progress.admitted().get(scale, {})]
+    keys = [partition_key(model, scale) for model in progress.admitted().get(scale, {})]
     return [item for key in keys for item in (progress.base.get(key), *progress.tuned.get(key, ())) if item]
 
 
 def _outstanding(progress: Progress, scale: str):
     """Yield what a scale still waits for; what broke or was skipped by a decision is no longer waited for."""
     for model, approaches in progress.admitted()[scale].items():
-        key = f"{model}|{scale}"
+        key = partition_key(model, scale)
         if progress.running_at(MODEL_BASELINE, key) or progress.running_at(TRAIN, key):
             yield f"a run for {key}"
             continue
@@ -213,8 +210,8 @@ def release_gate(progress: Progress) -> Outcome:
         return Outcome(waits=(stale,))
     if not decision.candidates:
         return Outcome(waits=(f"{last}: {decision.action}. {decision.reason}",))
-    for model in sorted({name.split("--")[0] for name in decision.candidates}):
-        key = f"{model}|{last}"
+    for model in models_of(decision.candidates):
+        key = partition_key(model, last)
         released = progress.decision("release_decision", key)
         if released is None or progress.stale(released):
             because = progress.stale(released) if released else decision.reason

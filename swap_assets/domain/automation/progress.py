@@ -4,13 +4,14 @@ Reading it from the experiment's folder and the Dagster instance lives in `defs.
 """
 
 import itertools
+from collections.abc import Sequence
 
 from pydantic import Field
 
-from swap_assets.domain.experiment.experiment import APPROACHES, Experiment
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import Candidate, Form
+from swap_assets.domain.keys import Candidate, Form, model_and_scale
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, Status
 
@@ -68,7 +69,7 @@ class Progress(Frozen):
     def hash_of(self, candidate_id: str) -> str:
         """Return the evidence hash that a candidate has now, "" where nothing is known of it."""
         candidate = Candidate.from_id(candidate_id)
-        key = f"{candidate.model}|{candidate.scale}"
+        key = candidate.partition
         if candidate.form is Form.HOSTED:
             found = [self.llm.get(candidate.scale)]
         else:
@@ -89,7 +90,7 @@ class Progress(Frozen):
     def running(self, job: str, scale: str) -> bool:
         """Whether a run of a job is under way at a scale, for any model."""
         partitions = (name.split("/", 1)[1] for name in self.active if name.startswith(f"{job}/"))
-        return any(partition.split("|")[-1] == scale for partition in partitions)
+        return any(model_and_scale(partition)[1] == scale for partition in partitions)
 
     def admitted(self) -> Admitted:
         """Return which models, with which approaches, may be worked on at which scales.
@@ -100,23 +101,23 @@ class Progress(Frozen):
         if not self.root:
             return {}
         scales = list(self.experiment.scales)
-        found: Admitted = {scales[0]: {model: tuple(APPROACHES) for model in self.experiment.models}}
+        found: Admitted = {scales[0]: dict.fromkeys(self.experiment.models, self.experiment.approach_names)}
         for before, scale in itertools.pairwise(scales):
             decision = self.decision("scale_up_decision", before)
             if decision is None or decision.action != "scale_up" or self.stale(decision):
                 break
-            found[scale] = approaches_of(decision)
+            found[scale] = approaches_of(decision, self.experiment.approach_names)
         return found
 
 
-def approaches_of(decision: Decision) -> dict[str, tuple[str, ...]]:
+def approaches_of(decision: Decision, every: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the models that a decision lets through, each with its approaches.
 
-    A model whose untouched base came through has no approach yet: all are open to it, should it need training later.
+    A model whose untouched base came through has no approach yet: `every` one is open to it, should it need training.
     """
     found: dict[str, set[str]] = {}
     for candidate in map(Candidate.from_id, decision.candidates):
-        approaches = set(APPROACHES) if candidate.form is Form.BASE else {candidate.recipe}
+        approaches = set(every) if candidate.form is Form.BASE else {candidate.recipe}
         found.setdefault(candidate.model, set()).update(approaches)
     return {model: tuple(sorted(approaches)) for model, approaches in found.items()}
 

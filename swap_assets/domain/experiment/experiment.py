@@ -25,12 +25,20 @@ from swap_assets.domain.experiment.entries import (
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
 from swap_assets.domain.experiment.sources import Source
-from swap_assets.domain.keys import SEPARATOR, Candidate, Decoding, tuned
+from swap_assets.domain.keys import (
+    PARTITION_SEPARATOR,
+    SEPARATOR,
+    Candidate,
+    Decoding,
+    adapter_asset,
+    evaluation_asset,
+    tuned,
+)
 from swap_assets.domain.model import Frozen
 
 APPROACHES = ("fledgling", "paper")
-# `|` parts the dimensions of a partition key, `/` and spaces break file names, SEPARATOR parts a candidate id.
-_FORBIDDEN_IN_KEYS = ("|", "/", " ", ",", SEPARATOR)
+# What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas.
+_FORBIDDEN_IN_KEYS = (PARTITION_SEPARATOR, SEPARATOR, "/", " ", ",")
 
 
 class ExperimentError(ValueError):
@@ -86,7 +94,7 @@ class Experiment(Frozen):
         if self.hosted_model.key in self.models:
             raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
         for model, entry in self.models.items():
-            for approach in APPROACHES:
+            for approach in self.approach_names:
                 settings = self.approach_for(approach, model=model).training
                 try:
                     rows_each(settings, entry.gpus)
@@ -116,6 +124,23 @@ class Experiment(Frozen):
         following = keys.index(key) + 1
         return keys[following] if following < len(keys) else None
 
+    @property
+    def approach_names(self) -> tuple[str, ...]:
+        """The approaches' names, sorted: the order in which candidates are listed everywhere."""
+        return tuple(sorted(self.approaches))
+
+    def adapter_assets(self, *approaches: str) -> tuple[str, ...]:
+        """Return the assets that train the adapters of some approaches, of all where none is named."""
+        return tuple(
+            adapter_asset(name, adapter, self.approaches[name].adapters)
+            for name in approaches or self.approach_names
+            for adapter in self.approaches[name].adapters
+        )
+
+    def evaluation_assets(self, *decodings: Decoding) -> tuple[str, ...]:
+        """Return the assets that evaluate the approaches under some ways of decoding, under all where none is named."""
+        return tuple(evaluation_asset(name, way) for way in decodings or Decoding for name in self.approach_names)
+
     def approach_for(self, approach: str, *, model: str, scale: str | None = None) -> Approach:
         """Return an approach's settings with the model's own settings and the scale's epochs applied.
 
@@ -123,9 +148,10 @@ class Experiment(Frozen):
             ExperimentError: the model's entry overrides something that does not exist or with a bad value.
         """
         overrides = self.small_model(model).approaches
-        if unknown := set(overrides) - set(APPROACHES):
+        if unknown := set(overrides) - set(self.approaches):
             raise ExperimentError(
-                f"models.{model}.approaches.{min(unknown)} is not an approach: expected {' or '.join(APPROACHES)}"
+                f"models.{model}.approaches.{min(unknown)} is not an approach: expected "
+                f"{' or '.join(self.approach_names)}"
             )
         data = self.approaches[approach].model_dump()
         for part, settings in overrides.get(approach, {}).items():

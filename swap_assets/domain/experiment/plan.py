@@ -5,7 +5,7 @@ The estimate is an upper bound on calls: rows that serve several test splits are
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.costs import CHARACTERS_PER_TOKEN, AnswerEstimate, estimate_answers, training_hours
-from swap_assets.domain.experiment.experiment import APPROACHES, Experiment, Scale
+from swap_assets.domain.experiment.experiment import Experiment, Scale
 from swap_assets.domain.experiment.sizes import TestSplitSizes
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen, canonical_json
@@ -71,7 +71,7 @@ def measured_lengths(conversations: tuple[Conversation, ...]) -> TextLengths:
 def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
     """Estimate the whole experiment."""
     calls = {name: cases_of(scale.test_splits) * len(Track) for name, scale in experiment.scales.items()}
-    candidates = sum(1 + len(APPROACHES) * len(entry.decoding) for entry in experiment.models.values())
+    candidates = sum(1 + len(experiment.approaches) * len(entry.decoding) for entry in experiment.models.values())
     local = {name: count * candidates for name, count in calls.items()}
     # The sealed rows are the same at every scale: the LLM is asked once, the nominated candidate at each.
     calls[SEALED] = experiment.release_test * TURNS_PER_CONVERSATION
@@ -94,7 +94,7 @@ def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
         _training(experiment, lengths, model=model, scale=scale, approach=approach)
         for scale in experiment.scales
         for model in experiment.models
-        for approach in APPROACHES
+        for approach in experiment.approach_names
     )
     hours = [item.gpu_hours for item in trainings if item.gpu_hours is not None]
     price = experiment.prices.gpu_hour

@@ -52,7 +52,7 @@ def standing(decision: Decision, approval: Approval | None, *, required: bool) -
 def standing_sentence(decision: Decision, approval: Approval | None, *, required: bool) -> str:
     """Say where a passed release stands, and what to do about it."""
     where = standing(decision, approval, required=required)
-    command = f"swap-assets approve '{decision.name}:{decision.model}|{decision.scale}' --by NAME --reason TEXT"
+    command = f"swap-assets approve '{decision.name}:{decision.partition}' --by NAME --reason TEXT"
     if where in ("approved", "rejected"):
         assert approval is not None
         return f"The release was {approval.sentence().rstrip('.')}."

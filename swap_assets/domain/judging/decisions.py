@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
 
 Verdict = Literal["pass", "fail", "inconclusive"]
@@ -138,4 +139,4 @@ class Decision(Frozen):
     @property
     def partition(self) -> str:
         """The partition key it was made for: the scale, or `MODEL|SCALE`."""
-        return f"{self.model}|{self.scale}" if self.model else self.scale
+        return partition_key(self.model, self.scale) if self.model else self.scale

@@ -2,13 +2,9 @@
 
 from swap_assets.domain.judging.approval import Approval, Standing, standing, standing_sentence
 from swap_assets.domain.judging.decisions import Decision, Measured
+from swap_assets.domain.keys import BASELINE_ASSETS, models_of, partition_key
 
 _MATERIALIZE = "dagster asset materialize -m swap_assets.definitions --select"
-# What the job `baseline` makes; the command line takes no partition for a job.
-BASELINE_ASSETS = (
-    "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
-    "domain_diverse_test", "no_call_test", "parallel_test", "llm_interface", "llm_baseline",
-)  # fmt: skip
 
 
 def explain(
@@ -85,8 +81,8 @@ def next_command(decision: Decision, *, stale: bool, where: Standing, next_scale
         tried = "paste one of the lines above into the experiment file" if decision.suggestions else "change the recipe"
         return f"{tried}, see what it costs with `swap-assets plan`, and start Dagster anew, so that it reads the file"
     if decision.name == "scale_up_decision" and decision.candidates:
-        models = sorted({name.split("--")[0] for name in decision.candidates})
-        return "; ".join(f"{_MATERIALIZE} release_decision --partition '{name}|{decision.scale}'" for name in models)
+        keys = [partition_key(model, decision.scale) for model in models_of(decision.candidates)]
+        return "; ".join(f"{_MATERIALIZE} release_decision --partition '{key}'" for key in keys)
     return "none: nothing follows from it until the evidence changes"
 
 
