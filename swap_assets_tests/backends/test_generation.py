@@ -11,7 +11,7 @@ import pytest
 from swap_assets.backends.engines.generation import generate
 from swap_assets.backends.engines.limits import AnswerLimitError
 from swap_assets.backends.engines.local_answers import LocalModel, render_prompt, stop_tokens
-from swap_assets.backends.engines.records import RecordsError, read_rows, write_rows
+from swap_assets.backends.engines.records import RecordsError, read_cases, read_rows, write_rows
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.processes.reporting import Reporter
@@ -40,7 +40,7 @@ def spec_for(tiny: Weights, rows: Path, **changes: Any) -> GenerateSpec:
     fields = {
         "candidate_id": "tiny--s--none--greedy--base",
         "weights": tiny,
-        "cases_file": rows / "cases.jsonl",
+        "cases_files": [rows / "cases.jsonl"],
         "answer_format": AnswerFormat.HERMES,
         "prompt_style": PromptStyle.COMPACT,
         "max_new_tokens": 96,
@@ -73,10 +73,10 @@ def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one
     spec = spec_for(student, rows, max_new_tokens=160)
     cases = demo_cases()
     assert len(cases) > 60 and len({case.id for case in cases}) == len(cases)
-    write_rows(spec.cases_file, cases)
+    write_rows(spec.cases_files[0], cases)
     assert run(spec).method == f"{len(cases)} rows over one cache"
     model, tokenizer = load_base(student), load_tokenizer(student)
-    for case, record in zip(read_rows(spec.cases_file, EvalCase), records(spec), strict=True):
+    for case, record in zip(read_cases(spec.cases_files), records(spec), strict=True):
         messages = render_messages(case.tools, case.history, answer_format=spec.answer_format, style=spec.prompt_style)
         prompt = tokenizer(render_prompt(tokenizer, messages), return_tensors="pt", add_special_tokens=False)[
             "input_ids"
@@ -104,7 +104,7 @@ def demo_cases() -> list[EvalCase]:
 def test_records_stand_in_the_order_of_the_cases_with_tokens_and_latency(tiny: Weights, rows: Path) -> None:
     spec = spec_for(tiny, rows)
     result = run(spec)
-    cases = read_rows(spec.cases_file, EvalCase)
+    cases = read_cases(spec.cases_files)
     found = records(spec)
     assert [record.case_id for record in found] == [case.id for case in cases]
     assert all(record.usage.prompt_tokens > 20 and record.latency_s > 0 for record in found)
@@ -147,7 +147,7 @@ def test_a_resumed_job_asks_only_what_is_missing_and_ends_in_the_same_file(tiny:
 
 def test_a_killed_process_loses_only_the_answers_under_way(tiny: Weights, rows: Path) -> None:
     spec = spec_for(tiny, rows, max_new_tokens=160, token_budget=1, threads=1)
-    write_rows(spec.cases_file, [weather_case(f"{name} {number}") for name in CITIES for number in range(5)])
+    write_rows(spec.cases_files[0], [weather_case(f"{name} {number}") for name in CITIES for number in range(5)])
     process = subprocess.Popen(worker_command(write_spec(spec, rows / "work")), stdout=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while len(lines_of(spec.output)) < 5 and time.monotonic() < until and process.poll() is None:
@@ -212,13 +212,13 @@ def test_the_prompt_is_rendered_by_the_chat_template(tokenizer: Any) -> None:
     assert prompt == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_a_missing_model_adapter_or_cases_file_is_one_sentence(tiny: Weights, rows: Path) -> None:
+def test_a_missing_model_adapter_or_file_of_cases_is_one_sentence(tiny: Weights, rows: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="no model folder"):
         run(spec_for(tiny.model_copy(update={"source": "/nowhere/model"}), rows))
     with pytest.raises(FileNotFoundError, match="train the adapter first"):
         run(spec_for(tiny, rows, adapter=rows / "nothing"))
     with pytest.raises(RecordsError, match="cannot be read"):
-        run(spec_for(tiny, rows, cases_file=rows / "nothing.jsonl"))
+        run(spec_for(tiny, rows, cases_files=[rows / "nothing.jsonl"]))
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,9 @@ def tool(name: str, parameters: dict[str, Any]) -> ToolSpec:
 def answered(tiny: Weights, folder: Path, cases: list[EvalCase], answer_format: AnswerFormat, **changes: Any):
     write_rows(folder / "cases.jsonl", cases)
     fields = {
-        "candidate_id": "tiny--s--paper--constrained--adapter", "weights": tiny, "cases_file": folder / "cases.jsonl",
-        "answer_format": answer_format, "prompt_style": PromptStyle.COMPACT, "max_new_tokens": 300, "constrained": True,
+        "candidate_id": "tiny--s--paper--constrained--adapter", "weights": tiny,
+        "cases_files": [folder / "cases.jsonl"], "answer_format": answer_format, "prompt_style": PromptStyle.COMPACT,
+        "max_new_tokens": 300, "constrained": True,
         "output": folder / f"{answer_format.value}.jsonl",
     }  # fmt: skip
     spec = GenerateSpec.model_validate({**fields, **changes})

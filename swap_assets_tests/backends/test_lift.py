@@ -50,7 +50,7 @@ def scored(folder: Path, cases: Sequence[EvalCase], adapter: Path | None) -> lis
     output = folder / ("tuned.jsonl" if adapter else "base.jsonl")
     answer(
         GenerateSpec(
-            candidate_id="x", weights=STUDENT, adapter=adapter, cases_file=folder / "cases.jsonl",
+            candidate_id="x", weights=STUDENT, adapter=adapter, cases_files=(folder / "cases.jsonl",),
             answer_format=AnswerFormat.HERMES, prompt_style=PromptStyle.COMPACT, max_new_tokens=160,
             threads=1, output=output,
         ),

@@ -30,7 +30,7 @@ QUIET = Reporter(write=lambda _: None)
 
 def merge_spec(weights: Weights, trained: TrainResult, rows: Path, **settings) -> MergeSpec:
     return MergeSpec(
-        candidate_id="c", weights=weights, adapter=trained.adapter, cases_file=rows / "cases.jsonl", parity_rows=3,
+        candidate_id="c", weights=weights, adapter=trained.adapter, cases_files=(rows / "cases.jsonl",), parity_rows=3,
         max_new_tokens=24, output=rows / "merged", **settings,
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def answered(rows: Path, weights: Weights, *, adapter: Path | None = None, model
     generate(
         GenerateSpec(
             candidate_id="c", weights=weights.model_copy(update={"source": str(model)}) if model else weights,
-            adapter=adapter, cases_file=rows / "cases.jsonl", answer_format=AnswerFormat.HERMES,
+            adapter=adapter, cases_files=(rows / "cases.jsonl",), answer_format=AnswerFormat.HERMES,
             prompt_style=PromptStyle.COMPACT, max_new_tokens=64, output=output,
         ),
         reporter=QUIET,

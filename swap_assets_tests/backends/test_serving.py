@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends.engines.generation import generate
-from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.engines.records import read_cases, read_rows
 from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import Weights
@@ -41,7 +41,7 @@ def test_the_served_model_says_what_the_local_one_says_twice_alike_and_is_gone_a
     tiny: Weights, rows: Path
 ) -> None:
     spec = spec_for(tiny, rows)
-    cases = read_rows(spec.cases_file, EvalCase)
+    cases = read_cases(spec.cases_files)
     # The block ends by an error: the server has to be gone then too.
     with pytest.raises(InterruptedError), served_model(tiny, workdir=rows / "server") as endpoint:
         first = ask(endpoint, cases, rows / "first.jsonl", limit=spec.max_new_tokens)

@@ -12,7 +12,7 @@ from swap_assets.domain.formats.prompts import PromptStyle
 
 def generate_spec(folder: Path) -> GenerateSpec:
     return GenerateSpec(
-        candidate_id="c", weights=Weights(source="/m"), cases_file=folder / "cases.jsonl",
+        candidate_id="c", weights=Weights(source="/m"), cases_files=(folder / "cases.parquet",),
         answer_format=AnswerFormat.HERMES,
         prompt_style=PromptStyle.COMPACT, output=folder / "out.jsonl",
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.limits import check_limit
 from swap_assets.backends.engines.local_answers import Answer, LocalModel, render_prompt, stop_tokens
-from swap_assets.backends.engines.records import RecordFile, parsed, read_rows
+from swap_assets.backends.engines.records import RecordFile, parsed, read_cases
 from swap_assets.backends.engines.rows import Constraint
 from swap_assets.backends.engines.vllm_model import VllmModel
 from swap_assets.backends.models import provenance
@@ -71,7 +71,7 @@ class _Job:
     def __init__(self, spec: GenerateSpec) -> None:
         self._spec = spec
         self._tokenizer = load_tokenizer(spec.weights)
-        self.cases = read_rows(spec.cases_file, EvalCase)
+        self.cases = read_cases(spec.cases_files)
         self.longest_gold = check_limit(self._tokenizer, self.cases, spec.answer_format, spec.max_new_tokens)
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = str(self._tokenizer.chat_template)

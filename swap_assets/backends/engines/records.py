@@ -11,11 +11,14 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from swap_assets.backends.store.row_files import StoreError
+from swap_assets.backends.store.row_files import read_rows as read_split
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.answers import parse_answer
 from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scoring.evaluation import union_of_cases
 from swap_assets.domain.scoring.row_scoring import function_asked_for
 
 Row = TypeVar("Row", bound=Frozen)
@@ -52,6 +55,23 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     if not rows:
         raise RecordsError(f"{path} is empty: at least one {kind.__name__} is needed")
     return rows
+
+
+def read_cases(paths: Sequence[Path]) -> list[EvalCase]:
+    """Read cases from stored test splits (Parquet), or from JSONL that a person wrote; each case once, with all labels.
+
+    Raises:
+        RecordsError: a file is missing or holds something else, or there is no case in any of them.
+    """
+    try:
+        splits = [
+            read_rows(path, EvalCase) if path.suffix == ".jsonl" else read_split(path, EvalCase) for path in paths
+        ]
+    except StoreError as error:
+        raise RecordsError(str(error)) from None
+    if not any(splits):
+        raise RecordsError(f"{', '.join(map(str, paths))} hold no case: at least one is needed")
+    return union_of_cases(*splits)
 
 
 def _row(line: str, kind: type[Row], path: Path, number: int) -> Row:

@@ -76,7 +76,7 @@ class GenerateSpec(Frozen):
     partition: str = ""
     weights: Weights
     adapter: Path | None = None
-    cases_file: Path = Field(description="JSONL, one EvalCase a line")
+    cases_files: tuple[Path, ...] = Field(description="stored test splits; each case is asked once, whatever it serves")
     answer_format: AnswerFormat
     prompt_style: PromptStyle
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
@@ -103,7 +103,7 @@ class MergeSpec(Frozen):
     partition: str = ""
     weights: Weights
     adapter: Path
-    cases_file: Path | None = None
+    cases_files: tuple[Path, ...] = ()
     parity_rows: int = Field(default=4, ge=0)
     max_new_tokens: int = Field(default=256, ge=1)
     shard_size: str = Field(default="5GB", pattern=r"^\d+(KB|MB|GB)$")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.engines.local_answers import LocalModel, render_prompt
-from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.engines.records import read_cases
 from swap_assets.backends.hub.model_card import licence_of
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer
@@ -19,7 +19,6 @@ from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, MERGE_CAR
 from swap_assets.backends.models.weight_files import refuse_pickles
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.prompts import render_messages
 
 if TYPE_CHECKING:
@@ -125,10 +124,8 @@ def refuse_quantised(weights: Weights) -> None:
 
 
 def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    if spec.cases_file is None:
-        return []
     answer_format, style = card.spec.answer_format, card.spec.prompt_style
-    cases = read_rows(spec.cases_file, EvalCase)[: spec.parity_rows]
+    cases = read_cases(spec.cases_files)[: spec.parity_rows] if spec.cases_files else []
     return [
         render_prompt(tokenizer, render_messages(case.tools, case.history, answer_format=answer_format, style=style))
         for case in cases

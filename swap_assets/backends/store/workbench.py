@@ -1,7 +1,7 @@
 """From the experiment file to pieces of work: which weights, which files, which spec, in which folder.
 
 STORAGE/work/trainings/CANDIDATE/ADAPTER/   spec.json, result.json, train.jsonl, adapter/
-STORAGE/work/answers/CANDIDATE/TRACK/       spec.json, cases.jsonl, predictions.jsonl
+STORAGE/work/answers/CANDIDATE/TRACK/       spec.json, cases.parquet, predictions.jsonl
 """
 
 import os
@@ -15,6 +15,7 @@ from swap_assets.backends.models import miniatures
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
 from swap_assets.backends.store.experiment_file import storage_root
+from swap_assets.backends.store.row_files import write_rows
 from swap_assets.backends.tracking.mlflow_runs import tracking_uri
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.approaches import Approach
@@ -111,7 +112,7 @@ class Workbench:
             partition=candidate.partition,
             weights=weights,
             adapter=adapter,
-            cases_file=write_lines(folder / "cases.jsonl", cases),
+            cases_files=(write_rows(folder / "cases.parquet", cases, EvalCase),),
             answer_format=answer_format,
             prompt_style=entry.prompt_style,
             token_budget=entry.generation_tokens,
@@ -150,7 +151,7 @@ class Workbench:
             partition=candidate.partition,
             weights=self.weights(candidate.model),
             adapter=folder,
-            cases_file=write_lines(work / "cases.jsonl", cases),
+            cases_files=(write_rows(work / "cases.parquet", cases, EvalCase),),
             max_new_tokens=self.experiment.small_model(candidate.model).max_answer_tokens,
             threads=self.experiment.threads,
             output=work / "unproven",
