@@ -17,6 +17,8 @@ SEPARATOR = "--"
 PARTITION_SEPARATOR = "|"
 # Rows packed into one have fewer optimiser steps: another recipe, and so another candidate.
 PACKED = "-packed"
+# The approach of a candidate that nobody trained.
+NO_APPROACH = "none"
 
 # Assets that more than one module names.
 HERMES_CONVERSATIONS = "hermes_conversations"
@@ -37,6 +39,12 @@ PUBLISHED_MODEL = "published_model"
 DRIFT_CHECK = "drift_check"
 # What a scale begins with, before any model of it.
 BASELINE_ASSETS = (DATASET_SPLIT, *TRACKS, *TEST_SPLITS, LLM_INTERFACE, LLM_BASELINE)
+# What exists whatever the approaches are called.
+SHARED_ASSETS = (
+    HERMES_CONVERSATIONS, "quarantined_conversations", "dataset_profile", *BASELINE_ASSETS, SLM_BASELINE,
+    FINE_TUNE_DECISION, COMPARISON_REPORT, SCALE_UP_DECISION, RELEASE_DECISION, RELEASE_APPROVAL, MERGED_MODEL,
+    PUBLISHED_MODEL, DRIFT_CHECK,
+)  # fmt: skip
 
 
 class Form(StrEnum):
@@ -62,7 +70,7 @@ class Candidate(Frozen):
 
     model: str
     scale: str
-    approach: str = "none"
+    approach: str = NO_APPROACH
     decoding: Decoding = Decoding.GREEDY
     form: Form
 
@@ -141,7 +149,8 @@ def models_of(candidate_ids: Iterable[str]) -> list[str]:
 
 def adapter_asset(approach: str, adapter: str, adapters: Collection[str]) -> str:
     """Return the asset that trains one of an approach's adapters; where there is only one, it needs no name."""
-    return f"{_identifier(approach)}_adapter" if len(adapters) == 1 else f"{_identifier(approach)}_{adapter}_adapter"
+    named = (approach, adapter) if len(adapters) > 1 else (approach,)
+    return "_".join((*map(_identifier, named), "adapter"))
 
 
 def evaluation_asset(approach: str, decoding: Decoding) -> str:
@@ -150,5 +159,6 @@ def evaluation_asset(approach: str, decoding: Decoding) -> str:
     return f"{name}_evaluation" if decoding is Decoding.GREEDY else f"{name}_{decoding.value}_evaluation"
 
 
-def _identifier(approach: str) -> str:
-    return approach.replace("-", "_")
+def _identifier(name: str) -> str:
+    """Return a name as part of an asset's name."""
+    return name.replace("-", "_")

@@ -41,6 +41,18 @@ def test_formats_are_read_by_name(experiment_data):
     }
 
 
+def test_an_approach_that_differs_in_settings_is_one_entry(experiment_data):
+    experiment_data["approaches"]["paper-r64"] = {"extends": "paper", "lora": {"r": 64}}
+    experiment = parse_experiment(experiment_data)
+    assert experiment.approach_names == ("fledgling", "paper", "paper-r64")
+    assert experiment.approaches["paper-r64"].lora.r == 64
+    assert experiment.approaches["paper-r64"].training == experiment.approaches["paper"].training
+    assert experiment.adapter_assets("paper-r64", "fledgling") == (
+        "paper_r64_adapter", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
+    )  # fmt: skip
+    assert "paper_r64_constrained_evaluation" in experiment.evaluation_assets()
+
+
 def _with(path: str, value):
     def change(data):
         *parents, last = path.split(".")
@@ -80,6 +92,23 @@ def _with(path: str, value):
         (_with("approaches.paper.trains", "sometimes"), "'always' or 'when_gate_says'"),
         (_with("approaches.paper.adapters", {"toolcall": "xml"}), "'hermes'"),
         (_with("approaches.other", {}), "approaches.other"),
+        (_with("approaches", {}), "approaches"),
+        (_with("approaches.other", {"extends": "papper"}), "did you mean 'paper'?"),
+        (_with("approaches.other", {"extends": "other"}), "approaches.other.extends goes round in a circle"),
+        (_with("approaches.r 2", {"extends": "paper"}), "'r 2' cannot be part of an asset's name"),
+        (
+            _with("approaches.paper-constrained", {"extends": "paper"}),
+            "the asset paper_constrained_evaluation",
+        ),
+        (_with("approaches.fledgling-toolcall", {"extends": "paper"}), "'fledgling' makes; give it another name"),
+        (_with("approaches.none", {"extends": "paper"}), "'none' is taken"),
+        (_with("approaches.paper-packed", {"extends": "paper"}), "the ending '-packed'"),
+        (_with("approaches.paper.method", "dpo"), "approaches.paper.method: input should be 'sft', found 'dpo'"),
+        (_with("approaches.paper.adapters", {"a": "hermes", "b": "hermes"}), "a and b both answer the toolcall track"),
+        (
+            _with("models.little.approaches", {"paper": {"adapters": {"extra": "fledgling-structured"}}}),
+            "make it an approach of its own",
+        ),
         (_with("models.little.approaches", {"papr": {}}), "papr is not an approach: expected fledgling or paper"),
         (_with("models.little.approaches", {"paper": {"lora": {"r": 0}}}), "models.little.approaches.paper: lora.r"),
         (_with("models.little.gpus", 3), "models.little.gpus with approach fledgling: the 2 rows of an optimiser step"),

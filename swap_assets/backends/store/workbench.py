@@ -163,7 +163,7 @@ class Workbench:
         found = []
         for key, entry in self.experiment.models.items():
             if tokenizer := self._tokenizer_file(key):
-                limit = self.experiment.approach_for("paper", model=key).training.max_length
+                limit = self.experiment.longest_row(key)
                 found.append(token_lengths(tokenizer, conversations, name=key, style=entry.prompt_style, limit=limit))
         return found
 

@@ -1,4 +1,4 @@
-"""How adapters are trained: LoRA and training settings, and the two approaches made of them.
+"""How adapters are trained: LoRA and training settings, the methods there are, and the approaches made of them.
 
 The defaults in `swap.yaml` are the guide's recipes: "paper" is QLoRA on Hermes answers, "fledgling" trains a
 structured and a tool-call adapter.
@@ -8,8 +8,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.model import Frozen
+
+# The training methods; each is a file of its name in `backends/methods`.
+Method = Literal["sft"]
 
 
 class LoraSettings(Frozen):
@@ -64,8 +67,12 @@ def rows_each(settings: TrainingSettings, processes: int) -> int:
 
 
 class Approach(Frozen):
-    """A way to make adapters: which answer format each adapter learns, when it trains, with what settings."""
+    """A way to make adapters: which answer format each adapter learns, when it trains, by what method and settings.
 
+    The adapters together are one candidate: each answers a track of its own.
+    """
+
+    method: Method = "sft"
     adapters: dict[str, AnswerFormat]
     trains: Literal["always", "when_gate_says"]
     lora: LoraSettings
@@ -76,4 +83,14 @@ class Approach(Frozen):
     def _has_an_adapter(cls, value: dict[str, AnswerFormat]) -> dict[str, AnswerFormat]:
         if not value:
             raise ValueError("name at least one adapter and its answer format, for example {toolcall: hermes}")
+        by_track: dict[Track, str] = {}
+        for name, answer_format in value.items():
+            other = by_track.setdefault(answer_format.track, name)
+            if other != name:
+                raise ValueError(f"{other} and {name} both answer the {answer_format.track.value} track; keep one")
         return value
+
+    @property
+    def tracks(self) -> dict[str, Track]:
+        """Which track each adapter answers."""
+        return {name: answer_format.track for name, answer_format in self.adapters.items()}

@@ -9,6 +9,7 @@ Reading the file from disk lives in `backends.experiment_file`.
 """
 
 import difflib
+import re
 from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -26,8 +27,11 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
 from swap_assets.domain.experiment.sources import Source
 from swap_assets.domain.keys import (
+    NO_APPROACH,
+    PACKED,
     PARTITION_SEPARATOR,
     SEPARATOR,
+    SHARED_ASSETS,
     Candidate,
     Decoding,
     adapter_asset,
@@ -36,7 +40,8 @@ from swap_assets.domain.keys import (
 )
 from swap_assets.domain.model import Frozen
 
-APPROACHES = ("fledgling", "paper")
+# Dagster takes letters, digits and _ in an asset's name; a hyphen becomes _ there.
+_NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 # What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas.
 _FORBIDDEN_IN_KEYS = (PARTITION_SEPARATOR, SEPARATOR, "/", " ", ",")
 
@@ -64,7 +69,7 @@ class Experiment(Frozen):
     models: dict[str, SmallModel] = Field(min_length=1)
     scales: dict[str, Scale] = Field(min_length=1)
     release_test: int = Field(default=500, ge=0, description="conversations in the sealed release test")
-    approaches: dict[str, Approach]
+    approaches: dict[str, Approach] = Field(min_length=1)
     baseline_formats: BaselineFormats = BaselineFormats()
     gates: GatePolicy = GatePolicy()
     automation: Automation = Automation()
@@ -75,9 +80,14 @@ class Experiment(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _resolve_variants(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("models"), dict):
-            return {**data, "models": resolve_extends(data["models"])}
-        return data
+        if not isinstance(data, dict):
+            return data
+        variants = {
+            section: resolve_extends(data[section], section=section)
+            for section in ("models", "approaches")
+            if isinstance(data.get(section), dict)
+        }
+        return {**data, **variants}
 
     @field_validator("models", "scales")
     @classmethod
@@ -89,15 +99,20 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Experiment":
-        if set(self.approaches) != set(APPROACHES):
-            raise ValueError(f"approaches: expected exactly {' and '.join(APPROACHES)}")
+        if problem := _unfit_names(self.approaches):
+            raise ValueError(problem)
         if self.hosted_model.key in self.models:
             raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
         for model, entry in self.models.items():
             for approach in self.approach_names:
-                settings = self.approach_for(approach, model=model).training
+                settings = self.approach_for(approach, model=model)
+                if settings.tracks != self.approaches[approach].tracks:
+                    raise ValueError(
+                        f"models.{model}.approaches.{approach}.adapters has other adapters or tracks than "
+                        f"approaches.{approach}; make it an approach of its own"
+                    )
                 try:
-                    rows_each(settings, entry.gpus)
+                    rows_each(settings.training, entry.gpus)
                 except ValueError as error:
                     raise ValueError(f"models.{model}.gpus with approach {approach}: {error}") from None
         return self
@@ -164,6 +179,10 @@ class Experiment(Frozen):
         except ValidationError as error:
             raise ExperimentError(f"models.{model}.approaches.{approach}: {first_problem(error)}") from None
 
+    def longest_row(self, model: str) -> int:
+        """Return how many tokens of a row every approach trains a model on; what is longer, one of them cuts."""
+        return min(self.approach_for(name, model=model).training.max_length for name in self.approaches)
+
     def tuned_candidate(
         self, approach: str, *, model: str, scale: str, decoding: Decoding = Decoding.GREEDY
     ) -> Candidate:
@@ -202,26 +221,49 @@ def first_problem(error: ValidationError) -> str:
     return f"{where}: {message[:1].lower()}{message[1:]}{value}{more}"
 
 
-def resolve_extends(models: dict[str, Any]) -> dict[str, Any]:
+def _unfit_names(approaches: dict[str, Approach]) -> str:
+    """Say which approach cannot be named so, "" where all can: the names of assets are made of them."""
+    owners = dict.fromkeys(SHARED_ASSETS, "the project itself")
+    for approach, settings in approaches.items():
+        for name in (approach, *settings.adapters):
+            if not _NAME.fullmatch(name):
+                return f"the name '{name}' cannot be part of an asset's name; give letters, digits, '_' and single '-'"
+        if approach == NO_APPROACH or approach.endswith(PACKED):
+            return f"the name '{approach}' is taken: candidate ids use 'none' and the ending '{PACKED}' themselves"
+        adapters = [adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
+        for asset in (*adapters, *(evaluation_asset(approach, way) for way in Decoding)):
+            if asset in owners:
+                return f"'{approach}' would make the asset {asset}, which {owners[asset]} makes; give it another name"
+            owners[asset] = f"'{approach}'"
+    return ""
+
+
+def resolve_extends(entries: dict[str, Any], *, section: str) -> dict[str, Any]:
     """Replace every `extends: OTHER` by the other entry with this one's keys laid over it, level by level.
 
+    Args:
+        entries: the plain data of a section.
+        section: the section's name, `models` or `approaches`.
+
     Raises:
-        ExperimentError: it extends a model that is not there, or itself through others.
+        ExperimentError: it extends an entry that is not there, or itself through others.
     """
-    return {key: _resolved(key, models, seen=()) for key in models}
+    return {key: _resolved(key, entries, section, seen=()) for key in entries}
 
 
-def _resolved(key: str, models: dict[str, Any], *, seen: tuple[str, ...]) -> Any:
-    entry = models[key]
+def _resolved(key: str, entries: dict[str, Any], section: str, *, seen: tuple[str, ...]) -> Any:
+    entry = entries[key]
     if not isinstance(entry, dict) or "extends" not in entry:
         return entry
     parent = entry["extends"]
     if parent in (*seen, key):
-        raise ExperimentError(f"models.{key}.extends goes round in a circle through '{parent}'")
-    if parent not in models:
-        raise ExperimentError(f"models.{key}.extends: there is no model '{parent}'; {_accepted(models, parent)}")
+        raise ExperimentError(f"{section}.{key}.extends goes round in a circle through '{parent}'")
+    if parent not in entries:
+        raise ExperimentError(
+            f"{section}.{key}.extends: there is no '{parent}' in {section}; {_accepted(entries, parent)}"
+        )
     own = {name: value for name, value in entry.items() if name != "extends"}
-    return laid_over(_resolved(parent, models, seen=(*seen, key)), own)
+    return laid_over(_resolved(parent, entries, section, seen=(*seen, key)), own)
 
 
 def laid_over(below: Any, above: Any) -> Any:
