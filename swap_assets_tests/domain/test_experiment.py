@@ -103,7 +103,10 @@ def _with(path: str, value):
         (_with("approaches.fledgling-toolcall", {"extends": "paper"}), "'fledgling' makes; give it another name"),
         (_with("approaches.none", {"extends": "paper"}), "'none' is taken"),
         (_with("approaches.paper-packed", {"extends": "paper"}), "the ending '-packed'"),
-        (_with("approaches.paper.method", "dpo"), "approaches.paper.method: input should be 'sft', found 'dpo'"),
+        (
+            _with("approaches.paper.method", "dpo"),
+            "approaches.paper.method: no such training method: expected sft",
+        ),
         (_with("approaches.paper.adapters", {"a": "hermes", "b": "hermes"}), "a and b both answer the toolcall track"),
         (
             _with("models.little.approaches", {"paper": {"adapters": {"extra": "fledgling-structured"}}}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from swap_assets.backends.processes.specs import TrainSpec
-from swap_assets.domain.experiment.approaches import rows_each
+from swap_assets.domain.experiment.recipe import rows_each
 from swap_assets.domain.model import Frozen
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import LossPoint
-from swap_assets.domain.experiment.approaches import TrainingSettings
+from swap_assets.domain.experiment.recipe import TrainingSettings
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

@@ -16,7 +16,9 @@ _NOT_THE_RECIPE = {"checkpoint_minutes", "micro_batch"}
 
 def identity(spec: TrainSpec, hashes: Mapping[str, str]) -> dict[str, str]:
     """Return everything that the trained weights depend on as flat texts, `training.epochs` and so on."""
-    plain = spec.model_dump(mode="json", include={"answer_format", "prompt_style", "lora", "training", "seed"})
+    plain = spec.model_dump(
+        mode="json", include={"answer_format", "prompt_style", "method", "lora", "training", "seed"}
+    )
     plain["training"] = {key: value for key, value in plain["training"].items() if key not in _NOT_THE_RECIPE}
     versions = provenance.versions()
     return {

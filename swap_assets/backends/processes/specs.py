@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.experiment.entries import VllmServer
+from swap_assets.domain.experiment.recipe import Recipe
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.prompts import PromptStyle
 from swap_assets.domain.model import Frozen
@@ -43,8 +43,8 @@ class Tracking(Frozen):
     tags: dict[str, str] = Field(default_factory=dict)
 
 
-class TrainSpec(Frozen):
-    """One adapter to train. The files hold one `TrainingExample` a line; they are rendered when they are read."""
+class TrainSpec(Recipe):
+    """One adapter to train by a recipe. The files hold one `TrainingExample` a line, rendered when they are read."""
 
     kind: Literal["train"] = "train"
     candidate_id: str
@@ -55,8 +55,6 @@ class TrainSpec(Frozen):
     validation_file: Path | None = None
     answer_format: AnswerFormat
     prompt_style: PromptStyle
-    lora: LoraSettings
-    training: TrainingSettings
     seed: int = Field(default=42, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 leaves it to torch")
     processes: int = Field(default=1, ge=1, description="they share each step's rows, each on its own card")

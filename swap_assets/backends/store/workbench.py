@@ -77,6 +77,7 @@ class Workbench:
             validation_file=write_lines(folder / "validation.jsonl", validation) if validation else None,
             answer_format=approach.adapters[adapter],
             prompt_style=entry.prompt_style,
+            method=approach.method,
             lora=approach.lora,
             training=approach.training,
             seed=self.experiment.seed,

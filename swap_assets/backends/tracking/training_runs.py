@@ -124,7 +124,7 @@ def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:
 def training_params(spec: TrainSpec) -> dict[str, str]:
     """Return every setting of a training as flat texts, `lora.r` and so on; the hash is that of the recipe alone."""
     plain = spec.model_dump(
-        mode="json", include={"weights", "answer_format", "prompt_style", "lora", "training", "seed"}
+        mode="json", include={"weights", "answer_format", "prompt_style", "method", "lora", "training", "seed"}
     )
     how = spec.model_dump(mode="json", include={"processes", "threads"})
     return {"settings_hash": content_hash(plain), **flat({**plain, **how})}

@@ -1,4 +1,4 @@
-"""How adapters are trained: LoRA and training settings, the methods there are, and the approaches made of them.
+"""The approaches: which adapters each makes, when they are trained and by which recipe.
 
 The defaults in `swap.yaml` are the guide's recipes: "paper" is QLoRA on Hermes answers, "fledgling" trains a
 structured and a tool-call adapter.
@@ -6,77 +6,20 @@ structured and a tool-call adapter.
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
+from swap_assets.domain.experiment.recipe import Recipe
 from swap_assets.domain.formats.base import AnswerFormat, Track
-from swap_assets.domain.model import Frozen
-
-# The training methods; each is a file of its name in `backends/methods`.
-Method = Literal["sft"]
 
 
-class LoraSettings(Frozen):
-    """The shape of a LoRA adapter (Hu et al. 2021); the update is scaled by alpha / r."""
-
-    r: int = Field(ge=1, le=1024)
-    alpha: int = Field(ge=1)
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    # "all-linear" and not a list of names: Phi's projections are fused, and a list of q_proj, k_proj misses them.
-    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-
-
-class TrainingSettings(Frozen):
-    """One training run; rows per optimiser step = batch_size x gradient_accumulation."""
-
-    batch_size: int = Field(ge=1)
-    gradient_accumulation: int = Field(default=1, ge=1)
-    learning_rate: float = Field(gt=0, lt=1)
-    epochs: int = Field(ge=1, le=100)
-    max_length: int = Field(ge=16, description="tokens; longer rows are cut, counted and shown")
-    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup_ratio: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the optimiser steps")
-    weight_decay: float = Field(default=0.0, ge=0.0)
-    quantisation: Literal["none", "nf4"] = "none"
-    # Halves the optimiser steps of an epoch or worse: another recipe, and so another candidate.
-    packing: bool = Field(default=False, description="several rows in one of max_length tokens, apart from each other")
-    # An epoch too many costs accuracy on a hundred rows; where there are no validation rows the last one is kept.
-    keep: Literal["best", "last"] = Field(default="best", description="of which epoch the adapter is")
-    early_stopping_patience: int | None = Field(
-        default=None, ge=1, description="epochs without a lower validation loss after which training stops; None: never"
-    )
-    checkpoint_minutes: float = Field(default=5.0, ge=0, description="a checkpoint after so long, and at epochs' ends")
-    micro_batch: int | None = Field(
-        default=None, ge=1, description="rows through the model at once; None: chosen for the device. Not the recipe"
-    )
-
-
-def rows_each(settings: TrainingSettings, processes: int) -> int:
-    """Return how many rows of an optimiser step each of several processes takes.
-
-    Raises:
-        ValueError: they cannot share the step evenly, and with other rows a step it would be another recipe.
-    """
-    rows = settings.batch_size * settings.gradient_accumulation
-    if rows % processes:
-        fitting = ", ".join(str(number) for number in range(1, rows + 1) if rows % number == 0)
-        raise ValueError(
-            f"the {rows} rows of an optimiser step (batch_size x gradient_accumulation) cannot be shared evenly by "
-            f"{processes} GPUs; give gpus as one of {fitting}, or other rows a step"
-        )
-    return rows // processes
-
-
-class Approach(Frozen):
+class Approach(Recipe):
     """A way to make adapters: which answer format each adapter learns, when it trains, by what method and settings.
 
     The adapters together are one candidate: each answers a track of its own.
     """
 
-    method: Method = "sft"
     adapters: dict[str, AnswerFormat]
     trains: Literal["always", "when_gate_says"]
-    lora: LoraSettings
-    training: TrainingSettings
 
     @field_validator("adapters")
     @classmethod
