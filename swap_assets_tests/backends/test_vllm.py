@@ -20,7 +20,8 @@ from swap_assets.backends.serving.local_server import ServingError
 from swap_assets.backends.serving.vllm_server import room_for_rank
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.backends.store.workbench import Workbench
-from swap_assets.domain.experiment.entries import SmallModel, VllmServer
+from swap_assets.domain.experiment.engines import Transformers, VllmServer
+from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.keys import Form, tuned
 from swap_assets.domain.predictions import PredictionRecord
@@ -57,7 +58,7 @@ def records(spec: GenerateSpec) -> list[PredictionRecord]:
 
 def served(tiny: Weights, rows: Path, server: VllmServer, name: str, **changes: Any) -> GenerateSpec:
     """A spec whose card costs 1 a second."""
-    return spec_for(tiny, rows, vllm=server, output=rows / name / "predictions.jsonl", gpu_hour=3600.0, **changes)
+    return spec_for(tiny, rows, engine=server, output=rows / name / "predictions.jsonl", gpu_hour=3600.0, **changes)
 
 
 def at(stand_in: VllmStandIn, **settings: Any) -> VllmServer:
@@ -118,7 +119,7 @@ def test_answers_that_a_server_gave_before_it_failed_are_kept_and_the_rest_is_as
 def test_what_transformers_said_is_no_answer_of_the_server(tiny: Weights, rows: Path) -> None:
     with VllmStandIn(tiny, base="tiny") as stand_in:
         spec = served(tiny, rows, at(stand_in), "base")
-        run(spec.model_copy(update={"vllm": None}))
+        run(spec.model_copy(update={"engine": Transformers()}))
         assert run(spec).reused == 0
 
 
@@ -129,7 +130,7 @@ def test_a_server_that_cannot_do_it_is_told_in_one_sentence(
         open_ = served(tiny, rows, at(stand_in), "a", adapter=adapter)
         with pytest.raises(ServingError, match=r"refused the key: name the variable .* vllm\.key_env"):
             run(open_)
-        keyed = open_.model_copy(update={"vllm": at(stand_in, key_env="VLLM_KEY")})
+        keyed = open_.model_copy(update={"engine": at(stand_in, key_env="VLLM_KEY")})
         with pytest.raises(ServingError, match="needs VLLM_KEY"):
             run(keyed)
         monkeypatch.setenv("VLLM_KEY", "sk-secret")
@@ -220,11 +221,11 @@ def test_a_merged_model_is_answered_by_a_server_only_where_one_can_be_started_fo
     tuned_ = tuned("student", "tiny", "paper")
     merged = tuned_.model_copy(update={"form": Form.MERGED})
     for server, expected in ((VllmServer(command=COMMAND), True), (VllmServer(base_url="http://a/v1"), False)):
-        entry = demo.small_model("student").model_copy(update={"vllm": server})
+        entry = demo.small_model("student").model_copy(update={"engine": server})
         bench = Workbench(demo.model_copy(update={"models": {"student": entry}, "storage": str(tmp_path)}))
         specs = [bench.generation(one, AnswerFormat.HERMES, [], adapter=tmp_path)[0] for one in (tuned_, merged)]
-        assert specs[0].vllm == server and specs[0].adapter == tmp_path
-        assert specs[1].vllm == (server if expected else None)
+        assert specs[0].engine == server and specs[0].adapter == tmp_path
+        assert specs[1].engine == (server if expected else Transformers())
         assert (specs[1].weights.source, specs[1].adapter) == (str(tmp_path), None)
 
 

@@ -57,7 +57,7 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
         rows_per_second=round(asked / seconds / job.cards, 2) if asked else 0.0,
         seconds=round(seconds, 3),
         total_seconds=round(time.monotonic() - began, 3),
-        device="vllm" if spec.vllm else device_name(),
+        device="vllm" if job.served else device_name(),
     )
 
 
@@ -70,6 +70,7 @@ class _Job:
 
     def __init__(self, spec: GenerateSpec) -> None:
         self._spec = spec
+        self.served = spec.engine.kind == "vllm"
         self._tokenizer = load_tokenizer(spec.weights)
         self.cases = read_cases(spec.cases_files)
         self.longest_gold = check_limit(self._tokenizer, self.cases, spec.answer_format, spec.max_new_tokens)
@@ -83,7 +84,7 @@ class _Job:
         self.records = RecordFile(spec.output, self._hashes, candidate_id=spec.candidate_id, others=spec.reuse)
         self.missing = [case for case in self.cases if case.id not in self.records.kept]
         self.method, self.token_budget, self.seconds = "", spec.token_budget, 0.0
-        self.cards = spec.vllm.cards if spec.vllm else 1
+        self.cards = spec.engine.paid_cards
         self._ready = time.monotonic()
 
     def answer_missing(self, reporter: Reporter) -> int:
@@ -111,7 +112,7 @@ class _Job:
 
     def _answers(self, prompts: list[str], reporter: Reporter) -> Iterator[list[Answer]]:
         spec = self._spec
-        if spec.vllm:
+        if self.served:
             served = VllmModel(spec, self._tokenizer, artefact=self.artefact, say=reporter.line)
             for answers in served.stream(prompts):
                 self._ready = served.began
@@ -146,14 +147,14 @@ class _Job:
             latency_s=round(answer.seconds, 6),
             first_token_s=None if answer.first_s is None else round(answer.first_s, 6),
             cost=self._cost(answer.card_s),
-            latency_kind="request" if self._spec.vllm else "batch_share",
+            latency_kind="request" if self.served else "batch_share",
             epoch=self._spec.epoch,
             served_model=self._spec.weights.source,
         )
 
     def _cost(self, card_s: float) -> float | None:
         """Return what so many seconds of the cards cost, None without a card or its price."""
-        price, on_cards = self._spec.gpu_hour, self._spec.vllm or device_name() == "cuda"
+        price, on_cards = self._spec.gpu_hour, self.served or device_name() == "cuda"
         return card_s / 3600 * price * self.cards if on_cards and price is not None else None
 
     def _prompt(self, case: EvalCase) -> str:
@@ -165,7 +166,7 @@ class _Job:
 
     def _request_hash(self, case_id: str, prompt: str) -> str:
         # Two engines may round otherwise, so what one has said is no answer of the other.
-        spec, engine = self._spec, ["vllm"] if self._spec.vllm else []
+        spec, engine = self._spec, ["vllm"] if self.served else []
         grammar = [self._grammar_of[case_id]] if self.grammars else []
         return content_hash(
             prompt, self.artefact, spec.answer_format, spec.max_new_tokens, spec.epoch, *grammar, *engine

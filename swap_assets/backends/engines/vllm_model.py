@@ -20,6 +20,7 @@ from swap_assets.backends.models.local_model import ModelUnavailableError, load_
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.local_server import ServingError
 from swap_assets.backends.serving.vllm_server import Server, room_for_rank, server_for
+from swap_assets.domain.experiment.engines import VllmServer
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -40,8 +41,8 @@ class VllmModel:
     def __init__(
         self, spec: GenerateSpec, tokenizer: PreTrainedTokenizerBase, *, artefact: str, say: Callable[[str], None]
     ) -> None:
-        assert spec.vllm
-        self._spec, self._vllm, self._tokenizer, self._say = spec, spec.vllm, tokenizer, say
+        assert isinstance(spec.engine, VllmServer)
+        self._spec, self._vllm, self._tokenizer, self._say = spec, spec.engine, tokenizer, say
         self._adapter = spec.adapter
         self._adapter_name = f"{spec.candidate_id}--{artefact}"
         self._stops = stops_of(own_stops(spec.weights), tokenizer)

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Mapping
 
 from swap_assets.backends.models.findings import Finding
+from swap_assets.domain.experiment.engines import VllmServer
 from swap_assets.domain.experiment.entries import SmallModel
 
 _WITHIN_S = 5.0
@@ -13,8 +14,8 @@ _WITHIN_S = 5.0
 
 def vllm(key: str, model: SmallModel, environment: Mapping[str, str]) -> list[Finding]:
     """Say whether a model's vLLM server can be started or reached; nothing where it has none."""
-    entry = model.vllm
-    if entry is None:
+    entry = model.engine
+    if not isinstance(entry, VllmServer):
         return []
     if entry.command:
         found = shutil.which(entry.command[0])

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from swap_assets.domain.experiment.entries import VllmServer
+from swap_assets.domain.experiment.engines import AnyEngine, Transformers
 from swap_assets.domain.experiment.recipe import Recipe
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.prompts import PromptStyle
@@ -80,7 +80,7 @@ class GenerateSpec(Frozen):
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
     constrained: bool = Field(default=False, description="only calls that fit the tools' schemas, or words")
-    vllm: VllmServer | None = Field(default=None, description="the server that answers; None: transformers, here")
+    engine: AnyEngine = Field(default=Transformers(), description="who answers, with its settings")
     gpu_hour: float | None = Field(default=None, description="the price of one card for an hour, None where not given")
     epoch: str = "first"
     artefact_hash: str = ""

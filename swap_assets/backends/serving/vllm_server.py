@@ -18,6 +18,7 @@ from swap_assets.backends.processes.guard import guarded
 from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.backends.processes.supervision import start, stop
 from swap_assets.backends.serving.local_server import LOOPBACK, ServingError, free_port, wait_until_ready
+from swap_assets.domain.experiment.engines import VllmServer
 
 # The only ranks for which vLLM reserves room (`MaxLoRARanks` of its vllm/config/lora.py).
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -51,8 +52,8 @@ def server_for(spec: GenerateSpec, say: Callable[[str], None]) -> Server:
     Raises:
         ServingError: it cannot be started, was not ready in time, or the variable with its key is not set.
     """
-    vllm = spec.vllm
-    assert vllm
+    vllm = spec.engine
+    assert isinstance(vllm, VllmServer)
     if vllm.command:
         return _started(spec, say)
     if vllm.key_env and not os.environ.get(vllm.key_env):
@@ -73,7 +74,7 @@ def _started(spec: GenerateSpec, say: Callable[[str], None]) -> Server:
     if _running and _running[0].command == command and _running[0].child.poll() is None:
         return _running[0].server
     stop_started()
-    assert spec.vllm
+    assert isinstance(spec.engine, VllmServer)
     port, log = free_port(), spec.output.parent / "vllm.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"starting a vLLM server; its log is {log}")
@@ -86,7 +87,7 @@ def _started(spec: GenerateSpec, say: Callable[[str], None]) -> Server:
         )
     atexit.register(stop, child)
     try:
-        ready_s = wait_until_ready(child, port, log=log, within_s=spec.vllm.ready_within_s)
+        ready_s = wait_until_ready(child, port, log=log, within_s=spec.engine.ready_within_s)
     except BaseException:
         stop(child)
         raise
@@ -97,8 +98,8 @@ def _started(spec: GenerateSpec, say: Callable[[str], None]) -> Server:
 
 
 def _command(spec: GenerateSpec) -> list[str]:
-    vllm, weights = spec.vllm, spec.weights
-    assert vllm
+    vllm, weights = spec.engine, spec.weights
+    assert isinstance(vllm, VllmServer)
     settings = {
         "--served-model-name": _STARTED_NAME,
         "--dtype": weights.dtype,

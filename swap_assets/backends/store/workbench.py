@@ -102,10 +102,9 @@ class Workbench:
         `adapter` is the folder to answer with beside the base; a merged candidate's is a model by itself.
         """
         entry = self.experiment.small_model(candidate.model)
-        weights, vllm = self.weights(candidate.model), entry.vllm
+        weights, engine = self.weights(candidate.model), entry.engine
         if candidate.form is Form.MERGED:
-            # A server that runs serves the base; nobody can make it load another model.
-            vllm = vllm if vllm and vllm.command else None
+            engine = engine.for_merged()
             weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
         folder = self.store.work(purpose, candidate.id, answer_format.value)
         spec = GenerateSpec(
@@ -119,7 +118,7 @@ class Workbench:
             token_budget=entry.generation_tokens,
             max_new_tokens=entry.max_answer_tokens,
             constrained=candidate.decoding is Decoding.CONSTRAINED,
-            vllm=vllm,
+            engine=engine,
             gpu_hour=self.experiment.prices.gpu_hour,
             seed=self.experiment.seed,
             threads=self.experiment.threads,

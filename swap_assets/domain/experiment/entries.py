@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from swap_assets.domain.experiment.engines import AnyEngine, Transformers, engine_of_entry
 from swap_assets.domain.formats.base import AnswerFormat, Interface
 from swap_assets.domain.formats.prompts import PromptStyle
 from swap_assets.domain.keys import Candidate, Decoding
@@ -97,37 +98,6 @@ class HostedModel(Frozen):
         return self
 
 
-class VllmServer(Frozen):
-    """A vLLM server that answers for a small model in place of transformers: one that runs, or one that is started.
-
-    Training, merging and constrained decoding stay with transformers.
-    """
-
-    base_url: str = Field(default="", description="a server that runs and serves the base: http://HOST:8000/v1")
-    command: tuple[str, ...] = Field(
-        default=(), description="how to start one: [vllm, serve], or with the path of an environment of its own"
-    )
-    options: tuple[str, ...] = Field(default=(), description="further arguments: [--max-model-len, '8192']")
-    served_name: str = Field(default="", description="the base's name at a server that runs; else its hub id or folder")
-    key_env: str = Field(default="", description="the variable that holds a running server's key, where it wants one")
-    cards: int = Field(default=1, ge=1, le=64, description="cards that a started server shares (tensor parallel)")
-    concurrency: int = Field(default=64, ge=1, le=1024, description="the most requests under way at once")
-    timeout_s: float = Field(default=600.0, gt=0, description="how long one request may take, in seconds")
-    ready_within_s: float = Field(default=900.0, gt=0, description="how long a started server may load, in seconds")
-
-    @model_validator(mode="after")
-    def _one_server(self) -> "VllmServer":
-        if bool(self.base_url) == bool(self.command):
-            raise ValueError("vllm takes a base_url (a server that runs) or a command (one to start), not both")
-        if self.base_url and not self.base_url.startswith(("http://", "https://")):
-            raise ValueError("vllm.base_url must begin with http:// or https://")
-        if self.command and (self.served_name or self.key_env):
-            raise ValueError("vllm.served_name and key_env are for a server that runs, named by base_url")
-        if self.base_url and self.options:
-            raise ValueError("vllm.options are for a server that is started, named by command")
-        return self
-
-
 class SmallModel(Frozen):
     """A small model, named by its hub id, or a miniature of the package (`miniature: student`)."""
 
@@ -148,11 +118,16 @@ class SmallModel(Frozen):
         default=(Decoding.GREEDY,),
         description="[greedy, constrained] also measures calls held to their schemas",
     )
-    vllm: VllmServer | None = Field(default=None, description="answers by a vLLM server, in place of transformers")
+    engine: AnyEngine = Field(default=Transformers(), description="who answers; written as vllm: {...} too")
     prompt_style: PromptStyle = PromptStyle.HERMES
     approaches: dict[str, dict[str, dict[str, object]]] = Field(
         default_factory=dict, description="settings that differ for this model: {paper: {lora: {r: 32}}}"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _engine_by_name(cls, data: Any) -> Any:
+        return engine_of_entry(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _one_source(self) -> "SmallModel":
@@ -160,8 +135,9 @@ class SmallModel(Frozen):
             raise ValueError("name exactly one of hub_id, miniature, path")
         if Decoding.GREEDY not in self.decoding or len(set(self.decoding)) < len(self.decoding):
             raise ValueError("decoding is [greedy] or [greedy, constrained]: the constrained variant stands beside it")
-        if self.vllm and Decoding.CONSTRAINED in self.decoding:
-            raise ValueError("constrained decoding is done by transformers: take it out of decoding, or take vllm out")
+        if Decoding.CONSTRAINED in self.decoding and not self.engine.constrains:
+            told = f"take it out of decoding, or take {self.engine.kind} out"
+            raise ValueError(f"constrained decoding is done by transformers: {told}")
         return self
 
     @property

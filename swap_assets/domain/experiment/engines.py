@@ -1,0 +1,130 @@
+"""Which engine answers for a small model, and its settings: one class for each engine, named in `ENGINE_SETTINGS`.
+
+The engines themselves live in `backends/engines`, under the same names. An entry of the experiment file gives one by
+its name, `vllm: {command: [vllm, serve]}`; without any, transformers answers.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
+
+from swap_assets.domain.model import Frozen
+
+
+class EngineSettings(Frozen):
+    """What the settings of every engine say."""
+
+    kind: str
+    constrains: ClassVar[bool] = False  # whether it can hold calls to the tools' schemas
+
+    @property
+    def leased_cards(self) -> int:
+        """How many cards the model process has to hold for it."""
+        return 1
+
+    @property
+    def paid_cards(self) -> int:
+        """How many cards' time an answer costs."""
+        return 1
+
+    def for_merged(self) -> "EngineSettings":
+        """Return what answers for a merged model of the same entry."""
+        return self
+
+
+class Transformers(EngineSettings):
+    """The model is loaded by transformers in the model process itself."""
+
+    kind: str = "transformers"
+    constrains: ClassVar[bool] = True
+
+
+class VllmServer(EngineSettings):
+    """A vLLM server that answers for a small model in place of transformers: one that runs, or one that is started.
+
+    Training, merging and constrained decoding stay with transformers.
+    """
+
+    kind: str = "vllm"
+    base_url: str = Field(default="", description="a server that runs and serves the base: http://HOST:8000/v1")
+    command: tuple[str, ...] = Field(
+        default=(), description="how to start one: [vllm, serve], or with the path of an environment of its own"
+    )
+    options: tuple[str, ...] = Field(default=(), description="further arguments: [--max-model-len, '8192']")
+    served_name: str = Field(default="", description="the base's name at a server that runs; else its hub id or folder")
+    key_env: str = Field(default="", description="the variable that holds a running server's key, where it wants one")
+    cards: int = Field(default=1, ge=1, le=64, description="cards that a started server shares (tensor parallel)")
+    concurrency: int = Field(default=64, ge=1, le=1024, description="the most requests under way at once")
+    timeout_s: float = Field(default=600.0, gt=0, description="how long one request may take, in seconds")
+    ready_within_s: float = Field(default=900.0, gt=0, description="how long a started server may load, in seconds")
+
+    @model_validator(mode="after")
+    def _one_server(self) -> "VllmServer":
+        if bool(self.base_url) == bool(self.command):
+            raise ValueError("vllm takes a base_url (a server that runs) or a command (one to start), not both")
+        if self.base_url and not self.base_url.startswith(("http://", "https://")):
+            raise ValueError("vllm.base_url must begin with http:// or https://")
+        if self.command and (self.served_name or self.key_env):
+            raise ValueError("vllm.served_name and key_env are for a server that runs, named by base_url")
+        if self.base_url and self.options:
+            raise ValueError("vllm.options are for a server that is started, named by command")
+        return self
+
+    @property
+    def leased_cards(self) -> int:
+        """A server that runs holds its cards itself."""
+        return self.cards if self.command else 0
+
+    @property
+    def paid_cards(self) -> int:
+        """How many cards' time an answer costs."""
+        return self.cards
+
+    def for_merged(self) -> EngineSettings:
+        """A server that runs serves the base; nobody can make it load another model."""
+        return self if self.command else Transformers()
+
+
+ENGINE_SETTINGS: dict[str, type[EngineSettings]] = {"transformers": Transformers, "vllm": VllmServer}
+
+
+def _by_kind(value: Any) -> EngineSettings:
+    if isinstance(value, EngineSettings):
+        return value
+    given = {"kind": value} if isinstance(value, str) else dict(value)
+    kind = given.get("kind", "")
+    if kind not in ENGINE_SETTINGS:
+        raise ValueError(f"there is no engine '{kind}'; name one of {', '.join(sorted(ENGINE_SETTINGS))}")
+    try:
+        return ENGINE_SETTINGS[kind].model_validate(given)
+    except ValidationError as error:
+        raise ValueError(_first_problem(kind, error)) from None
+
+
+def _first_problem(kind: str, error: ValidationError) -> str:
+    """Say what is wrong in one sentence; an error inside an error would be shown whole, over several lines."""
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    where = ".".join([kind, *map(str, first["loc"])])
+    return f"{where} is not a known key" if first["type"] == "extra_forbidden" else f"{where}: {message}"
+
+
+# A field that holds any engine's settings, read by their `kind` and written whole.
+AnyEngine = Annotated[SerializeAsAny[EngineSettings], BeforeValidator(_by_kind)]
+
+
+def engine_of_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's entry in which an engine given by its name, `vllm: {...}`, stands under `engine`.
+
+    Raises:
+        ValueError: it names more than one engine.
+    """
+    named = {name: entry[name] for name in ENGINE_SETTINGS if entry.get(name) is not None}
+    if len(named) + ("engine" in entry) > 1:
+        raise ValueError("an entry takes one engine")
+    rest = {key: value for key, value in entry.items() if key not in ENGINE_SETTINGS}
+    for name, settings in named.items():
+        rest["engine"] = settings if isinstance(settings, EngineSettings) else {"kind": name, **settings}
+    return rest
