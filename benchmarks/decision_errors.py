@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmarks.gate_errors import LLM_EXACT, PARTIAL
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune, nominate, release, scale_up
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
@@ -48,7 +49,7 @@ def _evaluation(candidate: Candidate, values: np.ndarray) -> Evaluation:
         for index, value in enumerate(values)
     )  # fmt: skip
     summary = EvalSummary(
-        candidate_id=candidate.id, answer_format=AnswerFormat.HERMES, track=Track.TOOLCALL,
+        candidate_id=candidate.id, answer_format=HERMES, track=Track.TOOLCALL,
         cases=len(rows), scored=len(rows), unscored=0, metrics={},
     )  # fmt: skip
     result = TrackResult.model_construct(summary=summary, rows=rows)

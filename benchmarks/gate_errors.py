@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.criteria import judge
 from swap_assets.domain.judging.criteria_table import Criteria, default_criteria
 from swap_assets.domain.scoring.domain_spread import domain_spread
@@ -59,7 +59,7 @@ def share(experiments: int, happened: Callable[[np.random.Generator], bool], *, 
 def verdicts(found: PairedDifference) -> dict[str, str]:
     """Return the verdict of each comparing criterion on one experiment."""
     empty = EvalSummary(
-        candidate_id="slm", answer_format=AnswerFormat.HERMES, track=AnswerFormat.HERMES.track,
+        candidate_id="slm", answer_format=HERMES, track=HERMES.track,
         cases=found.rows, scored=found.rows, unscored=0, metrics={},
     )  # fmt: skip
     return {one.name: one.verdict for one in judge(empty, None, found, _COMPARED)}
@@ -123,7 +123,7 @@ def _exact_verdict(hits: int, rows: int) -> tuple[bool, str]:
     low, high = wilson(hits, rows)
     figures = {"single_turn": {"all": {"exact_match": Metric(value=hits / rows, low=low, high=high, n=rows)}}}
     summary = EvalSummary(
-        candidate_id="slm", answer_format=AnswerFormat.HERMES, track=AnswerFormat.HERMES.track,
+        candidate_id="slm", answer_format=HERMES, track=HERMES.track,
         cases=rows, scored=rows, unscored=0, metrics={}, by_label=figures,
     )  # fmt: skip
     (found,) = judge(summary, None, None, _EXACT)

@@ -15,7 +15,8 @@ from benchmarks.scoring_rows import rows
 from swap_assets.backends.report.files import write_report
 from swap_assets.domain.experiment.entries import Prices
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.judging.judgement import criteria_of
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.report.inputs import ReportInputs
@@ -31,8 +32,8 @@ def inputs() -> ReportInputs:
     """Return what the report is built from."""
     llm = hosted("llm", "large")
     cases, records = rows(ROWS)
-    results = [measure(llm, AnswerFormat.HERMES, cases=cases, records=records)]
-    results.append(measure(llm, AnswerFormat.HERMES, cases=cases, records=rows(ROWS, seed=2)[1]))
+    results = [measure(llm, HERMES, cases=cases, records=records)]
+    results.append(measure(llm, HERMES, cases=cases, records=rows(ROWS, seed=2)[1]))
     own: list[Candidate] = [base("phi", "large")]
     own += [tuned(f"phi-r{number}", "large", "paper") for number in range(CANDIDATES - 2)]
     evaluations = [_evaluation(llm, results[0]), *(_evaluation(item, results[1]) for item in own)]
@@ -53,9 +54,7 @@ def _evaluation(candidate: Candidate, result: TrackResult) -> Evaluation:
     summary = result.summary.model_copy(update={"candidate_id": candidate.id})
     told = result.model_copy(update={"summary": summary})
     # Both forms of answer, as the Fledgling pair has them.
-    return Evaluation(
-        candidate=candidate, results={AnswerFormat.HERMES.track: told, AnswerFormat.JSON_SCHEMA.track: told}
-    )
+    return Evaluation(candidate=candidate, results={HERMES.track: told, JSON_SCHEMA.track: told})
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import time
 
 from benchmarks import bfcl_agreement, decision_errors, gate_errors, scoring_fuzz
 from benchmarks.scoring_rows import rows
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.row_scoring import score_all
 
@@ -33,7 +33,7 @@ def speed() -> None:
         started = time.process_time()
         scores = score_all(cases, records)
         scored = time.process_time()
-        summarise("any", AnswerFormat.HERMES, scores)
+        summarise("any", HERMES, scores)
         summarised = time.process_time()
         for record in records:
             _load(record.text)

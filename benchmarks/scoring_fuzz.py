@@ -13,9 +13,9 @@ import traceback
 from collections.abc import Callable
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
-from swap_assets.domain.formats.answers import parse_answer
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.base import answer_formats
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
 from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.row_scoring import score_answer
@@ -56,21 +56,21 @@ def built_to_hurt(generator: random.Random) -> tuple[str, str]:
 
 def mutated(generator: random.Random) -> tuple[str, str]:
     """Return a right answer with up to 30 random edits."""
-    answer_format = generator.choice(list(AnswerFormat))
-    text = render_answer(answer_format, (_CALL, _CALL)) * generator.choice([1, 1, 1, 50])
+    answer_format = generator.choice(list(answer_formats().values()))
+    text = answer_format.write((_CALL, _CALL)) * generator.choice([1, 1, 1, 50])
     for _ in range(generator.randrange(1, 30)):
         at, length = generator.randrange(len(text) + 1), generator.randrange(4)
         text = text[:at] + generator.choice(["", *_PARTS]) + text[at + length :]
-    return f"mutated {answer_format.value}", text
+    return f"mutated {answer_format.name}", text
 
 
 def score_everywhere(text: str) -> None:
     """Read and score a text in every answer format, and write the score as a file would hold it."""
-    for answer_format in AnswerFormat:
-        _write(score_answer(_CASE, parse_answer(answer_format, text, function="f")))
+    for answer_format in answer_formats().values():
+        _write(score_answer(_CASE, answer_format.read(text, function="f")))
     parse_bfcl_answer(text)
-    published_figures(AnswerFormat.FLEDGLING_STRUCTURED, [('{"a": 1}', text)])
-    published_figures(AnswerFormat.FLEDGLING_TOOLCALL, [('<tool_call name="f">{"a": 1}</tool_call>', text)])
+    published_figures(FLEDGLING_STRUCTURED, [('{"a": 1}', text)])
+    published_figures(FLEDGLING_TOOLCALL, [('<tool_call name="f">{"a": 1}</tool_call>', text)])
 
 
 def _write(score: RowScore) -> None:
@@ -93,7 +93,9 @@ def fuzz(seconds: float, *, seed: int = 1) -> int:
             print(f"EXCEPTION on {kind}, {len(text)} characters, starting {text[:80]!r}\n{traceback.format_exc()}")
         slowest = sorted([*slowest, (time.process_time() - started, kind, len(text))], reverse=True)[:5]
         rounds += 1
-    print(f"{rounds} answers, each scored in {len(AnswerFormat) + 3} ways, in {seconds:.0f} s: {failures} exceptions")
+    print(
+        f"{rounds} answers, each scored in {len(answer_formats()) + 3} ways, in {seconds:.0f} s: {failures} exceptions"
+    )
     for took, kind, length in slowest:
         print(f"  slowest: {took:.2f} s for all ways, {length:,} characters, {kind}")
     return failures

@@ -3,8 +3,7 @@
 import random
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
 
 _TOOLS = tuple(
@@ -44,7 +43,7 @@ def rows(count: int, *, seed: int = 1) -> tuple[list[EvalCase], list[PredictionR
         )  # fmt: skip
         records.append(
             PredictionRecord(
-                case_id=f"case {number}", candidate_id="any", answer_format=AnswerFormat.HERMES, request_hash="",
+                case_id=f"case {number}", candidate_id="any", answer_format=HERMES, request_hash="",
                 prompt_hash="", text=_answer(calls, generator), finish_reason="stop", **ids,
             )
         )  # fmt: skip
@@ -61,7 +60,7 @@ def _call(generator: random.Random) -> ToolCall:
 
 
 def _answer(calls: tuple[ToolCall, ...], generator: random.Random) -> str:
-    text = render_answer(AnswerFormat.HERMES, calls, "" if calls else "Which city do you mean?")
+    text = HERMES.write(calls, "" if calls else "Which city do you mean?")
     if generator.random() < 0.7:
         return text
     return generator.choice(

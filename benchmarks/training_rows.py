@@ -16,8 +16,9 @@ from swap_assets.backends.methods.masking import TokenRow, tokenise
 from swap_assets.backends.methods.rows import read_conversations
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import Conversation, Turn
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import Message, PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import Message
 from swap_assets.domain.tracks import toolcall_track
 
 if TYPE_CHECKING:
@@ -91,10 +92,10 @@ def prepare(
     """
     from swap_assets.backends.engines.records import write_rows
 
-    examples = toolcall_track(rows, AnswerFormat.HERMES)
+    examples = toolcall_track(rows, HERMES)
     path = folder / ROWS_FILE
     write_rows(path, examples)
-    conversations = read_conversations(path, AnswerFormat.HERMES, PromptStyle.HERMES)
+    conversations = read_conversations(path, HERMES, PromptStyle.HERMES)
     tokenizer = train_tokenizer((m["content"] for row in conversations for m in row), vocabulary)
     tokenizer.save_pretrained(folder)
     whole, _ = tokenise(tokenizer, conversations, max_length=1_000_000)

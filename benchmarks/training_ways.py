@@ -12,8 +12,8 @@ from benchmarks.training_trainers import Rows, StepClock, our_trainer, peak_mb, 
 from swap_assets.backends.methods.batches import BatchPlan
 from swap_assets.backends.processes.specs import TrainSpec, Weights
 from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
 
 
 class Way(NamedTuple):
@@ -99,7 +99,7 @@ def spec_of(job: Job) -> TrainSpec:
         candidate_id="benchmark",
         weights=Weights(source=str(job.folder.resolve()), dtype="float32" if job.device == "cpu" else "bfloat16"),
         train_file=job.folder / ROWS_FILE,
-        answer_format=AnswerFormat.HERMES,
+        answer_format=HERMES,
         prompt_style=PromptStyle.HERMES,
         lora=LoraSettings(r=16, alpha=32, dropout=0.0),
         training=TrainingSettings(

@@ -9,7 +9,7 @@ from typing import Any
 
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.tracks import TrainingExample
 
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
@@ -117,9 +117,7 @@ def weather_example(city: str) -> TrainingExample:
     """Return a conversation in which one call is right."""
     call = ToolCall(name="weather", arguments={"city": city})
     turns = (Turn(role="user", text=f"weather in {city}?"), Turn(role="assistant", calls=(call,)))
-    return TrainingExample(
-        id=city, conversation_id=city, tools=(WEATHER,), turns=turns, answer_format=AnswerFormat.HERMES
-    )
+    return TrainingExample(id=city, conversation_id=city, tools=(WEATHER,), turns=turns, answer_format=HERMES)
 
 
 def weather_case(city: str) -> EvalCase:

@@ -13,7 +13,7 @@ from swap_assets.cli.environment import fail
 from swap_assets.cli.score import FormatName, Functions, Gold
 from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import GivenRow, GoldRow, score_outside
 
@@ -24,7 +24,7 @@ def diff(
     a: Annotated[Path, typer.Argument(help="predictions A, JSON lines")],
     b: Annotated[Path, typer.Argument(help="predictions B, JSON lines")],
     gold: Gold,
-    answer_format: FormatName = AnswerFormat.HERMES.value,
+    answer_format: FormatName = HERMES.name,
     metric: Annotated[str, typer.Option(help="what decides a row: exact_match, field_f1, ...")] = "exact_match",
     limit: Annotated[int, typer.Option(min=1, help="rows shown for each side")] = 20,
     functions: Functions = None,
@@ -88,7 +88,7 @@ def _compared(
 def _gold_text(answer_format: AnswerFormat | None, row: GoldRow) -> str:
     if row.reference or row.case is None or answer_format is None:
         return row.reference
-    return render_answer(answer_format, row.case.gold_calls, row.case.gold_text)
+    return answer_format.write(row.case.gold_calls, row.case.gold_text)
 
 
 def _table(rows: list[dict[str, Any]], winner: str, loser: str) -> Table:

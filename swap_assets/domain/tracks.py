@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from swap_assets.domain.conversations import Conversation, ToolSpec, Turn
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.model import Frozen
 
 
@@ -24,7 +26,7 @@ class TrainingExample(Frozen):
 
 
 def toolcall_track(
-    conversations: Iterable[Conversation], answer_format: AnswerFormat = AnswerFormat.FLEDGLING_TOOLCALL
+    conversations: Iterable[Conversation], answer_format: AnswerFormat = FLEDGLING_TOOLCALL
 ) -> list[TrainingExample]:
     """Return whole conversations, ending with the assistant's last turn."""
     return [
@@ -40,7 +42,7 @@ def structured_track(conversations: Iterable[Conversation]) -> list[TrainingExam
     for conversation in conversations:
         end = _last_structured_turn(conversation)
         if end is not None:
-            examples.append(_example(conversation, end, AnswerFormat.FLEDGLING_STRUCTURED))
+            examples.append(_example(conversation, end, FLEDGLING_STRUCTURED))
     return examples
 
 

@@ -20,9 +20,9 @@ from swap_assets.backends.processes.supervision import worker_command
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.sources import SyntheticSource
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle, render_messages
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import union_of_cases
 from swap_assets.domain.splits.capability_splits import select
@@ -41,7 +41,7 @@ def spec_for(tiny: Weights, rows: Path, **changes: Any) -> GenerateSpec:
         "candidate_id": "tiny--s--none--greedy--base",
         "weights": tiny,
         "cases_files": [rows / "cases.jsonl"],
-        "answer_format": AnswerFormat.HERMES,
+        "answer_format": HERMES,
         "prompt_style": PromptStyle.COMPACT,
         "max_new_tokens": 96,
         "output": rows / "predictions.jsonl",
@@ -175,7 +175,7 @@ def test_a_limit_that_would_cut_an_expected_answer_stops_before_any_model_is_loa
     assert "cut 12 of 12 expected answers" in str(caught.value) and "Thessaloniki" in str(caught.value)
     with pytest.raises(AnswerLimitError, match="cut 1 of 12"):
         run(spec_for(tiny, rows, max_new_tokens=enough - 1))
-    tokenizer, golds = load_tokenizer(tiny), [render_answer(AnswerFormat.HERMES, c.gold_calls) for c in cases_of(rows)]
+    tokenizer, golds = load_tokenizer(tiny), [HERMES.write(c.gold_calls) for c in cases_of(rows)]
     assert enough == max(len(tokenizer(gold)["input_ids"]) for gold in golds) + 1
 
 

@@ -13,10 +13,11 @@ from swap_assets.backends.engines.records import read_rows, write_rows
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
-from swap_assets.domain.formats.answers import parse_answer
-from swap_assets.domain.formats.base import AnswerFormat, Track
-from swap_assets.domain.formats.prompts import PromptStyle
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
 
@@ -59,7 +60,7 @@ UNUSABLE = {
     },
     "properties that are a list": {"type": "object", "properties": ["a"]},
 }  # fmt: skip
-FORMATS = (AnswerFormat.HERMES, AnswerFormat.FLEDGLING_TOOLCALL, AnswerFormat.FLEDGLING_STRUCTURED)
+FORMATS = (HERMES, FLEDGLING_TOOLCALL, FLEDGLING_STRUCTURED)
 
 
 def case(number: int, *tools: ToolSpec) -> EvalCase:
@@ -80,7 +81,7 @@ def answered(tiny: Weights, folder: Path, cases: list[EvalCase], answer_format: 
         "candidate_id": "tiny--s--paper--constrained--adapter", "weights": tiny,
         "cases_files": [folder / "cases.jsonl"], "answer_format": answer_format, "prompt_style": PromptStyle.COMPACT,
         "max_new_tokens": 300, "constrained": True,
-        "output": folder / f"{answer_format.value}.jsonl",
+        "output": folder / f"{answer_format.name}.jsonl",
     }  # fmt: skip
     spec = GenerateSpec.model_validate({**fields, **changes})
     result = generate(spec, reporter=Reporter(write=lambda _: None))
@@ -100,7 +101,7 @@ def assert_to_the_letter(cases: list[EvalCase], records: list[PredictionRecord],
         text = record.text if record.finish_reason == "stop" else whole_calls(record.text, answer_format)
         if not text:
             continue
-        read = parse_answer(answer_format, text)
+        read = answer_format.read(text)
         assert read.compliant, record.text
         assert not read.calls or calls_fit_schemas(read.strict_calls, asked.tools), record.text
 
@@ -112,8 +113,7 @@ def test_a_model_that_knows_nothing_answers_to_the_letter(
     cases = [case(n, tool("weather", CITY), tool("drive", MODE)) for n in range(12)]
     _, free = answered(tiny, tmp_path, cases, answer_format, constrained=False, output=tmp_path / "free.jsonl")
     assert (
-        not all(parse_answer(answer_format, record.text).compliant for record in free)
-        or answer_format.track is Track.TOOLCALL
+        not all(answer_format.read(record.text).compliant for record in free) or answer_format.track is Track.TOOLCALL
     )
     result, records = answered(tiny, tmp_path, cases, answer_format)
     assert isinstance(result, GenerateResult) and (result.loose_tools, result.given_up) == (0, 0)
@@ -146,12 +146,12 @@ def test_calls_as_they_are_rendered_can_be_said_whatever_the_tool_is_called(
     good = ToolCall(name=name, arguments={"city": 'Łó"dź', "days": 3})
     other = ToolCall(name="drive", arguments={"mode": "eco"})
     for calls in ((good,), (good, other), (other, good, good)):
-        assert allows(grammars, asked, render_answer(answer_format, calls), tokenizer)
+        assert allows(grammars, asked, answer_format.write(calls), tokenizer)
     for bad in ({"city": "Oslo"}, {"city": "Oslo", "days": 10}, {"city": "Oslo", "days": 3, "more": 1}):
         call = ToolCall(name=name, arguments=bad)
-        assert not allows(grammars, asked, render_answer(answer_format, (call,)), tokenizer)
-    assert not allows(grammars, asked, render_answer(answer_format, (ToolCall(name="other"),)), tokenizer)
-    assert not allows(grammars, asked, render_answer(answer_format, (good,))[:-3], tokenizer)
+        assert not allows(grammars, asked, answer_format.write((call,)), tokenizer)
+    assert not allows(grammars, asked, answer_format.write((ToolCall(name="other"),)), tokenizer)
+    assert not allows(grammars, asked, answer_format.write((good,))[:-3], tokenizer)
 
 
 @pytest.mark.parametrize("answer_format", FORMATS)
@@ -159,7 +159,7 @@ def test_calls_said_at_random_fit_the_schemas(tokenizer: Any, answer_format: Ans
     import torch
 
     grammars, asked = Grammars(tokenizer, answer_format), case(1, tool("weather", CITY), tool("drive", MODE))
-    begun, named = render_answer(answer_format, (ToolCall(name="weather"),)).split("weather")[0], set()
+    begun, named = answer_format.write((ToolCall(name="weather"),)).split("weather")[0], set()
     for seed in range(12):
         follower = grammars.start(grammars.of(asked), [tokenizer.eos_token_id])()
         draw, said = torch.Generator().manual_seed(seed), tokens_of(begun, tokenizer)
@@ -170,31 +170,31 @@ def test_calls_said_at_random_fit_the_schemas(tokenizer: Any, answer_format: Ans
         ) < 900:
             said.append(token)
             follower.take(token)
-        read = parse_answer(answer_format, whole_calls(tokenizer.decode(said), answer_format))
+        read = answer_format.read(whole_calls(tokenizer.decode(said), answer_format))
         assert read.compliant and calls_fit_schemas(read.strict_calls, asked.tools)
         named |= {call.name for call in read.strict_calls}
     assert named == {"weather", "drive"}
 
 
-@pytest.mark.parametrize("answer_format", [AnswerFormat.HERMES, AnswerFormat.FLEDGLING_TOOLCALL])
+@pytest.mark.parametrize("answer_format", [HERMES, FLEDGLING_TOOLCALL])
 def test_words_are_possible_and_never_half_a_call(tokenizer: Any, answer_format: AnswerFormat) -> None:
     grammars, asked = Grammars(tokenizer, answer_format), case(1, tool("weather", CITY))
     for words in ("It is 5 < 6 in Łódź.\nBye", "Which city? [Oslo]", "name: x", "<b>bold</b>", case(1).gold_text):
-        assert allows(grammars, asked, words, tokenizer) and parse_answer(answer_format, words).compliant
+        assert allows(grammars, asked, words, tokenizer) and answer_format.read(words).compliant
         assert allows(grammars, case(2), words, tokenizer)
     for marked in ("", " \n", "<tool_call>", "hi </tool_call>", "[tool_call]", 'a "name" : 1', '{"tool": "weather"}'):
         assert not allows(grammars, asked, marked, tokenizer)
 
 
 def test_the_structured_format_may_say_that_nothing_is_to_be_called(tokenizer: Any) -> None:
-    grammars = Grammars(tokenizer, AnswerFormat.FLEDGLING_STRUCTURED)
+    grammars = Grammars(tokenizer, FLEDGLING_STRUCTURED)
     for asked in (case(1), case(1, tool("weather", CITY))):
         assert allows(grammars, asked, "[]", tokenizer)
         assert not allows(grammars, asked, "no", tokenizer)
 
 
 def test_the_json_format_takes_the_arguments_of_any_tool_on_offer(tokenizer: Any) -> None:
-    grammars, asked = Grammars(tokenizer, AnswerFormat.JSON_SCHEMA), case(1, tool("weather", CITY), tool("drive", MODE))
+    grammars, asked = Grammars(tokenizer, JSON_SCHEMA), case(1, tool("weather", CITY), tool("drive", MODE))
     assert allows(grammars, asked, '{"city": "Oslo", "days": 3}', tokenizer)
     assert allows(grammars, asked, '{"mode": "eco"}', tokenizer)
     assert not allows(grammars, asked, '{"mode": "slow"}', tokenizer)
@@ -203,32 +203,30 @@ def test_the_json_format_takes_the_arguments_of_any_tool_on_offer(tokenizer: Any
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_schemas_are_still_constrained(tokenizer: Any, name: str) -> None:
-    grammars = Grammars(tokenizer, AnswerFormat.HERMES)
+    grammars = Grammars(tokenizer, HERMES)
     grammars.of(case(1, tool("f", ODD[name])))
     assert grammars.loose_tools == 0
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_schema_that_cannot_be_compiled_allows_any_object_and_is_counted(tokenizer: Any, name: str) -> None:
-    grammars, asked = Grammars(tokenizer, AnswerFormat.HERMES), case(1, tool("f", UNUSABLE[name]), tool("drive", MODE))
-    assert allows(
-        grammars, asked, render_answer(AnswerFormat.HERMES, (ToolCall(name="f", arguments={"q": [1]}),)), tokenizer
-    )
+    grammars, asked = Grammars(tokenizer, HERMES), case(1, tool("f", UNUSABLE[name]), tool("drive", MODE))
+    assert allows(grammars, asked, HERMES.write((ToolCall(name="f", arguments={"q": [1]}),)), tokenizer)
     slow = ToolCall(name="drive", arguments={"mode": "slow"})
-    assert not allows(grammars, asked, render_answer(AnswerFormat.HERMES, (slow,)), tokenizer)
+    assert not allows(grammars, asked, HERMES.write((slow,)), tokenizer)
     assert grammars.loose_tools == 2  # one tool, asked about twice
 
 
 def test_the_result_shows_how_many_tools_are_loose(tiny: Weights, tmp_path: Path) -> None:
     cases = [case(n, tool("f", UNUSABLE["not"]), tool("drive", MODE)) for n in range(3)]
-    result, records = answered(tiny, tmp_path, cases, AnswerFormat.FLEDGLING_STRUCTURED, max_new_tokens=40)
+    result, records = answered(tiny, tmp_path, cases, FLEDGLING_STRUCTURED, max_new_tokens=40)
     assert (result.loose_tools, len(records)) == (3, 3)
 
 
 def test_a_row_that_outgrows_the_grammar_goes_on_and_is_counted(tokenizer: Any) -> None:
     import torch
 
-    grammars = Grammars(tokenizer, AnswerFormat.HERMES)
+    grammars = Grammars(tokenizer, HERMES)
     follower = grammars.start(grammars.of(case(1, tool("drive", MODE))), [tokenizer.eos_token_id])()
     for token in tokens_of("<tool_call>!", tokenizer):  # what no row is allowed to say brings llguidance to its end
         follower.take(token)
@@ -238,7 +236,7 @@ def test_a_row_that_outgrows_the_grammar_goes_on_and_is_counted(tokenizer: Any) 
 
 
 def test_another_tool_of_the_same_prompt_is_another_request(tiny: Weights, tmp_path: Path) -> None:
-    answer_format = AnswerFormat.FLEDGLING_STRUCTURED
+    answer_format = FLEDGLING_STRUCTURED
     first, _ = answered(tiny, tmp_path, [case(1, tool("drive", MODE))], answer_format)
     again, _ = answered(tiny, tmp_path, [case(1, tool("drive", MODE))], answer_format)
     free, _ = answered(tiny, tmp_path, [case(1, tool("drive", MODE))], answer_format, constrained=False)
@@ -250,4 +248,4 @@ def test_another_tool_of_the_same_prompt_is_another_request(tiny: Weights, tmp_p
 def test_without_the_package_one_sentence_says_what_to_install(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llguidance.hf", None)
     with pytest.raises(ConstraintError, match=re.escape("pip install 'swap-assets[constrained]'")):
-        Grammars(tokenizer, AnswerFormat.HERMES)
+        Grammars(tokenizer, HERMES)

@@ -10,7 +10,7 @@ from swap_assets.backends.hosted.clients import missing_variables
 from swap_assets.backends.hosted.errors import HostedError
 from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.domain.experiment.entries import HostedModel, TokenPrice
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import ChatServer, Reply, completion, weather_case
 
 CITIES = ("Oslo", "Riga", "Graz", "Lyon", "Bern")
@@ -37,7 +37,7 @@ def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **ch
     options = {"candidate_id": "big--s--none--greedy--hosted", **places, **changes}
     said: list[str] = []
     return ask_hosted(
-        model or entry(), cases, answer_format=AnswerFormat.HERMES, base_url=server.base_url, say=said.append, **options
+        model or entry(), cases, answer_format=HERMES, base_url=server.base_url, say=said.append, **options
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from swap_assets.backends.engines.records import read_rows
 from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.domain.experiment.entries import HostedModel
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.fakes import weather_case
 from swap_assets_tests.faulty_server import FaultyServer
@@ -32,7 +32,7 @@ def ask(base_url: str, folder: Path, count: int, *, name: str = "records", **cha
     )  # fmt: skip
     cases = [weather_case(f"City{number}") for number in range(count)]
     return ask_hosted(
-        model, cases, answer_format=AnswerFormat.HERMES, candidate_id="c", output=folder / f"{name}.jsonl",
+        model, cases, answer_format=HERMES, candidate_id="c", output=folder / f"{name}.jsonl",
         cache=folder / "answers.sqlite3", say=lambda _: None,
     )  # fmt: skip
 

@@ -16,6 +16,9 @@ from swap_assets.backends.models.preflight import hosted_problem
 from swap_assets.domain.conversations import EvalCase, ToolResponse, Turn
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import AnswerFormat, Interface
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.fakes import ChatServer, completion, weather_case
 
@@ -49,21 +52,21 @@ def only(answers: HostedAnswers) -> PredictionRecord:
 
 def test_native_tools_are_offered_and_their_calls_are_read(tmp_path: Path) -> None:
     with ChatServer(lambda _request, _number: (200, {}, with_calls(CALL, words="Let me see."))) as server:
-        record = only(ask(server, tmp_path, AnswerFormat.OPENAI))
+        record = only(ask(server, tmp_path, OPENAI))
     assert server.requests[0]["tools"][0]["function"]["name"] == "weather"
     assert "response_format" not in server.requests[0]
     assert record.parsed and record.parsed.compliant and record.parsed.calls == weather_case("Oslo").gold_calls
     assert (record.interface, record.finish_reason, record.answer_format) == (
         Interface.NATIVE,
         "tool_calls",
-        AnswerFormat.OPENAI,
+        OPENAI,
     )
 
 
 def test_a_native_schema_is_strict_and_its_answer_is_read_in_the_structured_format(tmp_path: Path) -> None:
     said = json.dumps({"calls": [{"tool_name": "weather", "arguments": {"city": "Oslo"}}]})
     with ChatServer(lambda _request, _number: (200, {}, completion(said))) as server:
-        record = only(ask(server, tmp_path, AnswerFormat.FLEDGLING_STRUCTURED))
+        record = only(ask(server, tmp_path, FLEDGLING_STRUCTURED))
     assert server.requests[0]["response_format"]["json_schema"]["strict"] is True
     assert record.parsed and record.parsed.compliant and record.parsed.calls == weather_case("Oslo").gold_calls
 
@@ -75,8 +78,8 @@ def test_a_service_that_refuses_a_schema_is_asked_with_the_same_one_not_strict(t
         return 200, {}, completion('{"calls": []}')
 
     with ChatServer(reply) as server:
-        record = only(ask(server, tmp_path, AnswerFormat.FLEDGLING_STRUCTURED))
-        assert ask(server, tmp_path, AnswerFormat.FLEDGLING_STRUCTURED).asked == 0
+        record = only(ask(server, tmp_path, FLEDGLING_STRUCTURED))
+        assert ask(server, tmp_path, FLEDGLING_STRUCTURED).asked == 0
     assert len(server.requests) == 2 and record.text == "[]"
     first, second = (request["response_format"]["json_schema"]["schema"] for request in server.requests)
     assert first == second
@@ -84,8 +87,8 @@ def test_a_service_that_refuses_a_schema_is_asked_with_the_same_one_not_strict(t
 
 def test_text_and_native_answers_are_two_measurements(tmp_path: Path) -> None:
     with ChatServer(lambda _request, _number: (200, {}, completion("No call."))) as server:
-        text = ask(server, tmp_path, AnswerFormat.HERMES, interface=Interface.TEXT)
-        native = ask(server, tmp_path, AnswerFormat.OPENAI)
+        text = ask(server, tmp_path, HERMES, interface=Interface.TEXT)
+        native = ask(server, tmp_path, OPENAI)
     assert (text.asked, native.asked) == (1, 1) and text.prompt_hash != native.prompt_hash
 
 
@@ -96,7 +99,7 @@ def test_a_tools_response_is_told_by_whom_the_service_lets_tell_it(tmp_path: Pat
     history = (*asked.history, Turn(role="tool", responses=(ToolResponse(name="weather", content="rain"),)))
     case = asked.model_copy(update={"history": history})
     with ChatServer(lambda _request, _number: (200, {}, completion("It rains."))) as server:
-        ask(server, tmp_path, AnswerFormat.HERMES, case, interface=Interface.TEXT, tool_role=tool_role)
+        ask(server, tmp_path, HERMES, case, interface=Interface.TEXT, tool_role=tool_role)
     last = server.requests[0]["messages"][-1]
     assert last["role"] == sent and last["content"].startswith("<tool_response>")
 
@@ -116,7 +119,7 @@ STREAM = {"content-type": "text/event-stream"}
 def test_a_streamed_answer_shows_the_time_to_its_first_token(tmp_path: Path) -> None:
     body = streamed({"role": "assistant", "content": ""}, {"content": "No "}, {"content": "call."})
     with ChatServer(lambda _request, _number: (200, STREAM, body)) as server:
-        record = only(ask(server, tmp_path, AnswerFormat.HERMES, interface=Interface.TEXT, streams=True))
+        record = only(ask(server, tmp_path, HERMES, interface=Interface.TEXT, streams=True))
     assert server.requests[0]["stream"] is True and server.requests[0]["stream_options"] == {"include_usage": True}
     assert record.text == "No call." and record.usage.completion_tokens == 3 and record.fingerprint == "fp_2"
     assert record.first_token_s is not None and 0 < record.first_token_s <= record.latency_s
@@ -128,14 +131,14 @@ def test_streamed_calls_are_put_together(tmp_path: Path) -> None:
 
     body = streamed(part(0, "weather", '{"ci'), part(0, None, 'ty": "Oslo"}'), part(1, "weather", '{"city": "Riga"}'))
     with ChatServer(lambda _request, _number: (200, STREAM, body)) as server:
-        record = only(ask(server, tmp_path, AnswerFormat.OPENAI, streams=True))
+        record = only(ask(server, tmp_path, OPENAI, streams=True))
     assert record.parsed and [call.arguments["city"] for call in record.parsed.calls] == ["Oslo", "Riga"]
 
 
 @pytest.mark.parametrize("body", [streamed({"content": "half"}, finish=""), "data: {broken\n\n", "data: 3\n\n", ""])
 def test_a_stream_that_breaks_off_is_asked_again_and_then_an_error(tmp_path: Path, body: str) -> None:
     with ChatServer(lambda _request, _number: (200, STREAM, body)) as server:
-        answers = ask(server, tmp_path, AnswerFormat.HERMES, interface=Interface.TEXT, streams=True)
+        answers = ask(server, tmp_path, HERMES, interface=Interface.TEXT, streams=True)
     assert answers.errors == 1 and len(server.requests) == 2
 
 
@@ -146,7 +149,7 @@ def azure(server_url: str, **changes: Any) -> HostedModel:
 
 def ask_azure(folder: Path, model: HostedModel) -> HostedAnswers:
     return ask_hosted(
-        model, [weather_case("Oslo")], answer_format=AnswerFormat.HERMES, candidate_id="c", output=folder / "r.jsonl",
+        model, [weather_case("Oslo")], answer_format=HERMES, candidate_id="c", output=folder / "r.jsonl",
         cache=folder / "a.sqlite3", say=lambda _: None,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
 from swap_assets.backends.hosted.replies import Reply
 from swap_assets.domain.experiment.entries import Budget, HostedModel
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import ChatServer, completion, weather_case
 
 OK = completion("No call is needed.")
@@ -32,7 +32,7 @@ def ask(server: ChatServer, folder: Path, count: int, said: list[str] | None = N
     )  # fmt: skip
     lines = said if said is not None else []
     return ask_hosted(
-        model, [weather_case(f"City{number}") for number in range(count)], answer_format=AnswerFormat.HERMES,
+        model, [weather_case(f"City{number}") for number in range(count)], answer_format=HERMES,
         candidate_id="c", output=folder / "records.jsonl", cache=folder / "answers.sqlite3", say=lines.append,
     )  # fmt: skip
 
@@ -227,7 +227,7 @@ def ask_twins(server: ChatServer, folder: Path) -> HostedAnswers:
     twin = weather_case("City0").model_copy(update={"id": "twin"})
     model = HostedModel(key="big", provider="openai", base_url=server.base_url, model="m", max_retries=0)
     return ask_hosted(
-        model, [weather_case("City0"), twin], answer_format=AnswerFormat.HERMES, candidate_id="c",
+        model, [weather_case("City0"), twin], answer_format=HERMES, candidate_id="c",
         output=folder / "records.jsonl", cache=folder / "a", say=lambda _: None,
     )  # fmt: skip
 
@@ -248,9 +248,7 @@ def test_json_numbers_of_a_body_do_not_depend_on_who_writes_them() -> None:
     # The key of a request is its canonical JSON: equal bodies in another order of keys have one key.
     from swap_assets.backends.hosted.requests import Requests
 
-    requests = Requests(
-        HostedModel(key="b", provider="openai", model="m"), answer_format=AnswerFormat.HERMES, epoch="e"
-    )
+    requests = Requests(HostedModel(key="b", provider="openai", model="m"), answer_format=HERMES, epoch="e")
     body = requests.body(weather_case("Oslo"))
     turned = json.loads(json.dumps(dict(reversed(body.items()))))
     assert requests.key(body) == requests.key(turned)

@@ -15,8 +15,8 @@ from swap_assets.backends.processes.specs import GenerateSpec, TrainSpec, Weight
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.sources import SyntheticSource
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import RowScore
@@ -37,7 +37,7 @@ def demo_rows() -> tuple[list[TrainingExample], list[EvalCase], dict[str, object
     rows = list(generate(demo.source.generator))
     split = split_scale(rows, scale="small", scales=demo.scales, release_test=demo.release_test, seed=demo.seed)
     by_id = {row.id: row for row in rows}
-    examples = toolcall_track([by_id[id_] for id_ in split.train], AnswerFormat.HERMES)
+    examples = toolcall_track([by_id[id_] for id_ in split.train], HERMES)
     sizes = demo.scale("small").test_splits
     tested = select("single_turn_test", conversations=rows, split=split, sizes=sizes, seed=demo.seed)
     paper = demo.approaches["paper"]
@@ -51,7 +51,7 @@ def scored(folder: Path, cases: Sequence[EvalCase], adapter: Path | None) -> lis
     answer(
         GenerateSpec(
             candidate_id="x", weights=STUDENT, adapter=adapter, cases_files=(folder / "cases.jsonl",),
-            answer_format=AnswerFormat.HERMES, prompt_style=PromptStyle.COMPACT, max_new_tokens=160,
+            answer_format=HERMES, prompt_style=PromptStyle.COMPACT, max_new_tokens=160,
             threads=1, output=output,
         ),
         reporter=QUIET,
@@ -70,7 +70,7 @@ def test_a_hundred_rows_lift_whole_answers_on_known_tools_with_unseen_values_by_
     spec = TrainSpec.model_validate(
         {
             "candidate_id": "x", "weights": STUDENT, "train_file": tmp_path / "train.jsonl", "threads": 1,
-            "answer_format": AnswerFormat.HERMES, "prompt_style": PromptStyle.COMPACT, "output": tmp_path /
+            "answer_format": HERMES, "prompt_style": PromptStyle.COMPACT, "output": tmp_path /
             "adapter", **recipe,
         }
     )  # fmt: skip

@@ -16,8 +16,8 @@ from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, TrainR
 from swap_assets.backends.serving.merging import MergeError, merge, read_card, refuse_quantised, require_same_base
 from swap_assets.backends.store.workbench import read_predictions
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.merge_check import judge_merge
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
@@ -99,7 +99,7 @@ def test_a_sound_merge_passes_and_a_damaged_one_is_blocked(rows: Path) -> None:
     student = Weights(source=str(miniature("student")), dtype="float32")
     trained = run(spec_for(student, rows, epochs=12, learning_rate=3e-3), rows / "work")
     before = answered(rows, student, adapter=trained.adapter)
-    assert before.results[AnswerFormat.HERMES.track].summary.value("field_f1") > 0.5
+    assert before.results[HERMES.track].summary.value("field_f1") > 0.5
     spec = merge_spec(student, trained, rows)
     merge(spec, reporter=QUIET)
     sound = judge_merge(answered(rows, student, model=spec.output), before, "field_f1")
@@ -116,15 +116,15 @@ def answered(rows: Path, weights: Weights, *, adapter: Path | None = None, model
     generate(
         GenerateSpec(
             candidate_id="c", weights=weights.model_copy(update={"source": str(model)}) if model else weights,
-            adapter=adapter, cases_files=(rows / "cases.jsonl",), answer_format=AnswerFormat.HERMES,
+            adapter=adapter, cases_files=(rows / "cases.jsonl",), answer_format=HERMES,
             prompt_style=PromptStyle.COMPACT, max_new_tokens=64, output=output,
         ),
         reporter=QUIET,
     )  # fmt: skip
     candidate = tuned("student", "tiny", "paper")
     cases = read_rows(rows / "cases.jsonl", EvalCase)
-    result = measure(candidate, AnswerFormat.HERMES, cases=cases, records=read_predictions(output))
-    return Evaluation(candidate=candidate, results={AnswerFormat.HERMES.track: result})
+    result = measure(candidate, HERMES, cases=cases, records=read_predictions(output))
+    return Evaluation(candidate=candidate, results={HERMES.track: result})
 
 
 def damage(sound: Path, damaged: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.sources import SyntheticSource
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.base import answer_formats
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from tools.miniatures.exam import exact_match, held_out_questions
 from tools.miniatures.loop import Recipe, Trainer, batches, build_model
@@ -194,7 +193,7 @@ def test_no_test_row_of_the_demo_stands_anywhere_in_what_the_students_were_pre_t
     assert isinstance(experiment.source, SyntheticSource)
     rows = [row for row in generate(experiment.source.generator) if row.provenance.config == "test"]
     asked = {row.turns[0].text for row in rows}  # a later turn may be a bare number, which a drill may hold too
-    called = {render_answer(written, turn.calls) for written in AnswerFormat for row in rows for turn in row.turns
+    called = {written.write(turn.calls) for written in answer_formats().values() for row in rows for turn in row.turns
               if turn.calls}  # fmt: skip
     assert min(len(asked), len(called)) > 500
     tokens_per_row = 140  # the shortest mean of the three stages, less a little

@@ -17,8 +17,8 @@ from swap_assets.backends.serving.local_server import ServingError
 from swap_assets.backends.serving.stand_in import Endpoint, served_model
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.backends.test_generation import spec_for
 from swap_assets_tests.backends.test_processes import wait_until_gone
@@ -31,7 +31,7 @@ def ask(endpoint: Endpoint, cases: list[EvalCase], output: Path, *, limit: int) 
         key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=limit, prompt_style=PromptStyle.COMPACT
     )
     return ask_hosted(
-        entry, cases, answer_format=AnswerFormat.HERMES, candidate_id="c", output=output,
+        entry, cases, answer_format=HERMES, candidate_id="c", output=output,
         cache=output.with_suffix(".sqlite3"),
         base_url=endpoint.base_url, served_name=endpoint.model, say=lambda _: None,
     )  # fmt: skip

@@ -6,14 +6,14 @@ import pytest
 
 from swap_assets.backends.processes import specs
 from swap_assets.backends.processes.specs import GenerateSpec, SpecError, Weights, read_spec, write_spec
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
 
 
 def generate_spec(folder: Path) -> GenerateSpec:
     return GenerateSpec(
         candidate_id="c", weights=Weights(source="/m"), cases_files=(folder / "cases.parquet",),
-        answer_format=AnswerFormat.HERMES,
+        answer_format=HERMES,
         prompt_style=PromptStyle.COMPACT, output=folder / "out.jsonl",
     )  # fmt: skip
 

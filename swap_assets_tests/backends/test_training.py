@@ -14,8 +14,8 @@ from swap_assets.backends.models.local_model import load_base
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
 from swap_assets.backends.serving.merging import read_card
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import tiny_model
 
 
@@ -27,7 +27,7 @@ def spec_for(tiny: Weights, rows: Path, *, name: str = "adapter", **settings: An
             "weights": tiny,
             "train_file": rows / "train.jsonl",
             "validation_file": rows / "validation.jsonl",
-            "answer_format": AnswerFormat.HERMES,
+            "answer_format": HERMES,
             "prompt_style": PromptStyle.COMPACT,
             "lora": {"r": 4, "alpha": 8, "dropout": 0.1},
             "training": {**training, "warmup_ratio": 0.1, **settings},
@@ -159,4 +159,4 @@ def test_a_file_of_examples_that_cannot_be_used_is_named(tmp_path: Path, content
     if content is not None:
         path.write_text(content)
     with pytest.raises(ExamplesError, match=hint):
-        read_conversations(path, AnswerFormat.HERMES, PromptStyle.COMPACT)
+        read_conversations(path, HERMES, PromptStyle.COMPACT)

@@ -14,8 +14,9 @@ from benchmarks.training_rows import Lengths, prepare, synthetic_rows
 from benchmarks.training_tables import curves_agree, difference, lost_rows
 from benchmarks.training_ways import Job, Measured, Way, measure
 from swap_assets.backends.methods.batches import BatchPlan
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle, render_messages
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import render_messages
 
 ONE = BatchPlan(micro_batch=1, accumulation=2)
 LENGTHS = Lengths(
@@ -98,7 +99,7 @@ def test_rows_that_vanish_without_a_word_are_counted_for_each_trainer() -> None:
 
 
 def test_synthetic_rows_are_as_long_as_those_of_hermes() -> None:
-    style = {"answer_format": AnswerFormat.HERMES, "style": PromptStyle.HERMES}
+    style = {"answer_format": HERMES, "style": PromptStyle.HERMES}
     rows = [render_messages(row.tools, row.turns, **style) for row in synthetic_rows(200)]
     lengths = sorted(sum(len(message["content"]) for message in messages) for messages in rows)
     long = [length for length in lengths if length > 11_000]

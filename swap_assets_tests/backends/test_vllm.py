@@ -22,7 +22,7 @@ from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.experiment.engines import Transformers, VllmServer
 from swap_assets.domain.experiment.entries import SmallModel
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Form, tuned
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.backends.test_generation import spec_for
@@ -223,7 +223,7 @@ def test_a_merged_model_is_answered_by_a_server_only_where_one_can_be_started_fo
     for server, expected in ((VllmServer(command=COMMAND), True), (VllmServer(base_url="http://a/v1"), False)):
         entry = demo.small_model("student").model_copy(update={"engine": server})
         bench = Workbench(demo.model_copy(update={"models": {"student": entry}, "storage": str(tmp_path)}))
-        specs = [bench.generation(one, AnswerFormat.HERMES, [], adapter=tmp_path)[0] for one in (tuned_, merged)]
+        specs = [bench.generation(one, HERMES, [], adapter=tmp_path)[0] for one in (tuned_, merged)]
         assert specs[0].engine == server and specs[0].adapter == tmp_path
         assert specs[1].engine == (server if expected else Transformers())
         assert (specs[1].weights.source, specs[1].adapter) == (str(tmp_path), None)

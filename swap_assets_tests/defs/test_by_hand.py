@@ -14,7 +14,8 @@ from swap_assets.defs.merged_model import merged_model
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.release import release_decision
 from swap_assets.defs.storage import ArtefactIOManager
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import Candidate, Form, base, hosted, tuned
 from swap_assets.domain.lora_adapter import LoraAdapter
@@ -282,7 +283,7 @@ def _merged(scenario, right):
     """Record that `little` was released and merged, and which folder its merged weights lie in."""
     chosen = tuned("little", "small", "paper")
     adapter = LoraAdapter(
-        candidate_id=chosen.id, name="toolcall", answer_format=AnswerFormat.HERMES, status="trained", folder="adapter"
+        candidate_id=chosen.id, name="toolcall", answer_format=HERMES, status="trained", folder="adapter"
     )
     scenario.lab.store.write("paper_adapter", KEY, adapter, kind=LoraAdapter)
     weights = MergedAdapter(

@@ -110,7 +110,7 @@ def test_the_paper_adapter_is_real_and_says_how_it_was_made(laboratory):
 def test_the_fledgling_pair_is_one_candidate_with_a_score_in_each_track(laboratory):
     assert laboratory.store.read("fine_tune_decision", "little|tiny", Decision).action == "train"
     evaluation = laboratory.store.read("fledgling_evaluation", "little|tiny", Evaluation)
-    answer_formats = {track.value: result.summary.answer_format.value for track, result in evaluation.results.items()}
+    answer_formats = {track.value: result.summary.answer_format.name for track, result in evaluation.results.items()}
     assert answer_formats == {"toolcall": "fledgling-toolcall", "structured": "fledgling-structured"}
 
 

@@ -15,8 +15,9 @@ from swap_assets.defs import baselines, dataset, test_splits
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.storage import ArtefactIOManager
 from swap_assets.domain.conversations import Conversation, ToolCall
-from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.base import Interface, Track
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.keys import TEST_SPLITS
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -65,14 +66,14 @@ class Laboratory:
         calls = self.answers.get(request["messages"][-1]["content"], ())
         if "tools" in request and calls:
             answer = json.loads(completion("", finish="tool_calls"))
-            sent = json.loads(render_answer(AnswerFormat.OPENAI, calls))
+            sent = json.loads(OPENAI.write(calls))
             answer["choices"][0]["message"] = {"role": "assistant", "content": None, "tool_calls": sent}
             return 200, {}, json.dumps(answer)
         if "tools" in request:
             return 200, {}, completion("There is nothing to call.")
         if "response_format" in request or "tool_name" not in request["messages"][0]["content"]:
             return 200, {}, completion("")
-        return 200, {}, completion(render_answer(AnswerFormat.FLEDGLING_STRUCTURED, calls))
+        return 200, {}, completion(FLEDGLING_STRUCTURED.write(calls))
 
 
 @pytest.fixture
@@ -115,8 +116,8 @@ def test_validation_rows_decide_and_test_rows_are_asked_through_what_they_chose(
     made.materialize("llm_baseline")
     evaluation = made.store.read("llm_baseline", "tiny", Evaluation)
     native, text = evaluation.results[Track.TOOLCALL], evaluation.results[Track.STRUCTURED]
-    assert (native.served.interface, native.summary.answer_format) == (Interface.NATIVE, AnswerFormat.OPENAI)
-    assert (text.served.interface, text.summary.answer_format) == (Interface.TEXT, AnswerFormat.FLEDGLING_STRUCTURED)
+    assert (native.served.interface, native.summary.answer_format) == (Interface.NATIVE, OPENAI)
+    assert (text.served.interface, text.summary.answer_format) == (Interface.TEXT, FLEDGLING_STRUCTURED)
     assert native.served.models == ("big-2",) and native.served.fingerprints == ("fp_1",)
     first = len(server.requests) - before
     assert first == 2 * native.summary.cases

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
@@ -16,7 +18,7 @@ FLEDGLING = tuned("phi", "small", "fledgling")
 
 def evaluation(candidate: Candidate, values: Sequence[float | None], *, track: Track = Track.TOOLCALL) -> Evaluation:
     """Return an evaluation with one row of one conversation for each value; None is an answer not obtained."""
-    answer_format = AnswerFormat.HERMES if track is Track.TOOLCALL else AnswerFormat.FLEDGLING_STRUCTURED
+    answer_format = HERMES if track is Track.TOOLCALL else FLEDGLING_STRUCTURED
     rows = [_row(index, value) for index, value in enumerate(values)]
     result = TrackResult(summary=summarise(candidate.id, answer_format, rows), rows=tuple(rows))
     return Evaluation(candidate=candidate, results={track: result}, dataset_hash="d", artefact_hash="a")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 
 Calls = list[tuple[str, dict[str, Any]]]
 
@@ -20,7 +21,7 @@ class Case:
     gold: Calls
     answer: str
     expect: dict[str, Any]
-    answer_format: AnswerFormat = AnswerFormat.HERMES
+    answer_format: AnswerFormat = HERMES
     finish: str = "stop"
     ordered: bool = False
     tools: list[dict[str, Any]] = field(default_factory=list)

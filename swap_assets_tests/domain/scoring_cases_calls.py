@@ -1,6 +1,6 @@
 """Hand-worked cases of several calls, and of rows on which no call is right."""
 
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets_tests.domain.scoring_cases import NOTHING_RIGHT, PERFECT, RIGHT, TOOL, WEATHER, Case, tag
 
 CALLS = [
@@ -133,14 +133,14 @@ NO_CALLS = [
         [],
         "[]",
         {"no_call_correct": 1.0, "format_compliant": 1.0, "valid_json": 1.0},
-        answer_format=AnswerFormat.FLEDGLING_STRUCTURED,
+        answer_format=FLEDGLING_STRUCTURED,
     ),
     Case(
         "structured: words where a list was asked for are no call, in the wrong format",
         [],
         "There is nothing to call.",
         {"no_call_correct": 1.0, "format_compliant": 0.0, "valid_json": 0.0},
-        answer_format=AnswerFormat.FLEDGLING_STRUCTURED,
+        answer_format=FLEDGLING_STRUCTURED,
     ),
     Case(
         "a call is right and words are given: no JSON where JSON was called for",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from swap_assets.domain.conversations import EvalCase, ToolCall
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.aggregation import METRICS, metrics_of, micro_of, summarise
 from swap_assets.domain.scoring.domain_spread import domain_spread
@@ -48,7 +48,7 @@ def record(number: int, text: str = "", finish: str = "stop") -> PredictionRecor
 
 
 def summarised(*records: PredictionRecord) -> EvalSummary:
-    return summarise("x", AnswerFormat.HERMES, score_all([case(1), case(2)], records))
+    return summarise("x", HERMES, score_all([case(1), case(2)], records))
 
 
 RIGHT = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
@@ -56,7 +56,7 @@ RIGHT = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
 
 def test_a_case_without_a_record_or_with_a_transport_error_is_unscored_counted_and_never_wrong():
     scores = score_all([case(1), case(2), case(3)], [record(1, RIGHT), record(2, finish="error")])
-    found = summarise("x", AnswerFormat.HERMES, scores)
+    found = summarise("x", HERMES, scores)
     assert (found.cases, found.scored, found.unscored, found.complete) == (3, 1, 2, False)
     assert found.metrics["exact_match"].value == 1.0 and found.metrics["exact_match"].n == 1
     assert found.failures == {"not_obtained": 2}
@@ -98,28 +98,26 @@ def test_an_invalid_answer_costs_micro_precision_too():
 def test_figures_are_kept_apart_by_label_and_by_origin():
     hard = row(2, 0.0, labels={"single_turn": "hard"}, origin="synthetic")
     scores = [row(1, 1.0, labels={"single_turn": "simple"}), hard]
-    found = summarise("x", AnswerFormat.HERMES, scores)
+    found = summarise("x", HERMES, scores)
     assert found.by_label["single_turn"]["simple"]["field_f1"].value == 1.0
     assert found.by_label["single_turn"]["all"]["field_f1"].value == 0.5
     assert found.by_origin["synthetic"]["field_f1"].value == 0.0
 
 
 def test_no_scored_row_gives_figures_without_a_value_and_no_error():
-    found = summarise("x", AnswerFormat.HERMES, score_all([case(1)], []))
+    found = summarise("x", HERMES, score_all([case(1)], []))
     assert set(METRICS) == set(found.metrics)
     assert all(metric.value is None and metric.n == 0 for metric in found.metrics.values())
-    assert summarise("x", AnswerFormat.HERMES, []).cases == 0
+    assert summarise("x", HERMES, []).cases == 0
 
 
 def test_a_summary_survives_its_json():
-    found = summarise("x", AnswerFormat.HERMES, score_all([case(1), case(2)], [record(1, RIGHT), record(2, "no")]))
+    found = summarise("x", HERMES, score_all([case(1), case(2)], [record(1, RIGHT), record(2, "no")]))
     assert type(found).model_validate_json(found.model_dump_json()) == found
 
 
 def test_failures_carry_the_first_case_ids_as_examples():
-    found = summarise(
-        "x", AnswerFormat.HERMES, score_all([case(n) for n in range(5)], [record(n, "") for n in range(5)])
-    )
+    found = summarise("x", HERMES, score_all([case(n) for n in range(5)], [record(n, "") for n in range(5)]))
     assert found.failures == {"empty": 5}
     assert found.failure_examples == {"empty": ("case 0", "case 1", "case 2")}
 
@@ -130,9 +128,9 @@ def test_120_rows_take_well_under_a_second():
         row(n, float(generator.random()), labels={"single_turn": "abc"[n % 3], "domain": "defghijk"[n % 8]})
         for n in range(120)
     ]
-    summarise("x", AnswerFormat.HERMES, scores)
+    summarise("x", HERMES, scores)
     started = time.process_time()
-    summarise("x", AnswerFormat.HERMES, scores)
+    summarise("x", HERMES, scores)
     assert time.process_time() - started < 1.0
 
 

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.formats.answers import parse_answer, read_reference
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.base import AnswerFormat, answer_formats
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.formats.literals import MAX_DEPTH, LiteralError, read_strict, read_tolerant
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.scoring.fields import fields_of, same_json
 
 settings.register_profile("unhurried", deadline=None)  # the first call imports scipy
@@ -24,10 +26,10 @@ calls = st.builds(ToolCall, name=names, arguments=st.dictionaries(texts, values,
 many_calls = st.lists(calls, min_size=1, max_size=4).map(tuple)
 
 
-@given(st.sampled_from(AnswerFormat), many_calls)
+@given(st.sampled_from(sorted(answer_formats().values(), key=str)), many_calls)
 def test_what_a_format_writes_it_reads_back_to_the_letter(answer_format: AnswerFormat, written: tuple[ToolCall, ...]):
-    expected = written[:1] if answer_format is AnswerFormat.JSON_SCHEMA else written
-    parsed = parse_answer(answer_format, render_answer(answer_format, written), function=written[0].name)
+    expected = written[:1] if answer_format is JSON_SCHEMA else written
+    parsed = answer_format.read(answer_format.write(written), function=written[0].name)
     assert parsed.compliant
     assert [call.key() for call in parsed.strict_calls] == [call.key() for call in expected]
     assert parsed.calls == parsed.strict_calls
@@ -43,15 +45,15 @@ def test_json_of_any_value_reads_as_that_value_with_its_exact_types(value):
     assert json.dumps(read_strict(json.dumps(value)).value) == json.dumps(value)
 
 
-@given(st.text(max_size=60), st.sampled_from(AnswerFormat))
+@given(st.text(max_size=60), st.sampled_from(sorted(answer_formats().values(), key=str)))
 def test_no_text_makes_the_reader_raise(text: str, answer_format: AnswerFormat):
-    parse_answer(answer_format, text, function="f")
+    answer_format.read(text, function="f")
 
 
 @given(many_calls, st.integers(min_value=0, max_value=400))
 def test_of_a_cut_answer_nothing_is_read_that_the_whole_one_does_not_say(written: tuple[ToolCall, ...], kept: int):
-    whole = render_answer(AnswerFormat.HERMES, written)
-    read = parse_answer(AnswerFormat.HERMES, whole[:kept]).calls
+    whole = HERMES.write(written)
+    read = HERMES.read(whole[:kept]).calls
     assert len(read) <= len(written)
     for call, said in zip(read, written, strict=False):
         assert call.name == said.name
@@ -133,37 +135,33 @@ ADVERSARIAL = {
 @pytest.mark.parametrize("why", ADVERSARIAL)
 def test_no_adversarial_answer_takes_longer_than_seconds(why: str):
     started = time.process_time()
-    for answer_format in (AnswerFormat.HERMES, AnswerFormat.FLEDGLING_STRUCTURED):
-        parse_answer(answer_format, ADVERSARIAL[why])
+    for answer_format in (HERMES, FLEDGLING_STRUCTURED):
+        answer_format.read(ADVERSARIAL[why])
     assert time.process_time() - started < 8.0
 
 
 def test_a_lone_surrogate_is_replaced_since_no_file_can_hold_it():
-    parsed = parse_answer(
-        AnswerFormat.HERMES, '<tool_call>{"name": "f", "arguments": {"a": "\\ud800"}}</tool_call>\ud800'
-    )
+    parsed = HERMES.read('<tool_call>{"name": "f", "arguments": {"a": "\\ud800"}}</tool_call>\ud800')
     assert parsed.model_dump_json().encode("utf-8")
     assert parsed.calls[0].arguments == {"a": "�"}
 
 
 def test_gold_is_read_leniently_and_an_unreadable_one_is_refused_and_never_taken_as_empty():
-    assert read_reference(AnswerFormat.HERMES, "<tool_call>{'name': 'f', 'arguments': {'a': None}}</tool_call>")
-    assert read_reference(AnswerFormat.HERMES, "Just words.") == ()
+    assert HERMES.reference_calls(HERMES.read("<tool_call>{'name': 'f', 'arguments': {'a': None}}</tool_call>"))
+    assert HERMES.reference_calls(HERMES.read("Just words.")) == ()
     with pytest.raises(ValueError, match="cannot be read"):
-        read_reference(AnswerFormat.HERMES, "<tool_call>{'name': 'f', 'argum</tool_call>")
+        HERMES.reference_calls(HERMES.read("<tool_call>{'name': 'f', 'argum</tool_call>"))
     with pytest.raises(ValueError, match="cannot be read"):
-        read_reference(AnswerFormat.FLEDGLING_STRUCTURED, "Just words.")
+        FLEDGLING_STRUCTURED.reference_calls(FLEDGLING_STRUCTURED.read("Just words."))
 
 
 def test_json_schema_gives_the_call_the_name_that_the_context_asked_for():
-    parsed = parse_answer(AnswerFormat.JSON_SCHEMA, '{"city": "Oslo"}', function="weather")
+    parsed = JSON_SCHEMA.read('{"city": "Oslo"}', function="weather")
     assert parsed.calls == (ToolCall(name="weather", arguments={"city": "Oslo"}),)
 
 
 def test_a_whole_call_where_only_arguments_were_asked_for_is_unwrapped():
-    parsed = parse_answer(
-        AnswerFormat.JSON_SCHEMA, 'It is {"name": "weather", "arguments": {"a": 1}}', function="weather"
-    )
+    parsed = JSON_SCHEMA.read('It is {"name": "weather", "arguments": {"a": 1}}', function="weather")
     assert parsed.calls[0].arguments == {"a": 1}
     assert not parsed.compliant
 
@@ -175,9 +173,7 @@ def test_a_whole_chat_message_is_its_tool_calls_or_its_words():
         "content": None,
         "tool_calls": [{"id": "1", "type": "function", "function": function}],
     }
-    parsed = parse_answer(AnswerFormat.OPENAI, json.dumps(message))
+    parsed = OPENAI.read(json.dumps(message))
     assert parsed.compliant and parsed.calls == (ToolCall(name="f", arguments={"a": 1}),)
-    words = parse_answer(
-        AnswerFormat.OPENAI, json.dumps({"role": "assistant", "content": "Which city?", "tool_calls": None})
-    )
+    words = OPENAI.read(json.dumps({"role": "assistant", "content": "Which city?", "tool_calls": None}))
     assert words.compliant and words.calls == () and words.text == "Which city?"

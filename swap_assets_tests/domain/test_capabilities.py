@@ -3,7 +3,8 @@ from hypothesis import given, settings
 
 from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind
 from swap_assets.domain.splits.capability_splits import quotas, select
 from swap_assets.domain.splits.domains import DOMAINS, OTHER, domain_of
@@ -184,7 +185,7 @@ def test_the_toolcall_track_takes_whole_conversations_up_to_the_last_answer():
     conversation = _dialogue("human: a", "gpt: CALL", "tool: {}", "gpt: done", "human: thanks")
     (example,) = toolcall_track([conversation])
     assert example.turns == conversation.turns[:4]
-    assert example.answer_format is AnswerFormat.FLEDGLING_TOOLCALL
+    assert example.answer_format is FLEDGLING_TOOLCALL
 
 
 def test_the_structured_track_ends_where_a_list_can_still_answer():
@@ -193,5 +194,5 @@ def test_the_structured_track_ends_where_a_list_can_still_answer():
     chatting = parsed(hermes_row("Hello", tools=[], system="hi"))
     examples = structured_track([called, declined, chatting])
     assert [len(example.turns) for example in examples] == [4, 2]
-    assert {example.answer_format for example in examples} == {AnswerFormat.FLEDGLING_STRUCTURED}
+    assert {example.answer_format for example in examples} == {FLEDGLING_STRUCTURED}
     assert TOOL["function"]["name"] == examples[0].tools[0].name

@@ -3,7 +3,8 @@
 import pytest
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.criteria import criteria_of, judge
 from swap_assets.domain.judging.criteria_table import Criteria, CriterionResult, default_criteria
 from swap_assets.domain.keys import hosted, tuned
@@ -18,7 +19,7 @@ def summary(unscored: int = 0, **metrics: Metric) -> EvalSummary:
     single = {"exact_match": METRIC, "field_f1": METRIC}
     return EvalSummary(
         candidate_id="slm",
-        answer_format=AnswerFormat.HERMES,
+        answer_format=HERMES,
         track=Track.TOOLCALL,
         cases=100,
         scored=100 - unscored,

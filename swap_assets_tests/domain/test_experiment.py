@@ -3,7 +3,8 @@
 import pytest
 
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 
 
 def test_a_variant_takes_everything_from_the_model_it_extends_but_its_own_keys(experiment_data):
@@ -36,8 +37,8 @@ def test_scales_follow_each_other_in_the_files_order(experiment_data):
 def test_formats_are_read_by_name(experiment_data):
     fledgling = parse_experiment(experiment_data).approaches["fledgling"]
     assert fledgling.adapters == {
-        "structured": AnswerFormat.FLEDGLING_STRUCTURED,
-        "toolcall": AnswerFormat.FLEDGLING_TOOLCALL,
+        "structured": FLEDGLING_STRUCTURED,
+        "toolcall": FLEDGLING_TOOLCALL,
     }
 
 
@@ -90,7 +91,7 @@ def _with(path: str, value):
         (_with("models.a--b", {"path": "x"}), "holds '--'"),
         (_with("models.big", {"path": "x"}), "is also a small model's name"),
         (_with("approaches.paper.trains", "sometimes"), "'always' or 'when_gate_says'"),
-        (_with("approaches.paper.adapters", {"toolcall": "xml"}), "'hermes'"),
+        (_with("approaches.paper.adapters", {"toolcall": "xml"}), "json-schema, openai, found 'xml'"),
         (_with("approaches.other", {}), "approaches.other"),
         (_with("approaches", {}), "approaches"),
         (_with("approaches.other", {"extends": "papper"}), "did you mean 'paper'?"),

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolResponse, ToolSpec, Turn
-from swap_assets.domain.formats.answers import parse_answer
-from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.formats.base import Interface, PromptStyle, Track
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_question
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.formats.strict_schema import NotStrictError, strict_schema, without_added_nulls
 from swap_assets.domain.formats.wire_names import own_name, wire_names
 from swap_assets.domain.judging.interface_choice import InterfaceScore, choose
@@ -91,16 +91,16 @@ def test_a_response_to_no_call_is_told_by_the_user() -> None:
 
 def test_native_calls_are_compliant_in_the_openai_format_under_the_tools_own_names() -> None:
     text = calls_text(case(), [("tables_book_now", '{"city": "Oslo"}')])
-    parsed = parse_answer(AnswerFormat.OPENAI, text)
+    parsed = OPENAI.read(text)
     assert parsed.compliant and parsed.calls == (ToolCall(name="tables.book now", arguments={"city": "Oslo"}),)
-    broken = parse_answer(AnswerFormat.OPENAI, calls_text(case(), [("f", '{"city": ')]))
+    broken = OPENAI.read(calls_text(case(), [("f", '{"city": ')]))
     assert not broken.compliant and (broken.unread or not broken.calls or broken.calls[0].arguments == {})
 
 
 def test_the_structured_answer_loses_its_wrapper_and_the_nulls_that_strict_mode_added() -> None:
     call = {"tool_name": "tables.book now", "arguments": {"city": "Oslo", "guests": None, "where": {"floor": None}}}
     text = listed_calls(case(), json.dumps({"calls": [call]}))
-    parsed = parse_answer(AnswerFormat.FLEDGLING_STRUCTURED, text)
+    parsed = FLEDGLING_STRUCTURED.read(text)
     assert parsed.compliant
     assert parsed.calls == (ToolCall(name="tables.book now", arguments={"city": "Oslo", "where": {}}),)
     assert listed_calls(case(), '{"calls": []}') == "[]"

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle, prompt_hash, render_messages, render_system, signature
+from swap_assets.domain.formats.base import PromptStyle, answer_formats
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import prompt_hash, render_messages, render_system, signature
 
 TOOL = ToolSpec(
     name="book_table",
@@ -37,7 +38,7 @@ def test_a_tool_without_a_schema_still_has_a_signature():
 
 
 def test_the_hermes_style_holds_the_schema_as_json_between_tools_tags():
-    text = render_system((TOOL,), AnswerFormat.HERMES, PromptStyle.HERMES)
+    text = render_system((TOOL,), HERMES, PromptStyle.HERMES)
     body = text.split("<tools>\n")[1].split("\n</tools>")[0]
     assert json.loads(body)[0]["function"]["parameters"] == TOOL.parameters
 
@@ -48,21 +49,21 @@ def test_calls_and_responses_of_the_history_are_written_in_the_format():
         Turn(role="assistant", calls=(ToolCall(name="book_table", arguments={"city": "Rome", "guests": 2}),)),
         Turn(role="tool", responses=(ToolResponse(name="book_table", content={"ok": True}),)),
     )
-    messages = render_messages((TOOL,), history, answer_format=AnswerFormat.HERMES, style=PromptStyle.COMPACT)
+    messages = render_messages((TOOL,), history, answer_format=HERMES, style=PromptStyle.COMPACT)
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool"]
     assert '{"name": "book_table", "arguments": {"city": "Rome", "guests": 2}}' in messages[2]["content"]
     assert messages[3]["content"].startswith("<tool_response>")
 
 
 @pytest.mark.parametrize("style", PromptStyle)
-@pytest.mark.parametrize("answer_format", AnswerFormat)
+@pytest.mark.parametrize("answer_format", answer_formats().values())
 def test_every_style_says_how_to_answer_in_every_format(style, answer_format):
-    assert len({render_system((TOOL,), other, style) for other in AnswerFormat}) == len(AnswerFormat)
+    assert len({render_system((TOOL,), other, style) for other in answer_formats().values()}) == len(answer_formats())
     assert render_system((TOOL,), answer_format, style)
 
 
 def test_the_hash_moves_with_format_style_and_template_and_with_nothing_else():
-    hashes = {prompt_hash(answer_format, style) for answer_format in AnswerFormat for style in PromptStyle}
-    assert len(hashes) == len(AnswerFormat) * len(PromptStyle)
-    assert prompt_hash(AnswerFormat.HERMES, PromptStyle.HERMES) == prompt_hash(AnswerFormat.HERMES, PromptStyle.HERMES)
-    assert prompt_hash(AnswerFormat.HERMES, PromptStyle.HERMES, chat_template="a") not in hashes
+    hashes = {prompt_hash(answer_format, style) for answer_format in answer_formats().values() for style in PromptStyle}
+    assert len(hashes) == len(answer_formats()) * len(PromptStyle)
+    assert prompt_hash(HERMES, PromptStyle.HERMES) == prompt_hash(HERMES, PromptStyle.HERMES)
+    assert prompt_hash(HERMES, PromptStyle.HERMES, chat_template="a") not in hashes

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
 from swap_assets.domain.judging.gates import contrast, fine_tune, release
@@ -100,7 +101,7 @@ def _asked_for_unseen_tools(item, count):
         row.model_copy(update={"labels": {**row.labels, "tools": "unseen" if place < count else "seen"}})
         for place, row in enumerate(result.rows)
     )
-    remade = TrackResult(summary=summarise(item.candidate.id, AnswerFormat.HERMES, rows), rows=rows)
+    remade = TrackResult(summary=summarise(item.candidate.id, HERMES, rows), rows=rows)
     return item.model_copy(update={"results": {Track.TOOLCALL: remade}})
 
 

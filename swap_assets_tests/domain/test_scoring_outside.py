@@ -8,14 +8,16 @@ import pytest
 
 from benchmarks.scoring_fuzz import fuzz
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
-from swap_assets.domain.formats.answers import parse_answer, read_reference
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.row_scoring import score_answer
 
-STRUCTURED, TOOLCALL = AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL
+STRUCTURED, TOOLCALL = FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 
 
 def counts(answer_format: AnswerFormat, reference: str, prediction: str) -> tuple[int, int, int]:
@@ -115,7 +117,7 @@ def test_references_that_had_to_be_repaired_and_those_in_words_are_counted():
 
 def test_no_results_were_published_in_other_formats():
     with pytest.raises(ValueError, match="hermes"):
-        published_figures(AnswerFormat.HERMES, [])
+        published_figures(HERMES, [])
 
 
 def fits(parameters: dict, **arguments) -> bool | None:
@@ -166,12 +168,12 @@ def test_gold_of_every_real_row_is_read_and_perfect_against_itself(revision: str
     compliant = 0
     for row in rows:
         answer = row["conversations"][2]["value"]
-        gold = read_reference(AnswerFormat.HERMES, answer)
+        gold = HERMES.reference_calls(HERMES.read(answer))
         assert gold, row["id"]
         case = EvalCase(
             id=row["id"], conversation_id=row["id"], turn=0, tools=(), history=(), gold_calls=gold, origin="real"
         )
-        score = score_answer(case, parse_answer(AnswerFormat.HERMES, answer))
+        score = score_answer(case, HERMES.read(answer))
         assert score.exact_match == score.field_f1 == score.name_match == 1.0
         compliant += score.format_compliant == 1.0
     calls = [row for row in rows if "extraction" not in row["conversations"][0]["value"][:80]]

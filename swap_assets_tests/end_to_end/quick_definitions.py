@@ -12,6 +12,9 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_sca
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.sensors import SENSORS
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import base, hosted, tuned
 from swap_assets.domain.lora_adapter import LoraAdapter
@@ -83,9 +86,9 @@ release._sealed = _sealed
 RECORDED = [
     llm_baseline,
     slm_baseline,
-    _adapter("paper_adapter", "paper", AnswerFormat.HERMES),
-    _adapter("fledgling_structured_adapter", "fledgling", AnswerFormat.FLEDGLING_STRUCTURED),
-    _adapter("fledgling_toolcall_adapter", "fledgling", AnswerFormat.FLEDGLING_TOOLCALL),
+    _adapter("paper_adapter", "paper", HERMES),
+    _adapter("fledgling_structured_adapter", "fledgling", FLEDGLING_STRUCTURED),
+    _adapter("fledgling_toolcall_adapter", "fledgling", FLEDGLING_TOOLCALL),
     _evaluation("paper", ["paper_adapter"]),
     _evaluation("fledgling", ["fledgling_structured_adapter", "fledgling_toolcall_adapter"]),
     comparison_report,

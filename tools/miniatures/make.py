@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.hermes import HERMES
 from tools.miniatures.exam import Question, exact_match, held_out_questions
 from tools.miniatures.loop import Recipe, Trainer, build_model
 from tools.miniatures.stages import SECOND_STAGE, THIRD_STAGE
@@ -64,8 +65,8 @@ def student(name: str, recipe: Recipe, first_row: int, *, layers: Sequence[int] 
 def teacher(recipe: Recipe) -> Miniature:
     """Return the making of the teacher; its curve is measured on rows of the training pool, never of the test pool."""
     exams = {
-        answer_format.value: exam_questions(answer_format, EXAM_ROWS, narrow=True, pool="train")
-        for answer_format in (AnswerFormat.HERMES, AnswerFormat.FLEDGLING_STRUCTURED)
+        answer_format.name: exam_questions(answer_format, EXAM_ROWS, narrow=True, pool="train")
+        for answer_format in (HERMES, FLEDGLING_STRUCTURED)
     }
     return Miniature("teacher", recipe, lambda index: teacher_conversation(SEED, index), exams)
 

@@ -6,8 +6,10 @@ is reserved for test rows.
 """
 
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle, render_messages
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets.domain.tracks import structured_track
 from tools.miniatures.exam import Question
@@ -27,8 +29,8 @@ def teacher_conversation(seed: int, index: int) -> list[Message]:
         return list(pretraining_row(seed, _STREAM_OFFSET + index).messages)
     row = next(generate(_NARROW if index % 2 else _WIDE, start=index))
     if index % 10 < 6 and (examples := structured_track([row])):
-        return _rendered(row, AnswerFormat.FLEDGLING_STRUCTURED, end=len(examples[0].turns))
-    return _rendered(row, AnswerFormat.HERMES, end=row.assistant_turns()[-1] + 1)
+        return _rendered(row, FLEDGLING_STRUCTURED, end=len(examples[0].turns))
+    return _rendered(row, HERMES, end=row.assistant_turns()[-1] + 1)
 
 
 def _rendered(row: Conversation, answer_format: AnswerFormat, *, end: int) -> list[Message]:
@@ -47,5 +49,5 @@ def _question(row: Conversation, answer_format: AnswerFormat) -> Question:
     calling = [turn for turn in row.assistant_turns() if row.turns[turn].calls]
     end = (calling or row.assistant_turns())[-1]
     messages = _rendered(row, answer_format, end=end + 1)
-    words_will_do = answer_format is AnswerFormat.HERMES and not calling
+    words_will_do = answer_format is HERMES and not calling
     return Question(row.subcategory, tuple(messages[:-1]), messages[-1]["content"], words_will_do=words_will_do)

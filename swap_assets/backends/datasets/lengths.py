@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle, render_messages
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.profile.profile import LengthProfile, length_profile
 
 # A chat template's own tokens around a message: role, beginning and end marks. Phi-4-mini has 3, Llama 3.1 has 5.
@@ -40,7 +41,7 @@ def token_lengths(
     lengths: list[int] = []
     for start in range(0, len(conversations), _BATCH):
         rendered = [
-            render_messages(row.tools, row.turns, answer_format=AnswerFormat.HERMES, style=style)
+            render_messages(row.tools, row.turns, answer_format=HERMES, style=style)
             for row in conversations[start : start + _BATCH]
         ]
         texts = ["\n".join(message["content"] for message in messages) for messages in rendered]

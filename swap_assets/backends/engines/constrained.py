@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.constraints import ANY_OBJECT, answer_grammar, argument_schema
+from swap_assets.domain.formats.constraints import ANY_OBJECT, argument_schema
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,7 @@ class Grammars:
 
     def _written(self, case: EvalCase, schemas: Sequence[dict[str, Any]]) -> str:
         try:
-            return answer_grammar(self._format, case.tools, tuple(schemas))
+            return self._format.grammar(case.tools, tuple(schemas))
         except ValueError as error:
             raise ConstraintError(str(error)) from None
 

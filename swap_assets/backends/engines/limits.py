@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +24,7 @@ def check_limit(
     Raises:
         AnswerLimitError: an expected answer is longer than the limit.
     """
-    golds = [render_answer(answer_format, case.gold_calls, case.gold_text) for case in cases]
+    golds = [answer_format.write(case.gold_calls, case.gold_text) for case in cases]
     encoded: Any = tokenizer(golds, add_special_tokens=False)
     lengths = [len(tokens) + 1 for tokens in encoded["input_ids"]]
     longest = max(lengths)
@@ -33,7 +32,7 @@ def check_limit(
         cut = sum(length > limit for length in lengths)
         raise AnswerLimitError(
             f"max_answer_tokens {limit} would cut {cut} of {len(cases)} expected answers in the answer format "
-            f"{answer_format.value} (the longest, of case {cases[lengths.index(longest)].id}, takes "
+            f"{answer_format.name} (the longest, of case {cases[lengths.index(longest)].id}, takes "
             f"{longest} tokens): set "
             f"max_answer_tokens to {longest} or more in the model's entry"
         )

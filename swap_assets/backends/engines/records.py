@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from swap_assets.backends.store.row_files import StoreError
 from swap_assets.backends.store.row_files import read_rows as read_split
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.formats.answers import parse_answer
 from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
@@ -83,7 +82,7 @@ def _row(line: str, kind: type[Row], path: Path, number: int) -> Row:
 
 def parsed(case: EvalCase, answer_format: AnswerFormat, text: str) -> ParsedAnswer:
     """Read an answer to a case in its answer format."""
-    return parse_answer(answer_format, text, function=function_asked_for(case, answer_format))
+    return answer_format.read(text, function=function_asked_for(case))
 
 
 class RecordFile:

@@ -54,7 +54,7 @@ def hosted_answers(
     with _server(bench, candidate) as server:
         for track, interface in interfaces.items():
             answer_format = format_of(track, interface, text_format=bench.baseline_format(track))
-            folder = bench.store.work(purpose, candidate.id, answer_format.value)
+            folder = bench.store.work(purpose, candidate.id, answer_format.name)
             done = ask_hosted(
                 bench.experiment.hosted_model,
                 cases,

@@ -71,7 +71,7 @@ def merged_readme(measured: str, cards: Mapping[str, MergeCard], *, told: Mappin
 
 def _made_with(card: MergeCard) -> list[str]:
     rows = [
-        ["answer_format", card.answer_format.value],
+        ["answer_format", card.answer_format.name],
         ["prompt style", card.prompt_style.value],
         ["seed", str(card.seed)],
     ]
@@ -116,7 +116,7 @@ def _adapter_text(card: AdapterCard, result: TrainResult) -> str:
         [
             f"# {spec.candidate_id}",
             "",
-            f"A LoRA adapter for {base}. It answers in the answer format `{spec.answer_format.value}`, prompted in the "
+            f"A LoRA adapter for {base}. It answers in the answer format `{spec.answer_format.name}`, prompted in the "
             f"style `{spec.prompt_style.value}`; the chat template that it was trained with lies beside it.",
             "",
             f"Trained on {rows.used} of {rows.read} rows ({rows.trained_tokens} tokens carry loss; {rows.cut} rows "

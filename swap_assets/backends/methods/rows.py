@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import Message, PromptStyle, render_messages
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.formats.prompts import Message, render_messages
 from swap_assets.domain.tracks import TrainingExample
 
 

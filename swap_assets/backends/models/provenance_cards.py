@@ -4,8 +4,7 @@ from pydantic import Field
 
 from swap_assets.backends.processes.specs import TrainSpec
 from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 
 

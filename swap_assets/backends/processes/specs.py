@@ -11,8 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers
 from swap_assets.domain.experiment.recipe import Recipe
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 
 RESULT_FILE = "result.json"

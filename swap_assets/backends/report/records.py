@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from swap_assets.backends.processes.specs import RESULT_FILE
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.workbench import RECORDS_FILE
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.base import Track, answer_formats, named_format
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.report.inputs import GenerationRun, LossPoint, TrainingRun
 
@@ -39,8 +39,8 @@ class AnswerTexts:
 
     def _index(self, candidate: str, track: Track) -> dict[str, bytes]:
         lines: dict[str, bytes] = {}
-        for answer_format in AnswerFormat:
-            path = self._answers / candidate / answer_format.value / RECORDS_FILE
+        for answer_format in answer_formats().values():
+            path = self._answers / candidate / answer_format.name / RECORDS_FILE
             if answer_format.track is track and path.is_file():
                 # The last record of a case is the one in force: an interrupted run may have left an earlier one.
                 lines.update(_by_case(path))
@@ -92,7 +92,7 @@ def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> Gen
     try:
         return GenerationRun(
             candidate_id=candidate,
-            track=AnswerFormat(answer_format).track,
+            track=named_format(answer_format).track,
             answers=data["asked"],
             per_second=data["rows_per_second"],
             seconds=data["total_seconds"],

@@ -106,7 +106,7 @@ class Workbench:
         if candidate.form is Form.MERGED:
             engine = engine.for_merged()
             weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
-        folder = self.store.work(purpose, candidate.id, answer_format.value)
+        folder = self.store.work(purpose, candidate.id, answer_format.name)
         spec = GenerateSpec(
             candidate_id=candidate.id,
             partition=candidate.partition,
@@ -135,7 +135,7 @@ class Workbench:
             return ()
         others = [candidate.model_copy(update={"scale": scale}) for scale in self.experiment.scales]
         return tuple(
-            self.store.work(purpose, other.id, answer_format.value) / RECORDS_FILE
+            self.store.work(purpose, other.id, answer_format.name) / RECORDS_FILE
             for other in others
             if other.id != candidate.id
         )

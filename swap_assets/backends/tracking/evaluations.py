@@ -26,7 +26,7 @@ def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str
         "git_commit": git_commit(),
     }
     params = {
-        f"{track.value}.answer format": result.summary.answer_format.value
+        f"{track.value}.answer format": result.summary.answer_format.name
         for track, result in evaluation.results.items()
     }
     with tracked_run(tracking, params={**evaluation.candidate.model_dump(mode="json"), **params}, tags=tags) as run:

@@ -105,7 +105,7 @@ def evaluation_trace(evaluation: Evaluation, *, experiment: str, partition: str,
 def _track(result: TrackResult) -> dict[str, Any]:
     summary = result.summary
     told: dict[str, Any] = {
-        "answer_format": summary.answer_format.value,
+        "answer_format": summary.answer_format.name,
         "cases": summary.cases,
         "unscored": summary.unscored,
         "metrics": {

@@ -6,8 +6,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers, engine_of_entry
-from swap_assets.domain.formats.base import AnswerFormat, Interface
-from swap_assets.domain.formats.prompts import PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
 
@@ -157,8 +158,8 @@ class Prices(Frozen):
 class BaselineFormats(Frozen):
     """In which answer format the untrained candidates answer, one for each track."""
 
-    toolcall: AnswerFormat = AnswerFormat.HERMES
-    structured: AnswerFormat = AnswerFormat.FLEDGLING_STRUCTURED
+    toolcall: AnswerFormat = HERMES
+    structured: AnswerFormat = FLEDGLING_STRUCTURED
 
 
 class Automation(Frozen):

@@ -1,38 +1,46 @@
-"""How an answer is written: the answer formats, and what was read out of an answer.
+"""What an answer format is: its words in the prompt, how calls are written, how an answer is read, its grammar.
 
-Writing an expected answer lives in `answers.rendering`, reading a prediction in `answers`.
+`<tool_call>\\n{"name": "weather", "arguments": {"city": "Oslo"}}\\n</tool_call>` is one compliant call under `hermes`.
+The same inside a code fence, behind "Sure:", as Python repr or without its last brace is no compliant answer, yet the
+same call: `strict_calls` is empty there and `calls` holds it. Format and ability are so told apart.
+
+A format is one file of this package; `answer_formats` finds it. What finds calls in loose text lives in `tags`.
+Law, held by the tests: `format.read(format.write(calls))` gives back `calls`, strictly.
 """
 
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
-from swap_assets.domain.conversations import ToolCall
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from swap_assets.domain.conversations import ToolCall, ToolSpec
+from swap_assets.domain.formats.literals import LiteralError, without_lone_surrogates
+from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, find_bare, find_tagged
 from swap_assets.domain.model import Frozen
+
+MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict reading has no limit
+_WRONG_FORM = "not written to the letter of the answer format"
 
 
 class Track(StrEnum):
-    """What family of answers a answer format belongs to; candidates are compared within a track."""
+    """What family of answers an answer format belongs to; candidates are compared within a track."""
 
     TOOLCALL = "toolcall"
     STRUCTURED = "structured"
 
 
-class AnswerFormat(StrEnum):
-    """The ways to write an answer."""
+class PromptStyle(StrEnum):
+    """How the system message describes the tools."""
 
     HERMES = "hermes"
-    FLEDGLING_TOOLCALL = "fledgling-toolcall"
-    FLEDGLING_STRUCTURED = "fledgling-structured"
-    OPENAI = "openai"
-    JSON_SCHEMA = "json-schema"
-
-    @property
-    def track(self) -> Track:
-        """The family this answer format belongs to."""
-        return (
-            Track.STRUCTURED
-            if self in (AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.JSON_SCHEMA)
-            else Track.TOOLCALL
-        )
+    COMPACT = "compact"
 
 
 class Interface(StrEnum):
@@ -62,3 +70,166 @@ class ParsedAnswer(Frozen):
     valid_json: bool | None = None
     unread: int = 0
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AnswerFormat(ABC):
+    """One way to write an answer: one instance each, written in files as its name.
+
+    Attributes:
+        name: as experiment files, records and `--format` say it.
+        track: what it is compared within.
+        instructions: how the system message says to answer, in each style.
+        no_call: how an answer says that nothing is to be called, "" where it says so in words.
+    """
+
+    name: str
+    track: Track
+    instructions: Mapping[PromptStyle, str]
+    no_call: str = ""
+
+    def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
+        """Return the assistant's answer; without calls it is `text`."""
+        return "\n".join([text] * bool(text) + [self._write_call(call) for call in calls])
+
+    def _write_call(self, call: ToolCall) -> str:
+        """Return one call as it stands on its own; for formats that leave `write` as it is."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def _read_strictly(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
+        """Return the calls of an answer that holds them to the letter; None or a LiteralError where it does not."""
+
+    def _find(self, text: str, function: str) -> Found:
+        """Return what calls a text holds, however they are written; `function` is used by some formats only."""
+        found = find_tagged(text) or find_bare(text)
+        if found.calls or found.unread:
+            return found
+        if self.no_call and found.text.removeprefix("json").strip() == self.no_call:
+            return Found([], self.no_call)
+        begun = text.lstrip().startswith(("{", "[{", "```")) or begins_a_call(text)
+        return found._replace(unread=int(begun), problems=(UNREADABLE,) if begun else found.problems)
+
+    def _unwrap(self, text: str) -> str:
+        """Return what an answer says, where a server's message may stand around it."""
+        return text
+
+    def read(self, text: str, *, function: str = "") -> ParsedAnswer:
+        """Read an answer strictly and leniently.
+
+        Args:
+            text: the answer as the model gave it.
+            function: the function whose arguments were asked for; formats whose answers carry the name ignore it.
+
+        Returns:
+            The calls of both readings. It never raises, and never takes longer than about a second: what is too long
+            or too deep is unreadable.
+        """
+        text = self._unwrap(without_lone_surrogates(text))
+        strict = self._to_the_letter(text.strip(), function)
+        if strict is None:
+            return self._read_leniently(text, function)
+        json_expected = bool(strict) or bool(self.no_call)
+        return ParsedAnswer(
+            calls=strict,
+            strict_calls=strict,
+            text="" if json_expected else text,
+            compliant=True,
+            valid_json=True if json_expected else None,
+        )
+
+    def _to_the_letter(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
+        """Return the calls of a compliant answer (none for a compliant answer in words), None for any other."""
+        try:
+            calls = self._read_strictly(text, function)
+        except LiteralError:
+            calls = None
+        words = calls is None and not self.no_call and text and not begins_a_call(text)
+        return () if words and not find_bare(text[:MAX_LENIENT_CHARS]).calls else calls
+
+    def _read_leniently(self, text: str, function: str) -> ParsedAnswer:
+        if len(text) > MAX_LENIENT_CHARS:
+            problem = f"longer than {MAX_LENIENT_CHARS:,} characters and not compliant"
+            return ParsedAnswer(compliant=False, valid_json=False, unread=1, problems=(problem,))
+        if not text.strip():
+            return ParsedAnswer(compliant=False, valid_json=False, problems=("empty",))
+        thinking, marker, answer = text.rpartition("</think>")
+        found = self._find(answer, function)
+        answered = bool(found.calls) or not self.no_call or found.text == self.no_call
+        notes = ("a draft before the answer",) if marker and thinking else ()
+        return ParsedAnswer(
+            calls=tuple(found.calls),
+            text=found.text,
+            compliant=False,
+            valid_json=found.json_valid and answered,
+            unread=found.unread,
+            problems=notes + found.problems or (_WRONG_FORM,),
+        )
+
+    def reference_calls(self, read: ParsedAnswer) -> tuple[ToolCall, ...]:
+        """Return the calls of a gold answer that was read; without any the reference is an answer in words.
+
+        Raises:
+            ValueError: it holds a call that cannot be read: it must never be compared as if it were empty.
+        """
+        words = bool(read.text.strip()) and (not self.no_call or read.text == self.no_call)
+        if read.unread or not (read.calls or read.compliant or words):
+            raise ValueError(f"the reference holds a call that cannot be read ({', '.join(read.problems)})")
+        return read.calls
+
+    def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
+        """Return the Lark grammar, as llguidance reads it, of the answers that a case allows.
+
+        Args:
+            tools: the tools on offer.
+            schemas: the schema of each tool's arguments, in the order of the tools; see `constraints`.
+
+        Raises:
+            ValueError: no local model answers in this format.
+        """
+        raise ValueError(f"answers in the answer format {self.name} cannot be constrained: name another answer format")
+
+    @property
+    def value(self) -> str:
+        """The name, for callers that still ask as they asked an enum."""
+        return self.name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<answer format {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return named_format, (self.name,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let records and settings hold a format under its name."""
+        return core_schema.no_info_plain_validator_function(
+            named_format,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
+        )
+
+
+@cache
+def answer_formats() -> dict[str, AnswerFormat]:
+    """Return every answer format of this package by its name."""
+    names = [found.name for found in pkgutil.iter_modules(importlib.import_module(str(__package__)).__path__)]
+    modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
+    made = [value for module in modules for value in vars(module).values() if isinstance(value, AnswerFormat)]
+    return {each.name: each for each in sorted(made, key=str)}
+
+
+def named_format(name: Any) -> AnswerFormat:
+    """Return the answer format of a name; a format stands for itself.
+
+    Raises:
+        ValueError: there is none of this name; the message names those there are.
+    """
+    if isinstance(name, AnswerFormat):
+        return name
+    if not isinstance(name, str) or name not in answer_formats():
+        raise ValueError(f"no answer format has this name: choose one of {', '.join(answer_formats())}")
+    return answer_formats()[name]

@@ -1,40 +1,72 @@
-"""From JSON values to calls: which objects are a call, strictly in one answer format's shape or leniently in any.
+"""From JSON values to calls: which objects are a call, strictly in one shape or leniently in any.
 
 A call has been seen written as `{"name": "f", "arguments": {...}}`, `{"tool_name": ..., "arguments": ...}`,
 `{"tool_call": "f", "arguments": ...}`, `{"function": {"name": "f", "arguments": "{...}"}}` and, in the extraction rows
-of Hermes, `{"arguments": {"name": "f", ...}}`. Finding the values in a text lives in `markup`.
+of Hermes, `{"arguments": {"name": "f", ...}}`. Finding the values in a loose text lives in `tags`.
 """
 
+import json
+import re
+from collections.abc import Callable, Set
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.literals import LiteralError, read_strict, read_tolerant
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")
 ARGUMENTS_UNREADABLE = "a call's arguments could not be read"
 _UNREADABLE = object()  # not None, which is JSON's null: no arguments at all
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
-_SHAPES = {
-    AnswerFormat.HERMES: ("name", frozenset({"name", "arguments"}), frozenset({"name", "arguments"})),
-    AnswerFormat.FLEDGLING_STRUCTURED: (
-        "tool_name",
-        frozenset({"tool_name", "arguments"}),
-        frozenset({"tool_name", "arguments", "query"}),
-    ),
-}
+_BLANK = re.compile(r"[ \t\r\n]*+")
+_CLOSE = "</tool_call>"
 
 
-def strict_call(answer_format: AnswerFormat, value: Any) -> ToolCall | None:
-    """Return the call that an object is to the letter of a answer format, else None."""
-    if not isinstance(value, dict):
-        return None
-    if answer_format is AnswerFormat.OPENAI:
-        return _strict_openai_call(value)
-    name_key, required, allowed = _SHAPES[answer_format]
-    if not required <= value.keys() <= allowed:
+def dump(value: object) -> str:
+    """Write a JSON value as every format writes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def call_of_shape(value: Any, name_key: str, *, optional: Set[str] = frozenset()) -> ToolCall | None:
+    """Return the call that an object of a name, arguments and at most the optional keys is, else None."""
+    required = {name_key, "arguments"}
+    if not isinstance(value, dict) or not required <= value.keys() <= required | optional:
         return None
     return make_call(value[name_key], value["arguments"])
+
+
+def calls_of_list(value: Any, read: Callable[[Any], ToolCall | None]) -> tuple[ToolCall, ...] | None:
+    """Return the calls of a list that holds nothing else, else None."""
+    calls = [read(one) for one in value] if isinstance(value, list) else [None]
+    return tuple(call for call in calls if call) if all(calls) else None
+
+
+def strict_tags(
+    text: str, opening: re.Pattern[str], read: Callable[[re.Match[str], Any], ToolCall | None]
+) -> tuple[ToolCall, ...] | None:
+    """Return the calls of a text of tags around one JSON value each, nothing but blanks between them; else None.
+
+    Raises:
+        LiteralError: a tag holds no JSON.
+    """
+    calls: list[ToolCall] = []
+    at = 0
+    while at < len(text):
+        tag = opening.match(text, at)
+        if not tag:
+            return None
+        value, end, _ = read_strict(text, _skip(text, tag.end()))
+        end = _skip(text, end)
+        call = read(tag, value)
+        if call is None or not text.startswith(_CLOSE, end):
+            return None
+        calls.append(call)
+        at = _skip(text, end + len(_CLOSE))
+    return tuple(calls) or None
+
+
+def _skip(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    return match.end() if match else at
 
 
 def lenient_calls(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
@@ -86,22 +118,6 @@ def _read_text(text: str, notes: dict[str, None]) -> Any:
         return _UNREADABLE
     notes |= dict.fromkeys(repairs)
     return value
-
-
-def _strict_openai_call(value: dict[str, Any]) -> ToolCall | None:
-    function = value.get("function")
-    if not value.keys() <= {"id", "type", "function", "index"} or value.get("type") != "function":
-        return None
-    if not isinstance(function, dict) or function.keys() != {"name", "arguments"}:
-        return None
-    written = function["arguments"]
-    if not isinstance(written, str):
-        return None
-    try:
-        arguments, end, _ = read_strict(written.strip())
-    except LiteralError:
-        return None
-    return make_call(function["name"], arguments) if end == len(written.strip()) else None
 
 
 def _as_arguments(value: Any, notes: dict[str, None]) -> dict[str, Any] | None:

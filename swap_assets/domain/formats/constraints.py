@@ -1,19 +1,19 @@
-"""The answers that a case allows, as a grammar for constrained decoding: calls of offered tools, or words.
+"""The parts of which answer formats make a grammar for constrained decoding: calls of offered tools, or words.
 
-The grammar is Lark as llguidance reads it. The calls are written as `rendering` writes them, so the strict reading of
-`reading` takes every whole answer, and the arguments follow the tool's own JSON Schema. Compiling it, and what
-happens to schemas that cannot be compiled, lives in the backend that decodes.
+The grammar is Lark as llguidance reads it. Each format puts its own marks around the arguments, so that its strict
+reading takes every whole answer, and the arguments follow the tool's own JSON Schema. Compiling it, and what happens
+to schemas that cannot be compiled, lives in the backend that decodes.
 """
 
-import html
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import ToolSpec
-from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.calls_in_json import dump
 from swap_assets.domain.schemas import plain_schema
 
+Around = Callable[[str], tuple[str, str]]
 ANY_OBJECT: dict[str, Any] = {"type": "object"}
 _AS_WRITTEN = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 # Words are what the strict reading takes for words: no mark of a call, no brace that could begin one, not only blanks.
@@ -46,54 +46,32 @@ def _closed(schema: Any) -> Any:
     return found
 
 
-def answer_grammar(
-    answer_format: AnswerFormat, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]
+def words_or_calls(tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...], *, around: Around) -> str:
+    """Return the grammar of an answer in words, or of calls a line each."""
+    start = r'WORDS | call ("\n" call)*' if tools else "WORDS"
+    return calls_grammar(tools, schemas, start=f"{start}\nWORDS: {_WORDS}", around=around)
+
+
+def calls_grammar(
+    tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...], *, start: str, around: Around
 ) -> str:
-    """Return the Lark grammar of a case's answers.
+    """Return a grammar whose rule `call` is a call of any tool.
 
     Args:
-        answer format: how the answer is written; not OPENAI, which no local model answers in.
         tools: the tools on offer.
         schemas: the schema of each tool's arguments, in the order of the tools.
-
-    Raises:
-        ValueError: the answer format has no written form.
+        start: the rule of a whole answer.
+        around: what stands before and after the arguments in a call of a name.
     """
-    if answer_format is AnswerFormat.OPENAI:
-        raise ValueError("answers in the answer format openai cannot be constrained: name another answer format")
-    if answer_format is AnswerFormat.JSON_SCHEMA:
-        # Which function is asked for is gold's to know: the arguments of any tool on offer will do.
-        return f"%llguidance {{}}\nstart: {' | '.join(map(_json, schemas or (ANY_OBJECT,)))}\n"
-    structured = answer_format.track is Track.STRUCTURED
-    lines = ["%llguidance {}", f"start: {_start(structured, bool(tools))}"]
-    if not structured:
-        lines.append(f"WORDS: {_WORDS}")
+    lines = ["%llguidance {}", f"start: {start}"]
     if tools:
         lines.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
     for number, (tool, schema) in enumerate(zip(tools, schemas, strict=True)):
-        before, after = _around(answer_format, tool.name)
-        lines.append(f"call_{number}: {_quoted(before)} {_json(schema)} {_quoted(after)}")
+        before, after = around(tool.name)
+        lines.append(f"call_{number}: {dump(before)} {schema_rule(schema)} {dump(after)}")
     return "\n".join(lines) + "\n"
 
 
-def _start(structured: bool, calls: bool) -> str:
-    if structured:
-        return '"[]" | "[" call (", " call)* "]"' if calls else '"[]"'
-    return r'WORDS | call ("\n" call)*' if calls else "WORDS"
-
-
-def _around(answer_format: AnswerFormat, name: str) -> tuple[str, str]:
-    """Return what stands before and after the arguments of a call, as `rendering` writes it."""
-    if answer_format is AnswerFormat.FLEDGLING_TOOLCALL:
-        return f'<tool_call name="{html.escape(name)}">', "</tool_call>"
-    key, tagged = ("tool_name", False) if answer_format is AnswerFormat.FLEDGLING_STRUCTURED else ("name", True)
-    before = f'{{"{key}": {json.dumps(name, ensure_ascii=False)}, "arguments": '
-    return (f"<tool_call>\n{before}", "}\n</tool_call>") if tagged else (before, "}")
-
-
-def _json(schema: dict[str, Any]) -> str:
+def schema_rule(schema: dict[str, Any]) -> str:
+    """Return what stands in a rule for JSON that follows a schema, spaced as `dump` spaces it."""
     return f"%json {json.dumps({**schema, 'x-guidance': _AS_WRITTEN})}"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -6,7 +6,7 @@ at the end of the text or before a closing tag or fence: `{"a": {"b": "x"` lacks
 in its middle is not guessed at: `"Par` may have been "Paris", and `{"a": 1` may have been 15.
 
 The tolerant reader keeps its own stack: no depth of nesting can exhaust Python's, and every token is read by a
-pattern that cannot backtrack. Finding calls in an answer lives in `markup`.
+pattern that cannot backtrack. Finding calls in an answer lives in `tags`.
 """
 
 import json
@@ -48,6 +48,18 @@ def read_strict(text: str, start: int = 0) -> Literal:
     if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH and _deeper_than_allowed(value):
         raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", start)
     return Literal(without_lone_surrogates(value) if text.find("\\u", start, end) >= 0 else value, end)
+
+
+def read_whole(text: str) -> Any:
+    """Return the JSON value that a text is, with nothing around it.
+
+    Raises:
+        LiteralError: it is more or less than one RFC 8259 value; see `read_strict`.
+    """
+    value, end, _ = read_strict(text)
+    if end != len(text):
+        raise LiteralError("text after a value", end)
+    return value
 
 
 def read_tolerant(text: str, start: int = 0) -> Literal:

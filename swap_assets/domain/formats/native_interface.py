@@ -1,23 +1,24 @@
 """A case as a service takes it natively: `tools` for the tool-call track, `response_format` for the structured one.
 
 The structured answer format is a list of calls, which no service takes at the top of a schema, so it goes out and
-comes back
-as `{"calls": [{"tool_name": ..., "arguments": {...}}]}`. Sending lives in the backends.
+comes back as `{"calls": [{"tool_name": ..., "arguments": {...}}]}`. Sending lives in the backends.
 """
 
 import json
 from typing import Any
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
-from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
-from swap_assets.domain.formats.prompts import PROBE, PromptStyle, render_tools, render_turn
+from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.openai import OPENAI, written_calls
+from swap_assets.domain.formats.prompts import PROBE, render_tools, render_turn
 from swap_assets.domain.formats.strict_schema import NotStrictError, strict_schema, without_added_nulls
 from swap_assets.domain.formats.wire_names import own_name, wire_names
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.schemas import plain_schema
 
 Body = dict[str, Any]
-FORMATS = {Track.TOOLCALL: AnswerFormat.OPENAI, Track.STRUCTURED: AnswerFormat.FLEDGLING_STRUCTURED}
+FORMATS = {Track.TOOLCALL: OPENAI, Track.STRUCTURED: FLEDGLING_STRUCTURED}
 LONGEST_DESCRIPTION = 1024  # characters of a function's description that OpenAI takes
 _LEVELS_AROUND = 3  # the object, its list of calls, and each call's object lie around the arguments
 _OPENING = (
@@ -49,7 +50,7 @@ def native_question(case: EvalCase, track: Track, *, style: PromptStyle, strict:
     if track is Track.TOOLCALL:
         return _with_tools(case)
     system = f"{render_tools(case.tools, style)}\n{_CALLS_FORMAT}"
-    told = [render_turn(turn, AnswerFormat.FLEDGLING_STRUCTURED) for turn in case.history]
+    told = [render_turn(turn, FLEDGLING_STRUCTURED) for turn in case.history]
     # A message of role "tool" has to answer a call of the message before, which here is text.
     messages = [{**message, "role": "user" if message["role"] == "tool" else message["role"]} for message in told]
     return {"messages": [{"role": "system", "content": system}, *messages], "response_format": _format(case, strict)}
@@ -58,11 +59,7 @@ def native_question(case: EvalCase, track: Track, *, style: PromptStyle, strict:
 def calls_text(case: EvalCase, calls: list[tuple[str, str]]) -> str:
     """Write `tool_calls` (names as sent, arguments as JSON text) in the OPENAI format, under the tools' own names."""
     names = _names(case)
-    entries = [
-        {"id": f"call_{index}", "type": "function", "function": {"name": own_name(name, names), "arguments": arguments}}
-        for index, (name, arguments) in enumerate(calls)
-    ]
-    return json.dumps(entries, ensure_ascii=False)
+    return written_calls([(own_name(name, names), arguments) for name, arguments in calls])
 
 
 def listed_calls(case: EvalCase, text: str) -> str:

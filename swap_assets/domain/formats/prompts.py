@@ -8,49 +8,15 @@ signature, `book_table(city: string, guests: integer, note?: string)`, for model
 """
 
 import json
-from enum import StrEnum
 from typing import Any
 
 from swap_assets.domain.conversations import ToolResponse, ToolSpec, Turn
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import content_hash
 
 Message = dict[str, str]
 
 
-class PromptStyle(StrEnum):
-    """How the system message describes the tools."""
-
-    HERMES = "hermes"
-    COMPACT = "compact"
-
-
-_ANSWER_FORMATS = {
-    AnswerFormat.HERMES: (
-        "For each function call return a json object with function name and arguments within <tool_call> </tool_call> "
-        "tags with the following schema:\n"
-        '<tool_call>\n{"name": <function-name>, "arguments": <args-dict>}\n</tool_call>'
-    ),
-    AnswerFormat.FLEDGLING_TOOLCALL: (
-        'For each function call return <tool_call name="function-name">{arguments as a json object}</tool_call>'
-    ),
-    AnswerFormat.FLEDGLING_STRUCTURED: (
-        'Return a json list with one object per function call: [{"tool_name": <function-name>, "arguments": '
-        "<args-dict>}]. Where no function call is right return []"
-    ),
-    AnswerFormat.JSON_SCHEMA: (
-        "Return one json object that follows the schema of the function's parameters, nothing else"
-    ),
-    AnswerFormat.OPENAI: "Call functions through the interface you are given",
-}
-_COMPACT_FORMATS = {
-    AnswerFormat.HERMES: "Answer as <tool_call> json </tool_call>",
-    AnswerFormat.FLEDGLING_TOOLCALL: "Answer as <tool_call name> json </tool_call>",
-    AnswerFormat.FLEDGLING_STRUCTURED: "Answer as a json list",
-    AnswerFormat.JSON_SCHEMA: "Answer as json",
-    AnswerFormat.OPENAI: "Call functions",
-}
 _HERMES_OPENING = (
     "You are a function calling AI model. You are provided with function signatures within <tools> </tools> XML tags. "
     "You may call one or more functions to assist with the user query. Don't make assumptions about what values to "
@@ -60,8 +26,7 @@ _HERMES_OPENING = (
 
 def render_system(tools: tuple[ToolSpec, ...], answer_format: AnswerFormat, style: PromptStyle) -> str:
     """Return the system message: the tools on offer and how to answer."""
-    formats = _COMPACT_FORMATS if style is PromptStyle.COMPACT else _ANSWER_FORMATS
-    return f"{render_tools(tools, style)}\n{formats[answer_format]}"
+    return f"{render_tools(tools, style)}\n{answer_format.instructions[style]}"
 
 
 def render_tools(tools: tuple[ToolSpec, ...], style: PromptStyle) -> str:
@@ -111,7 +76,7 @@ def render_messages(
 def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
     """Return one turn as a chat message; the assistant's calls are written in the answer format."""
     if turn.role == "assistant":
-        return {"role": "assistant", "content": render_answer(answer_format, turn.calls, turn.text)}
+        return {"role": "assistant", "content": answer_format.write(turn.calls, turn.text)}
     if turn.role == "tool":
         return {"role": "tool", "content": "\n".join(_render_response(response) for response in turn.responses)}
     return {"role": "user", "content": turn.text}

@@ -17,6 +17,7 @@ from swap_assets.domain.formats.literals import CLOSERS_MISSING, LiteralError, r
 MAX_FAILED_STARTS = 200  # unreadable tags, or brackets in prose that open no value, before the search gives up,
 MAX_WASTED_CHARS = 500_000  # or what was read behind them in vain: half a second at most
 
+_MARKUP = re.compile(r"[<\[]/?tool_call\b|\"(?:name|tool_name)\"\s*+:")
 _OPEN = re.compile(r"[<\[]tool_call\b")
 _CLOSE = "</tool_call>"
 _ATTRIBUTE = re.compile(r"\s*+([\w-]++)\s*+=\s*+")
@@ -51,6 +52,11 @@ class Found(NamedTuple):
     def json_valid(self) -> bool:
         """Whether the JSON of every call is RFC 8259 JSON, whatever stood around it."""
         return not self.unread and all(problem in _AROUND_THE_JSON for problem in self.problems)
+
+
+def begins_a_call(text: str) -> bool:
+    """Whether a text holds a mark of a call, be it whole or not."""
+    return bool(_MARKUP.search(text))
 
 
 def find_tagged(text: str) -> Found | None:

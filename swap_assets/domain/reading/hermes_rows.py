@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import Conversation, ToolCall, ToolSpec, Turn
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages, tool_schema
 from swap_assets.domain.reading.markup import (
     Repair,
@@ -174,12 +175,9 @@ def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Tu
 
 def write_row(conversation: Conversation) -> dict[str, Any]:
     """Write a conversation as a row of the dataset's current revision; `parsing.parse_row` reads it back unchanged."""
-    from swap_assets.domain.formats.base import AnswerFormat
-    from swap_assets.domain.formats.prompts import PromptStyle
+    from swap_assets.domain.formats.base import PromptStyle
 
-    messages = render_messages(
-        conversation.tools, conversation.turns, answer_format=AnswerFormat.HERMES, style=PromptStyle.HERMES
-    )
+    messages = render_messages(conversation.tools, conversation.turns, answer_format=HERMES, style=PromptStyle.HERMES)
     if not conversation.tools:
         messages[0] = {"role": "system", "content": conversation.system}
     names = {"user": "human", "assistant": "gpt"}

@@ -88,7 +88,7 @@ def json_quality(inputs: ReportInputs) -> tuple[JsonQuality, ...]:
             candidate_id=item.candidate.id,
             name=display_name(item.candidate.id),
             track=track,
-            answer_format=summary.answer_format.value,
+            answer_format=summary.answer_format.name,
             metrics=_some(summary, JSON_METRICS),
         )
         for item, track, summary in _summaries(inputs)

@@ -142,7 +142,7 @@ def _row(item: Evaluation, track: Track, versus: Contrast | None, metric: str) -
         candidate_id=item.candidate.id,
         name=display_name(item.candidate.id),
         track=track,
-        answer_format=summary.answer_format.value,
+        answer_format=summary.answer_format.name,
         cases=summary.cases,
         unscored=summary.unscored,
         metrics={name: summary.metrics[name] for name in shown if name in summary.metrics},

@@ -11,9 +11,9 @@ import warnings
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.formats.answers import parse_answer
-from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
+from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.formats.calls_in_json import make_call
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.literals import MAX_DEPTH, LiteralError, read_strict, read_tolerant
 
 MAX_PYTHON_CHARS = 20_000  # Python's own parser is asked, and it needs memory for what it cannot parse
@@ -38,7 +38,7 @@ def parse_bfcl_answer(text: str) -> ParsedAnswer:
             continue
         words = "" if calls else "[]"
         return ParsedAnswer(calls=calls, strict_calls=calls, compliant=True, valid_json=True, text=words)
-    parsed = parse_answer(AnswerFormat.HERMES, text)
+    parsed = HERMES.read(text)
     return parsed.model_copy(update={"strict_calls": (), "compliant": parsed.compliant and not parsed.calls})
 
 

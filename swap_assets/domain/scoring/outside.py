@@ -15,8 +15,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from swap_assets.domain.conversations import EvalCase, ToolSpec
-from swap_assets.domain.formats.answers import calls_of_reference, parse_answer
-from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
+from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer, answer_formats, named_format
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason
@@ -27,7 +26,7 @@ from swap_assets.domain.scoring.row_scoring import function_asked_for, score_ans
 from swap_assets.domain.scoring.scores import RowScore
 
 BFCL = "bfcl"
-FORMAT_NAMES = (*(answer_format.value for answer_format in AnswerFormat), BFCL)
+FORMAT_NAMES = (*(answer_format.name for answer_format in answer_formats().values()), BFCL)
 _EXPLAINED = 10  # rows that cannot be used are named with their reason,
 _NAMED = 1_000  # then by their id alone
 _TOOLS_WANTED = '`tools` is a list of {"name", "description", "parameters"}, alone or under "function"'
@@ -60,11 +59,11 @@ class GoldRow(Frozen):
         if self.case is None or answer_format is None:
             return score_bfcl(self.id, self.functions, self.accepted, parse_bfcl_answer(given.text), labels=self.labels)
         if given.finish_reason == "content_filter":
-            parsed = parse_answer(answer_format, "")
+            parsed = answer_format.read("")
         elif self.read is not None and given.text == self.reference:
             parsed = self.read  # most right answers are gold to the letter, and reading is half of the work
         else:
-            parsed = parse_answer(answer_format, given.text, function=function_asked_for(self.case, answer_format))
+            parsed = answer_format.read(given.text, function=function_asked_for(self.case))
         return score_answer(self.case, parsed, finish_reason=given.finish_reason)
 
     def _unscored(self, reason: str) -> RowScore:
@@ -105,7 +104,7 @@ def format_named(name: str) -> AnswerFormat | None:
     if name == BFCL:
         return None
     try:
-        return AnswerFormat(name)
+        return named_format(name)
     except ValueError:
         raise OutsideError(f"'{name}' is no answer format: choose one of {', '.join(FORMAT_NAMES)}") from None
 
@@ -178,8 +177,8 @@ def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
     reference = _as_text(row["reference"])
     tools = _tools(marshal.dumps(_listed(row.get("tools")), 2))
     function = str(row.get("function") or (tools[0].name if len(tools) == 1 else ""))
-    read = None if reference is None else parse_answer(answer_format, reference, function=function)
-    calls = () if read is None else calls_of_reference(answer_format, read)
+    read = None if reference is None else answer_format.read(reference, function=function)
+    calls = () if read is None else answer_format.reference_calls(read)
     if isinstance(row["reference"], bool | int | float):
         raise ValueError("`reference` is a number: an answer is text, or JSON that holds calls")
     case = EvalCase(

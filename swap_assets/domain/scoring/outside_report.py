@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.writing import render_answer
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.criteria_table import STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
@@ -12,14 +14,14 @@ from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
 from swap_assets.domain.statistics.intervals import non_inferiority, paired_difference
 
-PUBLISHED = (AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL)
+PUBLISHED = (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL)
 COMPARED = ("field_f1", "exact_match")
 _FORMAT_FREE = ("valid_json", "schema_valid", "format_compliance", "no_call_accuracy")
 
 
 def summary_of(answer_format: AnswerFormat | None, scored: Scored, *, name: str) -> EvalSummary:
     """Aggregate the scores of a file; BFCL answers belong to the tool-call track."""
-    return summarise(name, answer_format or AnswerFormat.HERMES, scored.rows)
+    return summarise(name, answer_format or HERMES, scored.rows)
 
 
 def report(
@@ -31,7 +33,7 @@ def report(
 ) -> dict[str, Any]:
     """Return the report of one file of predictions, ready for JSON."""
     found: dict[str, Any] = {
-        "answer_format": answer_format.value if answer_format else BFCL,
+        "answer_format": answer_format.name if answer_format else BFCL,
         "complete": summary.complete,
         "counts": {
             "gold": len(gold),
@@ -117,7 +119,7 @@ def _published(
     pairs = []
     for row_id in (score.case_id for score in scored.rows if score.scored):
         row = gold[row_id]
-        reference = row.reference or (render_answer(answer_format, row.case.gold_calls) if row.case else "")
+        reference = row.reference or (answer_format.write(row.case.gold_calls) if row.case else "")
         pairs.append((reference, given[row_id].text or ""))
     ours = {
         name: {reading: _value(summary, name, reading) for reading in ("lenient", "strict")}

@@ -19,8 +19,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.formats.answers import parse_answer
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.formats.tags import find_first_object
 from swap_assets.domain.model import Frozen
@@ -58,9 +59,9 @@ def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, st
     Raises:
         ValueError: the answer format is none of the two Fledgling ones.
     """
-    if answer_format not in (AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL):
-        raise ValueError(f"no results were published in the answer format '{answer_format.value}'")
-    read = _read_object if answer_format is AnswerFormat.FLEDGLING_STRUCTURED else _read_tag
+    if answer_format not in (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL):
+        raise ValueError(f"no results were published in the answer format '{answer_format.name}'")
+    read = _read_object if answer_format is FLEDGLING_STRUCTURED else _read_tag
     rows = valid = names = exact = right = wrong = missed = repaired = wordy = 0
     for reference, prediction in pairs:
         gold, given = read(reference), read(prediction)
@@ -121,12 +122,12 @@ def _recovered(
 
     Where the reference holds several calls, so may the prediction, to the letter.
     """
-    if answer_format is AnswerFormat.FLEDGLING_STRUCTURED:
+    if answer_format is FLEDGLING_STRUCTURED:
         return _recovered_value(reference), given
-    calls = parse_answer(answer_format, reference).calls
+    calls = answer_format.read(reference).calls
     if len(calls) < 2:
         return ((calls[0].name, calls[0].arguments) if calls else None), given
-    said = parse_answer(answer_format, prediction).strict_calls
+    said = answer_format.read(prediction).strict_calls
     return _in_places(calls), _in_places(said) if said else None
 
 

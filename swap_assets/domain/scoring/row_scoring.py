@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.formats.answers import parse_answer
-from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
+from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.failures import Evidence, explain
@@ -73,13 +72,11 @@ def read_record(case: EvalCase, record: PredictionRecord) -> ParsedAnswer:
         return _REFUSED
     if record.parsed is not None:
         return record.parsed
-    return parse_answer(record.answer_format, record.text, function=function_asked_for(case, record.answer_format))
+    return record.answer_format.read(record.text, function=function_asked_for(case))
 
 
-def function_asked_for(case: EvalCase, answer_format: AnswerFormat) -> str:
-    """Return the function whose arguments a JSON_SCHEMA answer gives: gold's, else the first on offer."""
-    if answer_format is not AnswerFormat.JSON_SCHEMA:
-        return ""
+def function_asked_for(case: EvalCase) -> str:
+    """Return the function whose arguments an answer without a name gives: gold's, else the first on offer."""
     named = [call.name for call in case.gold_calls] or [tool.name for tool in case.tools]
     return named[0] if named else ""
 
