@@ -18,7 +18,7 @@ demo: $(INSTALLED) ## the whole graph of examples/demo/swap.yaml, without GPU, k
 	$(BIN)/swap-assets demo
 
 demo-auto: $(INSTALLED) ## only the root by hand, the rest by sensors; KEEP=1 leaves the UI running
-	$(BIN)/swap-assets demo-auto
+	$(BIN)/swap-assets demo --auto
 
 test: $(INSTALLED) ## all tests, the slow ones too, but for three that take minutes each
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not lasting"

@@ -4,11 +4,11 @@ import typer
 
 from swap_assets.cli.approve import approve, reject
 from swap_assets.cli.demo import demo
-from swap_assets.cli.demo_auto import demo_auto
 from swap_assets.cli.diff import diff
 from swap_assets.cli.doctor import doctor
 from swap_assets.cli.explain import explain
 from swap_assets.cli.init import init
+from swap_assets.cli.new import new
 from swap_assets.cli.plan import plan
 from swap_assets.cli.profile import profile
 from swap_assets.cli.report import report
@@ -22,21 +22,8 @@ app = typer.Typer(
     help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.",
 )
 for command in (
-    demo,
-    demo_auto,
-    init,
-    profile,
-    plan,
-    doctor,
-    score,
-    diff,
-    explain,
-    approve,
-    reject,
-    report,
-    ui,
-    validate,
-):
+    demo, new, init, profile, plan, doctor, score, diff, explain, approve, reject, report, ui, validate,
+):  # fmt: skip
     app.command()(command)
 
 

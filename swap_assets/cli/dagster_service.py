@@ -14,8 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from swap_assets.cli.environment import MODULE
-from swap_assets.cli.ui import dagster_command
+from swap_assets.cli.environment import MODULE, dagster_command
 
 _READY_S, _STOP_S = 90.0, 25.0
 _PORT_TAKEN = "address already in use"

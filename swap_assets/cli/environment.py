@@ -1,6 +1,8 @@
 """The environment in which Dagster's own commands run: which experiment, which instance, nothing sent anywhere."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,9 @@ from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experime
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 
 MODULE = "swap_assets.definitions"
+# What the package carries of the repository's own files, so that every command works outside a clone, too.
+TEMPLATES = Path(__file__).parents[1] / "templates"
+PROJECT = TEMPLATES / "project"
 Config = Annotated[Path | None, typer.Option("--config", help="the experiment file; else SWAP_CONFIG or swap.yaml")]
 
 
@@ -27,22 +32,30 @@ def fail(sentence: str) -> typer.Exit:
     return typer.Exit(2)
 
 
+def dagster_command() -> str:
+    """Return the path of the `dagster` command of this environment."""
+    return str(Path(sys.executable).with_name("dagster"))
+
+
 def dagster_environment(config: Path | None = None) -> dict[str, str]:
     """Return the environment for Dagster's commands on an experiment; its storage folder is made.
 
-    DAGSTER_HOME is the current folder, because Dagster reads dagster.yaml only there.
+    Dagster reads its settings from DAGSTER_HOME/dagster.yaml only: the current folder's, or where it has none, the
+    package's, laid beside what Dagster stores.
     """
-    if not Path("dagster.yaml").exists():
-        raise fail("there is no dagster.yaml in this folder; run the command in the repository's folder")
     path = (config or experiment_path()).resolve()
     storage = storage_root(experiment_or_exit(path)) / "dagster"
     storage.mkdir(parents=True, exist_ok=True)
+    home = Path.cwd()
+    if not (home / "dagster.yaml").exists():
+        home = storage
+        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
     # DAGSTER_MODULE_NAME beside the workspace that `dagster dev` hands to its web server makes that one refuse both.
     inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_MODULE_NAME"}
     return {
         **inherited,
         CONFIG_VARIABLE: str(path),
-        "DAGSTER_HOME": str(Path.cwd()),
+        "DAGSTER_HOME": str(home),
         "SWAP_DAGSTER_STORAGE": str(storage),
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

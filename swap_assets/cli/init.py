@@ -1,6 +1,7 @@
 """`swap-assets init --from LOG.jsonl`: an experiment file for a team's own log, with sizes that its rows can fill."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,8 @@ import typer
 import yaml
 
 from swap_assets.backends.datasets.loading import SourceError
-from swap_assets.backends.store.experiment_file import experiment_path
-from swap_assets.cli.environment import fail
+from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path
+from swap_assets.cli.environment import PROJECT, fail
 from swap_assets.cli.profile import load_visibly
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 from swap_assets.domain.experiment.sources import LocalSource
@@ -39,7 +40,7 @@ def init(
         proposed = propose_sizes(loaded.conversations, seed=_SEED)
     except (SourceError, TooFewRowsError) as error:
         raise fail(str(error)) from None
-    text = _experiment_text(template or experiment_path(), _name(out), source, proposed)
+    text = _experiment_text(template or _template_in_force(), _name(out), source, proposed)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     typer.echo(profile_markdown(profile_source(loaded)))
@@ -48,6 +49,12 @@ def init(
     )
     typer.echo(f"Wrote {out}: train/validation/test {sizes}, release test {proposed.release_test}.")
     typer.echo(f"Next: set hosted_model to the model that made this log, then  SWAP_CONFIG={out} swap-assets plan")
+
+
+def _template_in_force() -> Path:
+    """Return the experiment file in force, or the package's where none is named and none lies here."""
+    here = experiment_path()
+    return here if os.environ.get(CONFIG_VARIABLE) or here.exists() else PROJECT / "swap.yaml"
 
 
 def _name(out: Path) -> str:
@@ -66,7 +73,7 @@ def _experiment_text(template: Path, name: str, source: LocalSource, proposed: P
     except OSError as error:
         raise fail(
             f"cannot read the experiment file {template} ({error.strerror}), whose models and gates would be taken; "
-            "run this in the repository's folder or give --template"
+            "give --template"
         ) from None
     blocks = {
         "name": name,

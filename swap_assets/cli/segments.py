@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.cli.environment import MODULE
-from swap_assets.cli.ui import dagster_command
+from swap_assets.cli.environment import MODULE, dagster_command
 
 # `... - RUN_ID - 1234 - STEP - STEP_START - Started execution of step "paper_adapter".`
 _EVENT = re.compile(r" - (\S+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE) - ")

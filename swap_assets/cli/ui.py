@@ -4,18 +4,13 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from swap_assets.cli.environment import MODULE, Config, dagster_environment, fail
-
-
-def dagster_command() -> str:
-    """Return the path of the `dagster` command of this environment."""
-    return str(Path(sys.executable).with_name("dagster"))
+from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, DEFAULT_FILE
+from swap_assets.cli.environment import MODULE, TEMPLATES, Config, dagster_command, dagster_environment, fail
 
 
 def is_free(port: int) -> bool:
@@ -30,6 +25,9 @@ def is_free(port: int) -> bool:
 
 def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on loopback")] = 3000) -> None:
     """Open Dagster's web server and daemon on loopback; stop them with Ctrl-C."""
+    if config is None and not os.environ.get(CONFIG_VARIABLE) and not Path(DEFAULT_FILE).exists():
+        typer.echo(f"No {DEFAULT_FILE} in this folder, so this shows the demo; for another file give --config FILE.")
+        config = TEMPLATES / "demo" / "swap.yaml"
     environment = dagster_environment(config)
     if not is_free(port):
         raise fail(f"another program listens on port {port}; stop it, or give another one with --port {port + 1}")

@@ -10,8 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from swap_assets.cli.app import app
-from swap_assets.cli.demo import ROOT, segments
-from swap_assets.cli.demo_auto import _refuse_beside_another
+from swap_assets.cli.demo_by_decisions import ROOT, segments
+from swap_assets.cli.demo_by_sensors import refuse_beside_another
 from swap_assets.cli.segments import Segment, SegmentError, command_of, run_segment
 from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.definitions import defs
@@ -114,11 +114,31 @@ def test_a_segment_that_fails_says_why_in_one_sentence(tmp_path, monkeypatch):
     assert "✗ dataset_split" in console.export_text()
 
 
-def test_commands_that_need_dagsters_settings_say_where_to_run_them(tmp_path, monkeypatch):
+def test_a_folder_without_dagsters_settings_gets_the_packages(tmp_path, monkeypatch):
+    from swap_assets.cli.environment import dagster_environment
+
     monkeypatch.chdir(tmp_path)
-    done = run("validate")
+    home = Path(dagster_environment()["DAGSTER_HOME"])
+    assert home.is_relative_to(tmp_path)
+    assert (home / "dagster.yaml").read_bytes() == (REPOSITORY / "dagster.yaml").read_bytes()
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    assert dagster_environment()["DAGSTER_HOME"] == str(tmp_path)
+
+
+def test_new_lays_down_the_repositorys_own_files_and_replaces_none(tmp_path):
+    assert run("new", str(tmp_path / "agent")).exit_code == 0
+    for name in ("swap.yaml", "workspace.yaml", "dagster.yaml", ".env.example"):
+        assert (tmp_path / "agent" / name).read_bytes() == (REPOSITORY / name).read_bytes()
+    (tmp_path / "agent" / "swap.yaml").write_text("mine")
+    again = run("new", str(tmp_path / "agent"))
+    assert again.exit_code == 2 and "swap.yaml" in again.output
+    assert (tmp_path / "agent" / "swap.yaml").read_text() == "mine"
+
+
+def test_the_automatic_demo_refuses_an_experiment_whose_sensors_are_stopped():
+    done = run("demo", "--auto", "--config", str(REPOSITORY / "examples" / "demo" / "swap.yaml"))
     assert done.exit_code == 2
-    assert "no dagster.yaml in this folder" in done.output
+    assert "keeps its sensors stopped" in done.output
 
 
 def test_the_tables_show_candidates_and_decisions():
@@ -150,8 +170,8 @@ def test_the_automatic_demo_does_not_start_beside_one_that_still_runs(tmp_path):
         while b"dagster" not in Path(f"/proc/{other.pid}/cmdline").read_bytes():  # bash has not become it yet
             time.sleep(0.01)
         with pytest.raises(typer.Exit):
-            _refuse_beside_another(tmp_path)
+            refuse_beside_another(tmp_path)
     finally:
         other.kill()
         other.wait()
-    _refuse_beside_another(tmp_path)
+    refuse_beside_another(tmp_path)

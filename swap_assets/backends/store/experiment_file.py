@@ -49,7 +49,7 @@ def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
             + (
                 "correct the path there"
                 if seen
-                else f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies"
+                else f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies (swap-assets new lays one down)"
             )
         ) from None
     except yaml.YAMLError as error:
