@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.judging.criteria import judge
-from swap_assets.domain.judging.criteria_table import Criteria, default_criteria
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.judging.criteria import Measured, judge
+from swap_assets.domain.judging.criteria_table import criteria_in_force
 from swap_assets.domain.scoring.domain_spread import domain_spread
-from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
+from swap_assets.domain.scoring.scores import Metric, RowScore
 from swap_assets.domain.statistics.intervals import PairedDifference, mean_interval, non_inferiority, wilson
 from swap_assets.domain.statistics.multiple_comparisons import holm
 
@@ -23,8 +23,7 @@ EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)
 LLM_EXACT = 0.75
 PARTIAL = 0.4  # mean F1 of an answer that is not exact
-_COMPARED = Criteria(demands=tuple(demand for demand in default_criteria().demands if demand.compares != "none"))
-_EXACT = Criteria(demands=tuple(d for d in default_criteria().demands if d.name == "single_turn_exact_match"))
+_DEMANDS = {demand.name: demand for demand in criteria_in_force(GatePolicy())}
 
 
 def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple[np.ndarray, np.ndarray]:
@@ -58,11 +57,8 @@ def share(experiments: int, happened: Callable[[np.random.Generator], bool], *, 
 
 def verdicts(found: PairedDifference) -> dict[str, str]:
     """Return the verdict of each comparing criterion on one experiment."""
-    empty = EvalSummary(
-        candidate_id="slm", answer_format=HERMES, track=HERMES.track,
-        cases=found.rows, scored=found.rows, unscored=0, metrics={},
-    )  # fmt: skip
-    return {one.name: one.verdict for one in judge(empty, None, found, _COMPARED)}
+    points = Metric(value=-100 * found.difference, low=-100 * found.high, high=-100 * found.low, n=found.rows)
+    return {name: judge(_DEMANDS[name], Measured(points)).verdict for name in ("llm_delta", "release")}
 
 
 def comparing_gates(experiments: int) -> None:
@@ -121,12 +117,8 @@ def absolute_gate(experiments: int) -> None:
 
 def _exact_verdict(hits: int, rows: int) -> tuple[bool, str]:
     low, high = wilson(hits, rows)
-    figures = {"single_turn": {"all": {"exact_match": Metric(value=hits / rows, low=low, high=high, n=rows)}}}
-    summary = EvalSummary(
-        candidate_id="slm", answer_format=HERMES, track=HERMES.track,
-        cases=rows, scored=rows, unscored=0, metrics={}, by_label=figures,
-    )  # fmt: skip
-    (found,) = judge(summary, None, None, _EXACT)
+    percent = Metric(value=100 * hits / rows, low=100 * low, high=100 * high, n=rows)
+    found = judge(_DEMANDS["single_turn_exact_match"], Measured(percent))
     return found.met, found.verdict
 
 

@@ -17,7 +17,7 @@ from swap_assets.domain.experiment.entries import Prices
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
-from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.report import build_report

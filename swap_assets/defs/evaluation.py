@@ -11,7 +11,7 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import TEST_SPLITS, Decoding
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated

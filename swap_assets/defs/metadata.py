@@ -12,10 +12,9 @@ import dagster as dg
 
 from swap_assets.defs.resources import experiment_in_force
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.criteria_table import CriterionResult
+from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
-from swap_assets.domain.judging.judgement import criteria_in_force
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.comparison import MAIN_METRICS
@@ -184,28 +183,25 @@ def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedMod
 
 def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:
     """Return one non-blocking check for each success criterion."""
-    demands = criteria_in_force(experiment_in_force().gates).demands
+    demands = criteria_in_force(experiment_in_force().gates)
     return [dg.AssetCheckSpec(name=item.name, asset=asset, description=item.description) for item in demands]
 
 
 def check_results(judged: Sequence[CriterionResult]) -> list[dg.AssetCheckResult]:
     """Return the checks' results: green where the criterion is passed, amber where it is not or cannot be told."""
-    found = {item.name: item for item in judged}
-    demands = criteria_in_force(experiment_in_force().gates).demands
-    return [_check(item.name, found.get(item.name)) for item in demands]
+    return [_check(result) for result in judged]
 
 
-def _check(name: str, result: CriterionResult | None) -> dg.AssetCheckResult:
-    shown: dict[str, Any] = {"verdict": "not_measured"}
-    if result:
-        shown = {"verdict": result.verdict, "threshold": f"{result.threshold:g} {result.unit}", "rows": result.rows}
-        if result.value is not None:
-            shown["value"] = float(result.value)
+def _check(result: CriterionResult) -> dg.AssetCheckResult:
+    shown: dict[str, Any] = {"verdict": result.verdict, "threshold": f"{result.threshold:g} {result.unit}"}
+    shown["rows"] = result.rows
+    if result.value is not None:
+        shown["value"] = float(result.value)
     return dg.AssetCheckResult(
-        check_name=name,
-        passed=bool(result and result.verdict == "pass"),
+        check_name=result.name,
+        passed=result.verdict == "pass",
         severity=dg.AssetCheckSeverity.WARN,
-        description=result.sentence if result else "Not measured: the candidate was not evaluated.",
+        description=result.sentence,
         metadata=shown,
     )
 

@@ -81,8 +81,8 @@ class Conversation(Frozen):
 class EvalCase(Frozen):
     """One question put to a candidate: everything before one assistant turn, and what that turn should be.
 
-    `labels` says which test splits the case serves and where in them it stands, for example
-    `{"single_turn": "simple", "domain": "weather"}`; one case may serve several splits.
+    `labels` says of which kinds it is, for example `{"single_turn": "simple", "domain": "weather"}`; `splits` names the
+    test splits that chose it. Every single-turn case has the label, and only those of the quota are in the split.
     """
 
     id: str
@@ -94,6 +94,7 @@ class EvalCase(Frozen):
     gold_text: str = ""
     ordered: bool = False
     labels: dict[str, str] = Field(default_factory=dict)
+    splits: tuple[str, ...] = ()
     origin: Origin
 
 

@@ -2,46 +2,59 @@
 
 import pytest
 
-from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.formats.base import Track
-from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.judging.criteria import criteria_of, judge
-from swap_assets.domain.judging.criteria_table import Criteria, CriterionResult, default_criteria
+from swap_assets.domain.experiment.gate_policy import DistanceRule, GatePolicy, ReleaseRule
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.judging.criteria import Measured, criteria_of, judge
+from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult, criteria_in_force
 from swap_assets.domain.keys import hosted, tuned
+from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, not_evaluated
-from swap_assets.domain.scoring.scores import EvalSummary, Metric
-from swap_assets.domain.statistics.intervals import PairedDifference
+from swap_assets.domain.scoring.scores import Metric, RowScore
 
-METRIC = Metric(value=0.9, low=0.85, high=0.95, n=100)
-
-
-def summary(unscored: int = 0, **metrics: Metric) -> EvalSummary:
-    single = {"exact_match": METRIC, "field_f1": METRIC}
-    return EvalSummary(
-        candidate_id="slm",
-        answer_format=HERMES,
-        track=Track.TOOLCALL,
-        cases=100,
-        scored=100 - unscored,
-        unscored=unscored,
-        metrics={"field_f1": METRIC} | metrics,
-        by_label={"single_turn": {"all": single}},
-    )
+SLM, LLM = tuned("m", "s", "fledgling"), hosted("llm", "s")
+ABSENT = not_evaluated(LLM, "absent", "not yet")
+STRICT_NAMES = ("field_f1_strict", "field_precision_strict", "field_recall_strict", "exact_match_strict",
+                "name_match_strict")  # fmt: skip
 
 
-def paired(difference: float, low: float, high: float) -> PairedDifference:
-    return PairedDifference(
-        metric="field_f1", mean_a=0.8, mean_b=0.8 - difference, difference=difference, low=low, high=high,
-        rows=100, conversations=100, left_out=0, only_a=0, only_b=0, mcnemar_p=1.0, conversation_deviation=0.1,
-    )  # fmt: skip
+def demand(name: str, policy: GatePolicy | None = None) -> Criterion:
+    return next(found for found in criteria_in_force(policy or GatePolicy()) if found.name == name)
 
 
-def result(name: str, ours: EvalSummary, pair: PairedDifference | None = None, **kwargs) -> CriterionResult:
-    return next(found for found in judge(ours, None, pair, **kwargs) if found.name == name)
+def judged(name: str, value: float, low: float | None = None, high: float | None = None, **options) -> CriterionResult:
+    """Judge one figure in the criterion's own unit."""
+    unscored = options.pop("unscored", 0)
+    return judge(demand(name), Measured(Metric(value=value, low=low, high=high, n=100), unscored=unscored), **options)
+
+
+def row(index: int, value: float | None = 1.0, **changes) -> RowScore:
+    """Return a row whose field figures are `value` and whose other figures say whether that is 1."""
+    exact = None if value is None else float(value == 1.0)
+    fields = dict.fromkeys(("field_f1", "field_precision", "field_recall"), value)
+    figures = {**fields, "exact_match": exact, "name_match": exact, "valid_json": 1.0}
+    named = {"case_id": f"c{index}", "conversation_id": f"c{index}", "origin": "real"}
+    labels = {"single_turn": "simple", "multi_turn": "sequential", "domain": ("weather", "finance")[index % 2]}
+    return RowScore(**(named | figures | {"labels": labels} | changes))
+
+
+def measured(rows: list[RowScore], structured: list[RowScore] | None = None, candidate=SLM) -> Evaluation:
+    """Return an evaluation of tool calls, and of structured answers where there are some."""
+    formats = {FLEDGLING_TOOLCALL: rows, FLEDGLING_STRUCTURED: structured}
+    results = {
+        written.track: TrackResult(summary=summarise(candidate.id, written, found), rows=tuple(found))
+        for written, found in formats.items()
+        if found is not None
+    }
+    return Evaluation(candidate=candidate, results=results)
+
+
+def verdicts(slm: Evaluation, llm: Evaluation = ABSENT, policy: GatePolicy | None = None) -> dict[str, CriterionResult]:
+    return {one.name: one for one in criteria_of(slm, llm, policy or GatePolicy())}
 
 
 def test_the_table_is_the_guides():
-    asked = {demand.name: (demand.threshold, demand.unit) for demand in default_criteria().demands}
+    asked = {found.name: (found.threshold, found.unit) for found in criteria_in_force(GatePolicy())}
     assert asked == {
         "single_turn_exact_match": (70, "%"),
         "single_turn_field_f1": (0.80, "score"),
@@ -69,112 +82,152 @@ def test_the_table_is_the_guides():
     ],
 )
 def test_a_verdict_is_certain_only_where_the_whole_interval_agrees(value, low, high, verdict, met, certain):
-    found = result("json_valid", summary(valid_json=Metric(value=value, low=low, high=high, n=100, unit="rate")))
+    found = judged("json_valid", 100 * value, 100 * low, 100 * high)
     assert (found.verdict, found.met, found.certain) == (verdict, met, certain)
-    assert found.value == pytest.approx(100 * value) and found.unit == "%"
 
 
 def test_what_no_row_tells_is_not_measured_and_never_failed():
-    found = result("multi_turn_field_f1", summary())
+    found = verdicts(measured([row(index, labels={}) for index in range(9)]))["multi_turn_field_f1"]
     assert (found.verdict, found.met, found.value) == ("not_measured", False, None)
     assert found.sentence == "Not measured: no row tells about field F1, multi-turn."
 
 
 def test_a_deviation_that_equals_the_limit_does_not_lie_below_it():
-    at_limit = summary(domain_deviation=Metric(value=0.15, n=50, unit="deviation"))
-    assert result("domain_deviation", at_limit).verdict == "fail"
+    assert judged("domain_deviation", 0.15).verdict == "fail"
 
 
 def test_the_domain_rule_reads_the_raw_deviation_and_takes_its_certainty_from_the_corrected_one():
-    ours = summary(
-        domain_deviation=Metric(value=0.18, n=50, unit="deviation"),
-        domain_deviation_corrected=Metric(value=0.02, low=0.0, high=0.14, n=50, unit="deviation"),
-    )
-    found = result("domain_deviation", ours)
-    assert not found.met and found.verdict == "inconclusive"
-    assert found.sentence.endswith("between 0 and 0.14 once sampling noise is taken out.")
+    hard = {"weather": (0.0, 1.0, 1.0), "finance": (0.0, 0.0, 1.0)}
+    rows = [row(index, hard[name][index % 3], labels={"domain": name}) for index in range(9) for name in hard]
+    rows = [found.model_copy(update={"case_id": str(place), "conversation_id": str(place)})
+            for place, found in enumerate(rows)]  # fmt: skip
+    found = verdicts(measured(rows))["domain_deviation"]
+    assert found.value == pytest.approx(0.2357, abs=1e-4) and not found.met and found.verdict == "inconclusive"
+    assert found.sentence.endswith("once sampling noise is taken out.")
 
 
 @pytest.mark.parametrize(
-    ("difference", "low", "high", "delta", "release"),
+    ("delta", "low", "high", "distance", "release"),
     [
-        (0.01, -0.02, 0.04, "pass", "pass"),
-        (0.04, 0.01, 0.07, "pass", "pass"),
-        (0.01, -0.06, 0.08, "pass", "inconclusive"),
-        (-0.01, -0.03, 0.01, "pass", "inconclusive"),
-        (-0.06, -0.09, -0.03, "pass", "fail"),
-        (-0.09, -0.14, -0.04, "inconclusive", "fail"),
-        (-0.30, -0.40, -0.20, "fail", "fail"),
+        (-1, -4, 2, "pass", "pass"),
+        (-4, -7, -1, "pass", "pass"),
+        (-1, -8, 6, "pass", "inconclusive"),
+        (1, -1, 3, "pass", "inconclusive"),
+        (6, 3, 9, "pass", "fail"),
+        (9, 4, 14, "inconclusive", "fail"),
+        (30, 20, 40, "fail", "fail"),
     ],
 )
-def test_release_asks_for_no_measured_loss_and_for_a_large_one_to_be_ruled_out(difference, low, high, delta, release):
-    pair = paired(difference, low, high)
-    assert result("llm_delta", summary(), pair).verdict == delta
-    assert result("release", summary(), pair).verdict == release
-    assert result("llm_delta", summary(), pair).value == pytest.approx(-100 * difference)
+def test_release_asks_for_no_measured_loss_and_for_a_large_one_to_be_ruled_out(delta, low, high, distance, release):
+    assert judged("llm_delta", delta, low, high).verdict == distance
+    assert judged("release", delta, low, high).verdict == release
 
 
 def test_superiority_is_reported_beside_the_release():
-    assert "surpasses the LLM beyond doubt" in result("release", summary(), paired(0.04, 0.01, 0.07)).sentence
-    assert "surpasses" not in result("release", summary(), paired(0.01, -0.02, 0.04)).sentence
+    assert "surpasses the LLM beyond doubt" in judged("release", -4, -7, -1).sentence
+    assert "surpasses" not in judged("release", -1, -4, 2).sentence
 
 
 def test_the_margin_of_a_release_is_a_setting():
-    pair = paired(0.01, -0.02, 0.04)
-    assert result("release", summary(), pair, criteria=default_criteria(margin_points=1)).verdict == "inconclusive"
+    assert judged("release", -1, -4, 2, margin_points=1).verdict == "inconclusive"
 
 
 def test_without_identical_rows_the_delta_is_less_sure_and_no_release_is_judged():
-    llm = summary().model_copy(update={"metrics": {"field_f1": Metric(value=0.92, low=0.87, high=0.97, n=90)}})
-    results = {found.name: found for found in judge(summary(), llm, None)}
-    assert results["llm_delta"].value == pytest.approx(2.0)
-    assert results["llm_delta"].low == pytest.approx(2.0 - 100 * (0.05**2 + 0.05**2) ** 0.5)
-    assert results["release"].verdict == "not_measured"
+    ours, theirs = measured([row(index) for index in range(40)]), [row(index) for index in range(39)]
+    found = verdicts(ours, measured([*theirs, row(77, 0.0)], candidate=LLM))
+    assert found["llm_delta"].value == pytest.approx(-2.5)
+    assert found["llm_delta"].high - found["llm_delta"].low > 10
+    assert found["release"].verdict == "not_measured"
 
 
 def test_sentences_say_what_was_asked_what_was_measured_and_how_sure_it_is():
-    ours = summary(valid_json=Metric(value=0.897, low=0.8, high=0.95, n=97, unit="rate"))
-    assert result("json_valid", ours).sentence == (
-        "Missed, but not proven. Answers with valid JSON: 89.7 % on 97 rows, at least 90 % asked; "
+    assert judged("json_valid", 89.7, 80, 95).sentence == (
+        "Missed, but not proven. Answers with valid JSON: 89.7 % on 100 rows, at least 90 % asked; "
         "the true value may lie anywhere between 80 % and 95 %."
     )
-    assert result("release", summary(), paired(0.012, -0.02, 0.04)).sentence == (
+    assert judged("release", -1.2, -4, 2).sentence == (
         "Passed. The SLM is 1.2 points ahead of the LLM on 100 rows; in truth it is between 4.0 points ahead of the "
         "LLM and 2.0 points behind the LLM (95 % sure). A loss of 5 points or more is ruled out."
     )
 
 
 def test_rows_without_an_answer_are_said_beside_the_figure():
-    ours = summary(unscored=3, valid_json=METRIC)
-    assert result("json_valid", ours).sentence.endswith("3 rows got no answer and are not in this figure.")
+    assert judged("json_valid", 95, 91, 99, unscored=3).sentence.endswith(
+        "3 rows got no answer and are not in this figure."
+    )
 
 
-def test_strict_reading_judges_the_strict_figures():
-    demands = {demand.name: demand.metric for demand in default_criteria(reads="strict").demands}
-    assert demands["single_turn_exact_match"] == "exact_match_strict"
-    assert demands["release"] == "field_f1_strict"
-    assert demands["json_valid"] == "valid_json"
+def test_structured_answers_that_are_mostly_no_json_fail_whatever_the_tool_calls_are():
+    calls = [row(index, valid_json=float(index > 0)) for index in range(100)]
+    structured = [row(index, valid_json=float(index < 30), field_precision=0.4) for index in range(100)]
+    found = verdicts(measured(calls, structured))
+    assert (found["json_valid"].value, found["json_valid"].verdict) == (30.0, "fail")
+    assert found["field_precision"].value == pytest.approx(0.4)
+    assert found["single_turn_exact_match"].value == 100.0
+    assert verdicts(measured(calls))["json_valid"].value == 99.0
 
 
-def test_an_evaluation_is_judged_per_track_and_json_quality_on_the_structured_one():
-    slm = tuned("m", "s", "fledgling")
-    tracks = {
-        Track.TOOLCALL: TrackResult(summary=summary(valid_json=Metric(value=0.1, low=0.1, high=0.1, n=9)), rows=()),
-        Track.STRUCTURED: TrackResult(summary=summary(valid_json=Metric(value=0.99, low=0.98, high=1.0, n=9)), rows=()),
-    }
-    llm = not_evaluated(hosted("llm", "s"), "absent", "not yet")
-    found = {one.name: one for one in criteria_of(Evaluation(candidate=slm, results=tracks), llm, GatePolicy())}
-    assert found["json_valid"].verdict == "pass"
-    assert found["release"].verdict == "not_measured"
+def test_a_strict_reading_passes_nothing_that_is_right_only_leniently():
+    strict = [row(index, **dict.fromkeys(STRICT_NAMES, float(index < 5))) for index in range(100)]
+    lenient = verdicts(measured(strict))
+    found = verdicts(measured(strict), policy=GatePolicy(reads="strict"))
+    changed = {name for name in found if (lenient[name].verdict, found[name].verdict) == ("pass", "fail")}
+    assert changed == {
+        "single_turn_exact_match", "single_turn_field_f1", "multi_turn_field_f1", "multi_turn_name_match",
+        "field_precision", "field_recall", "domain_lowest",
+    }  # fmt: skip
+    assert found["single_turn_exact_match"].value == 5.0
+    assert demand("release", GatePolicy(reads="strict")).metric == "field_f1_strict"
 
 
-def test_what_was_not_evaluated_is_not_measured_in_any_criterion():
+@pytest.mark.parametrize(
+    ("allowed", "right", "verdict"), [(3, 880, "pass"), (0, 880, "fail"), (-3, 900, "fail"), (-3, 940, "pass")]
+)
+def test_how_far_behind_a_release_may_measure_is_what_the_policy_says(allowed, right, verdict):
+    llm = measured([row(index, float(index < 900)) for index in range(1000)], candidate=LLM)
+    slm = measured([row(index, float(index < right)) for index in range(1000)])
+    policy = GatePolicy(release=ReleaseRule(max_delta_points=allowed, margin_points=5))
+    found = verdicts(slm, llm, policy)["release"]
+    assert found.value == pytest.approx((900 - right) / 10)
+    assert (found.verdict, found.threshold) == (verdict, allowed)
+
+
+def test_each_criterion_counts_the_rows_of_its_own_split_alone():
+    kinds = {"single_turn_test": 1.0, "multi_turn_test": 0.5, "domain_diverse_test": 0.25, "no_call_test": 0.0}
+    rows = [
+        row(100 * place + index, value, splits=(split,), no_call_correct=float(split == "no_call_test"))
+        for place, (split, value) in enumerate(kinds.items())
+        for index in range(20 + 10 * place)
+    ]
+    found = verdicts(measured(rows))
+    assert (found["single_turn_exact_match"].value, found["single_turn_exact_match"].rows) == (100.0, 20)
+    assert "on 20 rows of single_turn_test" in found["single_turn_exact_match"].sentence
+    assert (found["multi_turn_field_f1"].value, found["multi_turn_field_f1"].rows) == (0.5, 30)
+    assert (found["domain_lowest"].value, found["domain_deviation"].rows) == (0.25, 40)
+    assert (found["no_call_accuracy"].value, found["no_call_accuracy"].rows) == (100.0, 50)
+    assert found["field_recall"].rows == 140
+
+
+def test_rows_of_no_domain_are_not_a_domain():
+    rows = [row(index, 0.9) for index in range(20)] + [row(20, 0.0, labels={"domain": "other"})]
+    found = verdicts(measured(rows))
+    assert (found["domain_lowest"].value, found["domain_deviation"].rows) == (pytest.approx(0.9), 20)
+
+
+def test_the_guides_ten_percent_are_points_or_percent_of_the_llm_as_the_experiment_file_says():
+    llm = measured([row(index, float(index < 80)) for index in range(100)], candidate=LLM)
+    slm = measured([row(index, float(index < 71)) for index in range(100)])
+    in_points = verdicts(slm, llm)["llm_delta"]
+    in_percent = verdicts(slm, llm, GatePolicy(llm_delta=DistanceRule(at_most=10, unit="percent")))["llm_delta"]
+    assert (in_points.value, in_points.met) == (pytest.approx(9.0), True)
+    assert (in_percent.value, in_percent.met) == (pytest.approx(11.25), False)
+    assert "9.0 points behind the LLM on 100 rows, at most 10 points behind allowed" in in_points.sentence
+    assert "11.2 % of the LLM's figure behind it on 100 rows, at most 10 % of the LLM's figure" in in_percent.sentence
+
+
+def test_what_was_not_evaluated_is_not_measured_in_any_criterion_and_says_why():
     absent = not_evaluated(tuned("m", "s", "paper"), "failed", "out of memory")
     found = criteria_of(absent, absent, GatePolicy())
     assert {one.verdict for one in found} == {"not_measured"}
-    assert len(found) == len(default_criteria().demands)
-
-
-def test_criteria_are_data_and_can_be_replaced():
-    only = Criteria(demands=tuple(d for d in default_criteria().demands if d.name == "json_valid"))
-    assert [found.name for found in judge(summary(valid_json=METRIC), None, None, only)] == ["json_valid"]
+    assert found[0].sentence == "Not measured: the candidate was not evaluated (out of memory)."
+    assert len(found) == len(criteria_in_force(GatePolicy()))

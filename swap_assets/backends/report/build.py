@@ -17,7 +17,7 @@ from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.judging.approval import Approval
-from swap_assets.domain.judging.judgement import criteria_of
+from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import (
     BASELINE_ASSETS,
     FINE_TUNE_DECISION,

@@ -36,6 +36,17 @@ class ScaleUpRule(Frozen):
     when_inconclusive: Literal["scale_up", "iterate"] = "scale_up"
 
 
+class DistanceRule(Frozen):
+    """The guide's "delta to the LLM <= 10 %", a success criterion and no gate.
+
+    `points` reads it as LLM - SLM in points (80 % against 72 % is 8 points), `percent` in percent of the LLM's figure
+    (the same is 10 %).
+    """
+
+    at_most: float = Field(default=10.0, ge=0, le=100)
+    unit: Literal["points", "percent"] = "points"
+
+
 class ReleaseRule(Frozen):
     """Release when LLM - SLM is at most `max_delta_points` and the interval of SLM - LLM stays above -margin.
 
@@ -61,6 +72,7 @@ class GatePolicy(Frozen):
     )
     fine_tune: FineTuneRule = FineTuneRule()
     scale_up: ScaleUpRule = ScaleUpRule()
+    llm_delta: DistanceRule = DistanceRule()
     release: ReleaseRule = ReleaseRule()
 
     @field_validator("core_metrics")

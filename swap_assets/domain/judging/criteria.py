@@ -1,4 +1,4 @@
-"""The judgement of a candidate against the success criteria.
+"""The judgement of a candidate against the success criteria, and the sentence that goes with each.
 
 The rule. A criterion is *met* where the measured value reaches the threshold: the plain reading. The verdict says
 more: `pass` where the whole 95 % interval reaches it too, `fail` where none of the interval does, `inconclusive` where
@@ -6,14 +6,27 @@ the threshold lies inside the interval, so that another sample of rows might hav
 passes where it is met: it is itself a statement about the interval. What no row measured is `not_measured`.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.criteria_table import Criteria, Criterion, CriterionResult, Verdict, default_criteria
-from swap_assets.domain.judging.criteria_words import sentence
-from swap_assets.domain.scoring.aggregation import ALL
-from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.scores import EvalSummary, Metric
-from swap_assets.domain.statistics.intervals import PairedDifference, paired_difference
+from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult, Verdict, criteria_in_force
+from swap_assets.domain.scoring.aggregation import figure_of
+from swap_assets.domain.scoring.domain_spread import OTHER_DOMAIN
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
+from swap_assets.domain.scoring.scores import Metric, RowScore
+from swap_assets.domain.statistics.intervals import paired_difference
+
+NOTHING = Metric(value=None)
+
+
+class Measured(NamedTuple):
+    """A criterion's figure in its unit; which test split its rows come from, "" for all; rows without an answer."""
+
+    figure: Metric
+    split: str = ""
+    unscored: int = 0
 
 
 def criteria_of(evaluation: Evaluation, llm: Evaluation, policy: GatePolicy) -> tuple[CriterionResult, ...]:
@@ -22,78 +35,105 @@ def criteria_of(evaluation: Evaluation, llm: Evaluation, policy: GatePolicy) -> 
     Function calling is judged on the tool-call track, the quality of JSON on the structured one; a candidate with one
     track is judged on that. What was not evaluated is not measured, for the reason its evaluation gives.
     """
-    criteria = default_criteria(
-        metric=policy.primary_metric,
-        margin_points=policy.release.margin_points,
-        release_delta=policy.release.max_delta_points,
-        reads=policy.reads,
-    )
     tracks = [track for track in (Track.TOOLCALL, Track.STRUCTURED) if evaluation.track(track)]
-    if not tracks:
-        return tuple(_judge_one(demand, None, None, None, 0.0) for demand in criteria.demands)
-    judged = {track: _judge_track(evaluation, llm, track, criteria) for track in tracks}
-    return tuple(
-        judged[tracks[-1] if demand.json_quality else tracks[0]][index] for index, demand in enumerate(criteria.demands)
-    )
+    why = "" if tracks else f"the candidate was not evaluated ({evaluation.reason or evaluation.status})"
+    found = []
+    for demand in criteria_in_force(policy):
+        measured = Measured(NOTHING)
+        if tracks:
+            track = tracks[-1] if demand.json_quality else tracks[0]
+            measured = _measured(demand, evaluation.results[track], llm.track(track))
+        found.append(judge(demand, measured, margin_points=policy.release.margin_points, why=why))
+    return tuple(found)
 
 
-def judge(
-    summary: EvalSummary,
-    llm_summary: EvalSummary | None,
-    paired: PairedDifference | None,
-    criteria: Criteria | None = None,
-) -> list[CriterionResult]:
-    """Judge a candidate against every demand, in the order of the criteria.
+def judge(demand: Criterion, measured: Measured, *, margin_points: float = 5.0, why: str = "") -> CriterionResult:
+    """Judge one figure against its criterion.
 
     Args:
-        summary: the candidate's own figures.
-        llm_summary: the hosted LLM's, on the same rows; None where there is none.
-        paired: `paired_difference(slm_scores, llm_scores)`, that is SLM − LLM; without it the two means are
-            compared as if they came from different rows, which is less sure, and the release is not measured.
-        criteria: the demands; the guide's table by default.
+        demand: the criterion.
+        measured: the figure, in the criterion's unit.
+        margin_points: how much worse than the LLM a release may be at most, in points.
+        why: the reason where nothing was measured; by default, that no row tells.
     """
-    criteria = criteria or default_criteria()
-    return [_judge_one(demand, summary, llm_summary, paired, criteria.margin_points) for demand in criteria.demands]
-
-
-def _judge_track(evaluation: Evaluation, llm: Evaluation, track: Track, criteria: Criteria) -> list[CriterionResult]:
-    ours, theirs = evaluation.track(track), llm.track(track)
-    assert ours is not None
-    if theirs is None or {row.case_id for row in ours.rows} != {row.case_id for row in theirs.rows}:
-        return judge(ours.summary, None, None, criteria)
-    metric = next(demand.metric for demand in criteria.demands if demand.compares == "release")
-    return judge(ours.summary, theirs.summary, paired_difference(ours.rows, theirs.rows, metric), criteria)
-
-
-def _judge_one(
-    demand: Criterion,
-    summary: EvalSummary | None,
-    llm: EvalSummary | None,
-    paired: PairedDifference | None,
-    margin: float,
-) -> CriterionResult:
-    if summary is None:
-        measured = Metric(value=None)
-    else:
-        measured = _own_figure(demand, summary) if demand.compares == "none" else _delta(demand, summary, llm, paired)
-    met, verdict = _verdict(demand, measured, margin)
-    words = sentence(demand, measured, verdict, met=met, margin=margin)
-    if summary and summary.unscored and measured.value is not None:
-        words += f" {summary.unscored} rows got no answer and are not in this figure."
+    figure = measured.figure
+    met, verdict = _verdict(demand, figure, margin_points)
     return CriterionResult(
         name=demand.name,
         description=demand.description,
-        value=measured.value,
-        low=measured.low,
-        high=measured.high,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
         threshold=demand.threshold,
         unit=demand.unit,
-        rows=measured.n,
+        rows=figure.n,
         met=met,
-        certain=verdict in ("pass", "fail") and measured.low is not None,
+        certain=verdict in ("pass", "fail") and figure.low is not None,
         verdict=verdict,
-        sentence=words,
+        sentence=_sentence(demand, measured, verdict, met=met, margin=margin_points, why=why),
     )
+
+
+def _measured(demand: Criterion, ours: TrackResult, theirs: TrackResult | None) -> Measured:
+    if demand.compares != "none":
+        return Measured(_distance(demand, ours, theirs), unscored=ours.summary.unscored)
+    if not demand.split:
+        figure, unscored, split = ours.summary.metrics.get(demand.metric, NOTHING), ours.summary.unscored, ""
+    else:
+        rows, split = _rows_of_split(demand, ours.rows)
+        figure, unscored = figure_of(demand.metric, rows), sum(not row.scored for row in rows)
+        if demand.name == "domain_deviation" and figure.value is not None:
+            # The guide's plain reading judges the raw deviation; how sure that is, what is left without noise.
+            corrected = figure_of(demand.metric.replace("deviation", "deviation_corrected"), rows)
+            figure = figure.model_copy(update={"low": corrected.low, "high": corrected.high})
+    return Measured(_scaled(figure, 100.0) if demand.unit == "%" else figure, split, unscored)
+
+
+def _rows_of_split(demand: Criterion, rows: Sequence[RowScore]) -> tuple[list[RowScore], str]:
+    """Return the rows that a split chose; where no row says which splits it serves, all rows with the split's label."""
+    known = any(row.splits for row in rows)
+    chosen = [row for row in rows if (demand.split in row.splits if known else demand.label in row.labels)]
+    if demand.label == "domain":
+        chosen = [row for row in chosen if row.labels.get("domain", OTHER_DOMAIN) != OTHER_DOMAIN]
+    return chosen, demand.split if known else ""
+
+
+def _distance(demand: Criterion, ours: TrackResult, theirs: TrackResult | None) -> Metric:
+    """Return LLM − SLM in points, or in percent of the LLM's figure, which then counts as known."""
+    if theirs is None:
+        return NOTHING
+    try:
+        paired = paired_difference(ours.rows, theirs.rows, demand.metric)
+    except ValueError:  # they were asked different rows
+        return NOTHING if demand.compares == "release" else _distance_of_means(demand, ours, theirs)
+    if paired is None:
+        return NOTHING
+    figure = Metric(value=-paired.difference, low=-paired.high, high=-paired.low, n=paired.rows)
+    return _in_unit(demand, figure, paired.mean_b)
+
+
+def _distance_of_means(demand: Criterion, ours: TrackResult, theirs: TrackResult) -> Metric:
+    """Compare two means as if they came from different rows, which is less sure: Newcombe's hybrid interval."""
+    one, other = ours.summary.metrics.get(demand.metric), theirs.summary.metrics.get(demand.metric)
+    if not one or not other or one.value is None or other.value is None:
+        return NOTHING
+    value = other.value - one.value
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return _in_unit(demand, Metric(value=value, n=one.n), other.value)
+    below = ((other.value - other.low) ** 2 + (one.high - one.value) ** 2) ** 0.5
+    above = ((other.high - other.value) ** 2 + (one.value - one.low) ** 2) ** 0.5
+    return _in_unit(demand, Metric(value=value, low=value - below, high=value + above, n=one.n), other.value)
+
+
+def _in_unit(demand: Criterion, figure: Metric, llm: float) -> Metric:
+    if demand.unit == "points":
+        return _scaled(figure, 100.0)
+    return _scaled(figure, 100.0 / llm) if llm else NOTHING
+
+
+def _scaled(metric: Metric, factor: float) -> Metric:
+    old = {name: getattr(metric, name) for name in ("value", "low", "high")}
+    return metric.model_copy(update={name: None if value is None else factor * value for name, value in old.items()})
 
 
 def _verdict(demand: Criterion, measured: Metric, margin: float) -> tuple[bool, Verdict]:
@@ -117,38 +157,67 @@ def _reaches(demand: Criterion, value: float) -> bool:
     return distance > 1e-9 if demand.below else distance >= -1e-9
 
 
-def _own_figure(demand: Criterion, summary: EvalSummary) -> Metric:
-    figures = summary.by_label.get(demand.split, {}).get(ALL, {}) if demand.split else summary.metrics
-    measured = figures.get(demand.metric)
-    if measured is None:
-        return Metric(value=None)
-    if demand.metric == "domain_deviation":
-        measured = _with_corrected_interval(measured, figures.get("domain_deviation_corrected"))
-    return _scaled(measured, 100.0) if demand.unit == "%" else measured
+def _sentence(
+    demand: Criterion, measured: Measured, verdict: Verdict, *, met: bool, margin: float, why: str = ""
+) -> str:
+    """Say in one or two sentences that a manager understands what was asked, what was measured, and how sure it is."""
+    figure = measured.figure
+    if figure.value is None:
+        return f"Not measured: {why or f'no row tells about {demand.description}'}."
+    low, high = figure.low, figure.high
+    span = "" if low is None or high is None else f"between {_told(demand, low)} and {_told(demand, high)}"
+    rows = f"{figure.n} row{'' if figure.n == 1 else 's'}{f' of {measured.split}' if measured.split else ''}"
+    missing = f" {measured.unscored} rows got no answer and are not in this figure." if measured.unscored else ""
+    if demand.compares == "release":
+        return _release_sentence(demand, figure, verdict, span=span, margin=margin) + missing
+    name = f"{demand.description[:1].upper()}{demand.description[1:]}: "
+    claim = f"{name if demand.compares == 'none' else 'The SLM is '}{_told(demand, figure.value)}"
+    told = f"{claim} on {rows}, {_asked(demand)}"
+    if demand.name == "domain_deviation":
+        span += " once sampling noise is taken out"
+    outcome = "Met" if met else "Missed"
+    if low is None or high is None:
+        return f"{outcome}. {told}; how sure this is could not be computed.{missing}"
+    if verdict == "inconclusive":
+        return f"{outcome}, but not proven. {told}; the true value may lie anywhere {span}.{missing}"
+    return f"{'Passed' if verdict == 'pass' else 'Failed'}. {told}; the true value lies {span} (95 % sure).{missing}"
 
 
-def _with_corrected_interval(raw: Metric, corrected: Metric | None) -> Metric:
-    """Judge the raw deviation by the guide's plain reading, and its certainty by what is left without noise."""
-    if corrected is None or corrected.low is None or corrected.high is None:
-        return raw
-    return raw.model_copy(update={"low": corrected.low, "high": corrected.high})
+def _release_sentence(demand: Criterion, measured: Metric, verdict: Verdict, *, span: str, margin: float) -> str:
+    value = measured.value or 0.0
+    rows = f"{measured.n} row{'' if measured.n == 1 else 's'}"
+    allowed = "" if demand.threshold == 0 else f", {_asked(demand)}"
+    told = f"The SLM is {_told(demand, value)} on {rows}{allowed}; in truth it is {span} (95 % sure)."
+    if verdict == "pass":
+        surpasses = " It surpasses the LLM beyond doubt." if measured.high is not None and measured.high < 0 else ""
+        return f"Passed. {told} A loss of {margin:g} points or more is ruled out.{surpasses}"
+    if verdict == "fail":
+        return f"Failed. {told} It is worse than the LLM by more than is allowed, beyond doubt."
+    if value > demand.threshold:
+        return f"Not proven. {told} It measured worse than allowed, but that may be chance: more rows would tell."
+    return f"Not proven. {told} A loss of {margin:g} points or more cannot be ruled out: more rows would tell."
 
 
-def _delta(demand: Criterion, summary: EvalSummary, llm: EvalSummary | None, paired: PairedDifference | None) -> Metric:
-    """Return LLM − SLM in points."""
-    if paired is not None and paired.metric == demand.metric:
-        return Metric(value=-100 * paired.difference, low=-100 * paired.high, high=-100 * paired.low, n=paired.rows)
-    ours, theirs = summary.metrics.get(demand.metric), llm.metrics.get(demand.metric) if llm else None
-    if not ours or not theirs or ours.value is None or theirs.value is None or demand.compares == "release":
-        return Metric(value=None)
-    value = theirs.value - ours.value
-    if ours.low is None or ours.high is None or theirs.low is None or theirs.high is None:
-        return Metric(value=100 * value, n=ours.n)
-    below = ((theirs.value - theirs.low) ** 2 + (ours.high - ours.value) ** 2) ** 0.5  # Newcombe's hybrid interval
-    above = ((theirs.high - theirs.value) ** 2 + (ours.value - ours.low) ** 2) ** 0.5
-    return Metric(value=100 * value, low=100 * (value - below), high=100 * (value + above), n=ours.n)
+def _asked(demand: Criterion) -> str:
+    if demand.compares == "none":
+        bound = "at least" if demand.at_least else "less than" if demand.below else "at most"
+        return f"{bound} {_told(demand, demand.threshold)} asked"
+    if demand.unit == "points":
+        if demand.threshold < 0:
+            return f"at least {-demand.threshold:g} points ahead asked"
+        return f"at most {demand.threshold:g} points behind allowed"
+    return f"at most {demand.threshold:g} % of the LLM's figure behind allowed"
 
 
-def _scaled(metric: Metric, factor: float) -> Metric:
-    old = {name: getattr(metric, name) for name in ("value", "low", "high")}
-    return metric.model_copy(update={name: None if value is None else factor * value for name, value in old.items()})
+def _told(demand: Criterion, value: float) -> str:
+    """Write a figure, with so many digits that one which misses its threshold narrowly does not look equal to it.
+
+    A distance is said in words; less than half a tenth of a point is level.
+    """
+    if demand.compares == "none":
+        return f"{value:.1f} %".replace(".0 %", " %") if demand.unit == "%" else f"{value:.3f}".rstrip("0").rstrip(".")
+    if abs(value) < 0.05:
+        return "level with the LLM"
+    if demand.unit == "points":
+        return f"{abs(value):.1f} points {'behind' if value > 0 else 'ahead of'} the LLM"
+    return f"{abs(value):.1f} % of the LLM's figure {'behind' if value > 0 else 'ahead of'} it"

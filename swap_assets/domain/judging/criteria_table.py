@@ -1,33 +1,40 @@
 """The success criteria as data.
 
-`Criterion(name="single_turn_exact_match", split="single_turn", metric="exact_match", threshold=70, unit="%", ...)`
-asks for 70 % whole answers on the single-turn rows. Judging a candidate against them lives in `criteria`.
+`Criterion(name="single_turn_exact_match", split="single_turn_test", metric="exact_match", threshold=70, unit="%", ...)`
+asks for 70 % whole answers on the rows of the single-turn test. Judging a candidate against them lives in `criteria`.
 """
 
 from typing import Literal
 
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.model import Frozen
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
-Unit = Literal["%", "score", "points"]
+Unit = Literal["%", "score", "points", "% of the LLM"]
 STRICT_SUFFIX = "_strict"
 _READ_STRICTLY = frozenset(
-    {"exact_match", "name_match", "arguments_exact", "field_f1", "field_precision", "field_recall"}
-)
+    {
+        "exact_match", "name_match", "arguments_exact", "field_f1", "field_precision", "field_recall",
+        "domain_deviation", "domain_lowest",
+    }
+)  # fmt: skip
 
 
 class Criterion(Frozen):
-    """One demand. `split` names the test split whose rows count, "" for all rows; `threshold` is in `unit`.
+    """One demand; `threshold` is in `unit`.
 
-    `compares` is "none" for a demand on the candidate alone, "delta" for LLM − SLM in points, "release" for the same
-    with the interval's bound beyond the margin. `below` means that the value may not even equal the threshold.
-    `json_quality` demands are judged on the structured track where a candidate has one.
+    `split` names the test split whose rows count, "" for all rows; `label` is what its rows are labelled by, which
+    alone decides where rows do not say which splits they serve. `compares` is "none" for a demand on the candidate
+    alone, "delta" for LLM − SLM in points or in percent of the LLM's figure, "release" for LLM − SLM in points with the
+    interval's bound beyond the margin. `below` means that the value may not even equal the threshold. `json_quality`
+    demands are judged on the structured track where a candidate has one.
     """
 
     name: str
     description: str
     metric: str
     split: str = ""
+    label: str = ""
     at_least: bool = True
     below: bool = False
     threshold: float
@@ -57,28 +64,10 @@ class CriterionResult(Frozen):
     sentence: str
 
 
-class Criteria(Frozen):
-    """The demands of one experiment; `margin_points` is how much worse than the LLM a release may be at most."""
-
-    demands: tuple[Criterion, ...]
-    margin_points: float = 5.0
-
-
-def default_criteria(
-    *, metric: str = "field_f1", margin_points: float = 5.0, release_delta: float = 0.0, reads: str = "lenient"
-) -> Criteria:
-    """Return the guide's table.
-
-    Args:
-        metric: the one in which SLM and LLM are compared.
-        margin_points: of the release, in points.
-        release_delta: the largest LLM − SLM that may be released, in points.
-        reads: "lenient" judges what could be recovered from the answers, "strict" what is to the letter.
-    """
-    demands = (*_ABILITY, *_QUALITY, *_against_the_llm(metric, release_delta))
-    if reads == "strict":
-        demands = tuple(_strictly(demand) for demand in demands)
-    return Criteria(demands=demands, margin_points=margin_points)
+def criteria_in_force(policy: GatePolicy) -> tuple[Criterion, ...]:
+    """Return the guide's table as the experiment's policy reads it: its metric, its limits, lenient or strict."""
+    demands = (*_ABILITY, *_QUALITY, *_against_the_llm(policy))
+    return tuple(_strictly(demand) for demand in demands) if policy.reads == "strict" else demands
 
 
 def _strictly(demand: Criterion) -> Criterion:
@@ -90,19 +79,19 @@ def _strictly(demand: Criterion) -> Criterion:
 _ABILITY = (
     Criterion(
         name="single_turn_exact_match", description="whole answers exactly right, single-turn",
-        split="single_turn", metric="exact_match", threshold=70, unit="%",
+        split="single_turn_test", label="single_turn", metric="exact_match", threshold=70, unit="%",
     ),
     Criterion(
         name="single_turn_field_f1", description="field F1, single-turn",
-        split="single_turn", metric="field_f1", threshold=0.80, unit="score",
+        split="single_turn_test", label="single_turn", metric="field_f1", threshold=0.80, unit="score",
     ),
     Criterion(
         name="multi_turn_field_f1", description="field F1, multi-turn",
-        split="multi_turn", metric="field_f1", threshold=0.60, unit="score",
+        split="multi_turn_test", label="multi_turn", metric="field_f1", threshold=0.60, unit="score",
     ),
     Criterion(
         name="multi_turn_name_match", description="right functions called, multi-turn",
-        split="multi_turn", metric="name_match", threshold=80, unit="%",
+        split="multi_turn_test", label="multi_turn", metric="name_match", threshold=80, unit="%",
     ),
 )  # fmt: skip
 _QUALITY = (
@@ -120,26 +109,28 @@ _QUALITY = (
     ),
     Criterion(
         name="domain_deviation", description="standard deviation of field F1 over domains",
-        metric="domain_deviation", at_least=False, below=True, threshold=0.15, unit="score",
+        split="domain_diverse_test", label="domain", metric="domain_deviation",
+        at_least=False, below=True, threshold=0.15, unit="score",
     ),
     Criterion(
         name="domain_lowest", description="field F1 in the weakest domain",
-        metric="domain_lowest", threshold=0.50, unit="score",
+        split="domain_diverse_test", label="domain", metric="domain_lowest", threshold=0.50, unit="score",
     ),
     Criterion(
         name="no_call_accuracy", description="no call made where none is right",
-        metric="no_call_accuracy", threshold=90, unit="%",
+        split="no_call_test", label="no_call", metric="no_call_accuracy", threshold=90, unit="%",
     ),
 )  # fmt: skip
 
 
-def _against_the_llm(metric: str, release_delta: float) -> tuple[Criterion, ...]:
+def _against_the_llm(policy: GatePolicy) -> tuple[Criterion, ...]:
+    metric, rule = policy.primary_metric, policy.llm_delta
     delta = Criterion(
-        name="llm_delta", description="distance to the LLM (LLM − SLM)",
-        metric=metric, at_least=False, threshold=10, unit="points", compares="delta",
+        name="llm_delta", description="distance to the LLM (LLM − SLM)", metric=metric, at_least=False,
+        threshold=rule.at_most, unit="points" if rule.unit == "points" else "% of the LLM", compares="delta",
     )  # fmt: skip
     release = Criterion(
-        name="release", description="not worse than the LLM (LLM − SLM)",
-        metric=metric, at_least=False, threshold=release_delta, unit="points", compares="release",
+        name="release", description="not worse than the LLM (LLM − SLM)", metric=metric, at_least=False,
+        threshold=policy.release.max_delta_points, unit="points", compares="release",
     )  # fmt: skip
     return delta, release

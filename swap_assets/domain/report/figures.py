@@ -38,6 +38,8 @@ def in_unit(value: float, unit: str) -> str:
     """Return a figure of a criterion: percent to a tenth, points signed, scores to the third digit."""
     if unit == "%":
         return f"{value:.1f} %"
+    if unit == "% of the LLM":
+        return f"{value:+.1f} %"
     return f"{value:+.1f}" if unit == "points" else f"{value:.3f}"
 
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.scoring.domain_spread import domain_spread
+from swap_assets.domain.scoring.domain_spread import DOMAIN_SPREADS, OTHER_DOMAIN, domain_spread
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
 from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
 
@@ -100,6 +100,23 @@ def summarise(
 def metrics_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:
     """Return every per-row figure's aggregate; one that applies to no row has the value None and n = 0."""
     return _metrics(_table(scores), seed)
+
+
+def figure_of(metric: str, scores: Sequence[RowScore], *, seed: int = SEED) -> Metric:
+    """Return one figure over some rows, of any metric or spread over domains; unscored rows are left out."""
+    scored = [score for score in scores if score.scored]
+    plain = metric.removesuffix("_strict")
+    if plain in DOMAIN_SPREADS:
+        domains: dict[str, list[RowScore]] = {}
+        for score in scored:
+            domains.setdefault(score.labels.get("domain", OTHER_DOMAIN), []).append(score)
+        domains.pop(OTHER_DOMAIN, None)
+        field = "field_f1" if plain == metric else "field_f1_strict"
+        return domain_spread(dict(sorted(domains.items())), field, seed=seed).get(plain, Metric(value=None))
+    table = _table(scored)
+    if metric in _RATES:
+        return _rate(table.column(_RATES[metric])[0])
+    return _mean(*table.column(metric), seed=seed)
 
 
 def micro_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:

@@ -12,8 +12,13 @@ from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_
 if TYPE_CHECKING:
     import numpy as np
 
+DOMAIN_SPREADS = ("domain_deviation", "domain_deviation_corrected", "domain_lowest")
+OTHER_DOMAIN = "other"  # the label of rows that belong to none of the ten
 
-def domain_spread(domains: dict[str, list[RowScore]], *, seed: int = SEED) -> dict[str, Metric]:
+
+def domain_spread(
+    domains: dict[str, list[RowScore]], metric: str = "field_f1", *, seed: int = SEED
+) -> dict[str, Metric]:
     """Return `domain_deviation`, `domain_deviation_corrected` and `domain_lowest`; {} for fewer than two domains.
 
     Raw is the sample standard deviation of the domains' means. The corrected one is the square root of what exceeds
@@ -22,8 +27,8 @@ def domain_spread(domains: dict[str, list[RowScore]], *, seed: int = SEED) -> di
     """
     import numpy as np
 
-    rows = {label: [row for row in found if row.field_f1 is not None] for label, found in domains.items()}
-    values = {label: np.array([row.field_f1 for row in found]) for label, found in rows.items() if found}
+    rows = {label: [row for row in found if getattr(row, metric) is not None] for label, found in domains.items()}
+    values = {label: np.array([getattr(row, metric) for row in found]) for label, found in rows.items() if found}
     if len(values) < 2:
         return {}
     means = np.array([found.mean() for found in values.values()])

@@ -167,13 +167,13 @@ def measure(
 
 
 def union_of_cases(*splits: Sequence[EvalCase]) -> list[EvalCase]:
-    """Return the cases of several test splits once each, in order, with the labels of all of them."""
-    labels: dict[str, dict[str, str]] = {}
-    first: dict[str, EvalCase] = {}
+    """Return the cases of several test splits once each, in order, with the labels and split names of all of them."""
+    found: dict[str, EvalCase] = {}
     for case in (case for split in splits for case in split):
-        first.setdefault(case.id, case)
-        labels.setdefault(case.id, {}).update(case.labels)
-    return [case.model_copy(update={"labels": labels[case.id]}) for case in first.values()]
+        before = found.get(case.id, case)
+        labels, served = before.labels | case.labels, dict.fromkeys((*before.splits, *case.splits))
+        found[case.id] = before.model_copy(update={"labels": labels, "splits": tuple(served)})
+    return list(found.values())
 
 
 def hash_of_cases(cases: Sequence[EvalCase]) -> str:

@@ -31,6 +31,7 @@ class RowScore(Frozen):
     case_id: str
     conversation_id: str
     labels: dict[str, str] = Field(default_factory=dict)
+    splits: tuple[str, ...] = ()
     origin: Origin
     scored: bool = True
     format_compliant: float | None = None

@@ -97,7 +97,9 @@ def select(
     ]
     chosen = _choose(candidates, label, wanted)
     trained = {tool.name for id_ in split.train if id_ in by_id for tool in by_id[id_].tools}
-    cases = [_marked(case, trained) for value in wanted for row in chosen[value] for case in _cases(row, label, value)]
+    cases = [
+        _marked(case, name, trained) for value in wanted for row in chosen[value] for case in _cases(row, label, value)
+    ]
     return CapabilitySplit(
         name=name,
         cases=tuple(cases),
@@ -138,6 +140,7 @@ def _cases(row: Conversation, label: str, value: str) -> list[EvalCase]:
     return [case for case in eval_cases(row) if case.labels.get(label) == value]
 
 
-def _marked(case: EvalCase, trained: AbstractSet[str]) -> EvalCase:
+def _marked(case: EvalCase, split: str, trained: AbstractSet[str]) -> EvalCase:
     names = {call.name for call in case.gold_calls} or {tool.name for tool in case.tools}
-    return case.model_copy(update={"labels": {**case.labels, "tools": "seen" if names <= trained else "unseen"}})
+    tools = "seen" if names <= trained else "unseen"
+    return case.model_copy(update={"labels": {**case.labels, "tools": tools}, "splits": (split,)})
