@@ -10,7 +10,8 @@ from swap_assets.defs import evaluation as evaluations
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.storage import ArtefactIOManager
-from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.keys import hosted, tuned
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.aggregation import summarise
@@ -42,7 +43,7 @@ def _row(index, right, strict, valid_json):
 def _measured(candidate, *, right=ROWS, strict=ROWS, valid_json=ROWS):
     """Return an evaluation whose tool calls are valid JSON but for one; `valid_json` counts structured answers."""
     results = {}
-    for written, valid in ((AnswerFormat.FLEDGLING_TOOLCALL, 99), (AnswerFormat.FLEDGLING_STRUCTURED, valid_json)):
+    for written, valid in ((FLEDGLING_TOOLCALL, 99), (FLEDGLING_STRUCTURED, valid_json)):
         rows = tuple(_row(index, right, strict, valid) for index in range(ROWS))
         results[written.track] = TrackResult(summary=summarise(candidate.id, written, rows), rows=rows)
     return Evaluation(candidate=candidate, results=results, dataset_hash="d", artefact_hash="a")
@@ -63,7 +64,7 @@ def judged(tmp_path, monkeypatch):
         with dg.DagsterInstance.ephemeral() as instance:
             lab = Scenario(instance).lab
             lab.store.write("llm_baseline", "tiny", llm, kind=Evaluation)
-            for name in (AnswerFormat.FLEDGLING_STRUCTURED, AnswerFormat.FLEDGLING_TOOLCALL):
+            for name in (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL):
                 adapter = LoraAdapter(
                     candidate_id=CANDIDATE.id, name=name.track.value, answer_format=name, status="trained"
                 )
