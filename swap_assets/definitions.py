@@ -21,11 +21,10 @@ from swap_assets.defs import (
     training,
 )
 from swap_assets.defs.alerts import failed_run_alert
-from swap_assets.defs.jobs import JOBS
+from swap_assets.defs.gates import jobs, sensors
 from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.schedules import DRIFT_JOB, SCHEDULES
-from swap_assets.defs.sensors import SENSORS
 from swap_assets.defs.storage import ArtefactIOManager
 
 OWNERS = ["team:swap-assets"]
@@ -56,9 +55,9 @@ defs = dg.Definitions(
         *[asset for group, modules in GROUPS.items() for asset in _grouped(group, modules)],
         approval.release_approval.replace_attributes(group_name="release", owners=OWNERS),
     ],
-    jobs=[*JOBS.values(), DRIFT_JOB],
+    jobs=[*jobs().values(), DRIFT_JOB],
     schedules=SCHEDULES,
-    sensors=[*SENSORS, failed_run_alert],
+    sensors=[*sensors(), failed_run_alert],
     resources={"lab": _lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=_lab)},
     # A step is a shell around a process of its own, so it need not be one: the fork server starts it in 0.7 s.
     executor=dg.multiprocess_executor.configured(

@@ -1,4 +1,4 @@
-"""`swap-assets approve` and `reject`: a person's word on a release, recorded with the evidence it was given on."""
+"""`swap-assets approve` and `reject`: a person's verdict on a release, recorded with the evidence it was given on."""
 
 import os
 from typing import Annotated, Literal
@@ -14,16 +14,16 @@ Reason = Annotated[str, typer.Option("--reason", help="why, for whoever asks in 
 
 
 def approve(decision: Subject, by: Name, reason: Reason, config: Config = None) -> None:
-    """Approve a release that passed its gate: the word holds for this very evidence and is void when that changes."""
-    _say(decision, "approved", by, reason, config)
+    """Approve a release that passed its gate: it holds for this very evidence and is void when that changes."""
+    _record(decision, "approved", by, reason, config)
 
 
 def reject(decision: Subject, by: Name, reason: Reason, config: Config = None) -> None:
     """Reject a release that passed its gate; nothing is merged until the evidence changes or somebody approves."""
-    _say(decision, "rejected", by, reason, config)
+    _record(decision, "rejected", by, reason, config)
 
 
-def _say(name: str, verdict: Literal["approved", "rejected"], by: str, reason: str, config: Config) -> None:
+def _record(name: str, verdict: Literal["approved", "rejected"], by: str, reason: str, config: Config) -> None:
     found, _ = decision_named(name, config)
     if found.name != "release_decision":
         raise fail(f"{found.name} acts by itself; only a release_decision is approved or rejected")
@@ -34,15 +34,15 @@ def _say(name: str, verdict: Literal["approved", "rejected"], by: str, reason: s
     os.environ.update(dagster_environment(config))
     import dagster as dg
 
-    from swap_assets.defs.approval import give_word
+    from swap_assets.defs.approval import give_approval
     from swap_assets.defs.resources import Lab
 
     lab = Lab()
-    word = Approval(
+    approval = Approval(
         model=found.model, scale=found.scale, verdict=verdict, by=by.strip(), reason=reason.strip(),
         evidence_hash=found.content(), at=lab.now(),
     )  # fmt: skip
     with dg.DagsterInstance.get() as instance:
-        give_word(instance, lab, word)
-    typer.echo(f"{found.name} for {found.partition}: {word.sentence()}")
-    typer.echo(f"It holds for this evidence ({word.evidence_hash}) and is void when that changes.")
+        give_approval(instance, lab, approval)
+    typer.echo(f"{found.name} for {found.partition}: {approval.sentence()}")
+    typer.echo(f"It holds for this evidence ({approval.evidence_hash}) and is void when that changes.")

@@ -1,6 +1,5 @@
 """What the sensors do, told as it happens: runs as they start and end, decisions as they are made."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import dagster as dg
@@ -8,17 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from swap_assets.cli.tables import print_decision
-from swap_assets.defs.progress import read_progress
+from swap_assets.defs.gates import BECAUSE
 from swap_assets.defs.resources import Lab
-from swap_assets.defs.sensors import BECAUSE, run_of
-from swap_assets.domain.automation import gates
-from swap_assets.domain.automation.progress import Progress
+from swap_assets.defs.runs import runs_of, state_of
+from swap_assets.domain.gates.explanation import tries
+from swap_assets.domain.gates.registry import GATES
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.explanation import tries
-
-_ALL_GATES: Sequence[gates.Gate] = (
-    gates.scale_up_gate, gates.model_baseline_gate, gates.fine_tune_gate, gates.report_ready, gates.release_gate,
-)  # fmt: skip
+from swap_assets.domain.state import State
 
 
 class Chapter(NamedTuple):
@@ -39,26 +34,27 @@ class Story:
 
     def go_on(self) -> Chapter:
         """Tell what is new since the last call: decisions first, for they are why runs start."""
-        progress = read_progress(self.instance, self.lab)
-        for name, decision in progress.decisions.items():
+        state = state_of(self.instance, self.lab)
+        for name, decision in state.decisions.items():
             if (key := f"{name} {decision.content()}") not in self._decided:
                 self._decided[key] = decision.reason
                 self._tell_decision(decision)
         for run in sorted(self.instance.get_run_records(limit=200), key=lambda record: record.create_timestamp):
             self._tell_run(run)
-        self.failed = len(progress.broken)
-        return self._chapter(progress)
+        self.failed = len(state.broken)
+        return self._chapter(state)
 
     def _tell_decision(self, decision: Decision) -> None:
         print_decision(decision, self.console)
         for tried in tries(decision):
             self.console.print(f"[dim]{escape(tried)}[/]", highlight=False, soft_wrap=True)
 
-    def _chapter(self, progress: Progress) -> Chapter:
-        outcomes = [gate(progress) for gate in _ALL_GATES]
-        due = any(not run_of(self.instance, step) for outcome in outcomes for step in outcome.steps)
+    def _chapter(self, state: State) -> Chapter:
+        outcomes = [gate.outcome(state) for gate in GATES]
+        keys = {step.run_key for outcome in outcomes for step in outcome.steps}
         waits = tuple(wait for outcome in outcomes for wait in outcome.waits)
-        return Chapter(over=bool(progress.root) and not due and not progress.active, waits=waits)
+        due = keys - set(runs_of(self.instance, keys))
+        return Chapter(over=bool(state.root) and not due and not state.active, waits=waits)
 
     def _tell_run(self, record: dg.RunRecord) -> None:
         run = record.dagster_run

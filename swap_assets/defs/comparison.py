@@ -7,7 +7,7 @@ Dagster's fan-in input would raise for the first missing partition.
 import dagster as dg
 
 from swap_assets.defs import metadata
-from swap_assets.defs.approval import adopt_all_reported
+from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab, experiment_in_force
 from swap_assets.domain.judging.decisions import Decision
@@ -25,7 +25,7 @@ _EVIDENCE = [
 def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Report]:
     """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
     scale = scale_of(context)
-    adopt_all_reported(context.instance, lab, scale)
+    adopt_reported(context.instance, lab)
     report = lab.report(scale)
     folder = lab.write_report(report)
     lab.track_report(report, folder)

@@ -84,7 +84,10 @@ def _released(lab: Lab, scale: str) -> list[Evaluation]:
     """Return what was measured of each model in use: its merged weights, else the candidate that was released."""
     evidence, found = lab.evidence(scale), []
     for model in lab.experiment.models:
-        merged, decision = evidence.merged(model), evidence.decision("release_decision", partition_key(model, scale))
+        merged, decision = (
+            evidence.merged(model),
+            evidence.state.decision("release_decision", partition_key(model, scale)),
+        )
         if merged and merged.status == "evaluated":
             found.append(merged)
         elif decision and decision.action == "release":

@@ -11,7 +11,7 @@ import dagster as dg
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
-from swap_assets.defs.approval import adopt_all_reported
+from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab, MergeDone, MergeRoom, experiment_in_force
@@ -68,7 +68,7 @@ def merged_model(
 ) -> Result:
     """The candidate that release_decision names, merged into its 16-bit base and scored again on the same rows."""
     override = config.override()
-    adopt_all_reported(context.instance, lab, release_decision.scale)
+    adopt_reported(context.instance, lab)
     lab.require_release(release_decision, override)
     with lab.recording_failure(context):
         merge = _scored_again(context, lab, worker, release_decision)

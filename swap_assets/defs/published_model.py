@@ -6,7 +6,7 @@ Not here: how it gets there (`backends.publishing`).
 import dagster as dg
 
 from swap_assets.defs import metadata
-from swap_assets.defs.approval import adopt_all_reported
+from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.judging.decisions import Decision
@@ -18,7 +18,7 @@ def published_model(
     context: dg.AssetExecutionContext, lab: Lab, merged_model: MergedModel, release_decision: Decision
 ) -> dg.MaterializeResult[PublishedModel]:
     """The merged model with its card on the Hugging Face hub; skipped where the experiment publishes nothing."""
-    adopt_all_reported(context.instance, lab, release_decision.scale)
+    adopt_reported(context.instance, lab)
     if not merged_model.override:
         lab.require_release(release_decision, None)
     with lab.recording_failure(context):

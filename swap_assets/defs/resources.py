@@ -20,7 +20,7 @@ from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.serving.merged_folders import AdapterFolder, MergedFolders
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
-from swap_assets.backends.store.evidence import Evidence
+from swap_assets.backends.store.evidence import Evidence, read_state
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.backends.store.workbench import Workbench, read_predictions
 from swap_assets.backends.tracking import tracing
@@ -31,10 +31,10 @@ from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.notices import Notices
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, SyntheticSource
 from swap_assets.domain.formats.base import Interface, Track
-from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.gates.release import release_refusal
+from swap_assets.domain.gates.scale_up import scale_refusal
 from swap_assets.domain.judging.decisions import Decision, Override
-from swap_assets.domain.judging.release_rule import release_refusal
-from swap_assets.domain.keys import RELEASE_APPROVAL, TEST_SPLITS, Candidate
+from swap_assets.domain.keys import TEST_SPLITS, Candidate
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.predictions import PredictionRecord
@@ -44,6 +44,7 @@ from swap_assets.domain.scoring.evaluation import Evaluation, union_of_cases
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.state import State
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 
 Done = WorkerResult
@@ -150,39 +151,17 @@ class Lab(dg.ConfigurableResource):
 
     def require_release(self, decision: Decision, override: Override | None) -> None:
         """Refuse to merge what the gate, or the person who is asked, does not let through, unless it is overridden."""
-        refusal = release_refusal(
-            decision,
-            override,
-            self.approval(decision.partition),
-            approval_required=self.experiment.gates.release.approval == "required",
-            stale=self.evidence(decision.scale).stale(decision),
-        )
-        if refusal:
+        if refusal := release_refusal(decision, override, self.state()):
             raise dg.Failure(description=refusal, allow_retries=False)
 
     def require_admitted(self, context: dg.AssetExecutionContext, scale: str) -> None:
         """Refuse to start a further scale for a sensor unless the scale before lets something through; people may."""
-        scales = list(self.experiment.scales)
-        if REQUESTED_BY not in context.run.tags or scale == scales[0]:
-            return
-        before = scales[scales.index(scale) - 1]
-        evidence = self.evidence(before)
-        decision = evidence.decision("scale_up_decision", before)
-        stale = evidence.stale(decision) if decision else ""
-        if decision is None or stale or decision.action != "scale_up":
-            says = "nothing yet" if decision is None else stale or decision.action.replace("_", " ")
-            told = f"scale_up_decision for {before} says {says}, so scale {scale} is not started"
-            raise dg.Failure(description=told, allow_retries=False)
+        if REQUESTED_BY in context.run.tags and (refusal := scale_refusal(self.state(), scale)):
+            raise dg.Failure(description=refusal, allow_retries=False)
 
     def alert(self, text: str) -> str:
         """Post an alert where a webhook is set, and return what became of it."""
         return post_alert(text)
-
-    def approval(self, partition: str) -> Approval | None:
-        """Return the last word that a person gave on a model's release, None where nobody gave one."""
-        if not self.store.exists(RELEASE_APPROVAL, partition, Approval):
-            return None
-        return self.store.read(RELEASE_APPROVAL, partition, Approval)
 
     def hosted_answers(
         self,
@@ -214,8 +193,12 @@ class Lab(dg.ConfigurableResource):
         """Tell Langfuse, where its keys are set, what was decided."""
         send_trace(tracing.decision_trace(decision, experiment=self.experiment.name, partition=partition))
 
+    def state(self) -> State:
+        """Return what the experiment's folder says of what has been measured, decided and approved."""
+        return read_state(self.experiment, self.store)
+
     def evidence(self, scale: str) -> Evidence:
-        """Return what has been measured and decided at a scale."""
+        """Return the evaluations of a scale in full, each read when it is asked for."""
         return Evidence(self.experiment, self.store, scale)
 
     def adapters_of(self, candidate: Candidate) -> list[AdapterFolder]:

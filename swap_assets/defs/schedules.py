@@ -15,7 +15,8 @@ def _nightly(cron: str) -> dg.ScheduleDefinition:
         description="Measures the hosted and the released models again, at the last scale that was reached.",
     )  # fmt: skip
     def nightly_drift(context: dg.ScheduleEvaluationContext, lab: Lab):
-        reached = [name for name in lab.experiment.scales if lab.evidence(name).llm.status == "evaluated"]
+        state = lab.state()
+        reached = [name for name in state.experiment.scales if state.evaluation(state.hosted(name)).measured]
         if not reached:
             return dg.SkipReason("llm_baseline has not been measured at any scale, so there is nothing to compare with")
         epoch = f"nightly-{context.scheduled_execution_time:%Y-%m-%dT%H%M}"

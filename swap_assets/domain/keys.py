@@ -96,8 +96,14 @@ class Candidate(Frozen):
 
     @property
     def evaluation_asset(self) -> str:
-        """The asset that holds a tuned candidate's evaluation."""
-        return evaluation_asset(self.recipe, self.decoding)
+        """The asset that holds its evaluation; that of a merged candidate lies in the merged model itself."""
+        other = {Form.HOSTED: LLM_BASELINE, Form.BASE: SLM_BASELINE, Form.MERGED: MERGED_MODEL}
+        return other.get(self.form) or evaluation_asset(self.recipe, self.decoding)
+
+    @property
+    def evaluation_partition(self) -> str:
+        """The partition of that asset: the hosted LLM answers once for all models of a scale."""
+        return self.scale if self.form is Form.HOSTED else self.partition
 
     @classmethod
     def from_id(cls, text: str) -> "Candidate":

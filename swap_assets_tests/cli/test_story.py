@@ -28,7 +28,7 @@ def test_a_decision_is_told_before_the_run_that_it_starts_and_its_reason_once(sc
     story, console = _story(scenario)
     assert not story.go_on().over
     told = console.export_text()
-    reason = scenario.lab.evidence("tiny").decision("fine_tune_decision", "little|tiny").reason
+    reason = scenario.lab.state().decision("fine_tune_decision", "little|tiny").reason
     assert told.count(reason) == 1
     assert told.index(reason) < told.index("▶ train_and_evaluate little|tiny as decided")
     story.go_on()

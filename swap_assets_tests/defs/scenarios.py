@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from swap_assets.defs.gates import sensors
 from swap_assets.defs.resources import Lab
-from swap_assets.defs.sensors import SENSORS
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.gates import fine_tune, release, scale_up
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
@@ -12,7 +12,7 @@ from swap_assets_tests.domain.evaluations import evaluation, shares
 
 ROWS = 100
 MODELS = ("little", "little-r4")
-SENSORS_BY_NAME = {sensor.name: sensor for sensor in SENSORS}
+SENSORS_BY_NAME = {sensor.name: sensor for sensor in sensors()}
 
 
 class Scenario:
@@ -36,11 +36,8 @@ class Scenario:
 
     def measure(self, candidate: Candidate, right: int) -> None:
         """Record a candidate's evaluation."""
-        assets = {"hosted": "llm_baseline", "base": "slm_baseline", "adapter": candidate.evaluation_asset}
-        hosted_one = candidate.form.value == "hosted"
-        partition = candidate.scale if hosted_one else f"{candidate.model}|{candidate.scale}"
         value = evaluation(candidate, shares(right, ROWS))
-        self.lab.store.write(assets[candidate.form.value], partition, value, kind=Evaluation)
+        self.lab.store.write(candidate.evaluation_asset, candidate.evaluation_partition, value, kind=Evaluation)
 
     def baselines(self, *, llm: int, slm: int, scale: str = "tiny") -> None:
         """Record the LLM and every untouched model, and decide on training."""

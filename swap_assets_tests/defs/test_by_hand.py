@@ -112,7 +112,7 @@ def test_merging_by_hand_waits_for_the_person_and_then_hears_what_was_said_in_th
     assert not merges
     _said_in_the_ui(scenario, "approved by Grace: it was a Monday")
     assert _materialize(scenario, merged_model, KEY) == "a merge would begin here"
-    assert scenario.lab.approval(KEY).by == "Grace"
+    assert scenario.lab.state().approvals[KEY].by == "Grace"
 
 
 def test_merging_by_hand_on_evidence_that_was_measured_again_is_refused(scenario, merges):
@@ -178,7 +178,7 @@ def test_a_model_that_left_the_experiment_file_leaves_stale_decisions_and_no_cra
     scenario = other_settings(lambda data: data["models"].pop("little-r4"))
     told = scenario.ask("release_gate")
     assert "is stale" in told or "has not been made" in told
-    assert [item.name for item in scenario.lab.evidence("small").decisions()].count("scale_up_decision") == 0
+    assert [item.name for item in scenario.lab.state().decisions_of("small")].count("scale_up_decision") == 0
 
 
 def test_candidates_of_packed_rows_are_waited_for_and_go_on_under_their_recipe(scenario, other_settings):
@@ -218,8 +218,8 @@ def test_nothing_is_trained_while_a_scales_rows_are_being_written(scenario):
 def test_the_same_figures_from_other_rows_are_other_evidence(scenario):
     scenario.root()
     scenario.baselines(llm=90, slm=50)
-    decision = scenario.lab.evidence("tiny").decision("fine_tune_decision", "little|tiny")
-    assert not scenario.lab.evidence("tiny").stale(decision)
+    decision = scenario.lab.state().decision("fine_tune_decision", "little|tiny")
+    assert not scenario.lab.state().stale(decision)
     candidate = base("little", "tiny")
     mirrored = evaluation(candidate, shares(50, 100)[::-1])
     assert (
@@ -227,7 +227,7 @@ def test_the_same_figures_from_other_rows_are_other_evidence(scenario):
         == evaluation(candidate, shares(50, 100)).results[Track.TOOLCALL].summary
     )
     scenario.lab.store.write("slm_baseline", "little|tiny", mirrored, kind=Evaluation)
-    assert "has been measured again" in scenario.lab.evidence("tiny").stale(decision)
+    assert "has been measured again" in scenario.lab.state().stale(decision)
     assert ("train_and_evaluate", "little|tiny") not in scenario.asked("fine_tune_gate")
 
 

@@ -1,8 +1,8 @@
-"""The release gate as a sensor: the sealed rows, what a person says of a pass, and when that word is void."""
+"""The release gate as a sensor: the sealed rows, what a person says of a pass, and when that is void."""
 
 import dagster as dg
 
-from swap_assets.defs.approval import give_word
+from swap_assets.defs.approval import give_approval
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.markdown import to_markdown
@@ -28,12 +28,12 @@ def _passed(scenario, approval="approved"):
         decision = scenario.decide_release(model, "small", sealed=100)
         assert decision.action == "release"
     scenario.decide_release("little-r4", "small", sealed=60)
-    decision = scenario.lab.evidence("small").decision("release_decision", "little|small")
-    word = Approval(
+    decision = scenario.lab.state().decision("release_decision", "little|small")
+    given = Approval(
         model="little", scale="small", verdict=approval, by="Ada", reason="tried it", evidence_hash=decision.content(),
         at=scenario.lab.now(),
     )  # fmt: skip
-    return decision, word
+    return decision, given
 
 
 def test_a_pass_waits_for_a_person_and_names_the_command(scenario):
@@ -42,8 +42,8 @@ def test_a_pass_waits_for_a_person_and_names_the_command(scenario):
 
 
 def test_an_approved_release_starts_once(scenario):
-    _, word = _passed(scenario)
-    give_word(scenario.instance, scenario.lab, word)
+    _, given = _passed(scenario)
+    give_approval(scenario.instance, scenario.lab, given)
     assert scenario.asked("release_gate") == [("release", "little|small")]
     assert scenario.run("release_gate") == 1
     assert scenario.run("release_gate") == 0
@@ -51,10 +51,10 @@ def test_an_approved_release_starts_once(scenario):
     assert event.asset_materialization.metadata["by"].value == "Ada"
 
 
-def test_the_word_of_a_person_stands_in_the_report_and_changes_no_hash(scenario):
-    decision, word = _passed(scenario)
-    give_word(scenario.instance, scenario.lab, word)
-    (shown,) = [one for one in scenario.lab.evidence("small").decisions() if one.partition == "little|small"
+def test_a_persons_approval_stands_in_the_report_and_changes_no_hash(scenario):
+    decision, given = _passed(scenario)
+    give_approval(scenario.instance, scenario.lab, given)
+    (shown,) = [one for one in scenario.lab.state().decisions_of("small") if one.partition == "little|small"
                 and one.name == "release_decision"]  # fmt: skip
     assert "approved by Ada (self-declared)" in shown.approval
     assert shown.content() == decision.content()
@@ -62,14 +62,14 @@ def test_the_word_of_a_person_stands_in_the_report_and_changes_no_hash(scenario)
 
 
 def test_a_rejected_release_starts_nothing(scenario):
-    _, word = _passed(scenario, "rejected")
-    give_word(scenario.instance, scenario.lab, word)
+    _, given = _passed(scenario, "rejected")
+    give_approval(scenario.instance, scenario.lab, given)
     assert "rejected by Ada" in scenario.ask("release_gate")
 
 
 def test_an_approval_is_void_when_the_evidence_changes(scenario):
-    _, word = _passed(scenario)
-    give_word(scenario.instance, scenario.lab, word)
+    _, given = _passed(scenario)
+    give_approval(scenario.instance, scenario.lab, given)
     scenario.decide_release("little", "small", sealed=100)
     assert scenario.asked("release_gate") == [("release", "little|small")]  # decided again, on the same evidence
     changed = scenario.decide_release("little", "small", sealed=100).model_copy(update={"reason": "other evidence"})
@@ -86,7 +86,7 @@ def test_an_approval_given_in_the_ui_holds_for_the_decision_it_was_given_on(scen
         )
     )  # fmt: skip
     assert scenario.asked("release_gate") == [("release", "little|small")]
-    assert scenario.lab.approval("little|small").by == "Grace"
+    assert scenario.lab.state().approvals["little|small"].by == "Grace"
 
 
 def test_a_text_in_the_ui_that_is_no_approval_approves_nothing(scenario):

@@ -1,5 +1,6 @@
 """What `explain` says of a decision: rule, evidence, verdict, rows still needed, what to try, the next command."""
 
+import dataclasses
 import shlex
 
 import dagster as dg
@@ -7,12 +8,14 @@ import pytest
 
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.gates.explanation import explain
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Suggestion
-from swap_assets.domain.judging.explanation import explain
 from swap_assets.domain.judging.gates import fine_tune, release, scale_up
-from swap_assets.domain.keys import BASELINE_ASSETS
+from swap_assets.domain.keys import BASELINE_ASSETS, Candidate
+from swap_assets.domain.state import EvaluationRecord
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
+from swap_assets_tests.domain.states import state_with
 
 N, POLICY = 200, GatePolicy()
 BAR = evaluation(LLM, shares(160, N))
@@ -31,14 +34,32 @@ def _release(right):
     return release([candidate], BAR, POLICY, model="phi", scale="small", sealed=(candidate, BAR))
 
 
-def _next(decision, **how):
-    text = explain(decision, approval=None, approval_required=True, next_scale="large", **how)
-    return text.splitlines()[-1].removeprefix("Next: ")
+STALE = _fine_tune(160).model_copy(update={"hashes": {"phi--large--paper--constrained--adapter": "no longer made"}})
+
+
+def _explain(decision, *approvals):
+    """Explain a decision where what it rests on is what was measured last."""
+    records = [
+        EvaluationRecord(candidate_id=name, status="evaluated", evidence_hash=evidence)
+        for name, evidence in decision.hashes.items()
+    ]
+    keys = [Candidate.from_id(one.candidate_id) for one in records]
+    state = dataclasses.replace(
+        state_with(approvals=approvals),
+        evaluations={
+            f"{key.evaluation_asset}/{key.evaluation_partition}": one for key, one in zip(keys, records, strict=True)
+        },
+    )
+    return explain(decision, state)
+
+
+def _next(decision):
+    return _explain(decision).splitlines()[-1].removeprefix("Next: ")
 
 
 def test_an_explanation_holds_rule_thresholds_evidence_hashes_verdict_and_who_decided():
     decision = _fine_tune(100).model_copy(update={"decided_at": "2026-11-24T03:00:00+00:00"})
-    text = explain(decision, approval=None, approval_required=True)
+    text = _explain(decision)
     assert text.startswith("fine_tune_decision for phi|small: fail, so train\nReason: ")
     for words in (
         "Rule: fine-tune when the SLM trails the LLM by more than 10 points on any core metric",
@@ -54,14 +75,14 @@ def test_an_explanation_holds_rule_thresholds_evidence_hashes_verdict_and_who_de
 def test_an_inconclusive_verdict_is_explained_with_the_rows_that_would_settle_it():
     decision = _fine_tune(144)
     assert decision.rows_needed and decision.rows_needed > N
-    text = explain(decision, approval=None, approval_required=True)
+    text = _explain(decision)
     assert f"Rows that would settle it: {decision.rows_needed}" in text
 
 
 def test_who_was_ahead_of_whom_is_explained_with_both_p_values():
     both = [evaluation(PAPER, shares(165, N)), evaluation(FLEDGLING, shares(150, N))]
     decision = scale_up(both, BAR, POLICY, scale="small", next_scale="large")
-    text = explain(decision, approval=None, approval_required=True)
+    text = _explain(decision)
     assert f"Contest: {PAPER.id} is +7.5 points ahead of {FLEDGLING.id}" in text and "after Holm" in text
 
 
@@ -71,17 +92,17 @@ def test_the_baselines_assets_are_those_of_the_job():
 
 
 @pytest.mark.parametrize(
-    ("decision", "stale", "selected", "partition"),
+    ("decision", "selected", "partition"),
     [
-        (_fine_tune(100), "", {"paper_adapter", "paper_evaluation", "fledgling_evaluation"}, "phi|small"),
-        (_fine_tune(160), "", {"comparison_report", "scale_up_decision"}, "small"),
-        (_fine_tune(160), "the LLM", {"fine_tune_decision"}, "phi|small"),
-        (_scale_up(160), "", {*BASELINE_ASSETS}, "large"),
-        (_scale_up(160, None), "", {"release_decision"}, "phi|small"),
+        (_fine_tune(100), {"paper_adapter", "paper_evaluation", "fledgling_evaluation"}, "phi|small"),
+        (_fine_tune(160), {"comparison_report", "scale_up_decision"}, "small"),
+        (STALE, {"fine_tune_decision"}, "phi|small"),
+        (_scale_up(160), {*BASELINE_ASSETS}, "large"),
+        (_scale_up(160, None), {"release_decision"}, "phi|small"),
     ],
 )
-def test_the_next_command_is_one_that_dagster_takes(decision, stale, selected, partition):
-    words = shlex.split(_next(decision, stale=stale))
+def test_the_next_command_is_one_that_dagster_takes(decision, selected, partition):
+    words = shlex.split(_next(decision))
     assert words[:5] == ["dagster", "asset", "materialize", "-m", "swap_assets.definitions"]
     assert words[-2:] == ["--partition", partition]
     graph = defs.resolve_asset_graph()
@@ -95,7 +116,7 @@ def test_the_next_command_is_one_that_dagster_takes(decision, stale, selected, p
 def test_what_iterating_suggests_stands_there_ready_to_paste():
     tried = Suggestion(text="rank 32 instead of 16", entry="models:\n  phi-r32: {extends: phi}")
     decision = _scale_up(60).model_copy(update={"suggestions": (tried,)})
-    text = explain(decision, approval=None, approval_required=True)
+    text = _explain(decision)
     assert (
         "Try: rank 32 instead of 16. Paste below `models:` in the experiment file:\n    phi-r32: {extends: phi}\n"
         in text
@@ -115,7 +136,7 @@ def test_what_iterating_suggests_stands_there_ready_to_paste():
 def test_after_a_pass_the_next_command_is_the_persons_who_is_waited_for(verdict, evidence, following):
     decision = _release(180)
     assert decision.action == "release"
-    word = verdict and Approval(
+    given = verdict and Approval(
         model="phi",
         scale="small",
         verdict=verdict,
@@ -123,7 +144,7 @@ def test_after_a_pass_the_next_command_is_the_persons_who_is_waited_for(verdict,
         reason="looked",
         evidence_hash=evidence or decision.content(),
     )
-    text = explain(decision, approval=word or None, approval_required=True)
+    text = _explain(decision, *([given] if given else []))
     assert following in text.splitlines()[-1]
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.gates.release import release_refusal
 from swap_assets.domain.judging.decisions import Override
 from swap_assets.domain.judging.gates import (
     contrast,
@@ -15,11 +16,11 @@ from swap_assets.domain.judging.gates import (
     release,
     scale_up,
 )
-from swap_assets.domain.judging.release_rule import release_refusal
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.scoring.evaluation import not_evaluated
 from swap_assets.domain.statistics.multiple_comparisons import clear_winner, rivalries
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
+from swap_assets_tests.domain.states import state_with
 
 POLICY = GatePolicy()
 N = 200
@@ -218,15 +219,18 @@ def test_the_same_evidence_decides_the_same_thing_under_the_same_hash():
 
 
 def test_merging_is_refused_without_a_pass_unless_somebody_overrides_it_by_name():
-    waiting = _release(evaluation(PAPER, shares(100, N)))
-    assert "says wait" in release_refusal(waiting, None)
-    assert release_refusal(waiting, Override(reason="a pilot for ten users", by="Ada")) == ""
-    assert release_refusal(_release(evaluation(PAPER, shares(180, N))), None) == ""
+    weak, strong = evaluation(PAPER, shares(100, N)), evaluation(PAPER, shares(180, N))
+    waiting = _release(weak)
+    assert "says wait" in release_refusal(waiting, None, state_with(weak, _llm()))
+    assert release_refusal(waiting, Override(reason="a pilot for ten users", by="Ada"), state_with(weak, _llm())) == ""
+    assert release_refusal(_release(strong), None, state_with(strong, _llm(), approval="none")) == ""
+    assert "Waiting for a person" in release_refusal(_release(strong), None, state_with(strong, _llm()))
+    assert "is stale" in release_refusal(_release(strong), None, state_with(weak, _llm(), approval="none"))
 
 
 def test_nothing_to_merge_is_refused_even_with_an_override():
     empty = _release(not_evaluated(PAPER, "absent", "not trained"))
-    assert "names no candidate" in release_refusal(empty, Override(reason="anyway", by="Ada"))
+    assert "names no candidate" in release_refusal(empty, Override(reason="anyway", by="Ada"), state_with())
 
 
 @settings(max_examples=40, deadline=None)

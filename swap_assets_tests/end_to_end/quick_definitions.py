@@ -7,10 +7,9 @@ import dagster as dg
 
 from swap_assets import definitions as real
 from swap_assets.defs import metadata, release
-from swap_assets.defs.jobs import JOBS
+from swap_assets.defs.gates import jobs, sensors
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
 from swap_assets.defs.resources import Lab
-from swap_assets.defs.sensors import SENSORS
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
@@ -104,8 +103,8 @@ defs = dg.Definitions(
         ],
         *RECORDED,
     ],
-    jobs=list(JOBS.values()),
-    sensors=SENSORS,
+    jobs=list(jobs().values()),
+    sensors=sensors(),
     resources=real.defs.resources,
     executor=dg.in_process_executor,
 )

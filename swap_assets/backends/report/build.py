@@ -16,12 +16,10 @@ from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
-from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import (
     BASELINE_ASSETS,
     FINE_TUNE_DECISION,
-    RELEASE_APPROVAL,
     SLM_BASELINE,
     partition_key,
 )
@@ -65,8 +63,9 @@ def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalC
     """Gather what was measured and decided, without what is only said of it."""
     experiment, store = bench.experiment, bench.store
     evidence = Evidence(experiment, store, scale)
-    evaluations = evidence.everything()
-    judged = [item for item in evaluations if item.status == "evaluated" and item.candidate.id != evidence.llm_id]
+    state, llm = evidence.state, evidence.llm
+    evaluations, llm_id = evidence.everything(), state.hosted(scale).id
+    judged = [item for item in evaluations if item.status == "evaluated" and item.candidate.id != llm_id]
     try:
         cases = {case.id: case for case in test_cases(scale)}
     except ArtefactMissingError:
@@ -75,12 +74,12 @@ def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalC
         experiment=experiment.name,
         scale=scale,
         evaluations=evaluations,
-        llm_id=evidence.llm_id,
+        llm_id=llm_id,
         policy=experiment.gates,
         prices=experiment.prices,
-        decisions=evidence.decisions(),
-        approvals=_approvals(bench, scale),
-        criteria={item.candidate.id: criteria_of(item, evidence.llm, experiment.gates) for item in judged},
+        decisions=list(state.decisions_of(scale)),
+        approvals=[found for key, found in state.approvals.items() if key in state.partitions(scale)],
+        criteria={item.candidate.id: criteria_of(item, llm, experiment.gates) for item in judged},
         cases=cases,
         answer_text=AnswerTexts(store),
         trainings=training_runs(store, scale),
@@ -93,15 +92,6 @@ def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalC
         commands=_commands(experiment, scale),
         facts=_facts(bench, scale),
     )
-
-
-def _approvals(bench: Workbench, scale: str) -> list[Approval]:
-    partitions = [partition_key(model, scale) for model in bench.experiment.models]
-    return [
-        bench.store.read(RELEASE_APPROVAL, partition, Approval)
-        for partition in partitions
-        if bench.store.exists(RELEASE_APPROVAL, partition, Approval)
-    ]
 
 
 def _split(bench: Workbench, scale: str) -> DatasetSplit | None:

@@ -1,15 +1,19 @@
 """The experiment's folder on disk: what each asset produced, where models and reports lie.
 
     STORAGE/assets/ASSET/PARTITION.json (or .parquet)    one value for each asset and partition
+    STORAGE/assets/ASSET/PARTITION.record.json           its data version, its file's SHA-256, what an evaluation says
     STORAGE/failures/ASSET/PARTITION.json                why the last attempt failed, removed when one succeeds
     STORAGE/work/...                                     specs, predictions, adapters, merged models, reports
 
-Everything is written to a temporary name and renamed, so that a reader never sees half a file.
+Everything is written to a temporary name and renamed, so that a reader never sees half a file. A record speaks for the
+very file that it names: where there is none (in folders of older versions), or another, the value itself is read.
 """
 
+import hashlib
 import json
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -17,13 +21,35 @@ from pydantic import BaseModel
 
 from swap_assets.backends.store import row_files as conversation_store
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.state import EvaluationRecord
 
 Value = TypeVar("Value")
+Known = TypeVar("Known", bound=Frozen)
+_Signature = tuple[int, int, int]
 _ROW_TYPES = (Conversation, EvalCase, Quarantined)
 
 
 class ArtefactMissingError(FileNotFoundError):
     """An asset's value is not there yet; the message says what to materialise."""
+
+
+class ValueRecord(Frozen):
+    """What is kept beside a value: its data version (as Dagster has it where content makes one), its file's SHA-256."""
+
+    version: str
+    sha256: str
+    evaluation: EvaluationRecord | None = None
+
+    @classmethod
+    def of(cls, value: Any, sha256: str) -> "ValueRecord":
+        """Describe a value that was written."""
+        if isinstance(value, Evaluation):
+            known = EvaluationRecord.of(value)
+            return cls(version=known.evidence_hash, sha256=sha256, evaluation=known)
+        content = getattr(value, "content", None)
+        return cls(version=content() if callable(content) else sha256, sha256=sha256)
 
 
 class ArtefactStore:
@@ -49,6 +75,8 @@ class ArtefactStore:
             conversation_store.write_rows(path, value, row_type)
         else:
             write_text(path, value.model_dump_json(indent=1))
+        record = ValueRecord.of(value, hashlib.sha256(path.read_bytes()).hexdigest())
+        write_text(record_path(path), record.model_dump_json(exclude_none=True))
         self._failure_path(asset, partition).unlink(missing_ok=True)
         return path
 
@@ -66,6 +94,21 @@ class ArtefactStore:
             return cast(Value, conversation_store.read_rows(path, row_type))
         assert issubclass(kind, BaseModel)
         return kind.model_validate_json(path.read_bytes())
+
+    def known(self, asset: str, partition: str, kind: type[Known]) -> Known | None:
+        """Return a small value, None where it is not there; the same file is parsed once in a process."""
+        path = self.path(asset, partition, kind)
+        signature = _signature(path)
+        return _parsed(path, signature, kind) if signature else None
+
+    def evaluation_record(self, asset: str, partition: str) -> EvaluationRecord | None:
+        """Return the record of an evaluation, None where there is no evaluation.
+
+        The evaluation is parsed only where no record speaks for its file, and then once in a process.
+        """
+        path = self.path(asset, partition, Evaluation)
+        signature = _signature(path)
+        return _evaluation_record(path, signature) if signature else None
 
     def record_failure(self, asset: str, partition: str | None, message: str) -> None:
         """Keep why an attempt failed, for the report; a later success removes it."""
@@ -91,6 +134,35 @@ class ArtefactStore:
 def file_name(partition: str | None) -> str:
     """Return a partition key as a file name: `student|tiny` becomes `student__tiny`."""
     return (partition or "all").replace("|", "__").replace("/", "_")
+
+
+def record_path(path: Path) -> Path:
+    """Return where the record of a value's file lies."""
+    return path.with_name(f"{path.stem}.record.json")
+
+
+def _signature(path: Path) -> _Signature | None:
+    """Tell one version of a file from the next, None where there is no file: each write makes a file of its own."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: Path, _version: _Signature, kind: type[Known]) -> Known:
+    return kind.model_validate_json(path.read_bytes())
+
+
+@lru_cache(maxsize=4096)
+def _evaluation_record(path: Path, _version: _Signature) -> EvaluationRecord:
+    raw, beside = path.read_bytes(), record_path(path)
+    if beside.exists():
+        record = ValueRecord.model_validate_json(beside.read_bytes())
+        if record.evaluation and record.sha256 == hashlib.sha256(raw).hexdigest():
+            return record.evaluation
+    return EvaluationRecord.of(Evaluation.model_validate_json(raw))
 
 
 def write_text(path: Path, text: str) -> None:

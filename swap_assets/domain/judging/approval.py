@@ -1,4 +1,4 @@
-"""A person's word on a release: given by name, bound to the evidence it was given on, void when that changes.
+"""A person's approval of a release: given by name, bound to the evidence it was given on, void when that changes.
 
     {"model": "phi-4-mini", "scale": "large", "verdict": "approved", "by": "Ada", "reason": "tried it for a week",
      "evidence_hash": "5f0c...", "at": "2026-11-23T23:00:00+00:00"}
@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
 
 Standing = Literal["not_required", "waiting", "approved", "rejected", "void"]
@@ -20,7 +21,7 @@ _REPORTED = re.compile(r"^\s*(approved?|reject(?:ed)?)\s+by\s+([^:]+?)\s*:\s*(.+
 
 
 class Approval(Frozen):
-    """One person's word on one release decision; `evidence_hash` is the `content()` of the decision it was given on."""
+    """One person's verdict on a release decision; `evidence_hash` is the `content()` of the decision it is on."""
 
     decision: Literal["release_decision"] = "release_decision"
     model: str
@@ -30,6 +31,11 @@ class Approval(Frozen):
     reason: str = Field(min_length=3, max_length=2000)
     evidence_hash: str
     at: str = ""
+
+    @property
+    def partition(self) -> str:
+        """The partition key of the release that it is on."""
+        return partition_key(self.model, self.scale)
 
     def content(self) -> str:
         """Hash everything but when."""
@@ -59,7 +65,7 @@ def standing_sentence(decision: Decision, approval: Approval | None, *, required
     return {
         "not_required": "The policy asks for nobody's approval (gates.release.approval: none).",
         "waiting": f"Waiting for a person: {command}, or reject.",
-        "void": f"The word given was on other evidence, so it is void; look again: {command}, or reject.",
+        "void": f"The approval given was on other evidence, so it is void; look again: {command}, or reject.",
     }[where]
 
 

@@ -13,7 +13,6 @@ from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Action = Literal["train", "skip", "scale_up", "iterate", "release", "wait"]
 
 
 _ROWS = {"test": "rows", "release_test": "sealed rows"}
@@ -109,13 +108,13 @@ class Override(Frozen):
 class Decision(Frozen):
     """One recorded decision. The verdict says what the evidence shows; the action, what the policy makes of it."""
 
-    name: Literal["fine_tune_decision", "scale_up_decision", "release_decision"]
+    name: str
     scale: str
     model: str = ""
     rule: str
     thresholds: dict[str, float]
     verdict: Verdict
-    action: Action
+    action: str
     reason: str
     candidates: tuple[str, ...] = ()
     contrasts: tuple[Contrast, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy, MetricName
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.decisions import Action, Contrast, Decision, Measured, Rivalry, Verdict
+from swap_assets.domain.judging.decisions import Contrast, Decision, Measured, Rivalry, Verdict
 from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
 from swap_assets.domain.judging.rows_needed import least_rows, most_rows, rows_to_settle
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -64,7 +64,7 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
     verdicts: list[Verdict] = [_within(item, limit) for item in found]
     verdict: Verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
-    actions: dict[Verdict, Action] = {"pass": "skip", "fail": "train", "inconclusive": rule.when_inconclusive}
+    actions: dict[Verdict, str] = {"pass": "skip", "fail": "train", "inconclusive": rule.when_inconclusive}
     action = actions[verdict]
     open_ones = [item for item, side in zip(found, verdicts, strict=True) if side == "inconclusive"]
     return Decision(
@@ -108,7 +108,7 @@ def scale_up(
     winner = contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else ""
     beaten = {item.rival_id for item in contest if item.p_adjusted <= WINS}
     admitted = tuple(name for name in reaching if name not in beaten)
-    action: Action = "iterate" if not reaching else ("scale_up" if next_scale else "wait")
+    action = "iterate" if not reaching else ("scale_up" if next_scale else "wait")
     return Decision(
         name="scale_up_decision",
         scale=scale,

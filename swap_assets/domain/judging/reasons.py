@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.judging.decisions import Action, Contrast, Verdict
+from swap_assets.domain.judging.decisions import Contrast, Verdict
 
 
 def fine_tune_reason(
-    found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict, action: Action
+    found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict, action: str
 ) -> str:
     """Say why a model is trained or not."""
     does = {"train": "the policy trains", "skip": "the policy does not train"}.get(action, action)

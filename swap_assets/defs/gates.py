@@ -1,0 +1,70 @@
+"""The gates as Dagster sees them: a sensor, its jobs and its decision asset for each entry of `domain.gates.registry`.
+
+A run key is made of the evidence that a run acts on, so Dagster starts it once, however often it is asked for.
+"""
+
+from functools import cache, reduce
+from operator import or_
+from typing import Any
+
+import dagster as dg
+
+from swap_assets.defs.approval import adopt_reported
+from swap_assets.defs.resources import REQUESTED_BY, Lab, experiment_in_force
+from swap_assets.defs.runs import runs_of, state_of
+from swap_assets.domain.gates import registry
+from swap_assets.domain.gates.gate import Gate, Job, Step
+
+# The tag of a run that a sensor asked for; it holds the reason.
+BECAUSE = "swap/because"
+
+
+def jobs() -> dict[str, Any]:
+    """Return what the gates may ask for, by name."""
+    return {name: _job(job) for name, job in registry.jobs().items()}
+
+
+def sensors() -> list[dg.SensorDefinition]:
+    """Return the gates' sensors; they are off until the experiment file switches them on."""
+    return [_sensor(gate) for gate in registry.GATES]
+
+
+@cache  # Dagster takes one definition of a job, in the list of jobs as well as in a sensor
+def _job(job: Job):
+    chosen = [dg.AssetSelection.assets(*job.assets), *map(dg.AssetSelection.groups, job.groups)]
+    return dg.define_asset_job(job.name, selection=reduce(or_, chosen), description=job.description)
+
+
+def _sensor(gate: Gate) -> dg.SensorDefinition:
+    settings = experiment_in_force().automation
+    status = dg.DefaultSensorStatus.RUNNING if settings.sensors == "running" else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name=gate.name,
+        jobs=[_job(job) for job in gate.jobs],
+        minimum_interval_seconds=settings.every_s,
+        default_status=status,
+        description=gate.description,
+    )
+    def ask(context: dg.SensorEvaluationContext, lab: Lab):
+        if gate.reads_approvals:
+            adopt_reported(context.instance, lab)
+        outcome = gate.outcome(state_of(context.instance, lab))
+        done = runs_of(context.instance, [step.run_key for step in outcome.steps])
+        if due := [step for step in outcome.steps if step.run_key not in done]:
+            return [_request(gate.name, step) for step in due]
+        acted = [f"{step.job} for {step.partition} was started on this evidence: run {done[step.run_key][:8]}"
+                 for step in outcome.steps]  # fmt: skip
+        return dg.SkipReason("; ".join((*outcome.waits, *acted)) or "nothing to do")
+
+    return ask
+
+
+def _request(sensor: str, step: Step) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=step.run_key,
+        job_name=step.job,
+        partition_key=step.partition,
+        asset_selection=[dg.AssetKey(name) for name in step.assets] or None,
+        tags={REQUESTED_BY: sensor, BECAUSE: step.because[:500]},
+    )

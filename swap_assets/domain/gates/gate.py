@@ -1,0 +1,124 @@
+"""What a gate is: an entry from which its sensor, its jobs and the explanations of its decision follow.
+
+A gate looks at the recorded state and says which runs are due, and what it waits for. It knows no clock and remembers
+nothing: asked twice about the same state it says the same, and the run keys see to it that each step is taken once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.state import State
+
+NOTHING_READ = "hermes_conversations has not been materialised yet: nothing is admitted"
+
+
+class Job(NamedTuple):
+    """A named job: what a gate may ask for at once, by assets or groups, all of one partitions definition."""
+
+    name: str
+    description: str
+    assets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def command(self, partition: str) -> str:
+        """Return the command that does the same by hand; the command line takes no partition for a job."""
+        selected = [*([",".join(self.assets)] if self.assets else []), *(f"group:{name}" for name in self.groups)]
+        selection = " or ".join(selected)
+        quoted = f"'{selection}'" if " " in selection else selection
+        return materialize(quoted, partition)
+
+
+def materialize(selection: str, partition: str) -> str:
+    """Return the command that materialises some assets at a partition."""
+    return f"dagster asset materialize -m swap_assets.definitions --select {selection} --partition '{partition}'"
+
+
+class Step(Frozen):
+    """A run that is due: a named job at a partition (all of its assets unless some are named), and why.
+
+    `evidence` is what it acts on; the same evidence never acts twice, because the run key is made of it.
+    """
+
+    job: str
+    partition: str
+    assets: tuple[str, ...] = ()
+    because: str
+    evidence: tuple[str, ...]
+
+    @property
+    def run_key(self) -> str:
+        """The name under which Dagster starts a run at most once."""
+        return f"{self.job}-{content_hash(self.job, self.partition, self.assets, self.evidence)}"
+
+
+class Outcome(NamedTuple):
+    """What a gate makes of the state: the runs that are due, and what it waits for."""
+
+    steps: tuple[Step, ...] = ()
+    waits: tuple[str, ...] = ()
+
+
+class Measurements(Protocol):
+    """The evaluations of one scale in full, each read when somebody asks for it (`backends.store.evidence`)."""
+
+    state: State
+    scale: str
+
+    @property
+    def llm(self) -> Evaluation: ...  # noqa: D102
+
+    def base(self, model: str) -> Evaluation: ...  # noqa: D102
+
+    def of_model(self, model: str) -> Sequence[Evaluation]: ...  # noqa: D102
+
+    def contenders(self) -> Sequence[Evaluation]: ...  # noqa: D102
+
+
+class Deciding(NamedTuple):
+    """A decision asset: made for each model at each scale or once for a scale, and what follows from it.
+
+    `follows` says the next command, or why there is none, for a decision whose evidence still holds. `judge` makes the
+    decision from what is measured (the model is "" where it is made once for a scale), and `rests_on` names the assets
+    that it reads; without `judge` the asset is written by hand, because it asks for more than what is there.
+    """
+
+    name: str
+    per: Literal["model", "scale"]
+    follows: Callable[[Decision, State], str]
+    judge: Callable[[Measurements, str], Decision] | None = None
+    rests_on: Callable[[Experiment], Sequence[str]] = lambda _experiment: ()
+
+
+class Gate(NamedTuple):
+    """One gate: the name of its sensor, what is due (steps, and sentences of what it waits for), what it may start.
+
+    `reads_approvals`: what people said in Dagster's UI is taken over before it looks.
+    """
+
+    name: str
+    description: str
+    due: Callable[[State], Iterator[Step | str]]
+    jobs: tuple[Job, ...]
+    decision: Deciding | None = None
+    reads_approvals: bool = False
+
+    def outcome(self, state: State) -> Outcome:
+        """Return what is due and what is waited for."""
+        if not state.root:
+            return Outcome(waits=(NOTHING_READ,))
+        found = list(self.due(state))
+        steps = tuple(item for item in found if isinstance(item, Step))
+        return Outcome(steps=steps, waits=tuple(item for item in found if isinstance(item, str)))
+
+
+def unusable(state: State, name: str, partition: str) -> str:
+    """Say why a decision can't be acted on: not made, or stale; "" where it can."""
+    decision = state.decision(name, partition)
+    if decision is None:
+        return f"{name} for {partition} has not been made"
+    why = state.stale(decision)
+    return f"{name} for {partition} is stale: {why}" if why else ""
