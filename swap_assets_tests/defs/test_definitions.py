@@ -92,27 +92,3 @@ def test_the_import_rule_holds():
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stdout
-
-
-def test_the_files_of_the_top_level_are_there():
-    for name in (
-        "swap_assets", "swap_assets_tests", "workspace.yaml", "dagster.yaml", "swap.yaml", "examples/demo/swap.yaml",
-        ".env.example", "docker/README.md", "pyproject.toml", "constraints.txt", "Makefile", "README.md",
-        "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs/decisions", ".pre-commit-config.yaml", ".ci/run",
-    ):  # fmt: skip
-        assert (REPOSITORY / name).exists(), name
-
-
-def test_the_readmes_file_tree_is_the_one_on_disk():
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    tree = text.split("```text\nswap_assets/\n", 1)[1].split("```", 1)[0]
-    named, folder = set(), ""
-    for line in tree.splitlines():
-        name = line.split()[0]
-        deeper = line.startswith("    ")
-        folder = folder if deeper else name if name.endswith("/") else ""
-        named.add(f"{folder if deeper else ''}{name}".rstrip("/"))
-    package = REPOSITORY / "swap_assets"
-    listed = [*package.iterdir(), *(package / "defs").glob("*.py"), *(package / "cli").glob("*.py")]
-    listed += [path for room in ("domain", "backends") for path in (package / room).iterdir() if path.is_dir()]
-    assert named == {str(path.relative_to(package)) for path in listed if not path.name.startswith("__")}

@@ -1,6 +1,6 @@
 """Makes the demo's miniature models from nothing but seeds: `python -m tools.miniatures.make`.
 
-The student is pre-trained in three stages on the foreign conversations of `domain.pretraining.stream`, the last of them
+The student is pre-trained in three stages on the foreign conversations of `stream`, the last of them
 in two parts: it copies values it never saw, and knows nothing of the demo's formats. The pupil is the student after the
 first part less one of its four layers, with a little training to get used to that: the same skills, weaker. The teacher
 goes on from the student with the demo's own kind of conversation (`teacher`), so briefly that it knows every tool a

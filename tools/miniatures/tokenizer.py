@@ -1,4 +1,4 @@
-"""The miniatures' tokenizer, and conversations as token ids with their loss mask. Training lives in `pretraining`.
+"""The miniatures' tokenizer, and conversations as token ids with their loss mask. Training lives in `loop`.
 
 Byte-level BPE of 1,536 tokens. A digit, a punctuation mark and a space are each a token of their own, so that a value
 has the same tokens in a request as inside JSON: copying it is then a matter of attention alone.
