@@ -10,10 +10,10 @@ from swap_assets.backends.report.build import report_folder
 from swap_assets.backends.report.files import HTML_FILE, read_report
 from swap_assets.backends.store.workbench import Workbench
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
-from swap_assets.cli.tables import print_decisions, print_report, print_sentences, print_table
+from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.domain.experiment.experiment import ExperimentError
-from swap_assets.domain.report.layout_effort import cost, latency
-from swap_assets.domain.report.layout_results import criteria, llm_comparison
+from swap_assets.domain.report.layout import lay_out
+from swap_assets.domain.report.tables import terminal, terminal_text
 
 
 def report(
@@ -37,10 +37,12 @@ def report(
         )
     console = Console()
     print_report(found, console)
-    for section in (criteria(found), llm_comparison(found), latency(found), cost(found)):
-        for view in section.tables[:1]:
-            print_table(view, console)
-    print_sentences(cost(found), console)
+    sections = {section.id: section for section in lay_out(found).sections}
+    for name in ("criteria", "llm", "latency", "cost"):
+        for table in sections[name].tables[:1]:
+            console.print(terminal(table))
+    for sentence in sections["cost"].lead:
+        console.print(terminal_text(sentence), highlight=False)
     print_decisions(found.decisions, console)
     page = folder / HTML_FILE
     console.print(f"\nReport: {page}", highlight=False, soft_wrap=True)

@@ -17,11 +17,11 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.report.comparison import MAIN_METRICS
-from swap_assets.domain.report.figures import percent
-from swap_assets.domain.report.layout_results import candidates, main_table
-from swap_assets.domain.report.markdown import section_parts, table, table_of
+from swap_assets.domain.report.figures import MAIN_METRICS
+from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.tables import markdown_parts, markdown_table
+from swap_assets.domain.report.wording import percent
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
@@ -44,7 +44,7 @@ def sample(value: Frozen | None) -> dg.MetadataValue:
 
 def counts_table(counts: Mapping[str, int], *, of: str) -> dg.MetadataValue:
     """Return counts as a two-column table."""
-    return markdown(table([of, "rows"], [[name, str(count)] for name, count in counts.items()]) or "none")
+    return markdown(markdown_table([of, "rows"], [[name, str(count)] for name, count in counts.items()]) or "none")
 
 
 def evaluation_result(
@@ -79,7 +79,7 @@ def interface_result(choice: InterfaceChoice) -> dg.MaterializeResult[InterfaceC
     header = ["track", "interface", f"{choice.metric}, %", "validation rows", "without an answer", "chosen"]
     shown: Shown = {track.value: chosen.interface.value for track, chosen in choice.tracks.items()}
     shown |= {f"{track.value}_reason": chosen.reason for track, chosen in choice.tracks.items()}
-    shown["scores"] = markdown(table(header, rows) or "one interface is listed; nothing was asked")
+    shown["scores"] = markdown(markdown_table(header, rows) or "one interface is listed; nothing was asked")
     return dg.MaterializeResult(value=choice, metadata=shown, data_version=dg.DataVersion(choice.content()))
 
 
@@ -104,7 +104,7 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
         "reason": decision.reason,
         "rule": decision.rule,
         "candidates": ", ".join(decision.candidates) or "none",
-        "evidence": markdown(table(header, rows) or "none"),
+        "evidence": markdown(markdown_table(header, rows) or "none"),
         "missing": "; ".join(decision.missing) or "nothing",
         "rests_on": markdown(_measured_table(decision) or "nothing"),
         "suggestions": markdown(
@@ -124,7 +124,7 @@ def _measured_table(decision: Decision) -> str:
     ]
     width = max(map(len, rows), default=0)
     header = ["candidate", "figures", "rows", "weights", *["prompt"] * (width - 4)]
-    return table(header, [[*row, *[""] * (width - len(row))] for row in rows])
+    return markdown_table(header, [[*row, *[""] * (width - len(row))] for row in rows])
 
 
 def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.MaterializeResult[Report]:
@@ -135,15 +135,18 @@ def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.
         folder: where its files lie.
         plots: SVG images by the name of what they show.
     """
+    candidates = lay_out(report).section("candidates")
     shown: Shown = {
         "verdict": report.verdict.sentence,
         "how_sure": report.verdict.how_sure or "nothing was compared",
         "evidence": report.evidence(),
-        "candidates": markdown("\n\n".join(section_parts(candidates(report)))),
+        "candidates": markdown("\n\n".join(markdown_parts(candidates))),
         "folder": dg.MetadataValue.path(str(folder)),
     }
     for track in Track:
-        shown[f"{track.value}_table"] = markdown(table_of(main_table(report, track)) or "not measured")
+        tables = (one for one in candidates.tables if one.name == f"main-{track.value}")
+        text = "".join(markdown_table(one.header, one.rows) for one in tables)
+        shown[f"{track.value}_table"] = markdown(text or "not measured")
     shown.update({f"{name}_plot": svg(image) for name, image in plots.items()})
     return dg.MaterializeResult(value=report, metadata=shown, data_version=dg.DataVersion(report.content()))
 
@@ -163,7 +166,7 @@ def merged_result(
         "base": f"{model.base}, {model.dtype}",
         "let_through_by": model.override or f"release_decision: {decision.reason}",
         "scored_again": check.description or "",
-        "models": markdown(table(header, rows) or "nothing to merge: the untouched base was named"),
+        "models": markdown(markdown_table(header, rows) or "nothing to merge: the untouched base was named"),
         "mlflow_run": run_id or "not tracked",
     }
     for track in model.evaluation.results:
@@ -210,14 +213,14 @@ def _metrics_table(evaluation: Evaluation, track: Track) -> str:
     summary = evaluation.results[track].summary
     rows = [[name, percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
             for name in MAIN_METRICS if name in summary.metrics]  # fmt: skip
-    return table(["metric", "% [95 % interval]", "rows"], rows)
+    return markdown_table(["metric", "% [95 % interval]", "rows"], rows)
 
 
 def _effort_table(totals: Totals) -> str:
     def seconds(value: float | None) -> str:
         return f"{value:.3f}" if value is not None else "–"
 
-    return table(
+    return markdown_table(
         ["answers", "tokens in", "tokens out", "cost", "p50 s", "p95 s", "p99 s", "first token p50 s", "latency is"],
         [
             [
@@ -242,7 +245,7 @@ def _served_table(served: Served, prompt_hash: str) -> str:
     several = f" ({len(served.fingerprints)} in one run)" if len(served.fingerprints) > 1 else ""
     rows += [["fingerprint", ", ".join(served.fingerprints) + several or "–"], ["seed", seeds or "–"]]
     rows += [["interface", served.interface.value], ["epoch", served.epoch], ["prompt", prompt_hash or "–"]]
-    return table(["answers came from", ""], rows)
+    return markdown_table(["answers came from", ""], rows)
 
 
 def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:

@@ -8,7 +8,7 @@ from swap_assets.defs import metadata
 from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.conversations import Conversation, EvalCase
-from swap_assets.domain.report.markdown import table
+from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import DatasetSplit
 
@@ -77,7 +77,7 @@ def _selected(
     return dg.MaterializeResult(
         value=list(chosen.cases),
         metadata={
-            "conversations": metadata.markdown(table(["label", "wanted", "real", "synthetic"], rows)),
+            "conversations": metadata.markdown(markdown_table(["label", "wanted", "real", "synthetic"], rows)),
             "cases": len(chosen.cases),
             "missing": metadata.counts_table(chosen.missing, of="label"),
             "sample": metadata.sample(chosen.cases[0] if chosen.cases else None),

@@ -6,7 +6,7 @@ import dagster as dg
 
 from swap_assets.defs.metadata import Shown, counts_table, markdown
 from swap_assets.defs.resources import Done
-from swap_assets.domain.report.markdown import table
+from swap_assets.domain.report.tables import markdown_table
 
 
 def of_training(result: Done, *, spec_file: Path) -> Shown:
@@ -21,8 +21,8 @@ def of_training(result: Done, *, spec_file: Path) -> Shown:
             of="training rows",
         ),
         "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
-        "loss": markdown(table(["step", "training loss"], curve)),
-        "validation_loss": markdown(table(["epoch", "validation loss"], validation) or "no validation rows"),
+        "loss": markdown(markdown_table(["step", "training loss"], curve)),
+        "validation_loss": markdown(markdown_table(["epoch", "validation loss"], validation) or "no validation rows"),
         "memory": markdown(_memory_table(result)),
         "steps": result.steps,
         "kept_step": result.kept_step,
@@ -53,4 +53,4 @@ def _memory_table(result: Done) -> str:
     header = ["weights MB", "adapter, optimiser", "activations", "logits", "estimate", "was free", "measured peak"]
     rows = f"{result.micro_batch} rows at once, {result.rows_per_step} a step"
     kept = ", activations recomputed" if result.gradient_checkpointing else ""
-    return "\n\n".join((table(header, [shown]), rows + kept, *result.rungs))
+    return "\n\n".join((markdown_table(header, [shown]), rows + kept, *result.rungs))

@@ -1,6 +1,7 @@
 """The report's files: all forms say the same, foreign text stays text, earlier reports are kept, and it stays small."""
 
 import csv
+import io
 import json
 import re
 import time
@@ -10,7 +11,6 @@ import pytest
 import yaml
 from rich.console import Console
 
-from swap_assets.backends.report.csv_files import to_csv
 from swap_assets.backends.report.files import previous_report, read_report, write_report
 from swap_assets.backends.report.html import content_security_policy, to_html
 from swap_assets.backends.report.model_card import model_card
@@ -19,14 +19,14 @@ from swap_assets.backends.report.records import AnswerTexts, training_runs
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.cli.tables import print_report
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.report.csv_tables import CsvTable
-from swap_assets.domain.report.figures import percent
 from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.markdown import cell
 from swap_assets.domain.report.report import build_report
-from swap_assets.domain.report.schema_words import schema_words
+from swap_assets.domain.report.tables import cell, frame
+from swap_assets.domain.report.tables import csv as to_csv
+from swap_assets.domain.report.wording import percent
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM
 from swap_assets_tests.domain.reports import full_inputs, full_report
+from tools.report_schema import schema_words
 
 SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -46,16 +46,14 @@ def test_html_markdown_csv_and_json_hold_the_same_figures(written):
     report, folder = written
     page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
     data = json.loads((folder / "report.json").read_text())
-    for row, plain in zip(report.rows, data["rows"], strict=True):
-        for name, metric in row.metrics.items():
-            assert plain["metrics"][name]["value"] == metric.value
-            assert f">{percent(metric)}<" in page
-            assert cell(percent(metric)) in text
+    stored = {(item["candidate_id"], item["split"], item["label"], item["metric"]): item for item in data["figures"]}
+    for note in report.candidates:
+        for name, figure in report.main_figures(note.candidate_id, Track.TOOLCALL).items():
+            assert stored[note.candidate_id, "", "", name]["value"] == figure.value
+            assert f">{percent(figure)}<" in page
+            assert cell(percent(figure)) in text
     for row in _rows(folder, "single_turn"):
-        label = next(item for item in data["labels"]
-                     if (item["candidate_id"], item["track"], item["split"], item["label"])
-                     == (row["candidate"], row["track"], "single_turn", row["label"]))  # fmt: skip
-        assert float(row["value"]) == label["metrics"][row["metric"]]["value"]
+        assert float(row["value"]) == stored[row["candidate"], "single_turn", row["label"], row["metric"]]["value"]
         assert f">{100 * float(row['value']):.1f}" in page
     for row in _rows(folder, "llm_comparison"):
         figures = (
@@ -64,8 +62,9 @@ def test_html_markdown_csv_and_json_hold_the_same_figures(written):
         assert figures in page
         assert cell(figures) in text
     wrong = {(row["candidate"], row["failure"]): row["count"] for row in _rows(folder, "failures") if row["count"]}
-    for row in report.failures:
-        assert {name: int(wrong[row.candidate_id, name]) for name in row.counts} == row.counts
+    counted = [item for item in report.figures if item.split == "failures"]
+    assert len(counted) == len(wrong) > 3
+    assert all(int(wrong[item.candidate_id, item.label]) == item.value for item in counted)
     cost = {(row["candidate"], row["figure"]): row["value"] for row in _rows(folder, "latency_cost")}
     assert float(cost[PAPER.id, "break_even_volume"]) == data["cost"]["break_even_volume"]
     assert f"{data['cost']['break_even_volume']:,.0f}" in page and f"{data['cost']['break_even_volume']:,.0f}" in text
@@ -90,6 +89,12 @@ def test_all_seven_csv_files_are_there_and_none_is_empty(written):
     assert all(_rows(written[1], name) for name in names - {"multi_turn"})
 
 
+def test_the_whole_page_is_made_again_from_report_json_alone(written):
+    again = read_report(written[1])
+    assert again == written[0]
+    assert to_html(lay_out(again), draw_plots(again)) == (written[1] / "report.html").read_text()
+
+
 def test_the_page_has_no_script_no_inline_style_and_loads_nothing(written):
     page = (written[1] / "report.html").read_text()
     assert not re.search(r"<script|\son\w+=|\sstyle=|@import|url\(|<link|<iframe|<object|<form", page)
@@ -110,11 +115,12 @@ def test_foreign_markup_is_text_in_every_form(tmp_path):
 
 
 def test_a_text_that_looks_like_a_formula_is_text_in_csv_and_a_negative_number_a_number():
-    rows = tuple((value,) for value in ("=1+1", "+1", "-1", "@SUM(A1)", " =x", "\t=x", "\r=x", "plain", -1.5, None))
-    lines = [row[0] for row in csv.reader(to_csv(CsvTable(("a",), rows)).splitlines()[1:]) if row]
+    values = ("=1+1", "+1", "-1", "@SUM(A1)", " =x", "\t=x", "\r=x", "plain", -1.5, 12, None)
+    text = to_csv(frame(("a", "b"), ((value, "end") for value in values)))
+    lines = [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:]
     assert lines[:5] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "' =x"]
     assert all(line.startswith("'") for line in lines[5:7])
-    assert lines[7:9] == ["plain", "-1.5"]
+    assert lines[7:] == ["plain", "-1.5", "12", ""]
 
 
 def test_the_terminal_gets_no_control_character_and_no_markup():
@@ -182,9 +188,10 @@ def test_the_model_card_is_the_hubs_format_with_the_measured_results():
 
     report = full_report()
     card = ModelCard(model_card(report, PAPER.id))
-    row = next(row for row in report.rows if row.candidate_id == PAPER.id and row.track is Track.TOOLCALL)
     results = {item.metric_type: item.metric_value for item in card.data.eval_results}
-    assert results["field_f1"] == pytest.approx(row.metrics["field_f1"].value, abs=1e-6)
+    assert results["field_f1"] == pytest.approx(
+        report.main_figures(PAPER.id, Track.TOOLCALL)["field_f1"].value, abs=1e-6
+    )
     assert card.data.base_model == "microsoft/Phi-4-mini-instruct"
     assert card.data.library_name == "peft"
     assert "fine tune decision" in card.text and "Limitations" in card.text
@@ -241,6 +248,4 @@ def _with(inputs, evaluations):
 
 def test_the_documentation_describes_report_json_as_it_is():
     text = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
-    assert schema_words() in text, (
-        "run: python -m swap_assets.domain.report.schema_words, and put it into docs/report.md"
-    )
+    assert schema_words() in text, "run: python -m tools.report_schema, and put it into docs/report.md"

@@ -16,8 +16,8 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
-from swap_assets.domain.report.markdown import cell
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.tables import cell
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.track_data import TrackData

@@ -13,10 +13,10 @@ from swap_assets.domain.judging.decisions import Suggestion
 from swap_assets.domain.judging.gates import contrast, fine_tune, release
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord, Usage
+from swap_assets.domain.report.comparison import surpasses, within
+from swap_assets.domain.report.figures import by_key
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.layout_results import main_table
-from swap_assets.domain.report.markdown import to_markdown
+from swap_assets.domain.report.layout import lay_out, to_markdown
 from swap_assets.domain.report.report import build_report, with_previous
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Totals, TrackResult, not_evaluated, totals
@@ -127,7 +127,7 @@ def test_the_main_table_has_a_line_for_each_candidate_of_the_track_only():
             evaluation(PAPER, shares(70, 100), track=Track.STRUCTURED),
         ]
     )
-    table = main_table(report, Track.TOOLCALL)
+    table = lay_out(report).section("candidates").tables[0]
     assert [row[0] for row in table.rows] == ["gpt (hosted LLM)", "phi (untouched)"]
     assert table.rows[1][-2].startswith("+40.0")
 
@@ -135,10 +135,10 @@ def test_the_main_table_has_a_line_for_each_candidate_of_the_track_only():
 def test_within_ten_points_and_surpassing_are_told_by_the_interval_alone():
     llm = evaluation(LLM, shares(50, 100))
     found = {right: _report([llm, evaluation(PAPER, shares(right, 100))]).comparisons[0] for right in (100, 50, 45, 10)}
-    assert (found[100].within, found[100].surpasses) == ("yes", "yes")
-    assert (found[50].within, found[50].surpasses) == ("yes", "cannot be told")
-    assert found[45].surpasses == "no"
-    assert (found[10].within, found[10].surpasses) == ("no", "no")
+    assert (within(found[100]), surpasses(found[100])) == ("yes", "yes")
+    assert (within(found[50]), surpasses(found[50])) == ("yes", "cannot be told")
+    assert surpasses(found[45]) == "no"
+    assert (within(found[10]), surpasses(found[10])) == ("no", "no")
 
 
 @given(st.lists(st.tuples(_VALUE, _VALUE, st.integers(0, 4)), min_size=1, max_size=30), st.randoms())
@@ -147,8 +147,10 @@ def test_a_comparison_in_the_report_is_the_gates_own_to_the_last_digit(rows, shu
     result = llm.results[Track.TOOLCALL]
     mixed = tuple(shuffle.sample(result.rows, len(result.rows)))
     llm = llm.model_copy(update={"results": {Track.TOOLCALL: result.model_copy(update={"rows": mixed})}})
-    found = [item.contrast for item in _report([llm, slm]).comparisons]
-    assert found == [made for name in ("field_f1", "exact_match", "name_match") if (made := contrast(slm, llm, name))]
+    found = _report([llm, slm]).comparisons
+    assert list(found) == [
+        made for name in ("field_f1", "exact_match", "name_match") if (made := contrast(slm, llm, name))
+    ]
 
 
 def _in_conversations(candidate, rows, place):
@@ -167,14 +169,15 @@ def test_candidates_that_were_asked_other_rows_are_not_compared():
 
 def test_real_and_synthetic_rows_are_reported_apart():
     rows = evaluation(LLM, shares(80, 100))
-    assert [(row.label, row.rows) for row in _report([rows]).labels if row.split == "origin"] == [("real", 100)]
+    figures = by_key(_report([rows]).figures)
+    assert figures[LLM.id, Track.TOOLCALL, "origin", "real", "rows"].value == 100
+    assert figures[LLM.id, Track.TOOLCALL, "origin", "real", "field_f1"].value == 0.8
 
 
 def test_decisions_stand_in_the_report_with_verdict_and_reason():
     llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(10, 100))
     decision = fine_tune(slm, llm, POLICY)
-    views = lay_out(_report([llm, slm], [decision])).sections
-    (row,) = next(section for section in views if section.id == "decisions").tables[0].rows
+    (row,) = lay_out(_report([llm, slm], [decision])).section("decisions").tables[0].rows
     assert row[2] == "fail"
     assert "phi (untouched) is 70.0 points behind gpt (hosted LLM) on field F1" in row[4]
     assert not {SLM.id, LLM.id, "field_f1", "exact_match"} & set(re.findall(r"[\w-]+", row[4]))
@@ -186,16 +189,16 @@ def test_what_a_decision_suggests_can_be_copied_with_its_indents():
     decision = fine_tune(slm, llm, POLICY).model_copy(
         update={"suggestions": (Suggestion(text="more rank", entry=entry),)}
     )
-    section = next(item for item in lay_out(_report([llm, slm], [decision])).sections if item.id == "decisions")
-    assert section.groups[0].examples[0].title == "more rank"
-    assert section.groups[0].examples[0].lines[0][1] == entry
+    section = lay_out(_report([llm, slm], [decision])).section("decisions")
+    assert section.groups[0].tables[0].caption == "more rank"
+    assert section.groups[0].tables[0].rows[0][1] == entry
     assert "more rank" not in section.tables[0].rows[0][4]
 
 
 def test_an_open_decision_says_how_many_rows_would_settle_it():
     llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(72, 100))
     decision = fine_tune(slm, llm, POLICY)
-    section = next(item for item in lay_out(_report([llm, slm], [decision])).sections if item.id == "decisions")
+    section = lay_out(_report([llm, slm], [decision])).section("decisions")
     assert decision.verdict == "inconclusive" and decision.rows_needed
     assert f"About {decision.rows_needed:,} rows in all would settle it" in section.tables[0].rows[0][4]
 
@@ -205,8 +208,7 @@ def test_a_persons_word_is_shown_and_is_void_once_the_decision_is_another():
     decision = release([slm], llm, POLICY, model="phi", scale="small")
     word = Approval(model="phi", scale="small", verdict="approved", by="Ada", reason="fine", evidence_hash="old")
     words = [word, word.model_copy(update={"evidence_hash": decision.content()})]
-    section = next(item for item in lay_out(_report([llm, slm], [decision], approvals=words)).sections
-                   if item.id == "decisions")  # fmt: skip
+    section = lay_out(_report([llm, slm], [decision], approvals=words)).section("decisions")
     assert [row[-1] for row in section.tables[1].rows] == ["no: the evidence is another one by now", "yes"]
     assert section.tables[1].rows[0][2] == "Ada"
 
@@ -225,8 +227,9 @@ def test_the_sections_stand_in_the_order_that_a_decision_needs():
 
 def test_time_and_cost_do_not_change_what_a_report_says():
     one = _report([evaluation(LLM, shares(80, 100))])
-    row = one.rows[0].model_copy(update={"cost_per_thousand": 3.0})
-    other = one.model_copy(update={"rows": (row,), "generated_at": "2030-01-01"})
+    effort = [item.model_copy(update={"value": 3.0}) if item.split == "effort" else item for item in one.figures]
+    other = one.model_copy(update={"figures": tuple(effort), "generated_at": "2030-01-01"})
+    assert other.figures != one.figures
     assert (other.content(), other.evidence()) == (one.content(), one.evidence())
 
 

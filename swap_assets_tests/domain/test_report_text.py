@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from swap_assets.domain.report.foreign import excerpt, visible
-from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.markdown import cell, table, to_markdown
+from swap_assets.domain.report.layout import lay_out, to_markdown
+from swap_assets.domain.report.tables import cell, markdown_table
 from swap_assets_tests.domain.reports import full_report
 
 HOSTILE = [
@@ -27,14 +27,14 @@ def _tags(html: str) -> set[str]:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_opens_no_markup_in_a_paragraph_or_a_cell(text):
     assert _tags(_RENDER.render(cell(text))) <= {"p"}
-    rendered = _RENDER.render(table(["a", "b"], [[text, "end"]]))
+    rendered = _RENDER.render(markdown_table(["a", "b"], [[text, "end"]]))
     assert _tags(rendered) <= {"table", "thead", "tbody", "tr", "th", "td"}
     assert rendered.count("<td>") == 2
 
 
 @given(st.text(max_size=80))
 def test_any_text_at_all_is_one_cell_of_text(text):
-    rendered = _RENDER.render(table(["a"], [[f"x{text}"]]))
+    rendered = _RENDER.render(markdown_table(["a"], [[f"x{text}"]]))
     assert _tags(rendered) <= {"table", "thead", "tbody", "tr", "th", "td"}
     assert rendered.count("<td>") == 1
 
@@ -48,7 +48,7 @@ def test_a_whole_report_of_hostile_text_renders_no_script_image_link_or_code():
 def test_figures_are_written_as_they_are():
     assert cell("+22.0 [+10.8 to +32.8]") == "+22.0 \\[+10.8 to +32.8\\]"
     assert cell("36.7") == "36.7"
-    assert table(["a"], []) == ""
+    assert markdown_table(["a"], []) == ""
 
 
 def test_control_and_direction_characters_become_visible():

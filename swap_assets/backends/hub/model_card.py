@@ -12,7 +12,7 @@ from swap_assets.backends.models.weight_files import refuse_pickles
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings
-from swap_assets.domain.report.markdown import table
+from swap_assets.domain.report.tables import markdown_table
 
 README = "README.md"
 _TAGS = ["function-calling", "tool-use", "swap-assets"]
@@ -78,9 +78,9 @@ def _made_with(card: MergeCard) -> list[str]:
     hashes = {"base": card.base_hash, "adapter": card.adapter_hash, "training rows": card.dataset_hash,
               "prompt and template": card.prompt_hash, "merged weights": card.merged_hash}  # fmt: skip
     return [
-        table(["setting", "value"], rows + _settings(card.lora, card.training)),
+        markdown_table(["setting", "value"], rows + _settings(card.lora, card.training)),
         "",
-        table(["hash of", "value"], [list(item) for item in hashes.items()]),
+        markdown_table(["hash of", "value"], [list(item) for item in hashes.items()]),
         "",
         _versions(card.versions, card.git_commit),
         "",
@@ -124,13 +124,13 @@ def _adapter_text(card: AdapterCard, result: TrainResult) -> str:
             f"on {result.device}, seed {spec.seed}. It holds the weights of step {result.kept_step}.",
             "",
             "## Losses",
-            table(["loss", "nats a token"], losses),
+            markdown_table(["loss", "nats a token"], losses),
             "",
             "## Settings",
-            table(["setting", "value"], _settings(spec.lora, spec.training)),
+            markdown_table(["setting", "value"], _settings(spec.lora, spec.training)),
             "",
             "## Hashes",
-            table(["of", "hash"], [list(item) for item in hashes.items()]),
+            markdown_table(["of", "hash"], [list(item) for item in hashes.items()]),
             "",
             _versions(card.versions, card.git_commit),
             "",

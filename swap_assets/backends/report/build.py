@@ -26,8 +26,8 @@ from swap_assets.domain.keys import (
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
-from swap_assets.domain.report.names import display_name
 from swap_assets.domain.report.report import Report, build_report, with_previous
+from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 

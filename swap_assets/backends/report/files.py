@@ -9,15 +9,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from swap_assets.backends.report.csv_files import to_csv
 from swap_assets.backends.report.html import to_html
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.store.artefacts import write_text
-from swap_assets.domain.report.csv_tables import csv_tables
-from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.markdown import to_markdown
+from swap_assets.domain.report.layout import lay_out, to_markdown
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.spreadsheets import spreadsheets
+from swap_assets.domain.report.tables import csv
 
 HTML_FILE, JSON_FILE, MARKDOWN_FILE = "report.html", "report.json", "report.md"
 _PREVIOUS = "previous"
@@ -31,8 +30,8 @@ def write_report(report: Report, folder: Path) -> Path:
     write_text(folder / JSON_FILE, report.model_dump_json(indent=1) + "\n")
     write_text(folder / MARKDOWN_FILE, to_markdown(document))
     (folder / "csv").mkdir(parents=True, exist_ok=True)
-    for name, table in csv_tables(report).items():
-        write_text(folder / "csv" / f"{name}.csv", to_csv(table))
+    for name, found in spreadsheets(report).items():
+        write_text(folder / "csv" / f"{name}.csv", csv(found))
     for note in report.candidates:
         if note.status == "evaluated" and note.candidate_id != report.llm_id:
             own = folder / "model_cards" / note.candidate_id

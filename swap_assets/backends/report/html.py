@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.backends.report.drawing import Plot
-from swap_assets.domain.report.document import Document
-from swap_assets.domain.report.figures import ABSENT
 from swap_assets.domain.report.foreign import visible
+from swap_assets.domain.report.layout import Document
+from swap_assets.domain.report.tables import html
 
 _TEMPLATES = Path(__file__).parent / "templates"
-HEAT_STEPS = 5  # classes heat-0 to heat-5 of the style sheet
 
 
 def to_html(document: Document, plots: Mapping[str, Plot]) -> str:
@@ -31,11 +30,12 @@ def to_html(document: Document, plots: Mapping[str, Plot]) -> str:
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.jinja").render(
         document=document,
+        report=document.report,
         plots=plots,
         policy=content_security_policy(style),
         style=Markup(style),  # the package's own file; a style element's text is not escaped
         data_url=data_url,
-        cell_class=cell_class,
+        table_html=html,
     )
 
 
@@ -48,21 +48,6 @@ def content_security_policy(style: str) -> str:
 def data_url(svg: str) -> str:
     """Return an SVG image as an address that needs no network; as an image it runs no script."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def cell_class(text: str, *, heat: bool) -> str:
-    """Return the classes of a table cell: figures right-aligned, verdicts marked, shades in a heat map."""
-    if text == ABSENT or text.startswith(f"{ABSENT}:"):
-        return "absent"
-    if heat and text.isdigit():
-        return f"figure heat-{min(HEAT_STEPS, int(text) * HEAT_STEPS // 100)}"
-    if text[:2] in _MARKS:
-        return _MARKS[text[:2]]
-    return "figure" if text[:1].isdigit() or text[:2] in _SIGNED else "words" if len(text) > 40 else ""
-
-
-_MARKS = {"✓ ": "mark good", "✗ ": "mark bad", "? ": "mark open"}
-_SIGNED = {f"{sign}{digit}" for sign in "+-−" for digit in range(10)}
 
 
 def _shown(value: Any) -> Any:

@@ -5,14 +5,12 @@ The metadata is made by huggingface_hub's own classes. What the experiment file 
 
 from typing import TYPE_CHECKING
 
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Candidate, Form
-from swap_assets.domain.report.comparison import CandidateRow
-from swap_assets.domain.report.document import Section
-from swap_assets.domain.report.figures import criterion_value
-from swap_assets.domain.report.layout_evidence import decisions as decisions_section
-from swap_assets.domain.report.markdown import cell, section_parts, table
-from swap_assets.domain.report.names import METRIC_TITLES, TRACK_TITLES, display_name
+from swap_assets.domain.report.evidence import decisions as decisions_section
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.tables import Section, cell, markdown_parts, markdown_table
+from swap_assets.domain.report.wording import METRIC_TITLES, TRACK_TITLES, criterion_value, display_name
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -22,22 +20,22 @@ _TASK = "text-generation"
 
 def model_card(report: Report, candidate_id: str) -> str:
     """Return the card of one measured candidate; its results are those of the report."""
-    rows = [row for row in report.rows if row.candidate_id == candidate_id]
+    tracks = [track for track in Track if candidate_id in {note.candidate_id for note, _ in report.answered(track)}]
     name = display_name(candidate_id)
     parts = [
-        f"---\n{_metadata(report, candidate_id, rows).to_yaml()}\n---",
+        f"---\n{_metadata(report, candidate_id, tracks).to_yaml()}\n---",
         f"# {cell(name)}",
         *[f"> {cell(notice)}" for notice in report.notices],
         f"One candidate of the experiment {cell(report.experiment)} at scale {cell(report.scale)}, made to take over "
         f"function calling from {cell(display_name(report.llm_id))}. {_verdict(report, candidate_id)}",
         "## Results",
-        *[part for row in rows for part in _results(row)],
+        *[part for track in tracks for part in _results(report, candidate_id, track)],
         "## Success criteria",
         _criteria(report, candidate_id) or "Not judged.",
         "## Decisions",
-        *(section_parts(_gates(report, candidate_id))[1:] or ["None was recorded."]),
+        *(markdown_parts(_gates(report, candidate_id))[1:] or ["None was recorded."]),
         "## Limitations",
-        table(["what", "is", "why"], [[item.what, item.kind, item.why] for item in report.limits]),
+        markdown_table(["what", "is", "why"], [[item.what, item.kind, item.why] for item in report.limits]),
         f"Measured on the test rows of one scale, {cell(report.facts.get('test rows', 'of an unknown hash'))}; it says "
         "nothing about requests of another kind. Licences of the base model and of the data are not recorded here: "
         "look them up at their source before you pass the model on.",
@@ -45,12 +43,12 @@ def model_card(report: Report, candidate_id: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _metadata(report: Report, candidate_id: str, rows: list[CandidateRow]) -> "ModelCardData":
+def _metadata(report: Report, candidate_id: str, tracks: list[Track]) -> "ModelCardData":
     from huggingface_hub import ModelCardData
 
     candidate = Candidate.from_id(candidate_id)
     origin = report.models.get(candidate.model)
-    results = [result for row in rows for result in _eval_results(report, row)]
+    results = [result for track in tracks for result in _eval_results(report, candidate_id, track)]
     return ModelCardData(
         model_name=candidate_id,
         base_model=(origin.hub_id or None) if origin else None,
@@ -62,13 +60,13 @@ def _metadata(report: Report, candidate_id: str, rows: list[CandidateRow]) -> "M
     )
 
 
-def _eval_results(report: Report, row: CandidateRow) -> "list[EvalResult]":
+def _eval_results(report: Report, candidate_id: str, track: Track) -> "list[EvalResult]":
     from huggingface_hub import EvalResult
 
     return [
         EvalResult(
             task_type=_TASK,
-            task_name=f"function calling, {TRACK_TITLES[row.track].lower()}",
+            task_name=f"function calling, {TRACK_TITLES[track].lower()}",
             dataset_type=report.dataset or report.experiment,
             dataset_name=f"{report.experiment}, test rows of scale {report.scale}",
             dataset_split="test",
@@ -77,7 +75,7 @@ def _eval_results(report: Report, row: CandidateRow) -> "list[EvalResult]":
             metric_value=round(metric.value, 6),
             verified=False,
         )
-        for name, metric in row.metrics.items()
+        for name, metric in report.main_figures(candidate_id, track).items()
         if metric.value is not None
     ]
 
@@ -88,15 +86,16 @@ def _verdict(report: Report, candidate_id: str) -> str:
     return f"Nearest to the LLM is another candidate, {cell(display_name(report.best_id))}."
 
 
-def _results(row: CandidateRow) -> list[str]:
+def _results(report: Report, candidate_id: str, track: Track) -> list[str]:
+    (answers,) = (found for note, found in report.answered(track) if note.candidate_id == candidate_id)
     rows = [
         [METRIC_TITLES.get(name, name), f"{metric.value:.4f}", _bounds(metric.low, metric.high), str(metric.n)]
-        for name, metric in row.metrics.items()
+        for name, metric in report.main_figures(candidate_id, track).items()
         if metric.value is not None
     ]
     return [
-        f"**{TRACK_TITLES[row.track]}** ({row.answer_format})",
-        table(["metric", "value", "95 % interval", "rows"], rows),
+        f"**{TRACK_TITLES[track]}** ({answers.answer_format})",
+        markdown_table(["metric", "value", "95 % interval", "rows"], rows),
     ]
 
 
@@ -109,7 +108,7 @@ def _criteria(report: Report, candidate_id: str) -> str:
         [item.description, criterion_value(item), item.verdict.replace("_", " "), item.sentence]
         for item in report.criteria.get(candidate_id, ())
     ]
-    return table(["criterion", "value", "verdict", "in words"], rows)
+    return markdown_table(["criterion", "value", "verdict", "in words"], rows)
 
 
 def _gates(report: Report, candidate_id: str) -> Section:

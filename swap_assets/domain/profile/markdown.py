@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from swap_assets.domain.profile.profile import DatasetProfile, LengthProfile
-from swap_assets.domain.report.markdown import table
+from swap_assets.domain.report.tables import markdown_table
 
 _TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up
 
@@ -47,14 +47,14 @@ def _facts(profile: DatasetProfile) -> dict[str, int]:
 
 
 def _counts(what: str, of: str, counts: Mapping[str, int] | Mapping[int, int]) -> str:
-    return table([what, of], [[str(name), f"{count:,}"] for name, count in counts.items()])
+    return markdown_table([what, of], [[str(name), f"{count:,}"] for name, count in counts.items()])
 
 
 def _labels(labels: Mapping[str, Mapping[str, int]]) -> str:
     rows = [
         [label, ", ".join(f"{value} {count:,}" for value, count in values.items())] for label, values in labels.items()
     ]
-    return table(["label", "cases (one for each assistant turn)"], rows)
+    return markdown_table(["label", "cases (one for each assistant turn)"], rows)
 
 
 def _shortened(turns: Mapping[str, int]) -> dict[str, int]:
@@ -76,4 +76,4 @@ def _lengths(lengths: Iterable[LengthProfile]) -> str:
         ]
         for item in lengths
     ]
-    return table(["length of a", "p50", "p95", "longest", "would be cut"], rows)
+    return markdown_table(["length of a", "p50", "p95", "longest", "would be cut"], rows)

@@ -1,11 +1,11 @@
 """What changed since the scale's previous report, and why: by the hashes of data, model, prompt, LLM, settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from swap_assets.domain.keys import Form
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.report.comparison import CandidateRow
-from swap_assets.domain.report.names import TRACK_TITLES, display_name
+from swap_assets.domain.report.figures import Figure
+from swap_assets.domain.report.wording import TRACK_TITLES, display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Served
 
 UNKNOWN = "not recorded"
@@ -65,7 +65,7 @@ def _served(served: Served) -> str:
 
 
 def causes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Cause, ...]:
-    """Return the recorded facts that differ; one that only one side knows counts as different."""
+    """Return the recorded facts that differ; one that only one of the two knows counts as different."""
     return tuple(
         Cause(what=key, before=before.get(key, UNKNOWN), now=now.get(key, UNKNOWN))
         for key in sorted({*before, *now})
@@ -73,7 +73,7 @@ def causes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Cause, ..
     )
 
 
-def movements(before: tuple[CandidateRow, ...], now: tuple[CandidateRow, ...]) -> tuple[Movement, ...]:
+def movements(before: Iterable[Figure], now: Iterable[Figure]) -> tuple[Movement, ...]:
     """Return the candidates whose field F1 is not what it was."""
     then, today = _scores(before), _scores(now)
     return tuple(
@@ -83,7 +83,9 @@ def movements(before: tuple[CandidateRow, ...], now: tuple[CandidateRow, ...]) -
     )
 
 
-def _scores(rows: tuple[CandidateRow, ...]) -> dict[tuple[str, str], float | None]:
+def _scores(figures: Iterable[Figure]) -> dict[tuple[str, str], float | None]:
     return {
-        (row.name, TRACK_TITLES[row.track]): row.metrics["field_f1"].value for row in rows if "field_f1" in row.metrics
+        (display_name(item.candidate_id), TRACK_TITLES[item.track]): item.value
+        for item in figures
+        if (item.split, item.metric) == ("", "field_f1")
     }

@@ -1,4 +1,4 @@
-"""Real rows to look at: those that one side wins, and why answers are wrong, with what each candidate said."""
+"""Real rows to look at: those that only the LLM or only the small model answers right, and why answers are wrong."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +9,16 @@ from pydantic import Field
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.figures import exact_rows
 from swap_assets.domain.report.foreign import excerpt
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.names import display_name
+from swap_assets.domain.report.tables import Group, Table, frame
+from swap_assets.domain.report.wording import display_name, spaced
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.scoring.scores import RowScore
 
 A_CLASS = 3  # examples of each failure class
-A_SIDE = 4  # rows that one side wins
+A_SIDE = 4  # rows that one of the two wins
 NOT_KEPT = "the text was not kept"
 Role = Literal["LLM", "SLM before", "SLM after"]
 
@@ -45,59 +47,13 @@ class RowExample(Frozen):
     answers: tuple[ExampleAnswer, ...]
 
 
-class RowWins(Frozen):
-    """How a candidate and the LLM share the rows out by whole answers exactly right."""
-
-    candidate_id: str
-    name: str
-    both: int
-    only_llm: int
-    only_slm: int
-    neither: int
-
-
-class Failures(Frozen):
-    """How many rows of a candidate fell into each failure class."""
-
-    candidate_id: str
-    name: str
-    track: Track
-    rows: int
-    counts: dict[str, int]
-
-
 class RowsToLookAt(Frozen):
-    """Examples for one candidate's tool calls; `shown` of `total` rows of each kind are in here."""
+    """Examples for one candidate's tool calls, by who wins the row and by failure class."""
 
     candidate_id: str = ""
-    name: str = ""
     llm_wins: tuple[RowExample, ...] = ()
     slm_wins: tuple[RowExample, ...] = ()
     failures: dict[str, tuple[RowExample, ...]] = Field(default_factory=dict)
-
-
-def failures(inputs: ReportInputs) -> tuple[Failures, ...]:
-    """Return the failure counts of every candidate and track."""
-    return tuple(
-        Failures(
-            candidate_id=item.candidate.id,
-            name=display_name(item.candidate.id),
-            track=track,
-            rows=item.results[track].summary.cases,
-            counts={name: count for name, count in item.results[track].summary.failures.items() if count},
-        )
-        for track in Track
-        for item in inputs.evaluated
-        if track in item.results
-    )
-
-
-def row_wins(inputs: ReportInputs) -> tuple[RowWins, ...]:
-    """Return for every candidate how many tool-call rows it and the LLM answer exactly right."""
-    llm = _exact(inputs.llm)
-    if not llm:
-        return ()
-    return tuple(_wins(item, _exact(item), llm) for item in inputs.contenders if item.track(Track.TOOLCALL) is not None)
 
 
 def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
@@ -107,20 +63,19 @@ def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
     if own is None or result is None or not inputs.cases:
         return RowsToLookAt()
     teller = _Teller(inputs, own)
-    mine, llm = _exact(own), _exact(inputs.llm)
+    mine, llm = exact_rows(own), exact_rows(inputs.llm)
     shared = [case for case in mine if case in llm]
-    wrong: dict[str, list[RowScore]] = {}
+    wrong: dict[str, list[str]] = {}
     for row in result.rows:
         if row.failure != "none":
-            wrong.setdefault(row.failure, []).append(row)
+            wrong.setdefault(row.failure, []).append(row.case_id)
     return RowsToLookAt(
         candidate_id=candidate_id,
-        name=display_name(candidate_id),
         llm_wins=teller.tell((case for case in shared if llm[case] and not mine[case]), A_SIDE),
         slm_wins=teller.tell((case for case in shared if mine[case] and not llm[case]), A_SIDE),
         failures={
-            name: teller.tell((row.case_id for row in rows), A_CLASS)
-            for name, rows in sorted(wrong.items(), key=lambda item: (-len(item[1]), item[0]))
+            name: teller.tell(cases, A_CLASS)
+            for name, cases in sorted(wrong.items(), key=lambda item: (-len(item[1]), item[0]))
         },
     )
 
@@ -130,16 +85,10 @@ class _Teller:
 
     def __init__(self, inputs: ReportInputs, own: Evaluation) -> None:
         before = inputs.base_of(own.candidate.model)
-        said: list[tuple[Role, Evaluation | None]] = [("LLM", inputs.llm)]
-        said += (
-            [("SLM before", own), ("SLM after", None)]
-            if before is own
-            else [("SLM before", before), ("SLM after", own)]
-        )
+        said: list[tuple[Role, Evaluation | None]] = [("LLM", inputs.llm), ("SLM before", before)]
+        said += [("SLM after", own)] if before is not own else []
         self._inputs = inputs
-        self._said: list[tuple[Role, Evaluation, Mapping[str, RowScore]]] = [
-            (role, item, _rows(item)) for role, item in said if item
-        ]
+        self._said = [(role, item, _rows(item)) for role, item in said if item]
 
     def tell(self, case_ids: Iterable[str], limit: int) -> tuple[RowExample, ...]:
         cases = [self._inputs.cases[case] for case in case_ids if case in self._inputs.cases]
@@ -185,28 +134,38 @@ def _spread(cases: Sequence[EvalCase], limit: int) -> list[EvalCase]:
     return [*chosen, *rest][:limit]
 
 
-def _rows(item: Evaluation | None) -> Mapping[str, RowScore]:
-    result = item.track(Track.TOOLCALL) if item else None
+def _rows(item: Evaluation) -> Mapping[str, RowScore]:
+    result = item.track(Track.TOOLCALL)
     return {row.case_id: row for row in result.rows} if result else {}
-
-
-def _exact(item: Evaluation | None) -> dict[str, bool]:
-    return {case: row.exact_match == 1.0 for case, row in _rows(item).items() if row.exact_match is not None}
-
-
-def _wins(item: Evaluation, mine: dict[str, bool], llm: dict[str, bool]) -> RowWins:
-    pairs = [(mine[case], llm[case]) for case in mine if case in llm]
-    return RowWins(
-        candidate_id=item.candidate.id,
-        name=display_name(item.candidate.id),
-        both=pairs.count((True, True)),
-        only_llm=pairs.count((False, True)),
-        only_slm=pairs.count((True, False)),
-        neither=pairs.count((False, False)),
-    )
 
 
 def _calls(calls: Sequence[ToolCall]) -> str:
     return "\n".join(
         json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False, default=str) for call in calls
     )
+
+
+def group(title: str, examples: Sequence[RowExample], total: int) -> Group:
+    """Return examples under a heading that says of how many rows they are."""
+    return Group(title=f"{title} ({len(examples)} of {total})", tables=tuple(map(_table, examples)))
+
+
+def _table(example: RowExample) -> Table:
+    labels = ", ".join(f"{spaced(key)}: {value}" for key, value in example.labels.items())
+    earlier = f" (after {example.earlier_turns} earlier messages)" if example.earlier_turns else ""
+    lines = [
+        (f"request{earlier}", example.request, ""),
+        ("tools offered", ", ".join(example.tools) or "none", ""),
+        ("right answer", example.gold, ""),
+        *((f"{answer.role}: {answer.name}", answer.text, _mark(answer)) for answer in example.answers),
+    ]
+    title = f"{example.case_id} · {example.origin} row · {labels}"
+    return Table(name=example.case_id, caption=title, frame=frame(("who", "text", ""), lines))
+
+
+def _mark(answer: ExampleAnswer) -> str:
+    if answer.right is None:
+        return "not scored"
+    if answer.right:
+        return "right"
+    return f"wrong, {spaced(answer.failure)}: {answer.difference}" if answer.failure else "wrong"

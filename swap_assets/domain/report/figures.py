@@ -1,70 +1,276 @@
-"""How figures are written, once for every form of the report. A figure that is not there is `not measured`, never 0."""
+"""Everything that was measured as one long list: a candidate, a track, a split, a label, a metric and its value.
 
-from swap_assets.domain.judging.criteria_table import CriterionResult
-from swap_assets.domain.judging.decisions import Contrast
+    student--small--paper--greedy--adapter  toolcall  single_turn  simple  field_f1  0.62  0.48  0.75  n=24  score
+
+Tables, plots and CSV select from it and pivot it. Besides the test splits ("" is all rows, `origin` real and synthetic
+rows) `split` names `failures`, `wins`, `tracks`, `scales` and `effort`. Comparing with the LLM lives in `comparison`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from swap_assets.domain.experiment.costs import cost_per_thousand
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.inputs import ReportInputs
+from swap_assets.domain.report.pairing import Columns
+from swap_assets.domain.report.tables import frame
+from swap_assets.domain.report.wording import ABSENT, TRACK_TITLES, display_name, percent, plain, significant
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import Metric
 
-IN_PERCENT = "In percent, with 95 % intervals."
-ABSENT = "not measured"
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The columns of the main table, in this order: the primary metric first.
+MAIN_METRICS = ("field_f1", "exact_match", "name_match", "valid_json", "format_compliance", "no_call_accuracy")
+LABEL_METRICS = ("field_f1", "exact_match", "name_match")
+JSON_METRICS = ("valid_json", "schema_valid", "format_compliance", "field_precision", "field_recall")
+DOMAIN_SPREAD = ("domain_deviation", "domain_deviation_corrected", "domain_lowest")
+EFFORT = ("p50_s", "p95_s", "p99_s", "first_token_p50_s", "prompt_tokens", "completion_tokens", "per_second",
+          "cost_per_thousand")  # fmt: skip
+ALL = "all"
+# How labels are ordered where their order means something; others follow by name.
+_ORDER = {
+    "single_turn": ("simple", "moderate", "complex"),
+    "multi_turn": ("clarification", "sequential", "context_dependent"),
+}
+Measured = tuple[Evaluation, Track, TrackResult]
+Key = tuple[str, Track, str, str, str]
 
 
-def percent(metric: Metric | None) -> str:
-    """Return a metric in percent with its 95 % interval: `36.7 [25–47]`."""
-    if metric is None or metric.value is None:
-        return ABSENT
-    if metric.low is None or metric.high is None:
-        return f"{100 * metric.value:.1f}"
-    return f"{100 * metric.value:.1f} [{100 * metric.low:.0f}–{100 * metric.high:.0f}]"
+class Figure(Frozen):
+    """One number with its 95 % interval and the `n` rows it rests on; None is not measured.
+
+    `unit` is one of a metric (rate, score, deviation), "difference" of two scores, "rows", "s", "tokens an answer",
+    "answers a second" or a currency. `method` says how it was computed, and for effort how it was measured.
+    """
+
+    candidate_id: str
+    track: Track
+    split: str = ""
+    label: str = ""
+    metric: str
+    value: int | float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    unit: str = "rows"
+    method: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What it is the figure of."""
+        return self.candidate_id, self.track, self.split, self.label, self.metric
+
+    def text(self) -> str:
+        """Write the figure for people, in its unit."""
+        if self.unit in _TEXTS:
+            return _TEXTS[self.unit](self)
+        return significant(self.value)
 
 
-def points(contrast: Contrast | None) -> str:
-    """Return LLM − SLM in points with its 95 % interval: `+22.0 [+10.8 to +32.8]`."""
-    if contrast is None:
-        return ABSENT
-    return f"{contrast.delta_points:+.1f} [{contrast.low_points:+.1f} to {contrast.high_points:+.1f}]"
+def _deviation(found: Figure) -> str:
+    if found.value is None:
+        return f"{ABSENT}: {found.method}" if found.method else ABSENT
+    if found.low is None or found.high is None:
+        return plain(found.value)
+    return f"{found.value:.3f} [{found.low:.2f}–{found.high:.2f}]"
 
 
-def criterion_value(result: CriterionResult) -> str:
-    """Return what was measured against a criterion, in its unit, with its interval."""
-    if result.value is None:
-        return ABSENT
-    value = in_unit(result.value, result.unit)
-    if result.low is None or result.high is None:
-        return value
-    return f"{value} [{in_unit(result.low, result.unit)} to {in_unit(result.high, result.unit)}]"
+def _share(found: Figure) -> str:
+    lowest = found.metric == "domain_lowest" and found.value is not None
+    return f"{found.method.removeprefix('lowest: ')}: {percent(found)}" if lowest else percent(found)
 
 
-def in_unit(value: float, unit: str) -> str:
-    """Return a figure of a criterion: percent to a tenth, points signed, scores to the third digit."""
-    if unit == "%":
-        return f"{value:.1f} %"
-    if unit == "% of the LLM":
-        return f"{value:+.1f} %"
-    return f"{value:+.1f}" if unit == "points" else f"{value:.3f}"
+def _difference(found: Figure) -> str:
+    value, low, high = (100 * (bound or 0.0) for bound in (found.value, found.low, found.high))
+    return f"{value:+.1f} [{low:+.1f} to {high:+.1f}]"
 
 
-def plain(value: float | None, digits: int = 3) -> str:
-    """Return a number with so many digits after the point and thousands apart."""
-    return ABSENT if value is None else f"{value:,.{digits}f}"
+def _speed(found: Figure) -> str:
+    return ABSENT if found.value is None else f"{significant(found.value)} on {found.method}"
 
 
-def significant(value: float | None, digits: int = 3) -> str:
-    """Return a number to so many significant digits without an exponent: 0.00123, 12.3, 12,345."""
-    if value is None:
-        return ABSENT
-    if value == 0:
-        return "0"
-    decimals = digits - len(f"{abs(value):.0f}") if abs(value) >= 1 else digits + _zeros_after_point(abs(value))
-    return f"{value:,.{max(0, decimals)}f}"
+_TEXTS = {
+    "rate": _share,
+    "score": _share,
+    "deviation": _deviation,
+    "difference": _difference,
+    "rows": lambda found: str(found.value),
+    "s": lambda found: plain(found.value),
+    "tokens an answer": lambda found: plain(found.value, 0),
+    "answers a second": _speed,
+}
 
 
-def _zeros_after_point(value: float) -> int:
-    count = 0
-    while value < 0.1 and count < 12:
-        value, count = value * 10, count + 1
-    return count
+def figures_of(inputs: ReportInputs) -> tuple[Figure, ...]:
+    """Return every figure of the report, in the order in which tables list them."""
+    measured = [
+        (item, track, item.results[track]) for track in Track for item in inputs.evaluated if track in item.results
+    ]
+    overall = (_metrics(item, track, result.summary.metrics) for item, track, result in measured)
+    failures = (
+        Figure(candidate_id=item.candidate.id, track=track, split="failures", label=name, metric="rows", value=count,
+               n=result.summary.cases)
+        for item, track, result in measured
+        for name, count in result.summary.failures.items()
+        if count
+    )  # fmt: skip
+    effort = (_effort(inputs, *one) for one in measured)
+    return tuple(
+        chain(*overall, _by_label(measured), failures, _wins(inputs), _tracks(inputs), _scales(inputs), *effort)
+    )
 
 
-def share(value: float | None) -> str:
-    """Return a share of 1 in percent."""
-    return ABSENT if value is None else f"{100 * value:.1f} %"
+def by_key(figures: Iterable[Figure]) -> dict[Key, Figure]:
+    """Return the figures by what they are of."""
+    return {figure.key: figure for figure in figures}
+
+
+def framed(figures: Sequence[Figure]) -> "pd.DataFrame":
+    """Return one row a figure: its fields, the candidate's name, the track in words, and its text."""
+    names = {figure.candidate_id: display_name(figure.candidate_id) for figure in figures}
+    header = (*Figure.model_fields, "name", "form", "text")
+    rows = ((*figure.__dict__.values(), names[figure.candidate_id], TRACK_TITLES[figure.track].lower(), figure.text())
+            for figure in figures)  # fmt: skip
+    return frame(header, rows)
+
+
+def select(
+    figures: "pd.DataFrame", split: str = "", *, track: Track | None = None, metrics: Sequence[str] | None = None
+) -> "pd.DataFrame":
+    """Return a split's figures in the order they came; `metrics` chooses some, in that order within each candidate."""
+    found = figures[(figures["split"] == split) & ((figures["track"] == track) if track else True)]
+    if metrics is None:
+        return found
+    found = found[found["metric"].isin(metrics)]
+    groups = found.groupby(["track", "name", "label"], sort=False).ngroup()
+    places = found["metric"].map(list(metrics).index)
+    return found.assign(groups=groups, places=places).sort_values(["groups", "places"])
+
+
+def pivot(
+    found: "pd.DataFrame", rows: Sequence[str], titles: Mapping[str, str], *, by: str = "metric"
+) -> "pd.DataFrame":
+    """Return texts: a row for each combination of the columns `rows`, as first met, a column for each title."""
+    import pandas as pd
+
+    if found.empty:
+        return frame((*rows, *titles.values()), ())
+    wide = found.set_index([*rows, by])["text"].unstack(by)
+    wide = wide.reindex(index=pd.MultiIndex.from_frame(found[[*rows]].drop_duplicates()), columns=[*titles])
+    return wide.fillna(ABSENT).reset_index().rename(columns=titles)
+
+
+def never_calling(inputs: ReportInputs) -> float | None:
+    """Return what a model that never calls anything would score in field F1 and whole answers.
+
+    On a row without a gold call, not calling is right; a share of such rows lifts every candidate alike.
+    """
+    result = inputs.llm.track(Track.TOOLCALL) if inputs.llm else None
+    if result is None or not result.rows:
+        return None
+    return sum(row.no_call_correct is not None for row in result.rows) / len(result.rows)
+
+
+def exact_rows(item: Evaluation | None) -> dict[str, bool]:
+    """Return by case id whether a candidate's tool calls are exactly right, of the rows that were scored."""
+    result = item.track(Track.TOOLCALL) if item else None
+    rows = result.rows if result else ()
+    return {row.case_id: row.exact_match == 1.0 for row in rows if row.exact_match is not None}
+
+
+def _metrics(
+    item: Evaluation, track: Track, metrics: Mapping[str, Metric], *, split: str = "", label: str = ""
+) -> Iterator[Figure]:
+    for name, found in metrics.items():
+        yield Figure(candidate_id=item.candidate.id, track=track, split=split, label=label, metric=name, **dict(found))
+
+
+def _by_label(measured: Sequence[Measured]) -> Iterator[Figure]:
+    """Return every label of every test split in the order of difficulty, real and synthetic rows apart."""
+    order = {candidate: place for place, candidate in enumerate(dict.fromkeys(one[0].candidate.id for one in measured))}
+    found = [
+        (split, track, _place(split, label), order[item.candidate.id], label, item, metrics)
+        for item, track, result in measured
+        # Real and synthetic rows apart: a figure on generated rows says little about real ones.
+        for split, labels in {**result.summary.by_label, "origin": result.summary.by_origin}.items()
+        for label, metrics in labels.items()
+    ]
+    for split, track, _, _, label, item, metrics in sorted(found, key=lambda one: one[:4]):
+        rows = max((metric.n for metric in metrics.values()), default=0)
+        yield Figure(candidate_id=item.candidate.id, track=track, split=split, label=label, metric="rows", value=rows)
+        shown = {name: metrics[name] for name in LABEL_METRICS if name in metrics}
+        yield from _metrics(item, track, shown, split=split, label=label)
+
+
+def _place(split: str, label: str) -> tuple[int, str]:
+    known = _ORDER.get(split, ())
+    if label == ALL:
+        return -1, ""
+    return (known.index(label), "") if label in known else (len(known), label)
+
+
+def _wins(inputs: ReportInputs) -> Iterator[Figure]:
+    """Return how each candidate and the LLM share out the tool-call rows by who answers them exactly right."""
+    llm = exact_rows(inputs.llm)
+    for item in inputs.contenders if llm else ():
+        if item.track(Track.TOOLCALL) is None:
+            continue
+        mine = exact_rows(item)
+        pairs = [(mine[case], llm[case]) for case in mine if case in llm]
+        for label, who in {"both": (True, True), "only_llm": (False, True), "only_slm": (True, False),
+                           "neither": (False, False)}.items():  # fmt: skip
+            yield Figure(candidate_id=item.candidate.id, track=Track.TOOLCALL, split="wins", label=label, metric="rows",
+                         value=pairs.count(who), n=len(pairs))  # fmt: skip
+
+
+def _tracks(inputs: ReportInputs) -> Iterator[Figure]:
+    """Compare structured answers with tool calls in field F1, on the identical rows of candidates that have both."""
+    for item in inputs.evaluated:
+        both = [Columns(result.rows) for track in (Track.STRUCTURED, Track.TOOLCALL) if (result := item.track(track))]
+        found = both[0].against(both[1], "field_f1") if len(both) == 2 else None
+        if found is None:
+            continue
+        own = {
+            "structured": Metric(value=found.mean_a, n=found.rows),
+            "toolcall": Metric(value=found.mean_b, n=found.rows),
+            "difference": Metric(value=found.difference, low=found.low, high=found.high, n=found.rows),
+        }
+        for figure in _metrics(item, Track.STRUCTURED, own, split="tracks"):
+            yield figure.model_copy(update={"unit": "difference"}) if figure.metric == "difference" else figure
+
+
+def _scales(inputs: ReportInputs) -> Iterator[Figure]:
+    """Return every candidate's tool calls at each scale of the experiment file where they were measured, in order."""
+    scales = list(inputs.train_rows) or [inputs.scale]
+    everywhere = [*inputs.evaluated, *(item for item in inputs.other_scales if item.status == "evaluated")]
+    known = [item for item in everywhere if item.candidate.scale in {*inputs.train_rows, inputs.scale}]
+    for item in sorted(known, key=lambda item: (display_name(item.candidate.id), scales.index(item.candidate.scale))):
+        if result := item.track(Track.TOOLCALL):
+            empty = Metric(value=None)
+            shown = {name: result.summary.metrics.get(name, empty) for name in ("field_f1", "exact_match")}
+            yield from _metrics(item, Track.TOOLCALL, shown, split="scales", label=item.candidate.scale)
+
+
+def _effort(inputs: ReportInputs, item: Evaluation, track: Track, result: TrackResult) -> Iterator[Figure]:
+    """Return seconds, tokens, throughput and cost of one answer, each with how it was measured."""
+    totals, run = result.totals, inputs.run_of(item.candidate.id, track)
+    tokens, speed = ("tokens an answer", "measured"), ("answers a second", run.device if run else "")
+    money = (inputs.prices.currency, "measured")
+    seconds = ("s", totals.latency_kind)
+    found = {
+        "p50_s": (totals.latency_p50_s, seconds),
+        "p95_s": (totals.latency_p95_s, seconds),
+        "p99_s": (totals.latency_p99_s, seconds),
+        "first_token_p50_s": (totals.first_token_p50_s, seconds),
+        "prompt_tokens": (totals.prompt_tokens / totals.answers if totals.answers else None, tokens),
+        "completion_tokens": (totals.completion_tokens / totals.answers if totals.answers else None, tokens),
+        "per_second": (run.per_second if run else None, speed),
+        "cost_per_thousand": (cost_per_thousand(totals), money),
+    }
+    for name, (value, (unit, method)) in found.items():
+        yield Figure(candidate_id=item.candidate.id, track=track, split="effort", metric=name, value=value,
+                     n=totals.answers, unit=unit, method=method)  # fmt: skip

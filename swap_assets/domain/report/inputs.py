@@ -125,6 +125,11 @@ class ReportInputs:
         """The metric in which candidates are compared, in the reading that the gates use."""
         return metric_read(self.policy.primary_metric, self.policy)
 
+    def run_of(self, candidate_id: str, track: Track) -> GenerationRun | None:
+        """Return the record of a candidate's answering in a track, where its speed is known."""
+        found = (run for run in self.generations if run.candidate_id == candidate_id and run.track is track)
+        return next((run for run in found if run.per_second > 0), None)
+
     def base_of(self, model: str) -> Evaluation | None:
         """Return a model's untouched candidate where it was measured."""
         own = (item for item in self.contenders if item.candidate.model == model)

@@ -1,49 +1,58 @@
-"""The comparison report as one typed object: everything that is shown is in here, and nothing is computed later.
+"""The comparison report as one typed object: everything that is shown is in here, and nothing is measured later.
 
-Each section is a pure function in its own module; laying them out is `document`, writing them `markdown`, `csv_tables`
-and the backends' HTML.
+Laying it out in sections of tables is `layout`, writing those in every form is `tables`.
 """
+
+from collections.abc import Iterator
 
 from pydantic import Field
 
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.criteria_table import CriterionResult
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.decisions import Contrast, Decision
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.report import capabilities as by_label
-from swap_assets.domain.report import effort, origins
-from swap_assets.domain.report import examples as example_rows
-from swap_assets.domain.report import learning as learned
-from swap_assets.domain.report.capabilities import DomainSpread, JsonQuality, LabelRow, NoCall
 from swap_assets.domain.report.changes import Changes, causes, facts_of, movements
-from swap_assets.domain.report.comparison import (
-    CandidateNote,
-    CandidateRow,
-    LlmComparison,
-    TrackPair,
-    best_contender,
-    best_trained,
-    candidate_notes,
-    candidate_rows,
-    contenders_compared,
-    llm_comparisons,
-    track_pairs,
-)
-from swap_assets.domain.report.effort import Latency, SwapCost
-from swap_assets.domain.report.examples import Failures, RowsToLookAt, RowWins
-from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
-from swap_assets.domain.report.learning import LearningCurve, ScalePoint
-from swap_assets.domain.report.origins import Leakage, Limit
-from swap_assets.domain.report.unseen_tools import cautions
-from swap_assets.domain.report.verdict import Verdict, verdict
+from swap_assets.domain.report.comparison import best_of, compared_in, llm_comparisons
+from swap_assets.domain.report.cost import SwapCost, swap_cost
+from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
+from swap_assets.domain.report.figures import MAIN_METRICS, Figure, figures_of, never_calling
+from swap_assets.domain.report.inputs import BaseModelOrigin, LossPoint, ReportInputs, TrainingRun
+from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
+from swap_assets.domain.report.verdict import Verdict, cautions, verdict
+from swap_assets.domain.report.wording import display_name
+from swap_assets.domain.scoring.evaluation import Evaluation, Status
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # What differs from run to run, or says what differed, without the report saying anything else.
-_TIMED = {"generated_at", "latency", "cost", "changes", "learning", "decisions", "rows", "limits", "provenance"}
+_TIMED = {"generated_at", "figures", "cost", "changes", "trainings", "decisions", "limits", "provenance"}
+_POINTS = 120  # of a loss curve that are kept; a plot shows no more
+
+
+class Answers(Frozen):
+    """How many rows a candidate was asked in a track, in which answer format; `unscored` of them gave no answer."""
+
+    answer_format: str
+    cases: int
+    unscored: int
+
+
+class CandidateNote(Frozen):
+    """A candidate and how far it came; anything but `evaluated` comes with the reason."""
+
+    candidate_id: str
+    status: Status
+    reason: str = ""
+    answers: dict[Track, Answers] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The candidate's name for people."""
+        return display_name(self.candidate_id)
 
 
 class Report(Frozen):
-    """Everything the report shows of one scale; the sections stand in the order in which they are read."""
+    """Everything the report shows of one scale."""
 
     schema_version: int = SCHEMA_VERSION
     experiment: str
@@ -55,25 +64,17 @@ class Report(Frozen):
     best_id: str = Field(default="", description="the candidate that is nearest to the LLM, or furthest ahead")
     metric: str = Field(description="in which candidates are compared with the LLM")
     candidates: tuple[CandidateNote, ...]
-    rows: tuple[CandidateRow, ...]
+    figures: tuple[Figure, ...] = Field(description="every number that was measured, one row each")
+    comparisons: tuple[Contrast, ...] = Field(default=(), description="with the LLM, on identical rows")
     criteria: dict[str, tuple[CriterionResult, ...]] = Field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
-    approvals: tuple[Approval, ...] = Field(default=(), description="people's words on releases, void ones too")
-    comparisons: tuple[LlmComparison, ...] = ()
+    approvals: tuple[Approval, ...] = Field(default=(), description="what people said of releases, void ones too")
     floor: float | None = Field(
         default=None, description="share of the LLM's rows on which no call is right: what never calling would score"
     )
-    labels: tuple[LabelRow, ...] = ()
-    json_quality: tuple[JsonQuality, ...] = ()
-    domain_spread: tuple[DomainSpread, ...] = ()
-    no_call: tuple[NoCall, ...] = ()
-    track_pairs: tuple[TrackPair, ...] = ()
-    wins: tuple[RowWins, ...] = ()
-    failures: tuple[Failures, ...] = ()
     examples: RowsToLookAt = RowsToLookAt()
-    learning: tuple[LearningCurve, ...] = ()
-    scales: tuple[ScalePoint, ...] = ()
-    latency: tuple[Latency, ...] = ()
+    trainings: tuple[TrainingRun, ...] = ()
+    train_rows: dict[str, int] = Field(default_factory=dict, description="training conversations of each scale")
     cost: SwapCost | None = None
     leakage: Leakage | None = None
     changes: Changes = Changes(note="This is the first report of this scale that was kept.")
@@ -86,28 +87,36 @@ class Report(Frozen):
     commands: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
 
+    def answered(self, track: Track) -> Iterator[tuple[CandidateNote, Answers]]:
+        """Return the candidates that were measured in a track, with how they answered."""
+        return ((note, note.answers[track]) for note in self.candidates if track in note.answers)
+
+    def main_figures(self, candidate_id: str, track: Track) -> dict[str, Figure]:
+        """Return a candidate's figures over all rows that the main table shows, by metric."""
+        found = {item.metric: item for item in self.figures
+                 if (item.candidate_id, item.track, item.split) == (candidate_id, track, "")}  # fmt: skip
+        return {name: found[name] for name in dict.fromkeys((*MAIN_METRICS, self.metric)) if name in found}
+
     def content(self) -> str:
         """Hash what the report says, leaving out time and cost, which differ from run to run."""
-        rows = [row.model_dump(mode="json", exclude={"cost_per_thousand"}) for row in self.rows]
         decisions = [decision.content() for decision in self.decisions]
-        return content_hash(self.model_dump(mode="json", exclude=_TIMED), rows, decisions)
+        return content_hash(self.model_dump(mode="json", exclude=_TIMED), self._scores({"effort"}), decisions)
 
     def evidence(self) -> str:
         """Hash what was measured, and on what: a report with other decisions on the same figures has the same."""
-        return content_hash(
-            self.facts, [row.model_dump(mode="json", exclude={"cost_per_thousand"}) for row in self.rows]
-        )
+        return content_hash(self.facts, self._scores({"effort", "scales"}))
+
+    def _scores(self, without: set[str]) -> list[tuple]:
+        return [tuple(item.__dict__.values()) for item in self.figures if item.split not in without]
 
 
 def build_report(inputs: ReportInputs) -> Report:
     """Gather what is there; what is absent, skipped or failed is named, and never an error."""
     comparisons = llm_comparisons(inputs)
-    best = best_contender(comparisons, inputs.metric)
-    best_id = best.contrast.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
-    contrasts = [item.contrast for item in contenders_compared(comparisons, inputs.metric)]
-    trained = best_trained(comparisons, inputs.metric)
-    cost = effort.swap_cost(inputs, best_id)
-    labels = by_label.label_rows(inputs)
+    contrasts = compared_in(comparisons, inputs.metric)
+    best, trained = best_of(contrasts), best_of(contrasts, trained=True)
+    best_id = best.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
+    figures, floor, cost = figures_of(inputs), never_calling(inputs), swap_cost(inputs, best_id)
     return Report(
         experiment=inputs.experiment,
         scale=inputs.scale,
@@ -115,38 +124,30 @@ def build_report(inputs: ReportInputs) -> Report:
         notices=tuple(inputs.notices),
         verdict=verdict(
             best, among=contrasts, llm_id=inputs.llm_id, llm_measured=inputs.llm is not None, policy=inputs.policy,
-            decisions=inputs.decisions, floor=by_label.never_calling(inputs),
-            cautions=cautions(labels, llm_id=inputs.llm_id, metric=inputs.metric),
+            decisions=inputs.decisions, floor=floor,
+            cautions=cautions(figures, llm_id=inputs.llm_id, metric=inputs.metric),
         ),
         llm_id=inputs.llm_id,
         best_id=best_id,
         metric=inputs.metric,
-        candidates=candidate_notes(inputs),
-        rows=candidate_rows(inputs, comparisons),
+        candidates=tuple(map(_note, inputs.evaluations)),
+        figures=figures,
+        comparisons=comparisons,
         criteria={key: tuple(value) for key, value in inputs.criteria.items()},
         decisions=tuple(inputs.decisions),
         approvals=tuple(inputs.approvals),
-        comparisons=comparisons,
-        floor=by_label.never_calling(inputs),
-        labels=labels,
-        json_quality=by_label.json_quality(inputs),
-        domain_spread=by_label.domain_spread(inputs),
-        no_call=by_label.no_call(inputs),
-        track_pairs=track_pairs(inputs),
-        wins=example_rows.row_wins(inputs),
-        failures=example_rows.failures(inputs),
-        examples=example_rows.rows_to_look_at(inputs, trained.contrast.candidate_id if trained else best_id),
-        learning=learned.learning_curves(inputs),
-        scales=learned.scale_points(inputs),
-        latency=effort.latencies(inputs),
+        floor=floor,
+        examples=rows_to_look_at(inputs, trained.candidate_id if trained else best_id),
+        trainings=tuple(map(_thinned, inputs.trainings)),
+        train_rows=dict(inputs.train_rows),
         cost=cost,
-        leakage=origins.leakage(inputs),
+        leakage=leakage(inputs),
         facts={**facts_of(inputs.evaluated), **inputs.facts},
         models=dict(inputs.models),
         dataset=inputs.dataset,
         provenance=dict(inputs.provenance),
         commands=tuple(inputs.commands),
-        limits=origins.limits(inputs, cost),
+        limits=limits(inputs, cost),
     )  # fmt: skip
 
 
@@ -158,7 +159,28 @@ def with_previous(report: Report, previous: Report | None) -> Report:
         previous_at=previous.generated_at,
         previous_hash=previous.evidence(),
         causes=causes(previous.facts, report.facts),
-        movements=movements(previous.rows, report.rows),
+        movements=movements(previous.figures, report.figures),
         verdict_before=previous.verdict.sentence,
     )
     return report.model_copy(update={"changes": found})
+
+
+def _note(item: Evaluation) -> CandidateNote:
+    answers = {
+        track: Answers(answer_format=result.summary.answer_format.name, cases=result.summary.cases,
+                       unscored=result.summary.unscored)
+        for track, result in item.results.items()
+    }  # fmt: skip
+    return CandidateNote(candidate_id=item.candidate.id, status=item.status, reason=item.reason, answers=answers)
+
+
+def _thinned(run: TrainingRun) -> TrainingRun:
+    return run.model_copy(update={"loss": _evenly(run.loss), "validation": _evenly(run.validation)})
+
+
+def _evenly(points: tuple[LossPoint, ...]) -> tuple[LossPoint, ...]:
+    """Keep at most _POINTS, evenly over the steps, the last one always."""
+    if len(points) <= _POINTS:
+        return points
+    step = (len(points) - 1) / (_POINTS - 1)
+    return tuple(points[round(index * step)] for index in range(_POINTS))

@@ -1,16 +1,18 @@
 """The answer to the question that the report is opened for, in one sentence, and how sure it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.report.comparison import LlmComparison
-from swap_assets.domain.report.names import class_title, display_name, metric_title
+from swap_assets.domain.report.figures import Figure, by_key
+from swap_assets.domain.report.wording import display_name, metric_title, spaced
 from swap_assets.domain.statistics.multiple_comparisons import passing_for_sure
 
 VerdictKind = Literal["yes", "promising", "not shown", "no", "none"]
+_UNSEEN = ("tools", "unseen", Track.TOOLCALL)
 _ROWS = {"test": "test rows", "release_test": "sealed rows that nothing else had read"}
 
 
@@ -24,7 +26,7 @@ class Verdict(Frozen):
 
 
 def verdict(
-    best: LlmComparison | None,
+    best: Contrast | None,
     *,
     among: Sequence[Contrast],
     llm_id: str,
@@ -52,12 +54,12 @@ def verdict(
         return Verdict(
             kind="none", sentence=f"No verdict yet: {missing} on this scale.", how_sure="", next_step=next_step
         )
-    kind, opening = _reading(best.contrast, among, policy)
+    kind, opening = _reading(best, among, policy)
     return Verdict(
         kind=kind,
-        sentence=f"{opening}: {_distance(best.contrast, who='the best one, {}, ')}.",
-        how_sure=f"{how_sure(best.contrast)}{_best_of(among)}{_above_floor(best.contrast, floor)}"
-        f"{cautions.get(best.contrast.candidate_id, '') if kind == 'promising' else ''}",
+        sentence=f"{opening}: {_distance(best, who='the best one, {}, ')}.",
+        how_sure=f"{how_sure(best)}{_best_of(among)}{_above_floor(best, floor)}"
+        f"{cautions.get(best.candidate_id, '') if kind == 'promising' else ''}",
         next_step=next_step,
     )
 
@@ -90,9 +92,9 @@ def _above_floor(item: Contrast, floor: float | None) -> str:
     )
 
 
-def _released(decision: Decision, best: LlmComparison | None, next_step: str, cautions: Mapping[str, str]) -> Verdict:
+def _released(decision: Decision, best: Contrast | None, next_step: str, cautions: Mapping[str, str]) -> Verdict:
     judged = next((item for item in reversed(decision.contrasts) if item.on == "release_test"), None)
-    judged = judged or (best.contrast if best else None)
+    judged = judged or best
     name = decision.candidates[0] if decision.candidates else ""
     told = _distance(judged) if judged else display_name(name) if name else decision.model
     return Verdict(
@@ -126,7 +128,20 @@ def _distance(item: Contrast, *, who: str = "{} ") -> str:
 
 def _next_step(decisions: Sequence[Decision]) -> str:
     told = [
-        f"{class_title(item.action)} ({class_title(item.name)} for {item.model or f'scale {item.scale}'})"
-        for item in decisions
+        f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})" for item in decisions
     ]
     return "; ".join(told[-3:])
+
+
+def cautions(figures: Iterable[Figure], *, llm_id: str, metric: str) -> dict[str, str]:
+    """Return a sentence by candidate id, for those that measure below the LLM on tools never shown in training."""
+    unseen = by_key(item for item in figures if (item.split, item.label, item.track) == _UNSEEN)
+    values = {key[0]: item.value for key, item in unseen.items() if key[-1] == metric and item.value is not None}
+    llm = values.get(llm_id)
+    return {
+        name: f" On the {unseen[name, Track.TOOLCALL, 'tools', 'unseen', 'rows'].value} test rows that ask for tools "
+        f"never shown in training it has {100 * value:.1f}, the LLM {100 * llm:.1f} ({metric_title(metric)}): the "
+        "answer holds for the tools it was trained on."
+        for name, value in values.items()
+        if llm is not None and value < llm
+    }

@@ -1,12 +1,12 @@
 """`report.json` described for people: every section with its fields and their types, from the types themselves.
 
-`python -m swap_assets.domain.report.schema_words` prints what stands in docs/report.md; a test holds the two together.
+`python -m tools.report_schema` prints what stands in docs/report.md; a test holds the two together.
 """
 
 from typing import Any
 
-from swap_assets.domain.report.markdown import table
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.tables import markdown_table
 
 
 def schema_words() -> str:
@@ -21,7 +21,7 @@ def _described(name: str, schema: dict[str, Any]) -> str:
     words = schema.get("description", "").split("\n\n")[0].replace("\n", " ")
     rows = [[field, _type(found), found.get("description", "")] for field, found in schema["properties"].items()]
     # Names are code, so their underscores need no escape.
-    body = table(["field", "type", "what it is"], rows).replace("\\_", "_")
+    body = markdown_table(["field", "type", "what it is"], rows).replace("\\_", "_")
     return f"### {name}\n{words}\n\n{body}"
 
 

@@ -1,0 +1,284 @@
+"""What replacing the LLM would cost or save, every figure with where it comes from, and the section that shows it.
+
+The formulas are `experiment.break_even`'s.
+"""
+
+from typing import Literal
+
+from swap_assets.domain.experiment.break_even import (
+    break_even_utilisation,
+    break_even_volume,
+    requests_to_repay,
+    served_request,
+    swapped_request,
+)
+from swap_assets.domain.experiment.costs import cost_per_thousand
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.inputs import GenerationRun, ReportInputs
+from swap_assets.domain.report.tables import Table, frame
+from swap_assets.domain.report.wording import ABSENT, display_name, plain, share, significant
+from swap_assets.domain.scoring.evaluation import Evaluation
+
+UTILISATIONS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+ASSUMED_UTILISATION = 0.25
+# An answer that a validator can refuse without knowing the right one goes to the LLM after all.
+_REFUSED_BY_A_VALIDATOR = frozenset({"empty", "truncated", "unreadable", "unknown_function", "not_obtained"})
+_VARIED = {
+    "gpu_hour": "price of a GPU hour",
+    "per_second": "throughput",
+    "utilisation": "utilisation",
+    "hosted": "the LLM's price",
+    "fallback": "share falling back",
+}
+Source = Literal["measured", "experiment file", "assumed", "not given"]
+
+
+class CostInput(Frozen):
+    """One figure that the cost rests on; `value` is None where it is not known, and `note` then says what to do."""
+
+    key: str
+    title: str
+    value: float | None
+    unit: str
+    source: Source
+    note: str = ""
+
+
+class SwapAt(Frozen):
+    """1,000 requests after the swap on a card that is busy for such a share of its time.
+
+    In the sensitivity table `changed` names the one figure that is `factor` times what it is.
+    """
+
+    utilisation: float
+    served_per_thousand: float
+    swapped_per_thousand: float
+    requests_to_repay: float | None
+    break_even_utilisation: float | None
+    break_even_volume: float | None
+    changed: str = ""
+    factor: float = 1.0
+
+
+class SwapCost(Frozen):
+    """The cost of replacing the LLM by one candidate; amounts in `currency`.
+
+    `not_computed` says why the results are missing where an input is. `one_card_a_month` is how many requests a card
+    can answer in a month of full load.
+    """
+
+    candidate_id: str
+    currency: str
+    inputs: tuple[CostInput, ...]
+    not_computed: str = ""
+    caveats: tuple[str, ...] = ()
+    break_even_utilisation: float | None = None
+    break_even_volume: float | None = None
+    one_card_a_month: float | None = None
+    at_utilisation: tuple[SwapAt, ...] = ()
+    sensitivity: tuple[SwapAt, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The candidate's name for people."""
+        return display_name(self.candidate_id)
+
+    def value(self, key: str) -> float | None:
+        """Return an input by its key."""
+        return next((item.value for item in self.inputs if item.key == key), None)
+
+
+def swap_cost(inputs: ReportInputs, candidate_id: str) -> SwapCost | None:
+    """Return the cost of replacing the LLM by a candidate's tool calls; None where that was not measured."""
+    item = next((item for item in inputs.contenders if item.candidate.id == candidate_id), None)
+    if item is None or item.track(Track.TOOLCALL) is None:
+        return None
+    run = inputs.run_of(candidate_id, Track.TOOLCALL)
+    known = (*_prices(inputs), _throughput(run), _fallback(item), _utilisation(), _bill(inputs, candidate_id))
+    empty = SwapCost(candidate_id=candidate_id, currency=inputs.prices.currency, inputs=known)
+    missing = [entry.title for entry in known if entry.value is None and entry.key not in ("bill", "utilisation")]
+    if missing:
+        return empty.model_copy(
+            update={"not_computed": f"Not computed, because these are not known: {', '.join(missing)}."}
+        )
+    figures = {entry.key: entry.value or 0.0 for entry in known}
+    whole = _at(figures, ASSUMED_UTILISATION)
+    return empty.model_copy(
+        update={
+            "caveats": _caveats(run),
+            "break_even_utilisation": whole.break_even_utilisation,
+            "break_even_volume": whole.break_even_volume,
+            "one_card_a_month": figures["per_second"] * 3600 * 730,
+            "at_utilisation": tuple(_at(figures, utilisation) for utilisation in UTILISATIONS),
+            "sensitivity": tuple(_changed(figures, key, factor) for key in _VARIED for factor in (0.5, 2.0)),
+        }
+    )
+
+
+def _prices(inputs: ReportInputs) -> tuple[CostInput, CostInput]:
+    hosted = inputs.llm.track(Track.TOOLCALL) if inputs.llm else None
+    per_thousand = cost_per_thousand(hosted.totals) if hosted else None
+    gpu, money = inputs.prices.gpu_hour, inputs.prices.currency
+    llm = CostInput(
+        key="hosted", title="the LLM's price of one request", unit=money,
+        value=None if per_thousand is None else per_thousand / 1000,
+        source="not given" if per_thousand is None else "measured",
+        note="the test rows' tokens at the experiment file's token price" if per_thousand is not None
+        else "give hosted_model.price in the experiment file and measure the LLM",
+    )  # fmt: skip
+    card = CostInput(
+        key="gpu_hour", title="one hour of a GPU", unit=money, value=gpu,
+        source="not given" if gpu is None else "experiment file",
+        note="give prices.gpu_hour in the experiment file" if gpu is None else "prices.gpu_hour",
+    )  # fmt: skip
+    return llm, card
+
+
+def _throughput(run: GenerationRun | None) -> CostInput:
+    return CostInput(
+        key="per_second", title="throughput of one card", unit="requests a second",
+        value=run.per_second if run else None, source="measured" if run else "not given",
+        note=f"answering the test rows in batches on {run.device}" if run else "no record of it was kept",
+    )  # fmt: skip
+
+
+def _fallback(item: Evaluation) -> CostInput:
+    rows = item.results[Track.TOOLCALL].rows
+    # An answer may break its tool's schema without belonging to a class above; that too shows without gold.
+    refused = sum(row.failure in _REFUSED_BY_A_VALIDATOR or row.schema_valid == 0.0 for row in rows)
+    return CostInput(
+        key="fallback", title="share falling back to the LLM", unit="share of requests",
+        value=refused / len(rows) if rows else None, source="measured" if rows else "not given",
+        note="answers a validator can refuse without knowing the right one: empty, cut, unreadable, of an unknown "
+        "function or against the tool's schema; a wrong answer in good form is not noticed",
+    )  # fmt: skip
+
+
+def _utilisation() -> CostInput:
+    return CostInput(
+        key="utilisation", title="utilisation of the card", unit="share of its time", value=ASSUMED_UTILISATION,
+        source="assumed", note="used in the sensitivity table alone; the others show a range",
+    )  # fmt: skip
+
+
+def _bill(inputs: ReportInputs, own: str) -> CostInput:
+    hours = sum(run.seconds for run in inputs.trainings if run.candidate_id == own) / 3600
+    hours += sum(run.seconds for run in inputs.generations if run.candidate_id == own) / 3600
+    price = inputs.prices.gpu_hour
+    asked = sum(result.totals.cost or 0.0 for result in inputs.llm.results.values()) if inputs.llm else 0.0
+    known = price is not None and hours > 0
+    return CostInput(
+        key="bill", title="training and evaluation of this candidate", unit=inputs.prices.currency,
+        value=hours * (price or 0.0) + asked if known else None, source="measured" if known else "not given",
+        note=f"{hours:.3f} hours of training and answering at the GPU's price, {asked:.4f} for the LLM's answers"
+        if known else "needs the GPU's price and a record of the training",
+    )  # fmt: skip
+
+
+def _at(figures: dict[str, float], utilisation: float) -> SwapAt:
+    gpu, speed, hosted, fallback = (figures[key] for key in ("gpu_hour", "per_second", "hosted", "fallback"))
+    served = served_request(gpu_hour=gpu, per_second=speed, utilisation=utilisation)
+    swapped = swapped_request(served=served, hosted=hosted, fallback=fallback)
+    return SwapAt(
+        utilisation=utilisation,
+        served_per_thousand=1000 * served,
+        swapped_per_thousand=1000 * swapped,
+        requests_to_repay=requests_to_repay(figures["bill"], hosted=hosted, swapped=swapped),
+        break_even_utilisation=break_even_utilisation(gpu_hour=gpu, per_second=speed, hosted=hosted, fallback=fallback),
+        break_even_volume=break_even_volume(gpu_hour=gpu, hosted=hosted, fallback=fallback),
+    )
+
+
+def _changed(figures: dict[str, float], key: str, factor: float) -> SwapAt:
+    """Return what becomes of the result when one figure is halved or doubled and all others stay."""
+    value = figures[key] * factor
+    varied = {**figures, key: min(1.0, value) if key in ("utilisation", "fallback") else value}
+    return _at(varied, varied["utilisation"]).model_copy(update={"changed": _VARIED[key], "factor": factor})
+
+
+def _caveats(run: GenerationRun | None) -> tuple[str, ...]:
+    found = ["The throughput is that of answering the test rows in large batches; a server under live load gives less."]
+    if run and not run.device.startswith("cuda"):
+        found.insert(0, f"The throughput was measured on {run.device} and is priced here as a GPU's: this shows how "
+                     "the figures hang together, not what a swap would cost.")  # fmt: skip
+    return tuple(found)
+
+
+def cost_words(found: SwapCost) -> list[str]:
+    """Say the break-even in words, or why there is none."""
+    if found.not_computed:
+        return [found.not_computed]
+    told = list(found.caveats)
+    needed, volume = found.break_even_utilisation, found.break_even_volume
+    if needed is None or volume is None:
+        return [*told, f"{found.name} would save nothing: all of its answers fall back to the LLM, or the LLM is free."]
+    opening = f"One card that is always on costs what {volume:,.0f} requests a month save at the LLM"
+    if needed > 1:
+        return [
+            *told,
+            f"{opening}; it can answer only {found.one_card_a_month:,.0f}, so one card never pays for itself.",
+        ]
+    return [
+        *told,
+        f"{opening}. That is {100 * needed:.1f} % of the {found.one_card_a_month:,.0f} that it can answer: below this "
+        "volume the LLM is cheaper, above it the small model.",
+    ]
+
+
+def cost_tables(found: SwapCost) -> list[Table]:
+    """Return what the cost rests on, and where it was computed, cost by utilisation and how far assumptions move it."""
+    rows = ((entry.title, _amount(entry), entry.source, entry.note) for entry in found.inputs)
+    given = frame(("figure", "value", "source", "how it came about"), rows)
+    tables = [Table("cost-inputs", f"What the cost of {found.name} rests on", given)]
+    return tables if found.not_computed else [*tables, _by_utilisation(found), _sensitivity(found)]
+
+
+def _amount(entry: CostInput) -> str:
+    if entry.value is None:
+        return "not given" if entry.source == "not given" else ABSENT
+    return share(entry.value) if entry.unit.startswith("share") else f"{significant(entry.value)} {entry.unit}"
+
+
+def _by_utilisation(found: SwapCost) -> Table:
+    hosted = 1000 * (found.value("hosted") or 0.0)
+    rows = (
+        (
+            share(row.utilisation),
+            significant(row.served_per_thousand),
+            significant(row.swapped_per_thousand),
+            significant(hosted),
+            significant(hosted - row.swapped_per_thousand),
+            plain(row.requests_to_repay, 0) if row.requests_to_repay is not None else "never",
+        )
+        for row in found.at_utilisation
+    )
+    header = ("utilisation", "the card alone", "with those that fall back", "the LLM for all", "saved",
+              "requests until training and evaluation are paid")  # fmt: skip
+    return Table(
+        name="cost-utilisation",
+        caption=f"1,000 requests after the swap, by utilisation of the card, in {found.currency}",
+        frame=frame(header, rows),
+        note="Formulas: domain/experiment/break_even.py; a month has 730 hours.",
+    )
+
+
+def _sensitivity(found: SwapCost) -> Table:
+    rows = (
+        (
+            row.changed,
+            f"{row.factor:g}",
+            significant(row.swapped_per_thousand),
+            "never" if row.break_even_utilisation is None else _reach(row.break_even_utilisation),
+            "never" if row.break_even_volume is None else plain(row.break_even_volume, 0),
+        )
+        for row in found.sensitivity
+    )
+    header = ("figure", "times", f"1,000 requests, {found.currency}", "break-even utilisation",
+              "break-even requests a month")  # fmt: skip
+    asked = f"at {100 * ASSUMED_UTILISATION:.0f} % utilisation unless varied"
+    return Table("sensitivity", f"If one figure were half or twice as large; {asked}", frame(header, rows))
+
+
+def _reach(utilisation: float) -> str:
+    return share(utilisation) + (" (more than one card)" if utilisation > 1 else "")

@@ -1,0 +1,344 @@
+"""Sections that say why, and what it rests on: decisions, rows to look at, failures, training, time, money, origins."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.report.cost import cost_tables, cost_words
+from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
+from swap_assets.domain.report.figures import pivot, select
+from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.tables import Group, Section, Table, frame
+from swap_assets.domain.report.wording import (
+    ABSENT,
+    METRIC_TITLES,
+    TRACK_TITLES,
+    display_name,
+    metric_title,
+    plain,
+    significant,
+    spaced,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVE_POINTS = 8  # of a loss curve that stand in its table; the plot and report.json have all
+_SHOWN_OF_A_DECISION = frozenset(
+    {"name", "scale", "model", "rule", "thresholds", "verdict", "action", "reason", "candidates", "contrasts",
+     "missing", "hashes", "measured", "rivalries", "rows_needed", "suggestions", "winner", "decided_by", "decided_at"}
+)  # fmt: skip
+
+
+def section(
+    name: str, title: str, *tables: Table, lead: Sequence[str] = (), plots: Sequence[tuple[str, str]] = (),
+    groups: Sequence[Group] = (), commands: Sequence[str] = (),
+) -> Section:  # fmt: skip
+    """Return a section with those of its tables that have rows."""
+    return Section(name, title, lead=tuple(lead), plots=tuple(plots), groups=tuple(groups), commands=tuple(commands),
+                   tables=tuple(table for table in tables if len(table.frame)))  # fmt: skip
+
+
+def decisions(report: Report) -> Section:
+    """Return the recorded decisions, what people said about them, and what they suggest to try."""
+    header = ("decision", "for", "verdict", "action", "reason", "rule", "decided by")
+    made = frame(header, (_decision(item, report) for item in report.decisions))
+    current = {item.content() for item in report.decisions}
+    said = (
+        (f"{item.model} at {item.scale}", item.verdict, item.by, item.reason, item.at, _counts(item, current))
+        for item in report.approvals
+    )
+    return section(
+        "decisions",
+        "Decisions",
+        Table("decisions", "Decisions, with the rule that made them", made),
+        Table(
+            "approvals", "What people said; names are self-declared",
+            frame(("release of", "word", "by", "reason", "when", "counts"), said),
+        ),
+        groups=[_to_try(item) for item in report.decisions if item.suggestions],
+    )  # fmt: skip
+
+
+def _to_try(decision: Decision) -> Group:
+    """Return what a decision suggests, each with the entry to paste, whose indents a table's line would lose."""
+    return Group(
+        title=f"What could be tried next: {spaced(decision.name)} at {decision.scale}",
+        tables=tuple(
+            Table("", one.text, frame(("who", "text", ""), [("entry for the experiment file", one.entry, "")]))
+            for one in decision.suggestions
+        ),
+    )
+
+
+def _counts(approval: Approval, current: set[str]) -> str:
+    return "yes" if approval.evidence_hash in current else "no: the evidence is another one by now"
+
+
+def _decision(item: Decision, report: Report) -> tuple[str, ...]:
+    return (
+        spaced(item.name),
+        f"{item.model} at {item.scale}" if item.model else item.scale,
+        item.verdict,
+        spaced(item.action),
+        _in_names_of_people(" ".join((item.reason, *_more(item))), report),
+        _in_names_of_people(item.rule, report),
+        f"{item.decided_by}, {item.decided_at}".strip(", "),
+    )
+
+
+def _in_names_of_people(text: str, report: Report) -> str:
+    """Return a recorded sentence with candidates and metrics called as everywhere else in the report."""
+    for candidate in sorted((item.candidate_id for item in report.candidates), key=len, reverse=True):
+        text = text.replace(candidate, display_name(candidate))
+    for metric in METRIC_TITLES:
+        text = re.sub(rf"\b{metric}(_strict)?\b", lambda found: metric_title(found.group()), text)
+    return text
+
+
+def _more(item: Decision) -> list[str]:
+    """Return in words whatever else a decision holds, such as an approval."""
+    rest = item.model_dump(mode="json", exclude=set(_SHOWN_OF_A_DECISION), exclude_defaults=True)
+    said = [f"{spaced(key).capitalize()}: {_words(value)}." for key, value in rest.items() if value]
+    if item.rows_needed:
+        said.append(f"About {item.rows_needed:,} rows in all would settle it, if what was measured is true.")
+    return said + [f"Missing: {'; '.join(item.missing)}."] * bool(item.missing)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{spaced(str(key))} {_words(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(_words(inner) for inner in value)
+    return str(value)
+
+
+def wins(report: Report, figures: "pd.DataFrame") -> Section:
+    """Return how the rows are shared out, and rows that only one of candidate and LLM answers right."""
+    llm, shown, found = display_name(report.llm_id), report.examples, select(figures, "wins")
+    titles = {"both": "both", "only_llm": f"only {llm}", "only_slm": "only the candidate", "neither": "neither"}
+    table = pivot(found, ("candidate_id", "name"), titles, by="label").drop(columns="candidate_id")
+    total = found[found["candidate_id"] == shown.candidate_id].set_index("label")["value"]
+    name = display_name(shown.candidate_id) if len(total) else ""
+    groups = {"only_llm": (llm, shown.llm_wins), "only_slm": (name, shown.slm_wins)} if name else {}
+    lead = f"Examples are rows of {name}, at most {A_SIDE} a side; the command swap-assets diff lists all of them."
+    return section(
+        "wins",
+        "Rows that one side wins",
+        Table("wins", "Tool-call rows by who answers them exactly right", table.rename(columns={"name": "candidate"})),
+        lead=(lead,) if name else (),
+        groups=[group(f"Rows that only {who} answers right", rows, total[key])
+                for key, (who, rows) in groups.items() if rows],
+    )  # fmt: skip
+
+
+def failure_counts(report: Report, figures: "pd.DataFrame") -> "pd.DataFrame":
+    """Return wrong rows by (candidate_id, track) of whoever was measured, and by class, the most frequent first."""
+    import pandas as pd
+
+    asked = [(note.candidate_id, track) for track in Track for note, _ in report.answered(track)]
+    keys = ["candidate_id", "track"]
+    wide = select(figures, "failures").set_index([*keys, "label"])["value"].unstack("label")
+    counts = wide.reindex(pd.MultiIndex.from_frame(frame(keys, asked))).astype(float).fillna(0).astype(int)
+    return counts[sorted(counts.columns, key=lambda name: (-counts[name].sum(), name))]
+
+
+def failures(report: Report, figures: "pd.DataFrame") -> Section:
+    """Return the failures by class with examples of each."""
+    counts, shown = failure_counts(report, figures), report.examples
+    cases = {(note.candidate_id, track): found.cases for track in Track for note, found in report.answered(track)}
+    rows = (
+        (display_name(candidate), TRACK_TITLES[track].lower(), str(cases[candidate, track]), str(found.sum()),
+         *map(str, found))
+        for (candidate, track), found in counts.iterrows()
+    )  # fmt: skip
+    own = counts.loc[(shown.candidate_id, Track.TOOLCALL)] if shown.failures else {}
+    groups = [group(spaced(name).capitalize(), rows_, own.get(name, len(rows_)))
+              for name, rows_ in shown.failures.items()]  # fmt: skip
+    lead = f"The examples are tool-call rows of {{}}, up to {A_CLASS} of each class."
+    header = ("candidate", "form", "rows", "wrong", *map(spaced, counts.columns))
+    return section(
+        "failures",
+        "Why answers are wrong",
+        Table("failures", "Wrong answers by class; each wrong row has exactly one", frame(header, rows)),
+        lead=(lead.format(display_name(shown.candidate_id)),) if groups else (),
+        plots=(("failures", "Wrong tool calls by class for every candidate; the counts are in the table below."),),
+        groups=groups,
+    )
+
+
+def learning(report: Report, figures: "pd.DataFrame") -> Section:
+    """Return the loss curves and the score by scale."""
+    found = select(figures, "scales")
+    several = found["label"].nunique() > 1
+    plots = [("learning", "Training and validation losses; the figures are below.")] if report.trainings else []
+    plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
+    lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
+    titles = {"field_f1": METRIC_TITLES["field_f1"], "exact_match": METRIC_TITLES["exact_match"]}
+    scales = pivot(found[found["label"].notna() & several], ("name", "label"), titles)
+    rows = report.train_rows
+    scales.insert(2, "training rows", scales["label"].map(lambda scale: str(rows[scale]) if scale in rows else ABSENT))
+    scales = scales.rename(columns={"name": "candidate", "label": "scale"})
+    by_scale = Table("scales", "Tool calls by scale, in percent with 95 % intervals", scales)
+    return section("learning", "Learning curves", _trainings(report), _losses(report), by_scale, lead=lead, plots=plots)
+
+
+def _trainings(report: Report) -> Table:
+    header = ("adapter", "rows", "steps", "training loss", "validation loss", "minutes", "tokens a second", "device")
+    rows = (
+        (
+            f"{display_name(run.candidate_id)}, {run.adapter}",
+            str(run.rows),
+            str(run.steps),
+            _first_to_last([point.loss for point in run.loss]),
+            _first_to_last([point.loss for point in run.validation]),
+            plain(run.seconds / 60, 1),
+            plain(run.tokens_per_second, 0),
+            run.device,
+        )
+        for run in report.trainings
+    )
+    return Table("trainings", "Trainings; losses in nats per trained token", frame(header, rows))
+
+
+def _losses(report: Report) -> Table:
+    rows = ((f"{display_name(run.candidate_id)}, {run.adapter}", *_along([point.loss for point in run.loss]))
+            for run in report.trainings)  # fmt: skip
+    header = ("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS)))
+    note = "Columns are shares of the training's steps; report.json holds every point of the plot."
+    return Table(
+        "loss-curves", "Training loss along the way, in nats per trained token", frame(header, rows), note=note
+    )
+
+
+def _first_to_last(losses: Sequence[float]) -> str:
+    if not losses:
+        return ABSENT
+    return f"{losses[0]:.3f} → {losses[-1]:.3f}" if len(losses) > 1 else f"{losses[0]:.3f}"
+
+
+def _along(losses: Sequence[float]) -> list[str]:
+    if not losses:
+        return [ABSENT] * CURVE_POINTS
+    places = [round(index * (len(losses) - 1) / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS)]
+    return [significant(losses[place]) for place in places]
+
+
+def latency(figures: "pd.DataFrame") -> Section:
+    """Return how long answers took, throughput and tokens."""
+    own = select(figures, "effort")
+    titles = {
+        "p50_s": "p50",
+        "p95_s": "p95",
+        "p99_s": "p99",
+        "first_token_p50_s": "first token p50",
+        "per_second": "answers a second",
+        "prompt_tokens": "tokens in",
+        "completion_tokens": "tokens out",
+    }
+    table = pivot(own, ("candidate_id", "name", "form"), titles).drop(columns="candidate_id")
+    shared = [kind == "batch_share" for kind in own[own["metric"] == "p50_s"]["method"]]
+    table.insert(6, "measured as", ["a share of a batch" if one else "a request's own time" for one in shared])
+    lead = "A share of a batch is throughput, not response time: the two kinds cannot be compared with each other."
+    return section(
+        "latency",
+        "Latency",
+        Table("latency", "Time and tokens of one answer; seconds", table.rename(columns={"name": "candidate"})),
+        lead=(lead,) if any(shared) else (),
+        plots=(("latency", "Seconds per answer at the 50th, 95th and 99th percentile; the figures are below."),),
+    )
+
+
+def cost(report: Report, figures: "pd.DataFrame") -> Section:
+    """Return cost per 1,000 answers, break-even, and how far each assumption moves it."""
+    found, title = report.cost, "Cost and break-even"
+    own = select(figures, "effort", metrics=["cost_per_thousand"])
+    answers = own[own["candidate_id"] == report.llm_id][["name", "form", "text"]]
+    money = found.currency if found else ""
+    llm = Table(
+        name="cost-per-thousand",
+        caption=f"1,000 answers of the hosted model, as measured on the test rows, in {money}",
+        frame=answers.set_axis(["candidate", "form", "1,000 answers"], axis=1),
+    )
+    if found is None:
+        lead = ("Not computed: no small model's tool calls have been measured.",)
+        return section("cost", title, llm, lead=lead)
+    good = report.verdict.kind in ("yes", "promising")
+    worth = "These figures count once a small model is good enough, which the verdict does not say of any."
+    plots = (("cost", "Cost of 1,000 requests against the card's utilisation; the figures are below."),)
+    lead = (*([] if good else [worth]), *cost_words(found))
+    return section("cost", title, llm, *cost_tables(found), lead=lead, plots=() if found.not_computed else plots)
+
+
+def llm_price(report: Report) -> str:
+    """Return what 1,000 tool calls of the LLM cost, with its currency."""
+    tracks = sorted((item for item in report.figures if (item.candidate_id, item.metric) ==
+                     (report.llm_id, "cost_per_thousand")), key=lambda item: list(Track).index(item.track))  # fmt: skip
+    return f"{tracks[0].text()} {tracks[0].unit}" if tracks and tracks[0].value is not None else ABSENT
+
+
+def leakage(report: Report) -> Section:
+    """Return the evidence that test rows were not trained on."""
+    if report.leakage is None:
+        return section("leakage", "Leakage", lead=("Not measured: the scale's split was not found.",))
+    found, sizes = report.leakage.found, report.leakage.sizes
+    opening = "No held-out request stands among the training rows" if found.clean else "Held-out requests leaked"
+    lead = (
+        f"{opening}: of {found.compared:,} pairs compared, {found.same_request} share their request and the closest "
+        f"has a similarity of {found.closest_similarity:.2f}, where {found.threshold:g} and above counts as the same.",
+    )
+    parts = frame(("part", "conversations"), ((part, str(count)) for part, count in sizes.items()))
+    pair = [("training", found.closest_training_text), ("held out", found.closest_held_out_text)]
+    caption = "The closest pair across the two sides (Jaccard index of word triples)"
+    return section(
+        "leakage",
+        "Leakage",
+        Table("split", "Conversations of the split", parts),
+        Table("closest", caption, frame(("side", "request"), pair if found.compared else ())),
+        lead=lead,
+    )
+
+
+def changes(report: Report) -> Section:
+    """Return what is different from the previous report of this scale, and why."""
+    found = report.changes
+    title = "What changed since the previous report"
+    if not found.previous_at and not found.previous_hash:
+        return section("changes", title, lead=(found.note,))
+    why = ((item.what, item.before, item.now) for item in found.causes)
+    moved = ((item.name, item.track.lower(), _percent(item.before), _percent(item.now)) for item in found.movements)
+    lead = [f"Compared with the report of {found.previous_at or 'an unknown time'} (evidence {found.previous_hash})."]
+    if found.verdict_before and found.verdict_before != report.verdict.sentence:
+        lead.append(f"It said: {found.verdict_before}")
+    if not found.causes:
+        lead.append("Nothing that was recorded differs: data, models, prompts, LLM and settings are the same.")
+    causes = frame(("what", "before", "now"), why)
+    return section(
+        "changes",
+        title,
+        Table("causes", "What the figures rest on that is not what it was", causes),
+        Table("movements", "Field F1 that moved, in percent", frame(("candidate", "form", "before", "now"), moved)),
+        lead=lead,
+    )
+
+
+def _percent(value: float | None) -> str:
+    return ABSENT if value is None else f"{100 * value:.1f}"
+
+
+def provenance(report: Report) -> Section:
+    """Return where everything came from, and the commands that make it again."""
+    rows = {**report.provenance, **report.facts}.items()
+    table = Table("provenance", "Where this comes from", frame(("what", "value"), rows))
+    lead = ("These commands make it again:",) if report.commands else ()
+    return section("provenance", "Provenance", table, lead=lead, commands=report.commands)
+
+
+def limits(report: Report) -> Section:
+    """Return what was synthetic, played by a miniature, absent or not measured."""
+    rows = ((item.what, item.kind, item.why) for item in report.limits)
+    table = Table("limits", "What keeps this report from saying more", frame(("what", "is", "why"), rows))
+    return section("limits", "Synthetic, miniature, absent or not measured", table)

@@ -1,0 +1,102 @@
+"""What keeps the report from saying more: what was synthetic, miniature, absent or not measured; and leakage."""
+
+from collections import Counter
+from typing import Literal
+
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.cost import SwapCost
+from swap_assets.domain.report.foreign import excerpt
+from swap_assets.domain.report.inputs import ReportInputs
+from swap_assets.domain.report.wording import TRACK_TITLES, display_name
+from swap_assets.domain.splits.leakage import LeakageReport
+
+
+class Leakage(Frozen):
+    """The split's sizes in conversations, by what each part is called, and its recorded checks; texts are cut."""
+
+    sizes: dict[str, int]
+    moved: int
+    split_hash: str
+    found: LeakageReport
+
+
+class Limit(Frozen):
+    """One thing that keeps the report from saying more than it does."""
+
+    kind: Literal["synthetic", "miniature", "absent", "not measured"]
+    what: str
+    why: str
+
+
+def leakage(inputs: ReportInputs) -> Leakage | None:
+    """Return the split's recorded checks; None where there is no split."""
+    split = inputs.split
+    if split is None:
+        return None
+    texts = ("closest_training_text", "closest_held_out_text")
+    return Leakage(
+        sizes={
+            "training": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+            "sealed release test": len(split.release),
+            "held out beyond these": len(split.reserve),
+            "set aside as too close to a held-out row": len(split.set_aside),
+        },
+        moved=split.moved,
+        split_hash=split.content_hash,
+        found=split.leakage.model_copy(update={name: excerpt(getattr(split.leakage, name), 300) for name in texts}),
+    )
+
+
+def limits(inputs: ReportInputs, cost: SwapCost | None) -> tuple[Limit, ...]:
+    """Return everything that was generated, played by a miniature, missing or not measured, with the reason."""
+    miniature = "a model of a few million parameters made to show the machinery; it says nothing about real models"
+    return (
+        *_synthetic(inputs),
+        *(Limit(kind="miniature", what=key, why=miniature) for key, origin in sorted(inputs.models.items())
+          if origin.miniature),
+        *(Limit(kind="absent", what=display_name(item.candidate.id),
+                why=f"{item.status}: {item.reason or 'no reason kept'}")
+          for item in inputs.evaluations if item.status != "evaluated"),
+        *(Limit(kind="not measured", what=what, why=why) for what, why in _not_measured(inputs, cost)),
+    )  # fmt: skip
+
+
+def _synthetic(inputs: ReportInputs) -> list[Limit]:
+    if not inputs.evaluated:
+        return []
+    result = next(iter(inputs.evaluated[0].results.values()), None)
+    counts = Counter(row.origin for row in result.rows) if result else Counter()
+    made, total = counts.get("synthetic", 0), counts.total()
+    if not made:
+        return []
+    why = "generated rows are regular in ways that real requests are not; real and synthetic rows also stand apart"
+    return [Limit(kind="synthetic", what=f"{made:,} of {total:,} test rows", why=why)]
+
+
+def _not_measured(inputs: ReportInputs, cost: SwapCost | None) -> list[tuple[str, str]]:
+    found = [
+        (f"{TRACK_TITLES[track].lower()} of {display_name(item.candidate.id)}", "no adapter of it answers in this form")
+        for item in inputs.evaluated
+        for track in Track
+        if track not in item.results
+    ]
+    shared = sorted(
+        {display_name(item.candidate.id) for item in inputs.evaluated for result in item.results.values()
+         if result.totals.latency_kind == "batch_share"}
+    )  # fmt: skip
+    if shared:
+        found.append((f"response time of {', '.join(shared)}", "rows were answered in batches; each carries a share"))
+    entries = cost.inputs if cost else ()
+    found += [(entry.title, entry.note) for entry in entries if entry.source == "not given"]
+    found += [(entry.title, f"assumed: {entry.value:g}; {entry.note}") for entry in entries
+              if entry.source == "assumed"]  # fmt: skip
+    if not inputs.trainings:
+        found.append(("learning curves", "no record of a training was found"))
+    if inputs.split is None:
+        found.append(("leakage", "the scale's split was not found"))
+    if not any(item.on == "release_test" for decision in inputs.decisions for item in decision.contrasts):
+        found.append(("the sealed release rows", "they are asked once, when a release is decided"))
+    return found

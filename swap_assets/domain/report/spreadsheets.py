@@ -1,0 +1,98 @@
+"""The report's figures as plain tables for a spreadsheet, at full precision: a selection of the one list of figures.
+
+A cell is a number, a text or None for what was not measured; `tables.csv` writes them.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.report.comparison import surpasses, within
+from swap_assets.domain.report.cost import SwapCost
+from swap_assets.domain.report.figures import ALL, DOMAIN_SPREAD, JSON_METRICS, framed, select
+from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.tables import frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WHO = ["candidate", "track"]
+_METRIC = ["metric", "value", "low", "high", "n", "method"]
+
+
+def spreadsheets(report: Report) -> "dict[str, pd.DataFrame]":
+    """Return all tables by file name without its ending."""
+    figures = framed(report.figures).rename(columns={"candidate_id": "candidate"})
+    return {
+        "single_turn": _labels(figures, "single_turn"),
+        "multi_turn": _labels(figures, "multi_turn"),
+        "json_quality": _json_quality(report, figures),
+        "domain_diversity": _domains(figures),
+        "llm_comparison": _comparison(report),
+        "latency_cost": frame([*_WHO, "figure", "value", "unit", "source"], _latency_cost(report)),
+        "failures": _failures(report),
+    }
+
+
+def _labels(figures: "pd.DataFrame", split: str) -> "pd.DataFrame":
+    own, keys = select(figures, split), [*_WHO, "label"]
+    rows = own[own["metric"] == "rows"].rename(columns={"value": "rows"})[[*keys, "rows"]]
+    return own[own["metric"] != "rows"].merge(rows, on=keys, how="left")[[*keys, "rows", *_METRIC]]
+
+
+def _json_quality(report: Report, figures: "pd.DataFrame") -> "pd.DataFrame":
+    formats = frame([*_WHO, "answer_format"], ((note.candidate_id, track, found.answer_format) for track in Track
+                                               for note, found in report.answered(track)))  # fmt: skip
+    found = select(figures, metrics=JSON_METRICS).merge(formats, on=_WHO, how="left")
+    return found[[*_WHO, "answer_format", *_METRIC]]
+
+
+def _domains(figures: "pd.DataFrame") -> "pd.DataFrame":
+    domains = _labels(figures, "domain")
+    spread = select(figures, metrics=DOMAIN_SPREAD).assign(rows=None)
+    found = [*domains[domains["label"] != ALL].itertuples(index=False, name=None),
+             *spread[domains.columns].itertuples(index=False, name=None)]  # fmt: skip
+    return frame([*_WHO, "domain", "rows", *_METRIC], found)
+
+
+def _comparison(report: Report) -> "pd.DataFrame":
+    header = ("candidate", "llm", "track", "metric", "slm", "llm_value", "delta_points", "low_points", "high_points",
+              "percent_of_llm", "within_10_points", "surpasses", "rows")  # fmt: skip
+    rows = (
+        (item.candidate_id, item.reference_id, item.track.value, item.metric, item.slm, item.llm, item.delta_points,
+         item.low_points, item.high_points, item.percent_of_llm, within(item), surpasses(item), item.rows)
+        for item in report.comparisons
+    )  # fmt: skip
+    return frame(header, rows)
+
+
+def _latency_cost(report: Report) -> Iterator[tuple[Any, ...]]:
+    for item in report.figures:
+        if item.split == "effort":
+            yield item.candidate_id, item.track.value, item.metric, item.value, item.unit, item.method
+    if report.cost:
+        yield from ((report.cost.candidate_id, "toolcall", *rest) for rest in _cost(report.cost))
+
+
+def _cost(cost: SwapCost) -> Iterator[tuple[Any, ...]]:
+    yield from ((entry.key, entry.value, entry.unit, entry.source) for entry in cost.inputs)
+    yield "break_even_utilisation", cost.break_even_utilisation, "share of its time", "computed"
+    yield "break_even_volume", cost.break_even_volume, "requests a month", "computed"
+    for row in cost.at_utilisation:
+        at = f"at utilisation {row.utilisation:g}"
+        yield f"swapped_per_thousand {at}", row.swapped_per_thousand, cost.currency, "computed"
+        yield f"requests_to_repay {at}", row.requests_to_repay, "requests", "computed"
+
+
+def _failures(report: Report) -> "pd.DataFrame":
+    header = (*_WHO, "failure", "count", "rows", "case", "request", "right_answer", "answer", "difference")
+    counts = [(item.candidate_id, item.track.value, item.label, item.value, item.n, *[""] * 5)
+              for item in report.figures if item.split == "failures"]  # fmt: skip
+    own = report.examples.candidate_id
+    rows = [
+        (own, "toolcall", name, None, None, one.case_id, one.request, one.gold, one.answers[-1].text,
+         one.answers[-1].difference)
+        for name, examples in report.examples.failures.items()
+        for one in examples
+    ]  # fmt: skip
+    return frame(header, [*counts, *rows])

@@ -1,0 +1,122 @@
+"""How figures, candidates and metrics are written for people, once for every form of the report.
+
+A figure that is not there is `not measured`, never 0.
+"""
+
+from typing import Protocol
+
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.judging.criteria_table import CriterionResult
+from swap_assets.domain.judging.decisions import Contrast
+from swap_assets.domain.keys import Candidate, Form
+
+IN_PERCENT = "In percent, with 95 % intervals."
+ABSENT = "not measured"
+METRIC_TITLES = {
+    "field_f1": "field F1",
+    "exact_match": "whole answer exact",
+    "name_match": "name match",
+    "arguments_exact": "arguments exact",
+    "valid_json": "valid JSON",
+    "schema_valid": "fits the tool's schema",
+    "format_compliance": "format to the letter",
+    "field_precision": "field precision",
+    "field_recall": "field recall",
+    "no_call_accuracy": "no-call accuracy",
+}
+TRACK_TITLES = {Track.TOOLCALL: "Tool calls", Track.STRUCTURED: "Structured answers"}
+_FORMS = {Form.HOSTED: "hosted LLM", Form.BASE: "untouched"}
+
+
+class Interval(Protocol):
+    """Anything with a value and its 95 % interval; None is not measured."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
+
+
+def display_name(candidate_id: str) -> str:
+    """Return a candidate as it is told apart within one scale: `teacher (hosted LLM)`, `student (paper adapter)`."""
+    candidate = Candidate.from_id(candidate_id)
+    form = _FORMS.get(candidate.form, candidate.form.value)
+    words = [word for word in (candidate.approach, form) if word != "none"]
+    decoding = "" if candidate.decoding == "greedy" else f", {candidate.decoding} decoding"
+    return f"{candidate.model} ({' '.join(words)}{decoding})"
+
+
+def metric_title(name: str) -> str:
+    """Return a metric's name for people; a strict reading is called so."""
+    plain_name = name.removesuffix("_strict")
+    title = METRIC_TITLES.get(plain_name, plain_name.replace("_", " "))
+    return f"{title}, strict" if plain_name != name else title
+
+
+def spaced(name: str) -> str:
+    """Return a name of the code in words: `called_when_it_should_not` becomes `called when it should not`."""
+    return name.replace("_", " ")
+
+
+def percent(figure: Interval | None) -> str:
+    """Return a share in percent with its 95 % interval: `36.7 [25–47]`."""
+    if figure is None or figure.value is None:
+        return ABSENT
+    if figure.low is None or figure.high is None:
+        return f"{100 * figure.value:.1f}"
+    return f"{100 * figure.value:.1f} [{100 * figure.low:.0f}–{100 * figure.high:.0f}]"
+
+
+def points(contrast: Contrast | None) -> str:
+    """Return LLM − SLM in points with its 95 % interval: `+22.0 [+10.8 to +32.8]`."""
+    if contrast is None:
+        return ABSENT
+    return f"{contrast.delta_points:+.1f} [{contrast.low_points:+.1f} to {contrast.high_points:+.1f}]"
+
+
+def criterion_value(result: CriterionResult) -> str:
+    """Return what was measured against a criterion, in its unit, with its interval."""
+    if result.value is None:
+        return ABSENT
+    value = in_unit(result.value, result.unit)
+    if result.low is None or result.high is None:
+        return value
+    return f"{value} [{in_unit(result.low, result.unit)} to {in_unit(result.high, result.unit)}]"
+
+
+def in_unit(value: float, unit: str) -> str:
+    """Return a figure of a criterion: percent to a tenth, distances signed, scores to the third digit."""
+    if unit == "%":
+        return f"{value:.1f} %"
+    if unit == "% of the LLM":
+        return f"{value:+.1f} %"
+    return f"{value:+.1f}" if unit == "points" else f"{value:.3f}"
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many digits after the point and thousands apart."""
+    return ABSENT if value is None else f"{value:,.{digits}f}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Return a number to so many significant digits without an exponent: 0.00123, 12.3, 12,345."""
+    if value is None:
+        return ABSENT
+    if value == 0:
+        return "0"
+    decimals = digits - len(f"{abs(value):.0f}") if abs(value) >= 1 else digits + _zeros_after_point(abs(value))
+    return f"{value:,.{max(0, decimals)}f}"
+
+
+def _zeros_after_point(value: float) -> int:
+    count = 0
+    while value < 0.1 and count < 12:
+        value, count = value * 10, count + 1
+    return count
+
+
+def share(value: float | None) -> str:
+    """Return a share of 1 in percent."""
+    return ABSENT if value is None else f"{100 * value:.1f} %"
