@@ -70,14 +70,6 @@ def scalar_key(value: Any) -> Any:
     return value
 
 
-def same_json(left: Any, right: Any) -> bool:
-    """Whether two values are the same JSON value, in the sense of this module."""
-    both: tuple[Leaves, Leaves] = ({}, {})
-    _flatten(left, (), both[0])
-    _flatten(right, (), both[1])
-    return both[0] == both[1]
-
-
 def compare(gold: list[Fields], predicted: list[Fields]) -> Comparison:
     """Pair calls of the same function so that as many fields as possible agree.
 
