@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.methods.masking import TokenRow, tokenise
+
 from swap_assets.backends.methods.rows import read_conversations
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import Conversation, Turn

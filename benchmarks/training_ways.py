@@ -62,8 +62,8 @@ class OutOfMemory(NamedTuple):
 def measure(job: Job, turn: Callable[[], None]) -> Measured | OutOfMemory:
     """Train one way to the end; `turn` is called before each step and returns when the step may be taken."""
     import datasets
-
     from swap_assets.backends.methods.ladder import is_out_of_memory
+
     from swap_assets.backends.models.local_model import limit_threads, load_tokenizer, quiet_libraries
 
     quiet_libraries()

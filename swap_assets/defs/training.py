@@ -13,54 +13,50 @@ from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.defs.training_metadata import of_training
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import STRUCTURED_TRACK, TOOLCALL_TRACK
 from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.track_data import TrackData
 
 _ASSET = {"partitions_def": MODELS_AND_SCALES, "pool": MODEL_PROCESS_POOL, "kinds": {"pytorch", "huggingface"}}
 Result = dg.MaterializeResult[LoraAdapter]
 
 
-@dg.asset(**_ASSET)
+@dg.asset(deps=[TOOLCALL_TRACK], **_ASSET)
 def paper_adapter(
     context: dg.AssetExecutionContext,
     lab: Lab,
     worker: WorkerClient,
-    toolcall_track: TrackData,
     fine_tune_decision: Decision,
 ) -> Result:
     """The "paper" approach's LoRA adapter: QLoRA on Hermes tool-call answers."""
-    return _adapter(context, lab, worker, toolcall_track, fine_tune_decision, approach="paper", name="toolcall")
+    return _adapter(context, lab, worker, fine_tune_decision, approach="paper", name="toolcall")
 
 
-@dg.asset(**_ASSET)
+@dg.asset(deps=[STRUCTURED_TRACK], **_ASSET)
 def fledgling_structured_adapter(
     context: dg.AssetExecutionContext,
     lab: Lab,
     worker: WorkerClient,
-    structured_track: TrackData,
     fine_tune_decision: Decision,
 ) -> Result:
     """The "Fledgling" approach's LoRA adapter for structured answers: a JSON list of tool names and arguments."""
-    return _adapter(context, lab, worker, structured_track, fine_tune_decision, approach="fledgling", name="structured")
+    return _adapter(context, lab, worker, fine_tune_decision, approach="fledgling", name="structured")
 
 
-@dg.asset(**_ASSET)
+@dg.asset(deps=[TOOLCALL_TRACK], **_ASSET)
 def fledgling_toolcall_adapter(
     context: dg.AssetExecutionContext,
     lab: Lab,
     worker: WorkerClient,
-    toolcall_track: TrackData,
     fine_tune_decision: Decision,
 ) -> Result:
     """The "Fledgling" approach's LoRA adapter for tool calls in `<tool_call name="...">` tags."""
-    return _adapter(context, lab, worker, toolcall_track, fine_tune_decision, approach="fledgling", name="toolcall")
+    return _adapter(context, lab, worker, fine_tune_decision, approach="fledgling", name="toolcall")
 
 
 def _adapter(
     context: dg.AssetExecutionContext,
     lab: Lab,
     worker: WorkerClient,
-    track: TrackData,
     decision: Decision,
     *,
     approach: str,
@@ -77,7 +73,7 @@ def _adapter(
         return _recorded(skipped, {"status": "skipped by decision", "reason": decision.reason})
     with lab.recording_failure(context):
         lab.require_model(model)
-        spec, folder = lab.bench.training(candidate, name, settings, train=track.train, validation=track.validation)
+        spec, folder = lab.bench.training(candidate, name, settings)
         result = worker.run(context, spec, workdir=folder)
     assert result.kind == "train"
     trained = LoraAdapter(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.hub.model_card import README, write_adapter_readme
+from swap_assets.backends.hub.readme import README, write_adapter_readme
 from swap_assets.backends.models.provenance_cards import ADAPTER_CARD
 from swap_assets.backends.models.weight_files import PickledWeightsError
 from swap_assets.backends.processes.specs import Weights

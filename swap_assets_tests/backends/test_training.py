@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from swap_assets.backends.methods.callback import CurveKeeper
 from swap_assets.backends.methods.masking import MaskError, tokenise
+
 from swap_assets.backends.methods.rows import ExamplesError, read_conversations
 from swap_assets.backends.methods.sft import train
 from swap_assets.backends.methods.trainer import answer_loss

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.hub.model_access import TIMEOUT_S, endpoint, hub_token, may_use
-from swap_assets.backends.hub.model_card import README, merged_readme
+from swap_assets.backends.hub.readme import README, merged_readme
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
 from swap_assets.backends.models.weight_files import refuse_pickles

@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.methods.batches import BatchPlan
-from swap_assets.backends.methods.callback import CurveKeeper, callbacks
+from swap_assets.backends.methods.batches import BatchPlan, dataset, flattened, has_flash_attention
+from swap_assets.backends.methods.callbacks import CurveKeeper, StepGuard, callbacks
 from swap_assets.backends.methods.checkpoints import Checkpoints
-from swap_assets.backends.methods.data import TrainingData
-from swap_assets.backends.methods.masking import TokenRow
-from swap_assets.backends.methods.randomness import StepGuard, seed_everything
-from swap_assets.backends.methods.sampling import choose_attention, dataset, flattened
+from swap_assets.backends.methods.data import TokenRow
 from swap_assets.backends.methods.trainer import trainer_class
-from swap_assets.backends.models.local_model import device_name, load_base
+from swap_assets.backends.models.local_model import device_name
 from swap_assets.backends.processes.specs import TrainSpec
 
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedTokenizerBase
-
-
-def assemble(
-    spec: TrainSpec,
-    data: TrainingData,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    plan: BatchPlan,
-    keeper: CurveKeeper,
-    checkpoints: Checkpoints,
-    resumed_from: tuple[int, ...],
-) -> Any:
-    """Return the trainer (see `trainer.trainer_class`) with freshly loaded base and untrained adapter.
-
-    Raises:
-        ModelUnavailableError: no such base model.
-    """
-    trainer = trainer_for(
-        load_base(spec.weights, quantisation=spec.training.quantisation),
-        spec,
-        (data.train, data.validation),
-        tokenizer,
-        plan=plan,
-        keeper=keeper,
-        folder=checkpoints.folder,
-    )
-    trainer.checkpoints, trainer.resumed_from = checkpoints, resumed_from
-    return trainer
 
 
 def lora_config(spec: TrainSpec) -> LoraConfig:
@@ -72,7 +40,8 @@ def trainer_for(
     *,
     plan: BatchPlan,
     keeper: CurveKeeper,
-    folder: Path,
+    checkpoints: Checkpoints,
+    resumed_from: tuple[int, ...] = (),
 ) -> Any:
     """Return the trainer of a base model that is loaded already.
 
@@ -83,35 +52,38 @@ def trainer_for(
         tokenizer: The base model's.
         plan: How many rows go through the model at once.
         keeper: Takes the curves.
-        folder: Where the trainer may write.
+        checkpoints: Takes the checkpoints.
+        resumed_from: The steps from which interrupted trainings of this adapter were taken up.
     """
     from datasets import Dataset
-    from transformers import PrinterCallback
+    from transformers import PrinterCallback, set_seed
 
     train, validation = rows
-    choose_attention(model, spec, plan)
-    seed_everything(spec)  # again, so that LoRA's first weights do not depend on how the base was loaded
+    if flattened(spec, plan) and has_flash_attention():
+        model.set_attn_implementation("flash_attention_2")
+    set_seed(spec.seed)  # again, so that LoRA's first weights do not depend on how the base was loaded
     guard = StepGuard()
     trainer: Any = trainer_class()(
         model=model,
-        args=_settings(spec, plan=plan, validates=bool(validation), folder=folder),
+        args=_settings(spec, plan=plan, validates=bool(validation), folder=str(checkpoints.folder)),
         train_dataset=dataset(train, spec),
         eval_dataset=Dataset.from_list([row._asdict() for row in validation]) if validation else None,
         processing_class=tokenizer,
         peft_config=lora_config(spec),
-        callbacks=[*callbacks(keeper, spec.training), guard.callback()],
+        callbacks=callbacks(keeper, guard, spec.training),
     )
     trainer.keeper, trainer.guard = keeper, guard
+    trainer.checkpoints, trainer.resumed_from = checkpoints, resumed_from
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: Path) -> Any:
+def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: str) -> Any:
     from trl.trainer.sft_config import SFTConfig
 
     on_gpu = device_name() == "cuda"
     return SFTConfig(
-        output_dir=str(folder),
+        output_dir=folder,
         seed=spec.seed,
         data_seed=spec.seed,
         per_device_train_batch_size=plan.micro_batch,
@@ -136,8 +108,3 @@ def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: Path
         gradient_checkpointing=plan.checkpointing,
         dataloader_pin_memory=on_gpu,
     )
-
-
-def count_parameters(model: Any, *, trained_only: bool = False) -> int:
-    """Return how many parameters a model has; under nf4 two share a byte and count as one."""
-    return sum(part.numel() for part in model.parameters() if part.requires_grad or not trained_only)

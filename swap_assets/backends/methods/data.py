@@ -1,19 +1,64 @@
-"""The rows of one training: read, rendered, tokenised, counted and hashed."""
+"""The rows of one training: read, rendered by the one renderer, tokenised, masked, counted and hashed.
+
+Loss lies on the assistant's tokens alone, and every cut and lost row is counted. The trainer's own assistant-only loss
+drops a row silently when `max_length` cuts its answer away, and masks everything silently when the chat template has no
+generation marks. The examples lie as JSON and not in Arrow: `datasets` fills the missing keys of ragged arguments with
+None and reads `"02139"` as a number.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swap_assets.backends.methods.masking import TokenRow, preview, tokenise
-from swap_assets.backends.methods.rows import read_conversations
+from pydantic import ValidationError
+
 from swap_assets.backends.models import provenance
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
-from swap_assets.domain.formats.prompts import prompt_hash
+from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
 from swap_assets.domain.model import content_hash
+from swap_assets.domain.track_data import TrackData
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100  # the label that torch's cross entropy leaves out
+
+
+class ExamplesError(ValueError):
+    """A file of examples cannot be used; the message is one sentence."""
+
+
+class MaskError(ValueError):
+    """Rows have no trained token; the message names them and says why."""
+
+
+def read_conversations(spec: TrainSpec) -> tuple[list[list[Message]], list[list[Message]]]:
+    """Return a spec's training and validation examples as chat messages, the trained answer last.
+
+    Raises:
+        ExamplesError: the file is missing, holds no track's examples, or none to train on.
+    """
+    path = spec.data_file
+    try:
+        data = TrackData.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ExamplesError(f"{path} cannot be read ({error.strerror}): materialise the track first") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"])) or "the whole"
+        raise ExamplesError(f"{path} does not hold a track's examples: {at}: {first['msg']}") from None
+    if not data.train:
+        raise ExamplesError(f"{path} holds no examples: give the track at least one training row")
+    train, validation = (
+        [
+            render_messages(row.tools, row.turns, answer_format=spec.answer_format, style=spec.prompt_style)
+            for row in rows
+        ]
+        for rows in (data.train, data.validation)
+    )
+    return train, validation
 
 
 class TrainingData:
@@ -25,13 +70,11 @@ class TrainingData:
 
     def __init__(self, spec: TrainSpec, tokenizer: PreTrainedTokenizerBase) -> None:
         length = spec.training.max_length
-        conversations = read_conversations(spec.train_file, spec.answer_format, spec.prompt_style)
+        conversations, held_out = read_conversations(spec)
         self.train, self.train_counts = tokenise(tokenizer, conversations, max_length=length)
         self.validation: list[TokenRow] = []
         self.validation_counts: RowCounts | None = None
-        held_out = []
-        if spec.validation_file:
-            held_out = read_conversations(spec.validation_file, spec.answer_format, spec.prompt_style)
+        if held_out:
             self.validation, self.validation_counts = tokenise(tokenizer, held_out, max_length=length)
         self.preview = preview(tokenizer, self.train[0])
         template = str(tokenizer.chat_template)
@@ -60,3 +103,90 @@ class TrainingData:
                     f"{name}: {counts.used} of {counts.read} rows, {counts.tokens} tokens of which "
                     f"{counts.trained_tokens} are trained; {counts.cut} rows cut and {counts.lost} lost by max_length"
                 )
+
+
+class TokenRow(NamedTuple):
+    """One row: token ids, and labels of the same length that are `IGNORED` where no loss lies."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+    @property
+    def trained(self) -> int:
+        """How many tokens carry loss."""
+        return sum(label != IGNORED for label in self.labels)
+
+
+def tokenise(
+    tokenizer: PreTrainedTokenizerBase, conversations: Sequence[list[Message]], *, max_length: int
+) -> tuple[list[TokenRow], RowCounts]:
+    """Render and tokenise conversations, cut them to `max_length` tokens and drop those left without trained tokens.
+
+    Returns:
+        The rows in their order, and the counts of what was cut and lost.
+
+    Raises:
+        MaskError: a conversation has no trained token even before cutting, or none has any after it.
+    """
+    whole = [_masked(tokenizer, messages) for messages in conversations]
+    if empty := [index for index, row in enumerate(whole) if not row.trained]:
+        raise MaskError(
+            f"{len(empty)} of {len(whole)} rows have no assistant token to train (first: row {empty[0]}); every row "
+            "needs an assistant turn, and the chat template must wrap it in {% generation %}"
+        )
+    shortened = [TokenRow(row.input_ids[:max_length], row.labels[:max_length]) for row in whole]
+    rows = [row for row in shortened if row.trained]
+    if not rows:
+        raise MaskError(
+            f"max_length {max_length} cuts the answer off every one of {len(whole)} rows; raise training.max_length "
+            f"(the longest row has {max((len(row.input_ids) for row in whole), default=0)} tokens)"
+        )
+    return rows, _counts(whole, shortened, rows)
+
+
+def _masked(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> TokenRow:
+    encoded = tokenizer.apply_chat_template(
+        messages,  # type: ignore[arg-type]
+        tokenize=True,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+        padding=False,
+        truncation=False,
+    )
+    fields: Any = encoded
+    ids, mask = list(fields["input_ids"]), fields["assistant_masks"]
+    return TokenRow(ids, [token if trained else IGNORED for token, trained in zip(ids, mask, strict=True)])
+
+
+def _counts(whole: list[TokenRow], shortened: list[TokenRow], used: list[TokenRow]) -> RowCounts:
+    return RowCounts(
+        read=len(whole),
+        used=len(used),
+        cut=sum(len(short.input_ids) < len(row.input_ids) for short, row in zip(shortened, whole, strict=True)),
+        lost=len(whole) - len(used),
+        tokens=sum(len(row.input_ids) for row in used),
+        trained_tokens=sum(row.trained for row in used),
+        longest=max(len(row.input_ids) for row in whole),
+    )
+
+
+def preview(tokenizer: PreTrainedTokenizerBase, row: TokenRow) -> str:
+    """Return a row as text in which what is trained stands between ⟦ and ⟧."""
+    parts: list[str] = []
+    start = 0
+    for end in range(1, len(row.labels) + 1):
+        if end < len(row.labels) and (row.labels[end] == IGNORED) == (row.labels[start] == IGNORED):
+            continue
+        text = tokenizer.decode(row.input_ids[start:end])
+        parts.append(f"{text}" if row.labels[start] == IGNORED else f"⟦{text}⟧")
+        start = end
+    return "".join(parts)
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the token with which an assistant's turn ends, as the chat template writes and trains it."""
+    row = _masked(tokenizer, [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
+    trained = [token for token in row.labels if token != IGNORED]
+    if not trained:
+        raise MaskError("the chat template marks no assistant text: it needs {% generation %} around the content")
+    return trained[-1]

@@ -1,4 +1,9 @@
-"""How much memory a training will need, estimated from shapes alone before any weight is loaded.
+"""How much memory a training will need, and what to do when it does not suffice: the ladder of batch plans.
+
+The estimate is made from shapes alone, before any weight is loaded; accelerate's is of the weights only. Its search for a
+batch size that fits (`find_executable_batch_size`, the trainer's `auto_find_batch_size`) begins the training anew with
+fewer rows a step, which is another recipe: here the rows of a step stay, and the training goes on before the step that
+failed.
 
 What autograd keeps of a Llama-like layer with LoRA on every linear map, for each token and in bytes (b: bytes of the
 compute dtype, h: hidden, q: heads x head size, f: intermediate, d: b plus the byte of dropout's mask, with dropout):
@@ -16,16 +21,24 @@ Loss takes the logits of the positions that carry loss, once in b and three time
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from swap_assets.backends.methods.batches import BatchPlan
+from swap_assets.backends.processes.hardware import hardware
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainSpec
 
 _MB = 1_000_000
+_GB = 1000  # MB
+_SHORTEST = 256  # tokens; shorter rows are no use
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # 4 bits a weight, and 8-bit scales of 64 weights with 32-bit scales of 256 of those (QLoRA, section 3).
 _NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 _SPARE = 1.1  # fragmentation, workspaces
+
+
+class DoesNotFitError(RuntimeError):
+    """The training needs more memory than there is, on the last rung too; the message says what would fit."""
 
 
 class ModelShape(NamedTuple):
@@ -120,12 +133,53 @@ def available_mb(device: str, *, alone: bool) -> float | None:
 
         free, total = torch.cuda.mem_get_info()
         return round((free if alone else total) / _MB, 1)
-    from swap_assets.backends.processes.hardware import hardware
-
-    available: Any = hardware().memory_free_gib if alone else None
+    available = hardware().memory_free_gib if alone else None
     return round(available * 1024**3 / _MB, 1) if available is not None else None
 
 
 def fits(memory: MemoryEstimate) -> bool:
     """Whether an estimate, with a tenth to spare, is below what is there; so where that is not known."""
     return memory.available_mb is None or memory.total_mb * _SPARE <= memory.available_mb
+
+
+def first_fitting(plan: BatchPlan, estimated: Callable[[BatchPlan], MemoryEstimate]) -> BatchPlan:
+    """Return the first plan on the ladder down from `plan` that is expected to fit, the last one where none is."""
+    while not fits(estimated(plan)) and (lower := plan.next_rung()):
+        plan = lower
+    return plan
+
+
+def sentence(memory: MemoryEstimate, plan: BatchPlan) -> str:
+    """Say what is needed beside what is there."""
+    there = f"of {memory.available_mb / _GB:.1f} GB free" if memory.available_mb is not None else "(free: not known)"
+    return (
+        f"memory: about {memory.total_mb / _GB:.1f} GB {there} (weights {memory.weights_mb / _GB:.1f}, adapter and "
+        f"optimiser {memory.adapter_mb / _GB:.1f}, activations {memory.activations_mb / _GB:.1f}, logits "
+        f"{memory.logits_mb / _GB:.1f}), {plan}"
+    )
+
+
+def what_would_fit(
+    spec: TrainSpec, memory: MemoryEstimate, *, at_length: Callable[[TrainSpec, int], MemoryEstimate]
+) -> str:
+    """Say what to change so that a training fits which does not on the last rung.
+
+    Args:
+        spec: The training.
+        memory: Its estimate on the last rung.
+        at_length: Estimates a spec with rows of so many tokens, on the last rung.
+    """
+    fixes = []
+    longest = spec.training.max_length
+    if spec.training.quantisation == "none":
+        quantised = spec.model_copy(update={"training": spec.training.model_copy(update={"quantisation": "nf4"})})
+        if fits(at_length(quantised, longest)):
+            fixes.append("training.quantisation: nf4")
+    lengths = range(longest - longest % _SHORTEST, _SHORTEST - 1, -_SHORTEST)
+    if shorter := next((length for length in lengths if length < longest and fits(at_length(spec, length))), None):
+        fixes.append(f"training.max_length: {shorter}")
+    fixes.append(f"a device with {1.1 * memory.total_mb / _GB:.1f} GB free")
+    return (
+        f"{spec.weights.source} does not fit with one row at once and gradient checkpointing; by the estimate this "
+        f"would: {', or '.join(fixes)}"
+    )

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.methods.assembly import assemble, count_parameters
+from swap_assets.backends.methods.assembly import trainer_for
 from swap_assets.backends.methods.batches import BatchPlan, first_plan
-from swap_assets.backends.methods.callback import CurveKeeper
+from swap_assets.backends.methods.callbacks import CurveKeeper
 from swap_assets.backends.methods.checkpoints import Checkpoints, Progress
 from swap_assets.backends.methods.data import TrainingData
-from swap_assets.backends.methods.ladder import (
+from swap_assets.backends.methods.memory import (
     DoesNotFitError,
+    estimate,
     first_fitting,
-    is_out_of_memory,
+    model_shape,
     sentence,
     what_would_fit,
 )
-from swap_assets.backends.methods.memory import estimate, model_shape
+from swap_assets.backends.methods.trainer import load_adapter_weights, restore, save_before_failed_step
 from swap_assets.backends.models import provenance
-from swap_assets.backends.models.local_model import device_name
+from swap_assets.backends.models.local_model import device_name, load_base
+from swap_assets.backends.processes.launching import is_first_process
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec
 from swap_assets.backends.tracking.training_runs import TrainingRun
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-def is_first_process() -> bool:
-    """Whether this is the one of several processes (under `accelerate launch`) that reports and writes."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 class Session:
@@ -63,8 +58,7 @@ class Session:
         self._checkpoints, self._last = checkpoints, last
         self._shape = model_shape(spec)
         self._rungs: list[str] = []
-        self._keeper = CurveKeeper(reporter, tokens_per_epoch=data.train_counts.tokens)
-        self.trainer: Any = None
+        self._start_over()
 
     def train(self) -> None:
         """Train to the end, with less memory at once after each time that it did not suffice.
@@ -72,6 +66,8 @@ class Session:
         Raises:
             DoesNotFitError: it does not suffice on the last rung either; the message says what would fit.
         """
+        from accelerate.utils.memory import clear_device_cache
+
         if is_first_process():
             self._checkpoints.tidy(self._last)
         wanted = first_plan(self._spec, device_name())
@@ -83,19 +79,21 @@ class Session:
         try:
             while not self._attempt():
                 # The failed attempt's tensors hang on its frames, which are gone only now.
-                gc.collect()
-                _empty_cache()
+                clear_device_cache(garbage_collection=True)
         except Exception:
             self._run.curves(self._keeper.training, self._keeper.validation)
             raise
         self._take_the_wanted_epoch()
 
     def _attempt(self) -> bool:
+        from accelerate.utils.memory import should_reduce_batch_size
+
+        self._start_over()
         try:
             self._assemble()
             self._train_from(self._last)
         except Exception as error:
-            if not is_out_of_memory(error) or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            if not should_reduce_batch_size(error) or self._spec.processes > 1:
                 raise
             self._step_down(error)
             return False
@@ -105,7 +103,7 @@ class Session:
         lower = self._plan.next_rung()
         if lower is None:
             raise DoesNotFitError(what_would_fit(self._spec, self._memory, at_length=self._last_rung)) from error
-        saved = self.trainer is not None and self.trainer.save_before_failed_step()
+        saved = self.trainer is not None and save_before_failed_step(self.trainer)
         self._last = self._checkpoints.last()
         step = self._last.step if self._last else 0
         where = f"after step {step}" if saved else f"from step {step} again"
@@ -128,17 +126,19 @@ class Session:
         most = min(longest, self._data.most_trained)
         return estimate(spec, self._shape, plan, longest=longest, most_trained=most, device=device_name())
 
-    def _assemble(self) -> None:
+    def _start_over(self) -> None:
+        """Forget an attempt that failed; the next one goes on from `_last`."""
         last = self._last
+        self.trainer: Any = None
         self._resumed_from = (*last.resumed_from, last.step) if last else ()
-        self._keeper = CurveKeeper(
-            self._reporter,
-            tokens_per_epoch=self._data.train_counts.tokens,
-            seconds_before=last.seconds if last else 0.0,
-        )
-        self.trainer = assemble(
+        tokens, before = self._data.train_counts.tokens, last.seconds if last else 0.0
+        self._keeper = CurveKeeper(self._reporter, tokens_per_epoch=tokens, seconds_before=before)
+
+    def _assemble(self) -> None:
+        self.trainer = trainer_for(
+            load_base(self._spec.weights, quantisation=self._spec.training.quantisation),
             self._spec,
-            self._data,
+            (self._data.train, self._data.validation),
             self._tokenizer,
             plan=self._plan,
             keeper=self._keeper,
@@ -153,7 +153,7 @@ class Session:
             folder = self._checkpoints.path(last.step)
             self._reporter.line(f"goes on from the checkpoint after step {last.step}, {duration(last.seconds)} into it")
             if last.finished:
-                self.trainer.restore(folder)
+                restore(self.trainer, folder)
             else:
                 self.trainer.train(resume_from_checkpoint=str(folder))
         self._seconds = last.seconds if last and last.finished else self._keeper.seconds
@@ -162,13 +162,14 @@ class Session:
         best = self._keeper.best_step
         self._kept_step = self.trainer.state.global_step
         if self._spec.training.keep == "best" and best not in (None, self._kept_step):
-            self.trainer.load_adapter_weights(self._checkpoints.path(best))
+            load_adapter_weights(self.trainer.model, self._checkpoints.path(best))
             self._kept_step = best
             self._reporter.line(f"keeps the weights after step {best}, where the validation loss was lowest")
 
     def result(self, *, total_seconds: float) -> TrainResult:
         """Return what came of it; `total_seconds` are the process's."""
         spec, data, curve = self._spec, self._data, self._keeper.training
+        trained, parameters = self.trainer.model.get_nb_trainable_parameters()
         return TrainResult(
             adapter=spec.output,
             adapter_hash=provenance.adapter_hash(spec.output),
@@ -196,8 +197,8 @@ class Session:
             versions=provenance.versions(),
             git_commit=provenance.git_commit(),
             mlflow_run_id=self._run.id,
-            trainable_parameters=count_parameters(self.trainer.model, trained_only=True),
-            parameters=count_parameters(self.trainer.model),
+            trainable_parameters=trained,
+            parameters=parameters,
         )
 
 
@@ -211,10 +212,3 @@ def peak_memory_mb() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // 1_000_000 if sys.platform == "darwin" else peak // 1000
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Training one adapter, in chapters: seed, data, tokenizer, what there is already, model, trainer, train, save.
+"""Supervised fine-tuning, in chapters: seed, tokenizer, data, what there is already, model, trainer, train, save.
 
 LoRA (Hu et al. 2021) or QLoRA (Dettmers et al. 2023) with peft and trl, loss on the assistant's tokens alone. On CPU
 the same spec gives the same adapter to the last bit, interrupted or not.
@@ -11,22 +11,24 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.hub.model_card import write_adapter_readme
-from swap_assets.backends.methods import finished
+from swap_assets.backends.hub.readme import write_adapter_readme
 from swap_assets.backends.methods.checkpoints import Checkpoints
 from swap_assets.backends.methods.data import TrainingData
-from swap_assets.backends.methods.identity import identity
-from swap_assets.backends.methods.randomness import seed_everything
-from swap_assets.backends.methods.session import Session, is_first_process
+from swap_assets.backends.methods.identity import finished, identity, note_finished
+from swap_assets.backends.methods.session import Session
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, AdapterCard
+from swap_assets.backends.processes.launching import is_first_process
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.backends.tracking.training_runs import tracked_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+LIBRARIES = ("trl.trainer.sft_trainer", "peft", "datasets")
 
 
 def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
@@ -41,15 +43,17 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
         CheckpointError: the checkpoint in `folder` is another training's, or one cannot be written.
         DoesNotFitError: memory does not suffice for a single row with gradient checkpointing.
     """
+    from transformers import set_seed
+
     began = time.monotonic()
     first = is_first_process()
     reporter = reporter if first else Reporter(write=lambda _: None)
-    seed_everything(spec)
+    set_seed(spec.seed)
     tokenizer = load_tokenizer(spec.weights)
     data = TrainingData(spec, tokenizer)
     data.report(reporter)
     same = identity(spec, data.hashes)
-    if done := finished.read(folder, spec.output, same):
+    if done := finished(folder, spec.output, same):
         reporter.line(f"adapter {done.adapter_hash} is there already, trained with the same settings, data and code")
         return done
     checkpoints = Checkpoints(folder / "checkpoints", same)
@@ -64,7 +68,7 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
         run.record(result)
     if first:
         write_adapter_readme(result)
-        finished.write(folder, same, result)
+        note_finished(folder, same, result)
         checkpoints.clear()
     reporter.line(f"adapter {result.adapter_hash} after {result.steps} steps, {duration(result.seconds)} of training")
     return result

@@ -18,6 +18,11 @@ def is_launched() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
+def is_first_process() -> bool:
+    """Whether this is the one of several processes, or the only one, that reports and writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def launch(spec_file: Path, *, processes: int) -> None:
     """Run a spec in several processes on this machine and wait for their end.
 

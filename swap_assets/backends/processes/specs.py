@@ -43,15 +43,14 @@ class Tracking(Frozen):
 
 
 class TrainSpec(Recipe):
-    """One adapter to train by a recipe. The files hold one `TrainingExample` a line, rendered when they are read."""
+    """One adapter to train by a recipe, on the rows of a track; they are rendered when they are read."""
 
     kind: Literal["train"] = "train"
     candidate_id: str
     partition: str = ""
     weights: Weights
     datasets: tuple[str, ...] = Field(default=(), description="hub ids of where the rows come from, for the card")
-    train_file: Path
-    validation_file: Path | None = None
+    data_file: Path = Field(description="the track's `TrackData` as JSON, as its asset has stored it")
     answer_format: AnswerFormat
     prompt_style: PromptStyle
     seed: int = Field(default=42, ge=0)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swap_assets.backends.processes.gpu_leases import leased
-from swap_assets.backends.processes.launching import LaunchError, is_launched, launch
+from swap_assets.backends.processes.launching import LaunchError, is_first_process, is_launched, launch
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import (
     RESULT_FILE,
@@ -105,7 +105,7 @@ def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
     (path.parent / RESULT_FILE).unlink(missing_ok=True)
     result = perform(spec, folder=path.parent, reporter=reporter)
     # Of several processes (`accelerate launch`) the first one answers for all.
-    if result is None or os.environ.get("RANK", "0") != "0":
+    if result is None or not is_first_process():
         return
     # Written whole or not at all: a reader must never meet half a result.
     unfinished = path.parent / (RESULT_FILE + ".part")
@@ -123,9 +123,9 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
     limit_threads(spec.threads)
     match spec:
         case TrainSpec():
-            from swap_assets.backends.methods.sft import train
+            from swap_assets.backends.methods import method
 
-            return train(spec, folder=folder, reporter=reporter)
+            return method(spec.method).train(spec, folder=folder, reporter=reporter)
         case GenerateSpec():
             from swap_assets.backends.engines.generation import generate
 
@@ -152,7 +152,9 @@ def _import_libraries(spec: Spec) -> None:
         return  # another process has the model
     needed = ["transformers.modeling_utils"]
     if isinstance(spec, TrainSpec):
-        needed += ["trl.trainer.sft_trainer", "peft", "datasets"] + ["mlflow"] * (spec.tracking is not None)
+        from swap_assets.backends.methods import method
+
+        needed += [*method(spec.method).LIBRARIES, *["mlflow"] * (spec.tracking is not None)]
     if isinstance(spec, MergeSpec) or (isinstance(spec, GenerateSpec) and spec.adapter):
         needed += ["peft"]
     gc.disable()
@@ -167,7 +169,7 @@ def _import_libraries(spec: Spec) -> None:
 @contextlib.contextmanager
 def _reporter() -> Iterator[Reporter]:
     # Of several processes the first one speaks for all.
-    if "DAGSTER_PIPES_CONTEXT" not in os.environ or os.environ.get("RANK", "0") != "0":
+    if "DAGSTER_PIPES_CONTEXT" not in os.environ or not is_first_process():
         yield Reporter()
         return
     from dagster_pipes import open_dagster_pipes

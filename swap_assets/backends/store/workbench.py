@@ -1,6 +1,6 @@
 """From the experiment file to pieces of work: which weights, which files, which spec, in which folder.
 
-STORAGE/work/trainings/CANDIDATE/ADAPTER/   spec.json, result.json, train.jsonl, adapter/
+STORAGE/work/trainings/CANDIDATE/ADAPTER/   spec.json, result.json, checkpoints/, adapter/
 STORAGE/work/answers/CANDIDATE/TRACK/       spec.json, cases.parquet, predictions.jsonl
 """
 
@@ -22,13 +22,14 @@ from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.formats.base import AnswerFormat, Track
-from swap_assets.domain.keys import Candidate, Decoding, Form
+from swap_assets.domain.keys import STRUCTURED_TRACK, TOOLCALL_TRACK, Candidate, Decoding, Form
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.profile.profile import LengthProfile
-from swap_assets.domain.tracks import TrainingExample
+from swap_assets.domain.track_data import TrackData
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 RECORDS_FILE = "predictions.jsonl"
+TRACK_ASSETS = {Track.STRUCTURED: STRUCTURED_TRACK, Track.TOOLCALL: TOOLCALL_TRACK}
 
 
 class Workbench:
@@ -61,21 +62,17 @@ class Workbench:
         candidate: Candidate,
         adapter: str,
         approach: Approach,
-        *,
-        train: Sequence[TrainingExample],
-        validation: Sequence[TrainingExample],
     ) -> tuple[TrainSpec, Path]:
-        """Write the examples and return the spec of one adapter's training with its folder."""
+        """Return the spec of one adapter's training, on the rows that its track's asset has stored, with its folder."""
         entry, source = self.experiment.small_model(candidate.model), self.experiment.source
-        folder = self.store.work("trainings", candidate.id, adapter)
+        folder, answer_format = self.store.work("trainings", candidate.id, adapter), approach.adapters[adapter]
         spec = TrainSpec(
             candidate_id=candidate.id,
             partition=candidate.partition,
             weights=self.weights(candidate.model),
             datasets=(source.dataset,) if isinstance(source, HubSource) else (),
-            train_file=write_lines(folder / "train.jsonl", train),
-            validation_file=write_lines(folder / "validation.jsonl", validation) if validation else None,
-            answer_format=approach.adapters[adapter],
+            data_file=self.store.path(TRACK_ASSETS[answer_format.track], candidate.scale, TrackData),
+            answer_format=answer_format,
             prompt_style=entry.prompt_style,
             method=approach.method,
             lora=approach.lora,
