@@ -12,21 +12,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from swap_assets.backends.methods.masking import TokenRow, tokenise
-
-from swap_assets.backends.methods.rows import read_conversations
+from swap_assets.backends.methods.data import TokenRow, rendered, tokenise
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import Conversation, Turn
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import Message
+from swap_assets.domain.track_data import TrackData
 from swap_assets.domain.tracks import toolcall_track
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 POOL = 400  # conversations on which the tokenizer is trained
-ROWS_FILE = "rows.jsonl"
+ROWS_FILE = "rows.json"
 _LONG_SHARE, _PASSAGE = 0.4, 11_000  # characters
 _SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 _REAL = "hermes/func_calling_singleturn.current_shape.jsonl"
@@ -91,12 +90,8 @@ def prepare(
     Raises:
         NotEnoughRowsError: too few rows fit; the message says how many do.
     """
-    from swap_assets.backends.engines.records import write_rows
-
     examples = toolcall_track(rows, HERMES)
-    path = folder / ROWS_FILE
-    write_rows(path, examples)
-    conversations = read_conversations(path, HERMES, PromptStyle.HERMES)
+    conversations = rendered(examples, HERMES, PromptStyle.HERMES)
     tokenizer = train_tokenizer((m["content"] for row in conversations for m in row), vocabulary)
     tokenizer.save_pretrained(folder)
     whole, _ = tokenise(tokenizer, conversations, max_length=1_000_000)
@@ -106,7 +101,8 @@ def prepare(
             f"{len(keeping)} of {len(whole)} rows fit in {caps[0]} tokens, {used} are needed: fewer steps"
         )
     needed = keeping[used - 1] + 1
-    write_rows(path, examples[:needed])
+    data = TrackData(train=tuple(examples[:needed]), validation=())
+    (folder / ROWS_FILE).write_text(data.model_dump_json(), encoding="utf-8")
     return _lengths(whole[:needed], conversations[:needed], caps)
 
 

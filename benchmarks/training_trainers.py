@@ -15,18 +15,16 @@ class Rows:
     """The rows of a job: as conversations, as TRL takes them, and as tokens, as the project's trainer does."""
 
     def __init__(self, spec: TrainSpec, tokenizer: Any) -> None:
-        from swap_assets.backends.methods.masking import tokenise
-        from swap_assets.backends.methods.rows import read_conversations
+        from swap_assets.backends.methods.data import read_track, rendered, tokenise
 
         self.spec, self.tokenizer = spec, tokenizer
-        self.conversations = read_conversations(spec.train_file, spec.answer_format, spec.prompt_style)
+        self.conversations = rendered(read_track(spec.data_file).train, spec.answer_format, spec.prompt_style)
         self.tokens, self.counts = tokenise(tokenizer, self.conversations, max_length=spec.training.max_length)
 
     def plan(self, device: str) -> BatchPlan:
         """Return the plan with which the project would begin on a device."""
         from swap_assets.backends.methods.batches import first_plan
-        from swap_assets.backends.methods.ladder import first_fitting
-        from swap_assets.backends.methods.memory import estimate, model_shape
+        from swap_assets.backends.methods.memory import estimate, first_fitting, model_shape
 
         shape = model_shape(self.spec)
         longest = max(len(row.input_ids) for row in self.tokens)
@@ -41,15 +39,15 @@ class Rows:
 def our_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, folder: Path) -> Any:
     """Return the project's own trainer, put together as each of its trainings is."""
     from swap_assets.backends.methods.assembly import trainer_for
-    from swap_assets.backends.methods.callback import CurveKeeper
+    from swap_assets.backends.methods.callbacks import CurveKeeper
     from swap_assets.backends.methods.checkpoints import Checkpoints
     from swap_assets.backends.processes.reporting import Reporter
 
     keeper = CurveKeeper(Reporter(write=lambda _: None), tokens_per_epoch=rows.counts.tokens)
     work = folder / f"ours-{spec.training.packing}"
-    trainer = trainer_for(model, spec, (rows.tokens, ()), rows.tokenizer, plan=plan, keeper=keeper, folder=work)
-    trainer.checkpoints = Checkpoints(work, {})
-    return trainer
+    return trainer_for(
+        model, spec, (rows.tokens, ()), rows.tokenizer, plan=plan, keeper=keeper, checkpoints=Checkpoints(work, {})
+    )
 
 
 def plain_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, folder: Path) -> Any:

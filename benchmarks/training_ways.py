@@ -62,7 +62,7 @@ class OutOfMemory(NamedTuple):
 def measure(job: Job, turn: Callable[[], None]) -> Measured | OutOfMemory:
     """Train one way to the end; `turn` is called before each step and returns when the step may be taken."""
     import datasets
-    from swap_assets.backends.methods.ladder import is_out_of_memory
+    from accelerate.utils.memory import should_reduce_batch_size
 
     from swap_assets.backends.models.local_model import limit_threads, load_tokenizer, quiet_libraries
 
@@ -79,7 +79,7 @@ def measure(job: Job, turn: Callable[[], None]) -> Measured | OutOfMemory:
         trainer.add_callback(clock.callback())
         trainer.train()
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not should_reduce_batch_size(error):
             raise
         return OutOfMemory(plan)
     return Measured(
@@ -98,7 +98,7 @@ def spec_of(job: Job) -> TrainSpec:
     return TrainSpec(
         candidate_id="benchmark",
         weights=Weights(source=str(job.folder.resolve()), dtype="float32" if job.device == "cpu" else "bfloat16"),
-        train_file=job.folder / ROWS_FILE,
+        data_file=job.folder / ROWS_FILE,
         answer_format=HERMES,
         prompt_style=PromptStyle.HERMES,
         lora=LoraSettings(r=16, alpha=32, dropout=0.0),

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.track_data import TrackData
 from swap_assets.domain.tracks import TrainingExample
 
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
@@ -118,6 +119,13 @@ def weather_example(city: str) -> TrainingExample:
     call = ToolCall(name="weather", arguments={"city": city})
     turns = (Turn(role="user", text=f"weather in {city}?"), Turn(role="assistant", calls=(call,)))
     return TrainingExample(id=city, conversation_id=city, tools=(WEATHER,), turns=turns, answer_format=HERMES)
+
+
+def write_track(folder: Path, cities: Iterable[str], held_out: Iterable[str] = ()) -> Path:
+    """Write the weather in these cities as a track's stored examples and return the file, `data.json`."""
+    train, validation = (tuple(map(weather_example, part)) for part in (cities, held_out))
+    (folder / "data.json").write_text(TrackData(train=train, validation=validation).model_dump_json(), encoding="utf-8")
+    return folder / "data.json"
 
 
 def weather_case(city: str) -> EvalCase:

@@ -29,9 +29,9 @@ def tokenizer(tiny: Weights) -> Any:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    """A folder with `train.jsonl`, `validation.jsonl` and `cases.jsonl` about the weather."""
+    """A folder with `data.json` (a track's examples) and `cases.jsonl` about the weather."""
     from swap_assets.backends.engines.records import write_rows
-    from swap_assets_tests.fakes import weather_case, weather_example
+    from swap_assets_tests.fakes import weather_case, write_track
 
     cities = [
         "Oslo",
@@ -47,7 +47,6 @@ def rows(tmp_path: Path) -> Path:
         "Nis",
         "Ghent",
     ]
-    write_rows(tmp_path / "train.jsonl", [weather_example(city) for city in cities])
-    write_rows(tmp_path / "validation.jsonl", [weather_example(city) for city in ("Cork", "Turku")])
+    write_track(tmp_path, cities, ("Cork", "Turku"))
     write_rows(tmp_path / "cases.jsonl", [weather_case(city) for city in cities])
     return tmp_path

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.methods.masking import tokenise
+from swap_assets.backends.methods.data import tokenise
 from swap_assets.backends.models.chat_template import TemplateError, ensure_training_template, has_generation_marks
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "swap_assets" / "backends" / "chat_templates").glob("*.jinja"))

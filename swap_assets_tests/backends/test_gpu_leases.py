@@ -89,7 +89,7 @@ def next_line(child: subprocess.Popen[str]) -> str:
 
 
 def pool(folder: Path) -> CardPool:
-    (folder / "leases" / "waiting").mkdir(parents=True, exist_ok=True)
+    (folder / "leases").mkdir(exist_ok=True)
     return CardPool(("a", "b", "c", "d"), folder / "leases")
 
 

@@ -24,6 +24,7 @@ from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
 from swap_assets.domain.statistics.intervals import paired_difference
 from swap_assets.domain.synthetic.generator import generate
+from swap_assets.domain.track_data import TrackData
 from swap_assets.domain.tracks import TrainingExample, toolcall_track
 
 STUDENT = Weights(source=str(miniatures.path("student")), dtype="float32")
@@ -65,11 +66,11 @@ def test_a_hundred_rows_lift_whole_answers_on_known_tools_with_unseen_values_by_
     limit_threads(1)
     examples, cases, recipe = demo_rows()
     assert len(examples) == 100
-    write_rows(tmp_path / "train.jsonl", examples)
+    (tmp_path / "data.json").write_text(TrackData(train=tuple(examples), validation=()).model_dump_json())
     write_rows(tmp_path / "cases.jsonl", cases)
     spec = TrainSpec.model_validate(
         {
-            "candidate_id": "x", "weights": STUDENT, "train_file": tmp_path / "train.jsonl", "threads": 1,
+            "candidate_id": "x", "weights": STUDENT, "data_file": tmp_path / "data.json", "threads": 1,
             "answer_format": HERMES, "prompt_style": PromptStyle.COMPACT, "output": tmp_path /
             "adapter", **recipe,
         }

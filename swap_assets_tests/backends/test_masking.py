@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.methods.masking import IGNORED, MaskError, end_of_turn, preview, tokenise
+from swap_assets.backends.methods.data import IGNORED, MaskError, end_of_turn, preview, tokenise
 
 TALK = [
     {"role": "system", "content": "s é"},

@@ -83,7 +83,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys,time; from swap_assets.backends.processes.supervision import start;"
         "inner='import os,time; from swap_assets.backends.processes.supervision import *;"
-        "die_with_parent(int(os.environ[PARENT_VARIABLE]), every_s=0.05); time.sleep(60)';"
+        "die_with_parent(int(os.environ[PARENT_VARIABLE])); time.sleep(60)';"
         "print(start([sys.executable,'-c',inner]).pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

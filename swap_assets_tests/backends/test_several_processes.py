@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.methods.batches import first_plan
-from swap_assets.backends.methods.masking import IGNORED
-from swap_assets.backends.methods.sharing import ignore_rows_after, own_rows
+from swap_assets.backends.methods.batches import first_plan, ignore_rows_after, own_rows
+from swap_assets.backends.methods.data import IGNORED
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
 from swap_assets.backends.processes.supervision import WorkerError, run_worker
+from swap_assets.domain.track_data import TrackData
 from swap_assets_tests.backends.test_training import spec_for
 
 
@@ -41,8 +41,8 @@ def largest_difference(one: Path, other: Path) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [12, 9], ids=["full steps", "a last step with one row"])
 def test_two_processes_give_the_adapter_of_one(tiny: Weights, rows: Path, count: int) -> None:
-    lines = (rows / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    (rows / "train.jsonl").write_text("".join(lines[:count]), encoding="utf-8")
+    data = TrackData.model_validate_json((rows / "data.json").read_bytes())
+    (rows / "data.json").write_text(data.model_copy(update={"train": data.train[:count]}).model_dump_json())
     alone, _ = trained(plain_spec(tiny, rows, "alone", processes=1), rows / "one")
     shared, said = trained(plain_spec(tiny, rows, "shared", processes=2), rows / "two")
     assert said[0] == "2 processes share the rows of each step"

@@ -129,7 +129,7 @@ def _train_spec(folder: Path) -> TrainSpec:
             "candidate_id": PAPER.id,
             "partition": "phi|small",
             "weights": {"source": "microsoft/phi"},
-            "train_file": folder / "train.jsonl",
+            "data_file": folder / "data.json",
             "answer_format": "hermes",
             "prompt_style": "compact",
             "lora": {"r": 4, "alpha": 8},

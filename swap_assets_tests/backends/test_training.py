@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from swap_assets.backends.methods.callback import CurveKeeper
-from swap_assets.backends.methods.masking import MaskError, tokenise
 
-from swap_assets.backends.methods.rows import ExamplesError, read_conversations
+from swap_assets.backends.methods.callbacks import CurveKeeper
+from swap_assets.backends.methods.data import ExamplesError, MaskError, read_track, tokenise
 from swap_assets.backends.methods.sft import train
 from swap_assets.backends.methods.trainer import answer_loss
 from swap_assets.backends.models.local_model import load_base
@@ -16,7 +15,7 @@ from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
 from swap_assets.backends.serving.merging import read_card
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets_tests.fakes import tiny_model
+from swap_assets_tests.fakes import tiny_model, write_track
 
 
 def spec_for(tiny: Weights, rows: Path, *, name: str = "adapter", **settings: Any) -> TrainSpec:
@@ -25,8 +24,7 @@ def spec_for(tiny: Weights, rows: Path, *, name: str = "adapter", **settings: An
         {
             "candidate_id": "tiny--s--paper--greedy--adapter",
             "weights": tiny,
-            "train_file": rows / "train.jsonl",
-            "validation_file": rows / "validation.jsonl",
+            "data_file": rows / "data.json",
             "answer_format": HERMES,
             "prompt_style": PromptStyle.COMPACT,
             "lora": {"r": 4, "alpha": 8, "dropout": 0.1},
@@ -44,12 +42,8 @@ def run(spec: TrainSpec, folder: Path) -> TrainResult:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
-    from swap_assets.backends.engines.records import write_rows
-    from swap_assets_tests.fakes import weather_example
-
     rows = tmp_path_factory.mktemp("training")
-    write_rows(rows / "train.jsonl", [weather_example(f"City {number}") for number in range(10)])
-    write_rows(rows / "validation.jsonl", [weather_example("Cork")])
+    write_track(rows, [f"City {number}" for number in range(10)], ["Cork"])
     spec = spec_for(tiny, rows)
     return spec, run(spec, rows / "work")
 
@@ -153,10 +147,16 @@ def test_progress_says_step_loss_speed_and_time_left() -> None:
     assert said[1] == "epoch 1: validation loss 1.2500"
 
 
-@pytest.mark.parametrize(("content", "hint"), [(None, "cannot be read"), ("\n", "no examples"), ("{}\n", "line 1")])
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (None, "cannot be read"),
+        ('{"train": [], "validation": []}', "no examples"),
+        ('{"train": [{}]}', r"train\.0\.id"),
+    ],
+)
 def test_a_file_of_examples_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, hint: str) -> None:
-    path = tmp_path / "train.jsonl"
     if content is not None:
-        path.write_text(content)
+        (tmp_path / "data.json").write_text(content)
     with pytest.raises(ExamplesError, match=hint):
-        read_conversations(path, HERMES, PromptStyle.COMPACT)
+        read_track(tmp_path / "data.json")

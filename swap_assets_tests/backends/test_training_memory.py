@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from swap_assets.backends.methods import memory as memory_module
 from swap_assets.backends.methods import trainer as trainer_module
-from swap_assets.backends.methods.batches import BatchPlan, first_plan
-from swap_assets.backends.methods.ladder import DoesNotFitError, first_fitting
-from swap_assets.backends.methods.sampling import StepSampler
+from swap_assets.backends.methods.batches import BatchPlan, StepSampler, first_plan
+from swap_assets.backends.methods.memory import DoesNotFitError, first_fitting
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec, Weights
 from swap_assets_tests.backends.test_training import run, spec_for
+from swap_assets_tests.fakes import write_track
 
 original_loss = trainer_module.answer_loss
 
@@ -66,12 +66,8 @@ def test_training_begins_on_the_rung_that_is_expected_to_fit() -> None:
 @pytest.fixture(scope="module")
 def straight(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
     """A training without dropout in which memory suffices for four rows at once."""
-    from swap_assets.backends.engines.records import write_rows
-    from swap_assets_tests.fakes import weather_example
-
     rows = tmp_path_factory.mktemp("memory")
-    write_rows(rows / "train.jsonl", [weather_example("City" * (number % 4 + 1)) for number in range(10)])
-    write_rows(rows / "validation.jsonl", [weather_example("Cork"), weather_example("Thessaloniki")])
+    write_track(rows, ["City" * (number % 4 + 1) for number in range(10)], ["Cork", "Thessaloniki"])
     spec = spec_for(tiny, rows, micro_batch=4)
     spec = spec.model_copy(update={"lora": spec.lora.model_copy(update={"dropout": 0.0})})
     return spec, run(spec, rows / "work")
@@ -148,7 +144,7 @@ def test_out_of_memory_while_weights_change_goes_on_from_the_last_checkpoint(
         calls.append(1)
         if len(calls) == 5:
             step(self, *arguments, **options)
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return step(self, *arguments, **options)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", failing)

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.methods.callback import out_of_patience
+from swap_assets.backends.methods.callbacks import out_of_patience
 from swap_assets.backends.methods.checkpoints import CheckpointError, Checkpoints
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
+from swap_assets.domain.track_data import TrackData
 from swap_assets_tests.backends.test_training import run, spec_for
+from swap_assets_tests.fakes import weather_example, write_track
 
 pytestmark = pytest.mark.slow
 SECONDS = 120  # no attempt of a few steps may take longer
@@ -25,12 +27,8 @@ SECONDS = 120  # no attempt of a few steps may take longer
 @pytest.fixture(scope="module")
 def straight(tiny: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainSpec, TrainResult]:
     """A training that nothing interrupts, with dropout and validation, and what it costs."""
-    from swap_assets.backends.engines.records import write_rows
-    from swap_assets_tests.fakes import weather_example
-
     rows = tmp_path_factory.mktemp("resume")
-    write_rows(rows / "train.jsonl", [weather_example(f"City {number}") for number in range(10)])
-    write_rows(rows / "validation.jsonl", [weather_example("Cork"), weather_example("Thessaloniki")])
+    write_track(rows, [f"City {number}" for number in range(10)], ["Cork", "Thessaloniki"])
     spec = spec_for(tiny, rows, epochs=3, checkpoint_minutes=0)
     return spec, run(spec, rows / "work")
 
@@ -172,15 +170,16 @@ def test_a_checkpoint_of_another_training_is_refused_and_stays(
     spec, _ = straight
     checkpoints = interrupted(spec, tmp_path, after=4)
     work = elsewhere(spec, tmp_path)
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("\n".join(spec.train_file.read_text().splitlines()[1:]) + "\n")
+    data = TrackData.model_validate_json(spec.data_file.read_bytes())
+    rows = tmp_path / "fewer.json"
+    rows.write_text(data.model_copy(update={"train": data.train[1:]}).model_dump_json())
     others = {
         "training.learning_rate: 0.01, now 0.02": {
             "training": spec.training.model_copy(update={"learning_rate": 0.02})
         },
         "lora.r: 4, now 8": {"lora": spec.lora.model_copy(update={"r": 8})},
         "seed: 42, now 7": {"seed": 7},
-        "dataset_hash": {"train_file": rows},
+        "dataset_hash": {"data_file": rows},
         "prompt_hash": {"answer_format": "fledgling-toolcall"},
     }
     for reason, change in others.items():
@@ -239,14 +238,13 @@ def test_a_finished_training_is_not_repeated_unless_its_adapter_is_gone(
 @pytest.fixture
 def misled(straight: tuple[TrainSpec, TrainResult], tmp_path: Path) -> TrainSpec:
     """A training whose loss on held-out rows rises, for they want what the training rows teach it not to say."""
-    from swap_assets.backends.engines.records import write_rows
-    from swap_assets_tests.fakes import weather_example
-
     example = weather_example("Cork")
     answer = example.turns[1].model_copy(update={"calls": (), "text": "~~~~~ZZZZZ~~~~~"})
-    write_rows(tmp_path / "odd.jsonl", [example.model_copy(update={"turns": (example.turns[0], answer)})])
+    odd = example.model_copy(update={"turns": (example.turns[0], answer)})
+    data = TrackData.model_validate_json(straight[0].data_file.read_bytes()).model_copy(update={"validation": (odd,)})
+    (tmp_path / "odd.json").write_text(data.model_dump_json())
     settings = straight[0].training.model_copy(update={"epochs": 5, "scheduler": "constant", "learning_rate": 0.05})
-    return straight[0].model_copy(update={"training": settings, "validation_file": tmp_path / "odd.jsonl"})
+    return straight[0].model_copy(update={"training": settings, "data_file": tmp_path / "odd.json"})
 
 
 def test_the_best_epoch_is_kept_or_the_last_as_the_setting_says(misled: TrainSpec, tmp_path: Path) -> None:

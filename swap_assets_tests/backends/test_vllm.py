@@ -183,7 +183,7 @@ def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(tiny: Weights, 
 def test_a_guarded_server_ends_when_whoever_started_it_is_killed() -> None:
     server = "import os,time; print(os.getpid(), flush=True); time.sleep(60)"
     code = (
-        "import sys,time; from swap_assets.backends.processes.guard import guarded;"
+        "import sys,time; from swap_assets.backends.processes.supervision import guarded;"
         "from swap_assets.backends.processes.supervision import start;"
         f"start(guarded([sys.executable, '-c', {server!r}])); time.sleep(60)"
     )

@@ -54,15 +54,14 @@ def test_a_training_in_two_processes_reports_and_tracks_once_and_holds_two_cards
 ) -> None:
     from mlflow import MlflowClient
 
-    from swap_assets.backends.engines.records import write_rows
-    from swap_assets_tests.fakes import tiny_model, weather_example
+    from swap_assets_tests.fakes import tiny_model, write_track
 
     weights = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")
-    write_rows(tmp_path / "train.jsonl", [weather_example(f"Ulm {number}") for number in range(12)])
+    write_track(tmp_path, [f"Ulm {number}" for number in range(12)])
     monkeypatch.setenv("SWAP_GPU_DEVICES", "fake-0,fake-1,fake-2")
     monkeypatch.setenv("SWAP_GPU_LEASES", str(tmp_path / "leases"))
     tracking = Tracking(uri=f"sqlite:///{tmp_path / 'mlflow.db'}", experiment="e", run_name="r")
-    settings = {"processes": 2, "tracking": tracking, "validation_file": None}
+    settings = {"processes": 2, "tracking": tracking}
     spec = spec_for(weights, tmp_path).model_copy(update=settings)
     with dg.DagsterInstance.ephemeral() as instance:
         run = materialize(spec, tmp_path / "work", instance)

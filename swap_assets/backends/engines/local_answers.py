@@ -12,7 +12,7 @@ from swap_assets.backends.engines.batches import decode_in_batches
 from swap_assets.backends.engines.decoding import decode
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, sharing
-from swap_assets.backends.methods.masking import end_of_turn
+from swap_assets.backends.methods.data import end_of_turn
 from swap_assets.domain.formats.prompts import Message
 
 if TYPE_CHECKING:

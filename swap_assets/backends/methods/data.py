@@ -8,7 +8,8 @@ None and reads `"02139"` as a number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -16,9 +17,11 @@ from pydantic import ValidationError
 from swap_assets.backends.models import provenance
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.track_data import TrackData
+from swap_assets.domain.tracks import TrainingExample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,13 +37,12 @@ class MaskError(ValueError):
     """Rows have no trained token; the message names them and says why."""
 
 
-def read_conversations(spec: TrainSpec) -> tuple[list[list[Message]], list[list[Message]]]:
-    """Return a spec's training and validation examples as chat messages, the trained answer last.
+def read_track(path: Path) -> TrackData:
+    """Read a track's examples as its asset has stored them.
 
     Raises:
         ExamplesError: the file is missing, holds no track's examples, or none to train on.
     """
-    path = spec.data_file
     try:
         data = TrackData.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -51,14 +53,14 @@ def read_conversations(spec: TrainSpec) -> tuple[list[list[Message]], list[list[
         raise ExamplesError(f"{path} does not hold a track's examples: {at}: {first['msg']}") from None
     if not data.train:
         raise ExamplesError(f"{path} holds no examples: give the track at least one training row")
-    train, validation = (
-        [
-            render_messages(row.tools, row.turns, answer_format=spec.answer_format, style=spec.prompt_style)
-            for row in rows
-        ]
-        for rows in (data.train, data.validation)
-    )
-    return train, validation
+    return data
+
+
+def rendered(
+    examples: Iterable[TrainingExample], answer_format: AnswerFormat, style: PromptStyle
+) -> list[list[Message]]:
+    """Return examples as chat messages, the trained answer last."""
+    return [render_messages(row.tools, row.turns, answer_format=answer_format, style=style) for row in examples]
 
 
 class TrainingData:
@@ -70,7 +72,10 @@ class TrainingData:
 
     def __init__(self, spec: TrainSpec, tokenizer: PreTrainedTokenizerBase) -> None:
         length = spec.training.max_length
-        conversations, held_out = read_conversations(spec)
+        data = read_track(spec.data_file)
+        conversations, held_out = (
+            rendered(rows, spec.answer_format, spec.prompt_style) for rows in (data.train, data.validation)
+        )
         self.train, self.train_counts = tokenise(tokenizer, conversations, max_length=length)
         self.validation: list[TokenRow] = []
         self.validation_counts: RowCounts | None = None

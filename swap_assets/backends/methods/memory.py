@@ -1,6 +1,6 @@
 """How much memory a training will need, and what to do when it does not suffice: the ladder of batch plans.
 
-The estimate is made from shapes alone, before any weight is loaded; accelerate's is of the weights only. Its search for a
+The estimate is made from shapes alone, before any weight is loaded; accelerate's is of weights only. Its search for a
 batch size that fits (`find_executable_batch_size`, the trainer's `auto_find_batch_size`) begins the training anew with
 fewer rows a step, which is another recipe: here the rows of a step stay, and the training goes on before the step that
 failed.

@@ -1,8 +1,9 @@
 """TRL's trainer with parts of its own: the head only where there is loss, validation by tokens, whole checkpoints.
 
 The output head: on a GPU with Triton TRL computes it only where there is loss; on CPU it scores every position, the
-prompt's too. Measured on CPU (`benchmarks/training.py`, docs/training.md), rows without padding train 1.28 to 1.36 times
-as fast with ours, with the same losses to 1e-6; both together 2.7 to 3.4 times as fast as plain TRL, in half its memory.
+prompt's too. Measured on CPU (`benchmarks/training.py`, docs/training.md): rows without padding train 1.28 to 1.36
+times as fast with ours, with the same losses to 1e-6; both together 2.7 to 3.4 times as fast as plain TRL, in half of
+its memory.
 
 Checkpoints: the trainer writes into a folder under its final name, so a kill leaves a torn one that it would take up.
 Ours go through `checkpoints`; of 17 kills in training all ended in the weights of a training that nothing interrupted.

@@ -1,30 +1,31 @@
-"""Which process uses which card: a lock file for each, held through the kernel for as long as its holder lives.
+"""Which process uses which card: claims in order of arrival, each held by the kernel for as long as its owner lives.
 
 Dagster's pools count processes, they do not assign cards. Whoever wants cards takes all of them at once or waits in
-the order of arrival, so processes that want two of four can neither block each other nor be overtaken for ever. A
-holder that is killed frees its cards with its last descriptor; no process id is ever trusted.
+the order of arrival, so processes that want two of four can neither block each other nor be overtaken for ever. An
+owner that is killed frees its cards with its lock; no process id is ever trusted. The locks are filelock's, which has
+no queue and cannot take several locks at once or none: that is what is here.
 
-FOLDER/mutex.lock            held for the milliseconds of one look
-FOLDER/CARD.lock             held by whoever uses the card, and says who that is
-FOLDER/waiting/000012.lock   held by whoever waits, with what it wants
+FOLDER/claims.json    who has which cards and who waits for how many; looked at under `claims.lock`, for milliseconds
+FOLDER/000012.lock    held by the process of claim 12
 
-Which cards there are is asked of `nvidia-smi` (`backends.hardware`); what runs on them is not known here.
+Which cards there are is asked of `nvidia-smi` (`hardware`); what runs on them is not known here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from swap_assets.backends.processes.hardware import VISIBLE, visible_cards
 from swap_assets.backends.processes.reporting import duration
+from swap_assets.domain.model import Frozen
 
 # Set in a process whose cards are leased, and inherited: the processes that it starts take no lease of their own.
 LEASED = "SWAP_GPU_LEASE"
@@ -33,6 +34,7 @@ WAIT = "SWAP_GPU_WAIT_S"
 _LONGEST_WAIT_S = 24 * 3600.0
 _LOOK_EVERY_S = 0.5
 _SAY_EVERY_S = 60.0
+_STUCK_S = 60.0
 
 
 class LeaseError(RuntimeError):
@@ -40,18 +42,17 @@ class LeaseError(RuntimeError):
 
 
 class Lease:
-    """Cards that are this process's own until `release`, or until it and whoever has its `descriptors` are gone."""
+    """Cards that are this process's own until `release` or its end."""
 
-    def __init__(self, cards: Sequence[str], descriptors: Sequence[int], environment: Mapping[str, str]) -> None:
+    def __init__(self, cards: Sequence[str], environment: Mapping[str, str], lock: FileLock | None = None) -> None:
         self.cards = tuple(cards)
-        self.descriptors = tuple(descriptors)
         self.environment = dict(environment)
+        self._lock = lock
 
     def release(self) -> None:
-        """Give the cards back. Closing, not unlocking: a child that inherited a descriptor keeps its card."""
-        for descriptor in self.descriptors:
-            os.close(descriptor)
-        self.descriptors = ()
+        """Give the cards back."""
+        if self._lock:
+            self._lock.release()
 
 
 @contextlib.contextmanager
@@ -71,7 +72,7 @@ def leased(wanted: int, *, what: str, say: Callable[[str], None] = print) -> Ite
     """
     cards = () if os.environ.get(LEASED) is not None else visible_cards()
     if not cards:
-        yield Lease((), (), {})
+        yield Lease((), {})
         return
     lease = CardPool(cards, lease_folder()).acquire(wanted, what=what, say=say, within_s=_longest_wait())
     try:
@@ -90,7 +91,7 @@ def lease_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """
     path = Path(environment.get(FOLDER) or f"/var/tmp/swap-assets-cards-{os.getuid()}")
     try:
-        (path / "waiting").mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise LeaseError(f"the folder {path} for GPU leases cannot be used ({error.strerror}); set {FOLDER}") from None
@@ -99,8 +100,22 @@ def lease_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return path
 
 
+class _Claim(Frozen):
+    """A process that has cards, or waits for them."""
+
+    number: int
+    what: str
+    pid: int
+    may_use: tuple[str, ...]
+    wanted: int
+    has: tuple[str, ...] = ()
+
+
+_CLAIMS: TypeAdapter[list[_Claim]] = TypeAdapter(list[_Claim])
+
+
 class CardPool:
-    """Cards that processes share through lock files in a folder."""
+    """Cards that processes share through the claims in a folder."""
 
     def __init__(self, cards: Sequence[str], folder: Path) -> None:
         self.cards = tuple(cards)
@@ -125,105 +140,82 @@ class CardPool:
                 f"{what} wants {wanted} GPUs and this machine lets it use {len(self.cards)}; lower `gpus` of its model"
             )
         if wanted == 0:
-            return Lease((), (), {VISIBLE: "", LEASED: ""})
-        place = _Place(self._folder, self.cards, wanted=wanted, what=what)
+            return Lease((), {VISIBLE: "", LEASED: ""})
         end, said = time.monotonic() + within_s, _Said(say)
+        number, lock = self._join(wanted, what)
         try:
-            while (held := place.try_to_take()) is None:
+            while not (found := self._look(number))[0]:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise LeaseError(
-                        f"{what} waited {duration(within_s)} {place.waits_for}; "
+                        f"{what} waited {duration(within_s)} {found[1]}; "
                         f"start it again when they are free, or raise {WAIT}"
                     )
-                said.line(f"waiting {place.waits_for}")
+                said.line(f"waiting {found[1]}")
                 time.sleep(min(every_s, left))
-        finally:
-            place.leave()
-        names = ",".join(held)
-        return Lease(tuple(held), tuple(held.values()), {VISIBLE: names, LEASED: names})
+        except BaseException:
+            lock.release()
+            raise
+        names = ",".join(found[0])
+        return Lease(found[0], {VISIBLE: names, LEASED: names}, lock)
 
+    def _join(self, wanted: int, what: str) -> tuple[int, FileLock]:
+        with self._claims() as claims:
+            number = max((claim.number for claim in claims), default=0) + 1
+            lock = self._lock(number)
+            lock.acquire(blocking=False)
+            claims.append(_Claim(number=number, what=what, pid=os.getpid(), may_use=self.cards, wanted=wanted))
+        return number, lock
 
-class _Place:
-    """A place in the queue of those who wait, and what is seen from there."""
+    def _look(self, number: int) -> tuple[tuple[str, ...], str]:
+        """Return the cards of a claim where it is its turn and they are free, else none; and what it waits for."""
+        with self._claims() as claims:
+            at = next(at for at, claim in enumerate(claims) if claim.number == number)
+            own = claims[at]
+            near = [claim for claim in claims if set(claim.may_use) & set(self.cards)]
+            ahead = sum(not claim.has for claim in near if claim.number < number)
+            taken = {card: claim for claim in near for card in claim.has}
+            free = [card for card in self.cards if card not in taken]
+            if not ahead and len(free) >= own.wanted:
+                own = claims[at] = own.model_copy(update={"has": tuple(free[: own.wanted])})
+        holders = sorted({f"{claim.what} (process {claim.pid})" for card, claim in taken.items() if card in self.cards})
+        queue = f", {ahead} before it in the queue" if ahead else ""
+        held = " and ".join(holders) or "nobody"
+        return own.has, f"for {own.wanted} of {len(self.cards)} cards, held by {held}{queue}"
 
-    def __init__(self, folder: Path, cards: Sequence[str], *, wanted: int, what: str) -> None:
-        self._folder, self._cards, self._wanted = folder, cards, wanted
-        self._who = {"what": what, "pid": os.getpid(), "cards": list(cards), "wanted": wanted}
-        self._ticket: tuple[Path, int] | None = None
-        self._ahead, self._holders = 0, ["others"]
-
-    @property
-    def waits_for(self) -> str:
-        """What is waited for, and for whom."""
-        ahead = f", {self._ahead} before it in the queue" if self._ahead else ""
-        return f"for {self._wanted} of {len(self._cards)} cards, held by {' and '.join(self._holders)}{ahead}"
-
-    def try_to_take(self) -> dict[str, int] | None:
-        """Return all the wanted cards with their descriptors where it is this one's turn, else nothing."""
-        mutex = _lock_soon(self._folder / "mutex.lock")
-        if mutex is None:
-            return None
+    @contextlib.contextmanager
+    def _claims(self) -> Iterator[list[_Claim]]:
+        """Give the claims of the living, in order of arrival, and write them back."""
+        path = self._folder / "claims.json"
+        mutex = FileLock(path.with_suffix(".lock"), poll_interval=0.005)
         try:
-            if self._ticket is None:
-                self._ticket = self._join()
-            self._ahead = self._count_ahead(self._ticket[0])
-            held = self._lock_free_cards()
-            if self._ahead == 0 and len(held) >= self._wanted:
-                return self._keep(held)
-            for descriptor in held.values():
-                os.close(descriptor)
-            return None
+            mutex.acquire(timeout=_STUCK_S)
+        except Timeout:
+            why = f"{mutex.lock_file} has been locked for {_STUCK_S:.0f} s"
+            raise LeaseError(f"{why}; end the process that was stopped while it looked at the cards") from None
+        try:
+            claims = _CLAIMS.validate_json(path.read_bytes()) if path.exists() else []
+            claims = [claim for claim in claims if self._lives(claim)]
+            yield claims
+            part = path.with_suffix(".part")
+            part.write_bytes(_CLAIMS.dump_json(claims))
+            part.replace(path)
         finally:
-            os.close(mutex)
+            mutex.release()
 
-    def leave(self) -> None:
-        """Give up the place; a place whose owner dies is cleared away by whoever comes next."""
-        if self._ticket:
-            path, descriptor = self._ticket
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
-            self._ticket = None
+    def _lives(self, claim: _Claim) -> bool:
+        lock = self._lock(claim.number)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+        return False
 
-    def _join(self) -> tuple[Path, int]:
-        last = max((int(path.stem) for path in self._tickets()), default=0)
-        path = self._folder / "waiting" / f"{last + 1:06}.lock"
-        descriptor = _try_lock(path)
-        assert descriptor is not None, "the mutex is held, so nobody else makes places"
-        _write(descriptor, self._who)
-        return path, descriptor
-
-    def _count_ahead(self, own: Path) -> int:
-        ahead = 0
-        for path in self._tickets():
-            if int(path.stem) >= int(own.stem):
-                continue
-            abandoned = _try_lock(path)
-            if abandoned is not None:
-                path.unlink(missing_ok=True)
-                os.close(abandoned)
-            elif set(_read(path).get("cards", self._cards)) & set(self._cards):
-                ahead += 1
-        return ahead
-
-    def _lock_free_cards(self) -> dict[str, int]:
-        found = {card: _try_lock(self._folder / f"{_file_name(card)}.lock") for card in self._cards}
-        taken = [_read(self._folder / f"{_file_name(card)}.lock") for card, lock in found.items() if lock is None]
-        names = [f"{who.get('what', 'somebody')} (process {who.get('pid', 'unknown')})" for who in taken]
-        self._holders = sorted(set(names)) or ["nobody"]
-        return {card: lock for card, lock in found.items() if lock is not None}
-
-    def _keep(self, held: dict[str, int]) -> dict[str, int]:
-        kept = dict(list(held.items())[: self._wanted])
-        for card, descriptor in held.items():
-            if card in kept:
-                _write(descriptor, self._who)
-            else:
-                os.close(descriptor)
-        return kept
-
-    def _tickets(self) -> list[Path]:
-        return sorted((self._folder / "waiting").glob("*.lock"), key=lambda path: int(path.stem))
+    def _lock(self, number: int) -> FileLock:
+        # Of the process, not of the thread that took it.
+        return FileLock(self._folder / f"{number:06}.lock", thread_local=False)
 
 
 class _Said:
@@ -236,46 +228,6 @@ class _Said:
         if text != self._last or time.monotonic() - self._at >= _SAY_EVERY_S:
             self._last, self._at = text, time.monotonic()
             self._say(text)
-
-
-def _try_lock(path: Path) -> int | None:
-    """Lock a file, made where it is missing, and return its descriptor; None where somebody else has it."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        # A file that was removed between opening and locking is nobody's lock any more.
-        with contextlib.suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == path.stat().st_ino:
-                return descriptor
-        os.close(descriptor)
-
-
-def _lock_soon(path: Path, *, within_s: float = 1.0) -> int | None:
-    """Lock a file that others hold for moments only; None where one of them was stopped while it did."""
-    end = time.monotonic() + within_s
-    while (descriptor := _try_lock(path)) is None and time.monotonic() < end:
-        time.sleep(0.005)
-    return descriptor
-
-
-def _write(descriptor: int, who: Mapping[str, Any]) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(who).encode(), 0)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _file_name(card: str) -> str:
-    return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in card)
 
 
 def _longest_wait() -> float:

@@ -46,13 +46,15 @@ class Hardware(Frozen):
 
 def hardware(folder: Path = Path()) -> Hardware:
     """Look at the machine; free disk is that of the file system that `folder` lies (or would lie) on."""
-    memory = _memory()
+    import psutil
+
+    memory = psutil.virtual_memory()
     return Hardware(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
         cpus=cpu_count(),
-        memory_gib=memory.get("MemTotal"),
-        memory_free_gib=memory.get("MemAvailable"),
+        memory_gib=round(memory.total / _GIB, 1),
+        memory_free_gib=round(memory.available / _GIB, 1),
         disk_free_gib=_disk_free(folder),
         gpus=gpus(),
     )
@@ -126,15 +128,6 @@ def cards_named(visible: str | None, found: Sequence[Gpu]) -> tuple[str, ...]:
 
 def _is(card: Gpu, entry: str) -> bool:
     return int(entry) == card.index if entry.isdigit() else entry.startswith("GPU-") and card.uuid.startswith(entry)
-
-
-def _memory() -> dict[str, float]:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.split(":", 1) for line in lines if ":" in line)
-    return {key: round(int(value.split()[0]) / 1024**2, 1) for key, value in pairs if value.split()}
 
 
 def _processor() -> str:

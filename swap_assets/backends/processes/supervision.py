@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +30,6 @@ Stream = Literal["stdout", "stderr"]
 OnLine = Callable[[Stream, str], None]
 _TAIL_LINES = 20
 _GRACE_S = 10.0
-
 
 # What a card or its driver says when it is gone; out of memory is not among them, since it comes again.
 _LOST_CARD = ("device-side assert", "Xid", "GPU is lost", "unspecified launch failure", "ECC error", "NCCL")
@@ -154,19 +152,46 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(child.pid, number)
 
 
-def die_with_parent(parent: int, *, every_s: float = 0.5) -> None:
-    """Make this process end itself when `parent` is gone: a killed parent cannot stop its children.
+def die_with_parent(parent: int) -> None:
+    """Make this process end itself when `parent` is gone: a killed parent cannot stop its children."""
+    _when_it_ends(parent, lambda: os._exit(1))
 
-    A thread looks at the parent's id; the kernel's own death signal is bound to the thread that forked, not to the
-    process, and there is none outside Linux.
-    """
+
+def _when_it_ends(parent: int, do: Callable[[], object]) -> None:
+    # Not the kernel's death signal: that is bound to the thread that forked, and there is none outside Linux.
+    import psutil
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(every_s)
-        os._exit(1)
+        if os.getppid() == parent:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(parent).wait()
+        do()
 
     threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
+
+
+def guarded(command: list[str]) -> list[str]:
+    """Return the command that runs somebody else's server so that it ends with whoever started it by `start`.
+
+    A foreign process does not look after itself; one that outlives a killed run would hold the card that the run's
+    lease has just given back.
+    """
+    return [sys.executable, "-m", "swap_assets.backends.processes.supervision", *command]
+
+
+def guard(command: list[str]) -> int:
+    """Run a command until it or the parent ends; return its exit code."""
+    _when_it_ends(int(os.environ[PARENT_VARIABLE]), lambda: os.killpg(0, signal.SIGKILL))
+    # The whole group is asked to end, the command too: this process waits for it to do so.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        code = subprocess.Popen(command).wait()
+    except OSError as error:
+        print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)
+        return 127
+    # What it started may still be there, with the card's memory; this process does not listen to that signal.
+    os.killpg(0, signal.SIGTERM)
+    return code if code >= 0 else 128 - code
 
 
 def _read(stream: IO[bytes] | None, handle: Callable[[str], None]) -> None:
@@ -200,3 +225,7 @@ def _close_tracked_runs(work: Sequence[tuple[Spec, Path]]) -> None:
             from swap_assets.backends.tracking.mlflow_runs import mark_failed
 
             mark_failed(spec.tracking.uri, started.read_text(encoding="utf-8").strip())
+
+
+if __name__ == "__main__":
+    sys.exit(guard(sys.argv[1:]))

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from swap_assets.backends.processes.guard import guarded
 from swap_assets.backends.processes.specs import GenerateSpec
-from swap_assets.backends.processes.supervision import start, stop
+from swap_assets.backends.processes.supervision import guarded, start, stop
 from swap_assets.backends.serving.local_server import LOOPBACK, ServingError, free_port, wait_until_ready
 from swap_assets.domain.experiment.engines import VllmServer
 
