@@ -13,8 +13,7 @@ from swap_assets.domain.model import content_hash
 from swap_assets.domain.profile.markdown import profile_markdown, profile_sentence
 from swap_assets.domain.profile.profile import DatasetProfile
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
-from swap_assets.domain.track_data import TrackData
-from swap_assets.domain.tracks import TrainingExample
+from swap_assets.domain.tracks import TrackData, TrainingExample
 from swap_assets.domain.tracks import structured_track as structured_examples
 from swap_assets.domain.tracks import toolcall_track as toolcall_examples
 

@@ -12,7 +12,7 @@ from swap_assets.domain.conversations import Conversation, ToolSpec, Turn
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Frozen, content_hash
 
 
 class TrainingExample(Frozen):
@@ -23,6 +23,17 @@ class TrainingExample(Frozen):
     tools: tuple[ToolSpec, ...]
     turns: tuple[Turn, ...]
     answer_format: AnswerFormat
+
+
+class TrackData(Frozen):
+    """What adapters of one track learn from at one scale, and what their loss is checked on."""
+
+    train: tuple[TrainingExample, ...]
+    validation: tuple[TrainingExample, ...]
+
+    def content(self) -> str:
+        """Hash the examples, in order."""
+        return content_hash(self.train, self.validation)
 
 
 def toolcall_track(

@@ -20,7 +20,7 @@ from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import cell
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.track_data import TrackData
+from swap_assets.domain.tracks import TrackData
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.fakes import tiny_model
 from swap_assets_tests.hub_stand_in import HubServer

@@ -45,7 +45,7 @@ def read_strict(text: str, start: int = 0) -> Literal:
         raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", start) from None
     except ValueError as error:
         raise LiteralError(str(error), start) from None
-    if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH and _deeper_than_allowed(value):
+    if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH and deeper_than(value, MAX_DEPTH):
         raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", start)
     return Literal(without_lone_surrogates(value) if text.find("\\u", start, end) >= 0 else value, end)
 
@@ -264,19 +264,15 @@ def _unescape(match: re.Match[str]) -> str:
     return _SIMPLE_ESCAPES.get(code, code)
 
 
-def _deeper_than_allowed(value: Any) -> bool:
+def deeper_than(value: Any, limit: int) -> bool:
+    """Whether more than `limit` lists and objects stand inside each other; found without recursion."""
     level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _children(outer)]
+    for _ in range(limit + 1):
+        level = [inner for inner in level if isinstance(inner, dict | list | tuple)]
         if not level:
             return False
-    return any(isinstance(inner, dict | list) for inner in level)
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+    return True
 
 
 def _joined(run: re.Match[str]) -> str:

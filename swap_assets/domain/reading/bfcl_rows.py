@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
-from swap_assets.domain.reading.markup import UnreadableError
 from swap_assets.domain.reading.plain_values import read_tools
-from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, unreadable_as
 
 _TYPES = {
     "dict": "object",
@@ -45,10 +44,8 @@ def read(row: Mapping[str, Any]) -> Reading:
     Raises:
         RowError: with the reason why the row can't be read.
     """
-    try:
+    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
         tools = tuple(_with_json_schema(tool) for tool in read_tools(row["function"]))
-    except UnreadableError as error:
-        raise RowError(QuarantineReason.TOOLS_UNREADABLE, str(error)) from None
     system, turns = [], []
     for message in _messages(row["question"]):
         if message["role"] == "system":

@@ -13,18 +13,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import Conversation, ToolCall, ToolSpec, Turn
+from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages, tool_schema
-from swap_assets.domain.reading.markup import (
+from swap_assets.domain.reading.hermes_markup import read_tool_block, tagged_bodies, tool_block
+from swap_assets.domain.reading.plain_values import read_calls, read_response, read_tools, read_value
+from swap_assets.domain.reading.row_reading import (
+    QuarantineReason,
+    Reading,
     Repair,
+    RowError,
     UnreadableError,
-    read_tool_block,
-    read_value,
-    tagged_bodies,
-    tool_block,
+    joined,
+    unreadable_as,
 )
-from swap_assets.domain.reading.plain_values import read_call, read_response, read_tools
-from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
 _TOOL_ROLES = {"tool", "observation", "function_response"}
@@ -57,7 +59,8 @@ def read(row: Mapping[str, Any]) -> Reading:
 
 def _messages(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, str):
-        value = _guard(QuarantineReason.TURN_UNREADABLE, read_value, value)[0]
+        with unreadable_as(QuarantineReason.TURN_UNREADABLE):
+            value, _ = read_value(value)
     if not isinstance(value, list | tuple):
         raise RowError(QuarantineReason.TURN_UNREADABLE, f"conversations is a {type(value).__name__}, not a list")
     return [_message(entry) for entry in value]
@@ -72,25 +75,19 @@ def _message(entry: Any) -> tuple[str, str]:
     return str(role), text
 
 
-def _guard(reason: QuarantineReason, reader: Any, *arguments: Any) -> Any:
-    try:
-        return reader(*arguments)
-    except UnreadableError as error:
-        raise RowError(reason, str(error)) from None
-
-
 def _tools(row: Mapping[str, Any], system: str) -> tuple[tuple[ToolSpec, ...], tuple[Repair, ...]]:
     """Read the tools from their column or, where it is missing or empty, from the system text."""
     column = row.get("tools")
-    if isinstance(column, str) and column.strip() not in _NO_TOOLS:
-        column = _guard(QuarantineReason.TOOLS_UNREADABLE, read_value, column)[0]
-    if column and not isinstance(column, str):
-        return _guard(QuarantineReason.TOOLS_UNREADABLE, read_tools, column), ()
     block = tool_block(system)
-    if block is None:
-        return (), ()
-    value, repairs = _guard(QuarantineReason.TOOLS_UNREADABLE, read_tool_block, *block)
-    return _guard(QuarantineReason.TOOLS_UNREADABLE, read_tools, value), repairs
+    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+        if isinstance(column, str) and column.strip() not in _NO_TOOLS:
+            column, _ = read_value(column)
+        if column and not isinstance(column, str):
+            return read_tools(column), ()
+        if block is None:
+            return (), ()
+        value, repairs = read_tool_block(*block)
+        return read_tools(value), repairs
 
 
 def _turns(messages: list[tuple[str, str]], tools: tuple[ToolSpec, ...]) -> tuple[tuple[Turn, ...], tuple[Repair, ...]]:
@@ -114,24 +111,18 @@ def _turns(messages: list[tuple[str, str]], tools: tuple[ToolSpec, ...]) -> tupl
 
 def _answer(text: str, tools: tuple[ToolSpec, ...]) -> tuple[Turn, tuple[Repair, ...]]:
     """Read an assistant turn; only here are `<tool_call>` tags calls, the system text holds them as an example."""
-    bodies, prose = _guard(QuarantineReason.CALL_UNREADABLE, tagged_bodies, text, "tool_call")
-    calls, repairs = [], []
-    for body in bodies:
-        value, read_repairs = _guard(QuarantineReason.CALL_UNREADABLE, read_value, body)
-        call, call_repairs = _guard(QuarantineReason.CALL_UNREADABLE, read_call, value, tools)
-        calls.append(call)
-        repairs += [*read_repairs, *call_repairs]
-    return Turn(role="assistant", text=prose, calls=tuple(calls)), tuple(repairs)
+    with unreadable_as(QuarantineReason.CALL_UNREADABLE):
+        bodies, prose = tagged_bodies(text, "tool_call")
+        read = [read_calls([value], tools, repairs) for value, repairs in map(read_value, bodies)]
+    calls = tuple(call for found, _ in read for call in found)
+    return Turn(role="assistant", text=prose, calls=calls), tuple(repair for _, found in read for repair in found)
 
 
 def _bare_calls(text: str, tools: tuple[ToolSpec, ...]) -> tuple[Turn, tuple[Repair, ...]]:
-    value, repairs = _guard(QuarantineReason.CALL_UNREADABLE, read_value, text)
-    read = [
-        _guard(QuarantineReason.CALL_UNREADABLE, read_call, entry, tools)
-        for entry in (value if isinstance(value, list) else [value])
-    ]
-    found = (*repairs, *(repair for _, call_repairs in read for repair in call_repairs))
-    return Turn(role="assistant", calls=tuple(call for call, _ in read)), found
+    with unreadable_as(QuarantineReason.CALL_UNREADABLE):
+        value, repairs = read_value(text)
+        calls, repairs = read_calls(value if isinstance(value, list) else [value], tools, repairs)
+    return Turn(role="assistant", calls=calls), repairs
 
 
 def _responses(role: str, text: str) -> tuple[Turn, tuple[Repair, ...]]:
@@ -151,7 +142,8 @@ def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
         return None
     if schema is None or isinstance(schema, str):
         text = schema or (block[1] if block else "")
-        schema = _guard(QuarantineReason.TOOLS_UNREADABLE, read_value, text)[0]
+        with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+            schema, _ = read_value(text)
     if not isinstance(schema, dict):
         raise RowError(QuarantineReason.TOOLS_UNREADABLE, f"the schema is a {type(schema).__name__}, not an object")
     title = schema.get("title")
@@ -166,7 +158,8 @@ def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Tu
         if _ROLES.get(role) != "assistant":
             turns.append(Turn(role="user", text=text))
             continue
-        answer = _guard(QuarantineReason.ANSWER_NOT_AN_OBJECT, read_value, text)[0]
+        with unreadable_as(QuarantineReason.ANSWER_NOT_AN_OBJECT):
+            answer, _ = read_value(text)
         if not isinstance(answer, dict):
             raise RowError(QuarantineReason.ANSWER_NOT_AN_OBJECT, f"the answer is a {type(answer).__name__}")
         turns.append(Turn(role="assistant", calls=(ToolCall(name=schema.name, arguments=answer),)))
@@ -175,8 +168,6 @@ def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Tu
 
 def write_row(conversation: Conversation) -> dict[str, Any]:
     """Write a conversation as a row of the dataset's current revision; `parsing.parse_row` reads it back unchanged."""
-    from swap_assets.domain.formats.base import PromptStyle
-
     messages = render_messages(conversation.tools, conversation.turns, answer_format=HERMES, style=PromptStyle.HERMES)
     if not conversation.tools:
         messages[0] = {"role": "system", "content": conversation.system}

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
-from swap_assets.domain.reading.markup import UnreadableError, read_value
-from swap_assets.domain.reading.plain_values import read_call, read_tools
-from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined
+from swap_assets.domain.reading.plain_values import read_call, read_tools, read_value
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined, unreadable_as
 
 _RESPONSE_KEYS = ("response", "completion", "output")
 
@@ -39,7 +38,8 @@ def read(row: Mapping[str, Any]) -> Reading:
     request = _request(row)
     messages = request["messages"]
     if isinstance(messages, str):
-        messages = _value(QuarantineReason.TURN_UNREADABLE, messages)
+        with unreadable_as(QuarantineReason.TURN_UNREADABLE):
+            messages, _ = read_value(messages)
     if not isinstance(messages, list | tuple) or not all(isinstance(message, Mapping) for message in messages):
         raise RowError(QuarantineReason.TURN_UNREADABLE, "messages is not a list of objects")
     tools = _tools(request)
@@ -53,21 +53,10 @@ def read(row: Mapping[str, Any]) -> Reading:
     return Reading("\n".join(system), tools, joined(turns), ())
 
 
-def _value(reason: QuarantineReason, text: str) -> Any:
-    try:
-        return read_value(text)[0]
-    except UnreadableError as error:
-        raise RowError(reason, str(error)) from None
-
-
 def _tools(request: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
     value = request.get("tools") or request.get("functions")
-    if isinstance(value, str):
-        value = _value(QuarantineReason.TOOLS_UNREADABLE, value)
-    try:
-        return read_tools(value)
-    except UnreadableError as error:
-        raise RowError(QuarantineReason.TOOLS_UNREADABLE, str(error)) from None
+    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+        return read_tools(read_value(value)[0] if isinstance(value, str) else value)
 
 
 def _completion(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -113,10 +102,8 @@ def _calls(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[
     calls = []
     for entry in entries:
         function = entry.get("function") if isinstance(entry, Mapping) else None
-        try:
+        with unreadable_as(QuarantineReason.CALL_UNREADABLE):
             call, _ = read_call(function, tools)
-        except UnreadableError as error:
-            raise RowError(QuarantineReason.CALL_UNREADABLE, str(error)) from None
         names[str(entry.get("id"))] = call.name
         calls.append(call)
     return tuple(calls)

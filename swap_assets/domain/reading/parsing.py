@@ -13,14 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
+from swap_assets.domain.formats.literals import deeper_than
 from swap_assets.domain.model import canonical_json
 from swap_assets.domain.reading import bfcl_rows, hermes_rows, openai_logs
-from swap_assets.domain.reading.row_reading import (
-    QuarantineReason,
-    Reading,
-    RowError,
-    deeper_than,
-)
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
 
 _DEEPEST = 100  # levels inside a value; storing gives up at 255, and no tool means a hundred
 _RAW_LIMIT = 2000  # characters of a refused row that are kept to look at

@@ -1,15 +1,77 @@
-"""Reading one tool, one call and one tool response out of plain values, whoever wrote them.
+"""Reading values, tools, calls and tool responses out of rows, whoever wrote them: tolerant, naming every repair.
 
 `{"type": "function", "function": {...}}` (Hermes, OpenAI) and the bare `{"name", "description", "parameters"}`
 (glaive, BFCL) are the same tool; arguments may be an object or its JSON text.
 """
 
+import ast
 import json
 from functools import lru_cache
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec
-from swap_assets.domain.reading.markup import Repair, UnreadableError, read_value
+from swap_assets.domain.reading.row_reading import Repair, UnreadableError
+
+_LITERAL_NEWLINE = "\\n"
+_MAX_STRIPS = 8  # a body is wrapped in one or two literal newlines; more than eight is not such a body
+_LENIENT = json.JSONDecoder(strict=False)  # lets raw line breaks and tabs stand inside strings
+
+
+def read_value(text: str) -> tuple[Any, tuple[Repair, ...]]:
+    """Read a JSON value, or a Python literal of JSON values, wrapped or not in literal newlines.
+
+    The order that worked on real rows: JSON; JSON with raw line breaks inside strings; the same without the literal
+    newlines at both ends; a Python literal.
+
+    Returns:
+        The value with exact types, and the repairs that were needed.
+
+    Raises:
+        UnreadableError: neither JSON nor a Python literal made of JSON values.
+    """
+    for loads in (json.loads, _LENIENT.decode):
+        try:
+            return loads(text), ()
+        except (ValueError, RecursionError):
+            continue
+    stripped = strip_literal_newlines(text)
+    repairs = (Repair.LITERAL_NEWLINES,) if stripped != text.strip() else ()
+    if repairs:
+        try:
+            return _LENIENT.decode(stripped), repairs
+        except (ValueError, RecursionError):
+            pass
+    return _read_python(stripped), repairs
+
+
+def _read_python(text: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        said = str(error).partition(": <ast.")[0]  # an address in memory would differ from run to run
+        raise UnreadableError(f"neither JSON nor a Python literal: {said}") from None
+    if not _is_json(value):
+        raise UnreadableError("a Python literal with values that JSON does not have")
+    return value
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(_is_json(inner) for inner in value)
+    return value is None or isinstance(value, str | bool | int | float)
+
+
+def strip_literal_newlines(text: str) -> str:
+    r"""Take blanks and the two characters `\` `n` off both ends, again and again."""
+    for _ in range(_MAX_STRIPS):
+        text = text.strip()
+        shorter = text.removeprefix(_LITERAL_NEWLINE).removesuffix(_LITERAL_NEWLINE)
+        if shorter == text:
+            return text
+        text = shorter
+    return text.strip()
 
 
 def read_tools(value: Any) -> tuple[ToolSpec, ...]:
@@ -72,6 +134,18 @@ def read_call(value: Any, tools: tuple[ToolSpec, ...]) -> tuple[ToolCall, tuple[
     if not isinstance(name, str) or not name:
         raise UnreadableError("a call without a name")
     return ToolCall(name=name, arguments=arguments), repairs
+
+
+def read_calls(
+    values: list[Any], tools: tuple[ToolSpec, ...], repairs: tuple[Repair, ...] = ()
+) -> tuple[tuple[ToolCall, ...], tuple[Repair, ...]]:
+    """Read calls; their repairs come after those that were needed before.
+
+    Raises:
+        UnreadableError: one of them is none.
+    """
+    read = [read_call(value, tools) for value in values]
+    return tuple(call for call, _ in read), (*repairs, *(repair for _, found in read for repair in found))
 
 
 def _find(name: str, tools: tuple[ToolSpec, ...]) -> ToolSpec | None:

@@ -1,10 +1,11 @@
 """What reading a row gives or fails with; shared by the shapes in `hermes_rows`, `openai_logs` and `bfcl_rows`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from swap_assets.domain.conversations import ToolSpec, Turn
-from swap_assets.domain.reading.markup import Repair
 
 
 class QuarantineReason(StrEnum):
@@ -28,6 +29,23 @@ class QuarantineReason(StrEnum):
     CONTINUED_ELSEWHERE = "continued_elsewhere"
 
 
+class Repair(StrEnum):
+    """What had to be put right to read a row; closed list. Repaired gold never enters a test split."""
+
+    LITERAL_NEWLINES = "literal_newlines"
+    NAME_LIFTED = "name_lifted"
+    ARGUMENT_RENAMED = "argument_renamed"
+    TOOLS_SPLIT_AROUND_TAG = "tools_split_around_tag"
+    RESPONSE_KEPT_AS_TEXT = "response_kept_as_text"
+
+
+GOLD_REPAIRS = frozenset({Repair.LITERAL_NEWLINES, Repair.NAME_LIFTED, Repair.ARGUMENT_RENAMED})
+
+
+class UnreadableError(ValueError):
+    """A text that none of the readers could turn into JSON; the message says what the last one stumbled over."""
+
+
 class RowError(ValueError):
     """A row that can't be read, with its reason."""
 
@@ -46,20 +64,13 @@ class Reading(NamedTuple):
     repairs: tuple[Repair, ...]
 
 
-def deeper_than(value: Any, limit: int) -> bool:
-    """Whether lists and objects stand inside each other more than `limit` times; found without recursion."""
-    level = [value]
-    for _ in range(limit + 1):
-        inner: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list | tuple):
-                inner.extend(item)
-        if not inner:
-            return False
-        level = inner
-    return True
+@contextmanager
+def unreadable_as(reason: QuarantineReason) -> Iterator[None]:
+    """Give a row whose value cannot be read the reason why it is set aside."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise RowError(reason, str(error)) from None
 
 
 def joined(turns: list[Turn]) -> tuple[Turn, ...]:

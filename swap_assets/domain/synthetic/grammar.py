@@ -4,7 +4,7 @@
     train  "get the weather forecast for {place} on {date}"
     test   "show me how the weather looks in {place} on {date}"
 
-Training and test rows never share a phrasing. The tables are in `tools_a` and `tools_b`, the
+Training and test rows never share a phrasing. The tables are in `everyday_tools` and `office_tools`, the
 values in `values`.
 """
 

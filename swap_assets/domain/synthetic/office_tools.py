@@ -2,7 +2,7 @@
 
 from swap_assets.domain.synthetic.grammar import ToolPlan, tool_plan
 
-TOOLS_B: tuple[ToolPlan, ...] = (
+OFFICE_TOOLS: tuple[ToolPlan, ...] = (
     tool_plan(
         "communication",
         "send_email(recipient:email, subject:phrase, priority?:enum=low|normal|high, send_at?:time)",

@@ -2,7 +2,7 @@
 
 from swap_assets.domain.synthetic.grammar import ToolPlan, tool_plan
 
-TOOLS_A: tuple[ToolPlan, ...] = (
+EVERYDAY_TOOLS: tuple[ToolPlan, ...] = (
     tool_plan(
         "weather",
         "get_forecast(place:place, date:date, unit?:enum=celsius|fahrenheit, days?:int=1|14)",
