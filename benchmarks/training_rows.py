@@ -12,15 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from swap_assets.domain.track_data import TrackData
-
 from swap_assets.backends.methods.data import TokenRow, rendered, tokenise
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import Conversation, Turn
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import Message
-from swap_assets.domain.tracks import toolcall_track
+from swap_assets.domain.tracks import TrackData, toolcall_track
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

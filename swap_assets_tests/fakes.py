@@ -7,12 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from swap_assets.domain.track_data import TrackData
-
 from swap_assets.backends.models.chat_template import family_template
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.tracks import TrainingExample
+from swap_assets.domain.tracks import TrackData, TrainingExample
 
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 

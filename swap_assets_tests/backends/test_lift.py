@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from swap_assets.domain.track_data import TrackData
 
 from swap_assets.backends.engines.generation import generate as answer
 from swap_assets.backends.engines.records import read_rows, write_rows
@@ -25,7 +24,7 @@ from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
 from swap_assets.domain.statistics.intervals import paired_difference
 from swap_assets.domain.synthetic.generator import generate
-from swap_assets.domain.tracks import TrainingExample, toolcall_track
+from swap_assets.domain.tracks import TrackData, TrainingExample, toolcall_track
 
 STUDENT = Weights(source=str(miniatures.path("student")), dtype="float32")
 QUIET = Reporter(write=lambda _: None)

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from swap_assets.domain.track_data import TrackData
 
 from swap_assets.backends.methods.batches import first_plan, ignore_rows_after, own_rows
 from swap_assets.backends.methods.data import IGNORED
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
 from swap_assets.backends.processes.supervision import WorkerError, run_worker
+from swap_assets.domain.tracks import TrackData
 from swap_assets_tests.backends.test_training import spec_for
 
 

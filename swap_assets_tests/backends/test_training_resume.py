@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from swap_assets.domain.track_data import TrackData
 
 from swap_assets.backends.methods.callbacks import out_of_patience
 from swap_assets.backends.methods.checkpoints import CheckpointError, Checkpoints
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
+from swap_assets.domain.tracks import TrackData
 from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import weather_example, write_track
 

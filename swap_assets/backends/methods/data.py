@@ -20,8 +20,7 @@ from swap_assets.backends.processes.specs import RowCounts, TrainSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.track_data import TrackData
-from swap_assets.domain.tracks import TrainingExample
+from swap_assets.domain.tracks import TrackData, TrainingExample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -25,7 +25,7 @@ from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.keys import STRUCTURED_TRACK, TOOLCALL_TRACK, Candidate, Decoding, Form
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.profile.profile import LengthProfile
-from swap_assets.domain.track_data import TrackData
+from swap_assets.domain.tracks import TrackData
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 RECORDS_FILE = "predictions.jsonl"
