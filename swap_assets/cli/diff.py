@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,10 +14,9 @@ from swap_assets.cli.score import FormatName, Functions, Gold
 from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import GivenRow, GoldRow, score_outside
-
-Metric = Literal["exact_match", "field_f1", "name_match", "exact_match_strict", "field_f1_strict"]
 
 
 def diff(
@@ -31,8 +30,8 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="print all rows as JSON lines instead")] = False,
 ) -> None:
     """List the rows where A beats B and those where B beats A: gold, both answers, and what is wrong with the loser."""
-    if metric not in Metric.__args__:  # type: ignore[attr-defined]
-        raise fail(f"'{metric}' decides no row: choose one of {', '.join(Metric.__args__)}")  # type: ignore[attr-defined]
+    if metric not in row_metrics():
+        raise fail(f"'{metric}' decides no row: choose one of {', '.join(row_metrics())}")
     chosen = format_or_exit(answer_format)
     expected = gold_or_exit(gold, chosen, functions)
     rows = _compared(chosen, expected, given_or_exit(a), given_or_exit(b), metric=metric)
@@ -66,7 +65,7 @@ def _compared(
     rows_b = score_outside(answer_format, gold, given_b).rows
     found = []
     for one, other in zip(rows_a, rows_b, strict=True):
-        value_a, value_b = getattr(one, metric), getattr(other, metric)
+        value_a, value_b = one.value(metric), other.value(metric)
         if value_a is None or value_b is None or value_a == value_b:
             continue
         found.append(

@@ -19,10 +19,6 @@ from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.scoring.outside import FORMAT_NAMES, GoldRow, Scored, score_outside
 from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
 
-_TABLE_ROWS = (
-    "exact_match", "name_match", "arguments_exact", "field_f1", "field_precision", "field_recall", "valid_json",
-    "schema_valid", "format_compliance", "no_call_accuracy",
-)  # fmt: skip
 FormatName = Annotated[
     str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(FORMAT_NAMES)}")
 ]
@@ -108,7 +104,7 @@ def _metrics_table(found: dict[str, Any], other: dict[str, Any] | None) -> Table
     table = Table("metric", "rows", "lenient", "95 %", "strict")
     if other is not None:
         table.add_column("other, lenient")
-    for name in _TABLE_ROWS:
+    for name in found["macro"]["strict"]:
         lenient, strict = found["macro"]["lenient"][name], found["macro"]["strict"][name]
         cells = [name, str(lenient["n"]), _number(lenient["value"]), _interval(lenient), _number(strict["value"])]
         table.add_row(*cells, *([_number(other["macro"]["lenient"][name]["value"])] if other else []))

@@ -11,7 +11,7 @@ from swap_assets.defs.resources import Lab
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import fine_tune, metric_read
+from swap_assets.domain.judging.gates import fine_tune
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
 from swap_assets.domain.keys import TEST_SPLITS, base, hosted
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
@@ -34,7 +34,7 @@ def llm_interface(
     """Which interface of the hosted LLM counts in each track: the better one on validation rows, before any test."""
     scale, model = scale_of(context), lab.experiment.hosted_model
     lab.require_admitted(context, scale)
-    metric = metric_read(lab.experiment.gates.primary_metric, lab.experiment.gates)
+    metric = lab.experiment.gates.primary
     tracks, cases = {track: fixed(model.interfaces[0]) for track in Track}, []
     if len(model.interfaces) > 1:
         with lab.recording_failure(context):

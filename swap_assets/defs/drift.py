@@ -15,7 +15,7 @@ from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
-from swap_assets.domain.judging.gates import DECIDING_TRACK, metric_read
+from swap_assets.domain.judging.gates import DECIDING_TRACK
 from swap_assets.domain.keys import TEST_SPLITS, Candidate, Form, partition_key
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure
@@ -60,9 +60,7 @@ def _held_against_before(lab: Lab, now: Evaluation, first: Evaluation, epoch: st
     before = lab.store.read(_KEPT, key, Measurement) if there else Measurement(epoch="first", evaluation=first)
     measured = Measurement(epoch=epoch, evaluation=now)
     policy = lab.experiment.gates
-    found = drift(
-        measured, before, metric=metric_read(policy.primary_metric, policy), margin_points=policy.release.margin_points
-    )
+    found = drift(measured, before, metric=policy.primary, margin_points=policy.release.margin_points)
     lab.store.write(_KEPT, key, measured, kind=Measurement)
     return found
 

@@ -16,7 +16,6 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab, MergeDone, MergeRoom, experiment_in_force
 from swap_assets.domain.judging.decisions import Decision, Override
-from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.judging.merge_check import MergeVerdict, judge_merge
 from swap_assets.domain.keys import SLM_BASELINE, TEST_SPLITS, Candidate
 from swap_assets.domain.merged_model import MergedModel
@@ -120,9 +119,7 @@ def _scored_again(context: dg.AssetExecutionContext, lab: Lab, worker: WorkerCli
     )
     run_id = lab.track_evaluation(after, partition=context.partition_key)
     policy = lab.experiment.gates
-    return _Merge(
-        folders, done, before, after, run_id, judge_merge(after, before, metric_read(policy.primary_metric, policy))
-    )
+    return _Merge(folders, done, before, after, run_id, judge_merge(after, before, policy.primary))
 
 
 def _blocked(merge: _Merge) -> dg.Failure:

@@ -16,8 +16,8 @@ from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
+from swap_assets.domain.metrics import metric_title, shown_in
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.report.figures import MAIN_METRICS
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import markdown_parts, markdown_table
@@ -211,8 +211,8 @@ def _check(result: CriterionResult) -> dg.AssetCheckResult:
 
 def _metrics_table(evaluation: Evaluation, track: Track) -> str:
     summary = evaluation.results[track].summary
-    rows = [[name, percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
-            for name in MAIN_METRICS if name in summary.metrics]  # fmt: skip
+    rows = [[metric_title(name), percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
+            for name in shown_in("main") if name in summary.metrics]  # fmt: skip
     return markdown_table(["metric", "% [95 % interval]", "rows"], rows)
 
 

@@ -44,4 +44,4 @@ def test_an_answer_cannot_steer_the_terminal(tmp_path: Path):
 
 def test_diff_refuses_a_metric_that_decides_no_row(tmp_path: Path):
     found = run("diff", *difference_files(tmp_path), "--metric", "beauty")
-    assert found.exit_code == 2 and "choose one of exact_match" in found.stderr
+    assert found.exit_code == 2 and "choose one of field_f1" in found.stderr

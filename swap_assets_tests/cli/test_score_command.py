@@ -255,7 +255,7 @@ GOLD, GIVEN = '{"id": 1, "reference": "x"}', '{"id": 1, "prediction": "x"}'
 @pytest.mark.parametrize(
     ("gold", "given", "answer_format", "says"),
     [
-        (GOLD, GIVEN, "hermess", "choose one of hermes"),
+        (GOLD, GIVEN, "hermess", "no answer format: choose one of"),
         ('{"id": 1}', GIVEN, "hermes", "needs `id` and `reference`"),
         ('{"id": null, "reference": "x"}', GIVEN, "hermes", "line 1 (needs `id`"),
         ('{"id": 1, "reference": 5}', GIVEN, "hermes", "is a number"),

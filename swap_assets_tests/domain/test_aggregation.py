@@ -7,8 +7,9 @@ import pytest
 
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scoring.aggregation import METRICS, metrics_of, micro_of, summarise
+from swap_assets.domain.scoring.aggregation import metrics_of, micro_of, summarise
 from swap_assets.domain.scoring.domain_spread import domain_spread
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
@@ -106,7 +107,7 @@ def test_figures_are_kept_apart_by_label_and_by_origin():
 
 def test_no_scored_row_gives_figures_without_a_value_and_no_error():
     found = summarise("x", HERMES, score_all([case(1)], []))
-    assert set(METRICS) == set(found.metrics)
+    assert set(row_metrics()) == set(found.metrics)
     assert all(metric.value is None and metric.n == 0 for metric in found.metrics.values())
     assert summarise("x", HERMES, []).cases == 0
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Candidate, Form
+from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.report.evidence import decisions as decisions_section
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Section, cell, markdown_parts, markdown_table
-from swap_assets.domain.report.wording import METRIC_TITLES, TRACK_TITLES, criterion_value, display_name
+from swap_assets.domain.report.wording import TRACK_TITLES, criterion_value, display_name
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -71,7 +72,7 @@ def _eval_results(report: Report, candidate_id: str, track: Track) -> "list[Eval
             dataset_name=f"{report.experiment}, test rows of scale {report.scale}",
             dataset_split="test",
             metric_type=name,
-            metric_name=METRIC_TITLES.get(name, name),
+            metric_name=metric_title(name),
             metric_value=round(metric.value, 6),
             verified=False,
         )
@@ -89,7 +90,7 @@ def _verdict(report: Report, candidate_id: str) -> str:
 def _results(report: Report, candidate_id: str, track: Track) -> list[str]:
     (answers,) = (found for note, found in report.answered(track) if note.candidate_id == candidate_id)
     rows = [
-        [METRIC_TITLES.get(name, name), f"{metric.value:.4f}", _bounds(metric.low, metric.high), str(metric.n)]
+        [metric_title(name), f"{metric.value:.4f}", _bounds(metric.low, metric.high), str(metric.n)]
         for name, metric in report.main_figures(candidate_id, track).items()
         if metric.value is not None
     ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from swap_assets.backends.report.drawing import COLOURS, INK, SOFT, Plot, colour, draw, lines_for, marker, shortened
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.report.comparison import WITHIN_POINTS, compared_in
 from swap_assets.domain.report.figures import ALL, Figure, by_key
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.report.wording import ABSENT, METRIC_TITLES, display_name, metric_title, spaced
+from swap_assets.domain.report.wording import ABSENT, display_name, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ def _scores(report: Report) -> Plot | None:
         for place, (name, axes) in enumerate(zip(shown, canvas.subplots(1, 2, sharey=True), strict=True)):
             for line, candidate in enumerate(ids):
                 _interval(axes, found.get((candidate, name)), line, place)
-            _percent_axis(axes, f"{METRIC_TITLES[name]}, %", ids)
+            _percent_axis(axes, f"{metric_title(name)}, %", ids)
 
     words = (f"{display_name(one)} {' and '.join(_number(found.get((one, name))) for name in shown)}" for one in ids)
     return draw(_said("Field F1 and whole answers exact, in percent", words), 0.9 + _LINE_INCHES * len(ids), paint)

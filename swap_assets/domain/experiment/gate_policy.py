@@ -7,19 +7,14 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from swap_assets.domain.metrics import METRICS, GateMetric, as_read
 from swap_assets.domain.model import Frozen
-
-Unit = Literal["rate", "score"]
-MetricName = Literal[
-    "field_f1", "exact_match", "name_match", "arguments_exact", "valid_json", "schema_valid", "field_precision",
-    "field_recall", "no_call_accuracy", "format_compliance",
-]  # fmt: skip
 
 
 class CoreMetric(Frozen):
     """A metric that gates read; `rate` is a share of rows, `score` a mean of per-row values in [0, 1]."""
 
-    unit: Unit
+    unit: Literal["rate", "score"]
 
 
 class FineTuneRule(Frozen):
@@ -62,8 +57,8 @@ class GatePolicy(Frozen):
     """All gates. `reads` says whether they judge lenient calls (ability) or strict ones (ability and format)."""
 
     reads: Literal["lenient", "strict"] = "lenient"
-    primary_metric: MetricName = "field_f1"
-    core_metrics: dict[MetricName, CoreMetric] = Field(
+    primary_metric: GateMetric = "field_f1"
+    core_metrics: dict[GateMetric, CoreMetric] = Field(
         default_factory=lambda: {
             "field_f1": CoreMetric(unit="score"),
             "exact_match": CoreMetric(unit="rate"),
@@ -77,7 +72,22 @@ class GatePolicy(Frozen):
 
     @field_validator("core_metrics")
     @classmethod
-    def _not_empty(cls, value: dict[MetricName, CoreMetric]) -> dict[MetricName, CoreMetric]:
+    def _as_registered(cls, value: dict[str, CoreMetric]) -> dict[str, CoreMetric]:
         if not value:
             raise ValueError("name at least one core metric, for example {field_f1: {unit: score}}")
+        for name, metric in value.items():
+            if metric.unit != METRICS[name].unit:
+                raise ValueError(
+                    f"{name} is a {METRICS[name].unit}, no {metric.unit}: write {{unit: {METRICS[name].unit}}}"
+                )
         return value
+
+    @property
+    def primary(self) -> str:
+        """The primary metric's name in a summary under the reading that gates use."""
+        return as_read(self.primary_metric, self.reads)
+
+    @property
+    def core(self) -> tuple[str, ...]:
+        """The core metrics' names in a summary under the reading that gates use."""
+        return tuple(as_read(name, self.reads) for name in self.core_metrics)

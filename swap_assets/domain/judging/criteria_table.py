@@ -7,17 +7,11 @@ asks for 70 % whole answers on the rows of the single-turn test. Judging a candi
 from typing import Literal
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.metrics import METRICS, as_read
 from swap_assets.domain.model import Frozen
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
 Unit = Literal["%", "score", "points", "% of the LLM"]
-STRICT_SUFFIX = "_strict"
-_READ_STRICTLY = frozenset(
-    {
-        "exact_match", "name_match", "arguments_exact", "field_f1", "field_precision", "field_recall",
-        "domain_deviation", "domain_lowest",
-    }
-)  # fmt: skip
 
 
 class Criterion(Frozen):
@@ -66,14 +60,19 @@ class CriterionResult(Frozen):
 
 def criteria_in_force(policy: GatePolicy) -> tuple[Criterion, ...]:
     """Return the guide's table as the experiment's policy reads it: its metric, its limits, lenient or strict."""
-    demands = (*_ABILITY, *_QUALITY, *_against_the_llm(policy))
-    return tuple(_strictly(demand) for demand in demands) if policy.reads == "strict" else demands
+    demands = (*_ABILITY, *_QUALITY, *_of_metrics(), *_against_the_llm(policy))
+    return tuple(demand.model_copy(update={"metric": as_read(demand.metric, policy.reads)}) for demand in demands)
 
 
-def _strictly(demand: Criterion) -> Criterion:
-    if demand.metric not in _READ_STRICTLY:
-        return demand
-    return demand.model_copy(update={"metric": demand.metric + STRICT_SUFFIX})
+def _of_metrics() -> tuple[Criterion, ...]:
+    """Return a criterion for each metric that asks for one of its own."""
+    return tuple(
+        Criterion(name=name, description=entry.title, metric=name, threshold=entry.asked * 100, unit="%")
+        if entry.unit == "rate"
+        else Criterion(name=name, description=entry.title, metric=name, threshold=entry.asked, unit="score")
+        for name, entry in METRICS.items()
+        if entry.asked is not None
+    )
 
 
 _ABILITY = (

@@ -8,7 +8,7 @@ and scales up, because the next measurement is cheap beside a wrong stop; it nev
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from swap_assets.domain.experiment.gate_policy import GatePolicy, MetricName
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision, Measured, Rivalry, Verdict
 from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
@@ -19,12 +19,6 @@ from swap_assets.domain.statistics.multiple_comparisons import WINS, clear_winne
 
 # Decisions compare function calling; the structured track is reported beside it.
 DECIDING_TRACK = Track.TOOLCALL
-_STRICT_VARIANTS = ("field_f1", "exact_match", "name_match", "arguments_exact", "field_precision", "field_recall")
-
-
-def metric_read(metric: MetricName, policy: GatePolicy) -> str:
-    """Return the metric's name in a summary under the policy's reading, lenient or strict."""
-    return f"{metric}_strict" if policy.reads == "strict" and metric in _STRICT_VARIANTS else metric
 
 
 def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK) -> Contrast | None:
@@ -61,7 +55,7 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
     rule = policy.fine_tune
     limit = rule.trails_by_points
-    found, missing = _contrasts([slm], llm, [metric_read(name, policy) for name in policy.core_metrics])
+    found, missing = _contrasts([slm], llm, policy.core)
     verdicts: list[Verdict] = [_within(item, limit) for item in found]
     verdict: Verdict = _worst(verdicts) if found and not missing else ("fail" if "fail" in verdicts else "inconclusive")
     actions: dict[Verdict, str] = {"pass": "skip", "fail": "train", "inconclusive": rule.when_inconclusive}
@@ -95,7 +89,7 @@ def scale_up(
     every other one that may. Without one, all that may reach the share go on, less those that it is clearly ahead of.
     """
     share, lenient = policy.scale_up.reaches_percent, policy.scale_up.when_inconclusive == "scale_up"
-    metric = metric_read(policy.primary_metric, policy)
+    metric = policy.primary
     evaluated = [item for item in candidates if item.status == "evaluated"]
     found, missing = _contrasts(evaluated, llm, [metric])
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in evaluated]
@@ -158,7 +152,7 @@ def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: 
 def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
     """Return the contrast of the candidate that is nearest to the LLM or furthest ahead on the test rows."""
     evaluated = [item for item in candidates if item.status == "evaluated"]
-    found, _ = _contrasts(evaluated, llm, [metric_read(policy.primary_metric, policy)])
+    found, _ = _contrasts(evaluated, llm, [policy.primary])
     return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
 
 
@@ -184,7 +178,7 @@ def release(
     """
     rule = policy.release
     evaluated = [item for item in candidates if item.status == "evaluated"]
-    metric = metric_read(policy.primary_metric, policy)
+    metric = policy.primary
     found, missing = _contrasts(evaluated, llm, [metric])
     best = nominate(candidates, llm, policy)
     judged = contrast(*sealed, metric) if sealed else None

@@ -5,7 +5,6 @@ from typing import Literal
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast
-from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.pairing import Columns, Paired
@@ -17,7 +16,7 @@ Answer = Literal["yes", "no", "cannot be told"]
 
 def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
     """Compare every candidate with the LLM in the primary and the core metrics of each track."""
-    metrics = dict.fromkeys([inputs.metric, *(metric_read(name, inputs.policy) for name in inputs.policy.core_metrics)])
+    metrics = dict.fromkeys([inputs.metric, *inputs.policy.core])
     found: list[Contrast] = []
     for track in Track:
         llm = inputs.llm.track(track) if inputs.llm else None

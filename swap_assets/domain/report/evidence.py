@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.metrics import METRICS, metric_title
 from swap_assets.domain.report.cost import cost_tables, cost_words
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
 from swap_assets.domain.report.figures import pivot, select
@@ -14,10 +15,8 @@ from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Group, Section, Table, frame
 from swap_assets.domain.report.wording import (
     ABSENT,
-    METRIC_TITLES,
     TRACK_TITLES,
     display_name,
-    metric_title,
     plain,
     significant,
     spaced,
@@ -94,7 +93,7 @@ def _in_names_of_people(text: str, report: Report) -> str:
     """Return a recorded sentence with candidates and metrics called as everywhere else in the report."""
     for candidate in sorted((item.candidate_id for item in report.candidates), key=len, reverse=True):
         text = text.replace(candidate, display_name(candidate))
-    for metric in METRIC_TITLES:
+    for metric in METRICS:
         text = re.sub(rf"\b{metric}(_strict)?\b", lambda found: metric_title(found.group()), text)
     return text
 
@@ -177,7 +176,7 @@ def learning(report: Report, figures: "pd.DataFrame") -> Section:
     plots = [("learning", "Training and validation losses; the figures are below.")] if report.trainings else []
     plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
     lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
-    titles = {"field_f1": METRIC_TITLES["field_f1"], "exact_match": METRIC_TITLES["exact_match"]}
+    titles = {"field_f1": metric_title("field_f1"), "exact_match": metric_title("exact_match")}
     scales = pivot(found[found["label"].notna() & several], ("name", "label"), titles)
     rows = report.train_rows
     scales.insert(2, "training rows", scales["label"].map(lambda scale: str(rows[scale]) if scale in rows else ABSENT))

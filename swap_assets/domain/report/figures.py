@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from swap_assets.domain.experiment.costs import cost_per_thousand
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.pairing import Columns
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The columns of the main table, in this order: the primary metric first.
-MAIN_METRICS = ("field_f1", "exact_match", "name_match", "valid_json", "format_compliance", "no_call_accuracy")
-LABEL_METRICS = ("field_f1", "exact_match", "name_match")
-JSON_METRICS = ("valid_json", "schema_valid", "format_compliance", "field_precision", "field_recall")
-DOMAIN_SPREAD = ("domain_deviation", "domain_deviation_corrected", "domain_lowest")
 EFFORT = ("p50_s", "p95_s", "p99_s", "first_token_p50_s", "prompt_tokens", "completion_tokens", "per_second",
           "cost_per_thousand")  # fmt: skip
 ALL = "all"
@@ -202,7 +199,7 @@ def _by_label(measured: Sequence[Measured]) -> Iterator[Figure]:
     for split, track, _, _, label, item, metrics in sorted(found, key=lambda one: one[:4]):
         rows = max((metric.n for metric in metrics.values()), default=0)
         yield Figure(candidate_id=item.candidate.id, track=track, split=split, label=label, metric="rows", value=rows)
-        shown = {name: metrics[name] for name in LABEL_METRICS if name in metrics}
+        shown = {name: metrics[name] for name in shown_in("labels") if name in metrics}
         yield from _metrics(item, track, shown, split=split, label=label)
 
 

@@ -15,7 +15,6 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import metric_read
 from swap_assets.domain.keys import Form
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -123,7 +122,7 @@ class ReportInputs:
     @property
     def metric(self) -> str:
         """The metric in which candidates are compared, in the reading that the gates use."""
-        return metric_read(self.policy.primary_metric, self.policy)
+        return self.policy.primary
 
     def run_of(self, candidate_id: str, track: Track) -> GenerationRun | None:
         """Return the record of a candidate's answering in a track, where its speed is known."""

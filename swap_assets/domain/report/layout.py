@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
+from swap_assets.domain.metrics import metric_title, over_domains, shown_in
 from swap_assets.domain.report import evidence
 from swap_assets.domain.report.comparison import WITHIN_POINTS, compared_in, surpasses, within
 from swap_assets.domain.report.evidence import failure_counts, section
 from swap_assets.domain.report.figures import (
     ALL,
-    DOMAIN_SPREAD,
-    JSON_METRICS,
-    LABEL_METRICS,
-    MAIN_METRICS,
     framed,
     pivot,
     select,
@@ -26,12 +23,10 @@ from swap_assets.domain.report.tables import Section, Table, cell, frame, markdo
 from swap_assets.domain.report.wording import (
     ABSENT,
     IN_PERCENT,
-    METRIC_TITLES,
     TRACK_TITLES,
     criterion_value,
     display_name,
     in_unit,
-    metric_title,
     percent,
     points,
     significant,
@@ -159,7 +154,7 @@ def candidates(report: Report, figures: "pd.DataFrame") -> Section:
 def main_table(report: Report, figures: "pd.DataFrame", track: Track) -> Table:
     """Return one track's comparison of all candidates; it has no rows where none was measured in it."""
     own = select(figures, track=track)
-    shown = [name for name in MAIN_METRICS if name in set(own["metric"])]
+    shown = [name for name in shown_in("main") if name in set(own["metric"])]
     asked = {note.candidate_id: answers for note, answers in report.answered(track)}
     versus = {item.candidate_id: item for item in compared_in(report.comparisons, report.metric, track)}
 
@@ -171,7 +166,7 @@ def main_table(report: Report, figures: "pd.DataFrame", track: Track) -> Table:
         share = versus[candidate].percent_of_llm if candidate in versus else None
         return "–" if candidate == report.llm_id else ABSENT if share is None else f"{share:.0f} %"
 
-    table = pivot(own, ("candidate_id", "name"), {name: METRIC_TITLES[name] for name in shown})
+    table = pivot(own, ("candidate_id", "name"), {name: metric_title(name) for name in shown})
     ids = table.pop("candidate_id")
     table.insert(1, "rows", ids.map(rows))
     table["LLM − SLM, points"] = ["–" if name == report.llm_id else points(versus.get(name)) for name in ids]
@@ -260,7 +255,7 @@ def by_label(figures: "pd.DataFrame", split: str, anchor: str, title: str) -> Se
 
 
 def _labels(figures: "pd.DataFrame", split: str, track: Track) -> "pd.DataFrame":
-    titles = {"rows": "rows", **{name: METRIC_TITLES[name] for name in LABEL_METRICS}}
+    titles = {"rows": "rows", **{name: metric_title(name) for name in shown_in("labels")}}
     table = pivot(select(figures, split, track=track), ("label", "name"), titles)
     table["label"] = table["label"].map(lambda label: "all of them" if label == ALL else spaced(label))
     return table.rename(columns={"label": "rows of kind", "name": "candidate"})
@@ -285,8 +280,8 @@ def json_quality(report: Report, figures: "pd.DataFrame") -> Section:
     """Return how clean the answers are."""
     formats = {(note.candidate_id, track): found.answer_format for track in Track
                for note, found in report.answered(track)}  # fmt: skip
-    titles = {name: METRIC_TITLES[name] for name in JSON_METRICS}
-    table = pivot(select(figures, metrics=JSON_METRICS), ("name", "candidate_id", "track"), titles)
+    titles = {name: metric_title(name) for name in shown_in("json")}
+    table = pivot(select(figures, metrics=shown_in("json")), ("name", "candidate_id", "track"), titles)
     table.insert(3, "form", [formats[key] for key in zip(table["candidate_id"], table["track"], strict=True)])
     table = table.drop(columns=["candidate_id", "track"]).rename(columns={"name": "candidate"})
     caption = f"JSON quality by candidate and form of answer. {IN_PERCENT}"
@@ -295,9 +290,9 @@ def json_quality(report: Report, figures: "pd.DataFrame") -> Section:
 
 def domains(figures: "pd.DataFrame") -> Section:
     """Return the heat map of field F1 over the domains, and how even candidates are."""
-    titles = dict(zip(DOMAIN_SPREAD, ("as measured", "without sampling noise [95 % interval]", "lowest domain"),
+    titles = dict(zip(over_domains(), ("as measured", "without sampling noise [95 % interval]", "lowest domain"),
                       strict=True))  # fmt: skip
-    spread = pivot(select(figures, metrics=DOMAIN_SPREAD), ("name", "form"), titles)
+    spread = pivot(select(figures, metrics=over_domains()), ("name", "form"), titles)
     caption = "How even candidates are over the domains (standard deviation of field F1, 0 to 1)"
     return section(
         "domains",

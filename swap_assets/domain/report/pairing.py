@@ -36,7 +36,7 @@ class Columns:
     def __init__(self, rows: Sequence[RowScore]) -> None:
         self.rows = rows
         self.cases = [row.case_id for row in rows]
-        self.clusters = cluster_numbers(rows)
+        self.clusters = cluster_numbers([row.conversation_id for row in rows])
         self._columns: dict[str, np.ndarray] = {}
 
     def column(self, metric: str) -> "np.ndarray":
@@ -44,7 +44,7 @@ class Columns:
         import numpy as np
 
         if metric not in self._columns:
-            self._columns[metric] = np.array([getattr(row, metric) for row in self.rows], dtype=float)
+            self._columns[metric] = np.array([row.value(metric) for row in self.rows], dtype=float)
         return self._columns[metric]
 
     def against(self, other: "Columns", metric: str) -> Paired | None:

@@ -11,12 +11,13 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.changes import Changes, causes, facts_of, movements
 from swap_assets.domain.report.comparison import best_of, compared_in, llm_comparisons
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
-from swap_assets.domain.report.figures import MAIN_METRICS, Figure, figures_of, never_calling
+from swap_assets.domain.report.figures import Figure, figures_of, never_calling
 from swap_assets.domain.report.inputs import BaseModelOrigin, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
 from swap_assets.domain.report.verdict import Verdict, cautions, verdict
@@ -95,7 +96,7 @@ class Report(Frozen):
         """Return a candidate's figures over all rows that the main table shows, by metric."""
         found = {item.metric: item for item in self.figures
                  if (item.candidate_id, item.track, item.split) == (candidate_id, track, "")}  # fmt: skip
-        return {name: found[name] for name in dict.fromkeys((*MAIN_METRICS, self.metric)) if name in found}
+        return {name: found[name] for name in dict.fromkeys((*shown_in("main"), self.metric)) if name in found}
 
     def content(self) -> str:
         """Hash what the report says, leaving out time and cost, which differ from run to run."""

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.metrics import over_domains, shown_in
 from swap_assets.domain.report.comparison import surpasses, within
 from swap_assets.domain.report.cost import SwapCost
-from swap_assets.domain.report.figures import ALL, DOMAIN_SPREAD, JSON_METRICS, framed, select
+from swap_assets.domain.report.figures import ALL, framed, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import frame
 
@@ -43,13 +44,13 @@ def _labels(figures: "pd.DataFrame", split: str) -> "pd.DataFrame":
 def _json_quality(report: Report, figures: "pd.DataFrame") -> "pd.DataFrame":
     formats = frame([*_WHO, "answer_format"], ((note.candidate_id, track, found.answer_format) for track in Track
                                                for note, found in report.answered(track)))  # fmt: skip
-    found = select(figures, metrics=JSON_METRICS).merge(formats, on=_WHO, how="left")
+    found = select(figures, metrics=shown_in("json")).merge(formats, on=_WHO, how="left")
     return found[[*_WHO, "answer_format", *_METRIC]]
 
 
 def _domains(figures: "pd.DataFrame") -> "pd.DataFrame":
     domains = _labels(figures, "domain")
-    spread = select(figures, metrics=DOMAIN_SPREAD).assign(rows=None)
+    spread = select(figures, metrics=over_domains()).assign(rows=None)
     found = [*domains[domains["label"] != ALL].itertuples(index=False, name=None),
              *spread[domains.columns].itertuples(index=False, name=None)]  # fmt: skip
     return frame([*_WHO, "domain", "rows", *_METRIC], found)

@@ -12,18 +12,6 @@ from swap_assets.domain.keys import Candidate, Form
 
 IN_PERCENT = "In percent, with 95 % intervals."
 ABSENT = "not measured"
-METRIC_TITLES = {
-    "field_f1": "field F1",
-    "exact_match": "whole answer exact",
-    "name_match": "name match",
-    "arguments_exact": "arguments exact",
-    "valid_json": "valid JSON",
-    "schema_valid": "fits the tool's schema",
-    "format_compliance": "format to the letter",
-    "field_precision": "field precision",
-    "field_recall": "field recall",
-    "no_call_accuracy": "no-call accuracy",
-}
 TRACK_TITLES = {Track.TOOLCALL: "Tool calls", Track.STRUCTURED: "Structured answers"}
 _FORMS = {Form.HOSTED: "hosted LLM", Form.BASE: "untouched"}
 
@@ -46,13 +34,6 @@ def display_name(candidate_id: str) -> str:
     words = [word for word in (candidate.approach, form) if word != "none"]
     decoding = "" if candidate.decoding == "greedy" else f", {candidate.decoding} decoding"
     return f"{candidate.model} ({' '.join(words)}{decoding})"
-
-
-def metric_title(name: str) -> str:
-    """Return a metric's name for people; a strict reading is called so."""
-    plain_name = name.removesuffix("_strict")
-    title = METRIC_TITLES.get(plain_name, plain_name.replace("_", " "))
-    return f"{title}, strict" if plain_name != name else title
 
 
 def spaced(name: str) -> str:

@@ -11,7 +11,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.scoring.domain_spread import DOMAIN_SPREADS, OTHER_DOMAIN, domain_spread
+from swap_assets.domain.metrics import STRICT_SUFFIX, entry_of, field_of, row_metrics
+from swap_assets.domain.scoring.domain_spread import OTHER_DOMAIN, domain_spread
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
 from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
 
@@ -20,30 +21,13 @@ if TYPE_CHECKING:
 
 ALL = "all"  # under by_label[split]: every row of the split together
 EXAMPLES = 3
-_MEANS = (
-    "field_f1", "field_precision", "field_recall", "field_f1_strict", "field_precision_strict", "field_recall_strict",
-)  # fmt: skip
-_RATES = {
-    "exact_match": "exact_match",
-    "name_match": "name_match",
-    "arguments_exact": "arguments_exact",
-    "valid_json": "valid_json",
-    "schema_valid": "schema_valid",
-    "format_compliance": "format_compliant",
-    "no_call_accuracy": "no_call_correct",
-    "exact_match_strict": "exact_match_strict",
-    "name_match_strict": "name_match_strict",
-    "arguments_exact_strict": "arguments_exact_strict",
-}
 _COUNTS = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
-_COLUMNS = {name: index for index, name in enumerate((*_MEANS, *_RATES.values(), *_COUNTS))}
-_read_row = attrgetter(*_COLUMNS)
-METRICS = (*_MEANS, *_RATES)
 
 
 class _Table(NamedTuple):
     """Scores as numbers: `values` has shape (rows, columns), NaN for None; `clusters` one conversation number a row."""
 
+    columns: dict[str, int]
     values: "np.ndarray"
     clusters: "np.ndarray"
 
@@ -52,13 +36,13 @@ class _Table(NamedTuple):
         import numpy as np
 
         clusters = np.unique(self.clusters[chosen], return_inverse=True)[1]
-        return _Table(self.values[chosen], clusters)
+        return _Table(self.columns, self.values[chosen], clusters)
 
     def column(self, name: str) -> tuple["np.ndarray", "np.ndarray"]:
         """Return the values of a column where there are any, and their conversations."""
         import numpy as np
 
-        column = self.values[:, _COLUMNS[name]]
+        column = self.values[:, self.columns[name]]
         known = ~np.isnan(column)
         if known.all():
             return column, self.clusters
@@ -105,18 +89,15 @@ def metrics_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Met
 def figure_of(metric: str, scores: Sequence[RowScore], *, seed: int = SEED) -> Metric:
     """Return one figure over some rows, of any metric or spread over domains; unscored rows are left out."""
     scored = [score for score in scores if score.scored]
-    plain = metric.removesuffix("_strict")
-    if plain in DOMAIN_SPREADS:
-        domains: dict[str, list[RowScore]] = {}
-        for score in scored:
-            domains.setdefault(score.labels.get("domain", OTHER_DOMAIN), []).append(score)
-        domains.pop(OTHER_DOMAIN, None)
-        field = "field_f1" if plain == metric else "field_f1_strict"
-        return domain_spread(dict(sorted(domains.items())), field, seed=seed).get(plain, Metric(value=None))
-    table = _table(scored)
-    if metric in _RATES:
-        return _rate(table.column(_RATES[metric])[0])
-    return _mean(*table.column(metric), seed=seed)
+    if not entry_of(metric).over_domains:
+        return _figure(_table(scored), metric, seed)
+    domains: dict[str, list[RowScore]] = {}
+    for score in scored:
+        domains.setdefault(score.labels.get("domain", OTHER_DOMAIN), []).append(score)
+    domains.pop(OTHER_DOMAIN, None)
+    strict = STRICT_SUFFIX if metric.endswith(STRICT_SUFFIX) else ""
+    spread = domain_spread(dict(sorted(domains.items())), "field_f1" + strict, seed=seed)
+    return spread.get(metric.removesuffix(STRICT_SUFFIX), Metric(value=None))
 
 
 def micro_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:
@@ -127,13 +108,23 @@ def micro_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metri
 def _table(scores: Sequence[RowScore]) -> _Table:
     import numpy as np
 
-    values = np.array([_read_row(score) for score in scores], dtype=float).reshape(-1, len(_COLUMNS))
-    return _Table(values, cluster_numbers(scores))
+    names = row_metrics()
+    fields = [field_of(name) for name in names]  # all at once: 100,000 rows have 2,000,000 values
+    read = attrgetter(*(field or "scored" for field in fields), *_COUNTS)
+    columns = {name: index for index, name in enumerate((*names, *_COUNTS))}
+    values = np.array([read(score) for score in scores], dtype=float).reshape(-1, len(columns))
+    for name in (name for name, field in zip(names, fields, strict=True) if not field):
+        values[:, columns[name]] = [np.nan if (value := score.value(name)) is None else value for score in scores]
+    return _Table(columns, values, cluster_numbers([score.conversation_id for score in scores]))
 
 
 def _metrics(table: _Table, seed: int) -> dict[str, Metric]:
-    means = {name: _mean(*table.column(name), seed=seed) for name in _MEANS}
-    return means | {name: _rate(table.column(column)[0]) for name, column in _RATES.items()}
+    return {name: _figure(table, name, seed) for name in row_metrics()}
+
+
+def _figure(table: _Table, name: str, seed: int) -> Metric:
+    values, clusters = table.column(name)
+    return _rate(values) if entry_of(name).unit == "rate" else _mean(values, clusters, seed=seed)
 
 
 def _mean(values: "np.ndarray", clusters: "np.ndarray", *, seed: int) -> Metric:
@@ -156,7 +147,7 @@ def _micro(table: _Table, seed: int) -> dict[str, Metric]:
     found: dict[str, Metric] = {}
     for suffix in ("", "_strict"):
         names = (f"true_positives{suffix}", f"predicted_fields{suffix}", "gold_fields")
-        counts = table.values[:, [_COLUMNS[name] for name in names]]
+        counts = table.values[:, [table.columns[name] for name in names]]
         ratios: dict[str, Callable[[Any], Any]] = {
             f"field_precision{suffix}": lambda total: total[..., 0] / total[..., 1],
             f"field_recall{suffix}": lambda total: total[..., 0] / total[..., 2],

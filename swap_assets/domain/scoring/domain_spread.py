@@ -12,7 +12,6 @@ from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_
 if TYPE_CHECKING:
     import numpy as np
 
-DOMAIN_SPREADS = ("domain_deviation", "domain_deviation_corrected", "domain_lowest")
 OTHER_DOMAIN = "other"  # the label of rows that belong to none of the ten
 
 
@@ -27,15 +26,17 @@ def domain_spread(
     """
     import numpy as np
 
-    rows = {label: [row for row in found if getattr(row, metric) is not None] for label, found in domains.items()}
-    values = {label: np.array([getattr(row, metric) for row in found]) for label, found in rows.items() if found}
+    rows = {label: [row for row in found if row.value(metric) is not None] for label, found in domains.items()}
+    values = {label: np.array([row.value(metric) for row in found]) for label, found in rows.items() if found}
     if len(values) < 2:
         return {}
     means = np.array([found.mean() for found in values.values()])
     total = sum(len(found) for found in values.values())
     raw = float(np.std(means, ddof=1))
     lowest = list(values)[int(np.argmin(means))]
-    low, high, _ = mean_interval(values[lowest], cluster_numbers(rows[lowest]), seed=seed)
+    low, high, _ = mean_interval(
+        values[lowest], cluster_numbers([row.conversation_id for row in rows[lowest]]), seed=seed
+    )
     return {
         "domain_deviation": Metric(value=raw, n=total, unit="deviation", method=f"{len(means)} domains, raw"),
         "domain_deviation_corrected": _corrected(means, list(values.values()), raw),

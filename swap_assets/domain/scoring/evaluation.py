@@ -89,7 +89,7 @@ _FIGURES = tuple(sorted(name for name, field in RowScore.model_fields.items() if
 
 def _figures(row: RowScore) -> list[str | float | None]:
     """Return a row's id and every figure that a gate may read of it."""
-    return [row.case_id, *(getattr(row, name) for name in _FIGURES)]
+    return [row.case_id, *(getattr(row, name) for name in _FIGURES), *(row.values[name] for name in sorted(row.values))]
 
 
 def not_evaluated(candidate: Candidate, status: Status, reason: str) -> Evaluation:

@@ -7,7 +7,7 @@ from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.judging.criteria_table import STRICT_SUFFIX
+from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
 from swap_assets.domain.scoring.published import published_figures
@@ -16,7 +16,6 @@ from swap_assets.domain.statistics.intervals import non_inferiority, paired_diff
 
 PUBLISHED = (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL)
 COMPARED = ("field_f1", "exact_match")
-_FORMAT_FREE = ("valid_json", "schema_valid", "format_compliance", "no_call_accuracy")
 
 
 def summary_of(answer_format: AnswerFormat | None, scored: Scored, *, name: str) -> EvalSummary:
@@ -96,7 +95,7 @@ def _by_reading(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
     strict = {
         name.removesuffix(STRICT_SUFFIX): metric for name, metric in metrics.items() if name.endswith(STRICT_SUFFIX)
     }
-    strict |= {name: metrics[name] for name in _FORMAT_FREE if name in metrics}
+    strict |= {name: metric for name, metric in lenient.items() if not METRICS[name].strict}
     return {
         reading: {name: metric.model_dump(mode="json") for name, metric in found.items()}
         for reading, found in (("lenient", lenient), ("strict", strict))

@@ -14,6 +14,7 @@ from typing import Any
 
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import ParsedAnswer
+from swap_assets.domain.metrics import computed_values
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.failures import Evidence, explain
@@ -118,6 +119,7 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
         extracted_calls=parsed.calls,
         first_difference=difference,
         failure=failure,
+        values=computed_values(case, parsed),
         **_both_readings(figures, strict_figures),
     )
 

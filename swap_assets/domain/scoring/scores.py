@@ -9,6 +9,7 @@ from pydantic import Field
 
 from swap_assets.domain.conversations import Origin, ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.metrics import row_value
 from swap_assets.domain.model import Frozen
 
 FailureClass = Literal[
@@ -60,6 +61,11 @@ class RowScore(Frozen):
     extracted_calls: tuple[ToolCall, ...] = ()
     first_difference: str = ""
     failure: FailureClass = "none"
+    values: dict[str, float | None] = Field(default_factory=dict, description="of metrics that compute their own")
+
+    def value(self, metric: str) -> float | None:
+        """Return a metric's value by its registered name, None where it does not apply to this row."""
+        return row_value(self, metric)
 
 
 class Metric(Frozen):

@@ -177,11 +177,11 @@ def paired_difference(
     import numpy as np
 
     pairs = _pair(scores_a, scores_b)
-    both = [(a, b) for a, b in pairs if getattr(a, metric) is not None and getattr(b, metric) is not None]
+    both = [(a, b) for a, b in pairs if a.value(metric) is not None and b.value(metric) is not None]
     if not both:
         return None
-    difference = np.array([getattr(a, metric) - getattr(b, metric) for a, b in both])
-    clusters = cluster_numbers([a for a, _ in both])
+    difference = np.array([a.value(metric) - b.value(metric) for a, b in both])
+    clusters = cluster_numbers([a.conversation_id for a, _ in both])
     low, high, _ = mean_interval(difference, clusters, seed=seed)
     only_a, only_b = _discordant(both)
     totals = np.bincount(clusters, weights=difference)
@@ -189,8 +189,8 @@ def paired_difference(
     error = cluster_error(totals, sizes, float(difference.mean()))
     return PairedDifference(
         metric=metric,
-        mean_a=float(np.mean([getattr(a, metric) for a, _ in both])),
-        mean_b=float(np.mean([getattr(b, metric) for _, b in both])),
+        mean_a=float(np.mean([a.value(metric) for a, _ in both])),
+        mean_b=float(np.mean([b.value(metric) for _, b in both])),
         difference=float(difference.mean()),
         low=max(-1.0, low),
         high=min(1.0, high),
@@ -204,12 +204,12 @@ def paired_difference(
     )
 
 
-def cluster_numbers(scores: Sequence[RowScore]) -> "np.ndarray":
-    """Return each row's conversation as an integer from 0, shape (rows,)."""
+def cluster_numbers(conversations: Sequence[str]) -> "np.ndarray":
+    """Return each row's conversation as an integer from 0 in the order of first appearance, shape (rows,)."""
     import numpy as np
 
     numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(score.conversation_id, len(numbers)) for score in scores], dtype=np.int64)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in conversations], dtype=np.int64)
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
