@@ -240,7 +240,12 @@ def _effort_table(totals: Totals) -> str:
 
 def _served_table(served: Served, prompt_hash: str) -> str:
     seeds = ", ".join(map(str, served.seeds))
-    named = {"model": served.models, "deployment": served.deployments, "api version": served.api_versions}
+    named = {
+        "engine": served.engines,
+        "model": served.models,
+        "deployment": served.deployments,
+        "api version": served.api_versions,
+    }
     rows = [[what, ", ".join(found) or "–"] for what, found in named.items()]
     several = f" ({len(served.fingerprints)} in one run)" if len(served.fingerprints) > 1 else ""
     rows += [["fingerprint", ", ".join(served.fingerprints) + several or "–"], ["seed", seeds or "–"]]

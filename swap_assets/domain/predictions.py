@@ -25,8 +25,9 @@ class PredictionRecord(Frozen):
     answer; `latency_kind` tells a request's own time from a batch's time shared evenly among its rows; `first_token_s`
     is the time to the first token, None where the answer did not arrive in pieces. `cost` is in the currency of the
     experiment file, None where there is no price. `request_hash` covers the rendered prompt, the model's artefact and
-    the decoding settings. `served_model` and `fingerprint` are what the server says of itself, `deployment` and
-    `api_version` what it was asked for; `retries` are the attempts that failed before this answer.
+    the decoding settings. `engine` names who computed it; `served_model` and `fingerprint` are what the server says of
+    itself, `deployment` and `api_version` what it was asked for; `retries` are the attempts that failed before this
+    answer.
     """
 
     case_id: str
@@ -44,6 +45,7 @@ class PredictionRecord(Frozen):
     first_token_s: float | None = None
     cost: float | None = None
     error: str = ""
+    engine: str = ""
     epoch: str = "first"
     interface: Interface = Interface.TEXT
     served_model: str = ""

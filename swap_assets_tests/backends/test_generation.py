@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.engines.generation import generate
-from swap_assets.backends.engines.limits import AnswerLimitError
-from swap_assets.backends.engines.local_answers import LocalModel, render_prompt, stop_tokens
+from swap_assets.backends.engines.local import AnswerLimitError, render_prompt
 from swap_assets.backends.engines.records import RecordsError, read_cases, read_rows, write_rows
+from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.processes.reporting import Reporter
@@ -84,7 +84,7 @@ def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one
         with torch.inference_mode():
             said = model.generate(
                 prompt, attention_mask=torch.ones_like(prompt), do_sample=False, repetition_penalty=1.0,
-                max_new_tokens=160, eos_token_id=stop_tokens(model, tokenizer),
+                max_new_tokens=160, eos_token_id=LocalModel(model, tokenizer, max_new_tokens=1).stops,
             )[0, prompt.shape[1] :]  # fmt: skip
         assert record.text == tokenizer.decode(said, skip_special_tokens=True)
         assert record.usage.completion_tokens == len(said)
@@ -121,7 +121,7 @@ def test_an_answer_costs_its_share_of_the_cards_time_and_nothing_where_there_is_
     spec = spec_for(tiny, rows, gpu_hour=3600.0)
     run(spec)
     assert {record.cost for record in records(spec)} == {None}
-    monkeypatch.setattr("swap_assets.backends.engines.generation.device_name", lambda: "cuda")
+    monkeypatch.setattr("swap_assets.backends.engines.transformers.device_name", lambda: "cuda")
     on_a_card = spec.model_copy(update={"output": rows / "card.jsonl"})
     result = run(on_a_card)
     assert all(record.cost == pytest.approx(record.latency_s, abs=1e-5) for record in records(on_a_card))
@@ -168,7 +168,7 @@ def lines_of(path: Path) -> list[str]:
 def test_a_limit_that_would_cut_an_expected_answer_stops_before_any_model_is_loaded(
     tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swap_assets.backends.engines.generation.load_adapted", None)
+    monkeypatch.setattr("swap_assets.backends.engines.transformers.load_adapted", None)
     with pytest.raises(AnswerLimitError) as caught:
         run(spec_for(tiny, rows, max_new_tokens=60))
     enough = int(re.findall(r"set max_answer_tokens to (\d+)", str(caught.value))[0])
@@ -186,7 +186,7 @@ def cases_of(rows: Path) -> list[EvalCase]:
 def test_a_finished_job_loads_no_model(tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_for(tiny, rows)
     run(spec)
-    monkeypatch.setattr("swap_assets.backends.engines.generation.load_adapted", None)
+    monkeypatch.setattr("swap_assets.backends.engines.transformers.load_adapted", None)
     assert run(spec).asked == 0
 
 

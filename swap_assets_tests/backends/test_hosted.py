@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.clients import missing_variables
 from swap_assets.backends.hosted.errors import HostedError
-from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.domain.experiment.entries import HostedModel, TokenPrice
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import ChatServer, Reply, completion, weather_case
@@ -31,7 +32,7 @@ def entry(**changes: Any) -> HostedModel:
     )
 
 
-def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **changes: Any) -> HostedAnswers:
+def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **changes: Any) -> Answered:
     cases = changes.pop("cases", None) or [weather_case(city) for city in CITIES]
     places = {"output": folder / "records.jsonl", "cache": folder / "answers.sqlite3"}
     options = {"candidate_id": "big--s--none--greedy--hosted", **places, **changes}

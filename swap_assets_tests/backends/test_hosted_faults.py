@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.engines.records import read_rows
-from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
@@ -23,7 +24,7 @@ from swap_assets_tests.faulty_server import FaultyServer
 CONCURRENCY = 16
 
 
-def ask(base_url: str, folder: Path, count: int, *, name: str = "records", **changes: Any) -> HostedAnswers:
+def ask(base_url: str, folder: Path, count: int, *, name: str = "records", **changes: Any) -> Answered:
     model = HostedModel.model_validate(
         {
             "key": "big", "provider": "openai", "base_url": base_url, "model": "big-2", "concurrency": CONCURRENCY,

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.clients import missing_variables, open_client
 from swap_assets.backends.hosted.errors import HostedError
-from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.backends.models.preflight import hosted_problem
 from swap_assets.domain.conversations import EvalCase, ToolResponse, Turn
 from swap_assets.domain.experiment.entries import HostedModel
@@ -27,7 +28,7 @@ CALL = {"id": "x", "type": "function", "function": {"name": "weather", "argument
 
 def ask(
     server: ChatServer, folder: Path, answer_format: AnswerFormat, case: EvalCase | None = None, **changes: Any
-) -> HostedAnswers:
+) -> Answered:
     interface = changes.pop("interface", Interface.NATIVE)
     model = HostedModel.model_validate(
         {"key": "big", "provider": "openai", "base_url": server.base_url, "model": "big-2", "max_retries": 1,
@@ -45,7 +46,7 @@ def with_calls(*calls: dict[str, Any], words: str | None = None) -> str:
     return json.dumps(answer)
 
 
-def only(answers: HostedAnswers) -> PredictionRecord:
+def only(answers: Answered) -> PredictionRecord:
     (record,) = answers.records
     return record
 
@@ -147,7 +148,7 @@ def azure(server_url: str, **changes: Any) -> HostedModel:
     return HostedModel.model_validate({**fields, "endpoint_env": "TEST_ENDPOINT", "key_env": "TEST_KEY", **changes})
 
 
-def ask_azure(folder: Path, model: HostedModel) -> HostedAnswers:
+def ask_azure(folder: Path, model: HostedModel) -> Answered:
     return ask_hosted(
         model, [weather_case("Oslo")], answer_format=HERMES, candidate_id="c", output=folder / "r.jsonl",
         cache=folder / "a.sqlite3", say=lambda _: None,

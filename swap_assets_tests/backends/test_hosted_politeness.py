@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Spend
 from swap_assets.backends.hosted.errors import HostedError, read_retry_after
-from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
 from swap_assets.backends.hosted.replies import Reply
 from swap_assets.domain.experiment.entries import Budget, HostedModel
@@ -23,7 +24,7 @@ OK = completion("No call is needed.")
 NO_BUDGET = Budget()
 
 
-def ask(server: ChatServer, folder: Path, count: int, said: list[str] | None = None, **changes: Any) -> HostedAnswers:
+def ask(server: ChatServer, folder: Path, count: int, said: list[str] | None = None, **changes: Any) -> Answered:
     model = HostedModel.model_validate(
         {
             "key": "big", "provider": "openai", "base_url": server.base_url, "model": "big-2", "max_retries": 4,
@@ -222,7 +223,7 @@ def test_a_cache_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None
         pass
 
 
-def ask_twins(server: ChatServer, folder: Path) -> HostedAnswers:
+def ask_twins(server: ChatServer, folder: Path) -> Answered:
     """Ask one question in two cases."""
     twin = weather_case("City0").model_copy(update={"id": "twin"})
     model = HostedModel(key="big", provider="openai", base_url=server.base_url, model="m", max_retries=0)

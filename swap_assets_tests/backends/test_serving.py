@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines.generation import Answered, generate
+from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.engines.records import read_cases, read_rows
-from swap_assets.backends.hosted.hosted import HostedAnswers, ask_hosted
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import Weights
 from swap_assets.backends.serving.local_server import ServingError
@@ -26,7 +26,7 @@ from swap_assets_tests.backends.test_processes import wait_until_gone
 pytestmark = pytest.mark.slow
 
 
-def ask(endpoint: Endpoint, cases: list[EvalCase], output: Path, *, limit: int) -> HostedAnswers:
+def ask(endpoint: Endpoint, cases: list[EvalCase], output: Path, *, limit: int) -> Answered:
     entry = HostedModel(
         key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=limit, prompt_style=PromptStyle.COMPACT
     )

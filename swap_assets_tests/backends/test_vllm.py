@@ -11,7 +11,7 @@ import pytest
 
 from swap_assets.backends.engines.generation import generate
 from swap_assets.backends.engines.records import read_rows
-from swap_assets.backends.models.engine_check import vllm as vllm_findings
+from swap_assets.backends.engines.vllm import VllmEngine
 from swap_assets.backends.processes import worker
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
@@ -140,7 +140,7 @@ def test_a_server_that_cannot_do_it_is_told_in_one_sentence(
         with pytest.raises(ServingError, match=r"serves tiny and not .*/tiny: correct vllm\.served_name"):
             run(served(tiny, rows, other, "b"))
     nobody = VllmServer(base_url=stand_in.base_url)
-    monkeypatch.setattr("swap_assets.backends.engines.vllm_model._RETRIES", 0)
+    monkeypatch.setattr("swap_assets.backends.engines.vllm._RETRIES", 0)
     with pytest.raises(ServingError, match="cannot be reached: start it"):
         run(served(tiny, rows, nobody, "c"))
 
@@ -240,5 +240,5 @@ def test_a_merged_model_is_answered_by_a_server_only_where_one_can_be_started_fo
 )
 def test_the_preflight_looks_for_the_server(server: dict[str, Any], state: str, told: str) -> None:
     model = SmallModel.model_validate({"hub_id": "a/b", "vllm": server})
-    [finding] = vllm_findings("b", model, {})
+    [finding] = VllmEngine.findings("b", model.engine, {})
     assert finding.state == state and told in finding.detail

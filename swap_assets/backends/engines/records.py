@@ -88,24 +88,27 @@ def parsed(case: EvalCase, answer_format: AnswerFormat, text: str) -> ParsedAnsw
 class RecordFile:
     """The prediction records of one candidate in one file.
 
-    `wanted` maps each case's id to the hash of the request that is about to be made; `kept` holds the answers that are
-    there already for exactly these requests, in this file or in `others`: the untouched base and the hosted model say
-    the same at every scale. A record without an answer (`error`) is asked for again.
+    `wanted` maps each case's id to the hash of the request that is about to be made. It holds the answers that are
+    there already for exactly these requests, in this file or in `others`: the untouched base says the same at every
+    scale. A record without an answer (`error`) is asked for again; with `anew` all are.
     """
 
-    def __init__(self, path: Path, wanted: dict[str, str], *, candidate_id: str, others: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, path: Path, wanted: dict[str, str], *, candidate_id: str, others: Sequence[Path] = (), anew: bool = False
+    ) -> None:
         self.path = path
         self._order = list(wanted)
-        self.kept = {
+        self._written = {
             record.case_id: record.model_copy(update={"candidate_id": candidate_id})
-            for source in (*others, path)
+            for source in (() if anew else (*others, path))
             for record in _readable(source)
             if record.obtained and wanted.get(record.case_id) == record.request_hash
         }
-        self._written = dict(self.kept)
-        path.parent.mkdir(parents=True, exist_ok=True)
         # What is half written or out of date goes now, so that new lines never continue a torn one.
-        write_rows(path, self.kept.values())
+        write_rows(path, self._written.values())
+
+    def __contains__(self, case_id: str) -> bool:
+        return case_id in self._written
 
     def append(self, records: Sequence[PredictionRecord]) -> None:
         """Add records durably: what was returned from here survives a crash."""

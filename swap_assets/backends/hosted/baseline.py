@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from swap_assets.backends.hosted.hosted import ask_hosted
+from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.provenance import weights_hash
 from swap_assets.backends.processes.specs import Weights

@@ -31,14 +31,15 @@ class Requests:
         self.answer_format = answer_format
         self.interface = interface
         self.epoch = epoch
-        self.deployment = model.model
-        self.api_version = model.api_version if model.provider == "azure" and not model.base_url else ""
+        api_version = model.api_version if model.provider == "azure" and not model.base_url else ""
+        # Fields that all records of these requests share.
+        self.constants = {"interface": interface, "deployment": model.model, "api_version": api_version}
         self._model = model
         self._name = served_name or model.model
         # Newer OpenAI models refuse `max_tokens`; older compatible servers overlook its successor without a word.
         official = model.provider in ("azure", "openai") and not model.base_url
         self._limit_name = "max_completion_tokens" if official else "max_tokens"
-        self._who = [model.provider, model.model, self.api_version, endpoint(model), artefact_hash]
+        self._who = [model.provider, model.model, api_version, endpoint(model), artefact_hash]
         self.prompt_hash = self._hash_of_prompt()
 
     def body(self, case: EvalCase) -> dict[str, Any]:

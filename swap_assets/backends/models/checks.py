@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from swap_assets.backends.engines.registry import ENGINES
 from swap_assets.backends.hub.model_access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
-from swap_assets.backends.models import engine_check as engine
 from swap_assets.backends.models import markup, miniatures, room
 from swap_assets.backends.models.files import ModelFiles, files_of_folder, files_of_hub
 from swap_assets.backends.models.findings import Finding
@@ -23,7 +23,7 @@ def model_findings(
 ) -> list[Finding]:
     """Look at everything that can be known of a model without loading it; what follows a failed access is left out."""
     access, files = _access(key, model, environment)
-    found = [access, *engine.vllm(key, model, environment)]
+    found = [access, *ENGINES[model.engine.kind].findings(key, model.engine, environment)]
     if files:
         found += [
             _format(files),

@@ -199,6 +199,7 @@ class GenerateResult(Frozen):
 
     kind: Literal["generate"] = "generate"
     output: Path
+    engine: str = ""
     artefact_hash: str
     prompt_hash: str
     cases: int

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from swap_assets.backends.engines.generation import artefact_hash
+from swap_assets.backends.engines.local import artefact_hash
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
 from swap_assets.backends.store.artefacts import write_text
 from swap_assets.backends.store.workbench import Workbench

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from swap_assets.backends.engines.local_answers import LocalModel, render_prompt
+from swap_assets.backends.engines.local import render_prompt
 from swap_assets.backends.engines.records import read_cases
+from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.hub.readme import licence_of
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer

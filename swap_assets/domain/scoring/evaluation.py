@@ -41,6 +41,7 @@ class Totals(Frozen):
 class Served(Frozen):
     """Who gave the answers, as far as the records say; several names or fingerprints are several models in one run."""
 
+    engines: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
     deployments: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ def served(records: Sequence[PredictionRecord]) -> Served:
     interface, epoch = asked.pop() if asked else (Interface.TEXT, "first")
     obtained = [record for record in records if record.obtained]
     return Served(
+        engines=_distinct(record.engine for record in obtained),
         models=_distinct(record.served_model for record in obtained),
         fingerprints=_distinct(record.fingerprint for record in obtained),
         deployments=_distinct(record.deployment for record in obtained),

@@ -9,55 +9,63 @@ running server under a name made of its weights, and unloaded afterwards.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from swap_assets.backends.engines.local_answers import Answer, stops_of
+from swap_assets.backends.engines.local import LocalEngine, Said, prompt_tokens, stop_tokens
+from swap_assets.backends.models.findings import Finding
 from swap_assets.backends.models.local_model import ModelUnavailableError, load_config
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.local_server import ServingError
 from swap_assets.backends.serving.vllm_server import Server, room_for_rank, server_for
-from swap_assets.domain.experiment.engines import VllmServer
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.engines import EngineSettings, VllmServer
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from transformers import PreTrainedTokenizerBase
 
 T = TypeVar("T")
 _RETRIES = 5
 _CONNECT_S = 10.0
+_HEALTH_S = 5.0
 _LONGEST = 300
 
 
-class VllmModel:
+class VllmEngine(LocalEngine):
     """A spec's model behind a vLLM server.
 
-    `method` says afterwards who answered, `began` when the first prompt went out (monotonic, seconds).
+    Raises:
+        ServingError: the server cannot be had, or refuses; one sentence that says what to do.
     """
 
-    def __init__(
-        self, spec: GenerateSpec, tokenizer: PreTrainedTokenizerBase, *, artefact: str, say: Callable[[str], None]
-    ) -> None:
+    name = "vllm"
+
+    def __init__(self, spec: GenerateSpec, say: Callable[[str], None]) -> None:
+        super().__init__(spec, say)
         assert isinstance(spec.engine, VllmServer)
-        self._spec, self._vllm, self._tokenizer, self._say = spec, spec.engine, tokenizer, say
-        self._adapter = spec.adapter
-        self._adapter_name = f"{spec.candidate_id}--{artefact}"
-        self._stops = stops_of(own_stops(spec.weights), tokenizer)
-        self.method = ""
-        self.began = time.monotonic()
+        self._vllm = spec.engine
+        self._stops = stop_tokens(own_stops(spec.weights), self.tokenizer)
 
-    def stream(self, prompts: Sequence[str]) -> Iterator[list[Answer]]:
-        """Answer prompts and yield answers as they come; `Answer.place` says to which prompt.
+    @staticmethod
+    def findings(key: str, settings: EngineSettings, environment: Mapping[str, str]) -> list[Finding]:
+        """Say whether the server can be started or reached."""
+        assert isinstance(settings, VllmServer)
+        state, detail = _seen(key, settings, environment)
+        return [Finding(what="vLLM", state=state, detail=detail)]
 
-        Raises:
-            ServingError: the server cannot be had, or refuses; one sentence that says what to do.
-        """
-        if self._adapter and not (self._adapter / "adapter_config.json").is_file():
-            raise ModelUnavailableError(f"{self._adapter} holds no adapter; train it first")
-        server = server_for(self._spec, self._say)
+    def stream(self, cases: Sequence[EvalCase]) -> Iterator[list[Said]]:
+        """Find or start the server, load the adapter there, and ask."""
+        adapter = self.spec.adapter
+        if adapter and not (adapter / "adapter_config.json").is_file():
+            raise ModelUnavailableError(f"{adapter} holds no adapter; train it first")
+        prompts = [self.prompts[case.id] for case in cases]
+        server = server_for(self.spec, self.say)
         with self._client(server) as client, self._loaded(client, server) as name:
             self.method = f"{len(prompts)} rows by vLLM {_version(client, server)}".rstrip()
             pool = ThreadPoolExecutor(self._vllm.concurrency)
@@ -73,19 +81,18 @@ class VllmModel:
                 # Nothing more is asked once one request has failed for good, or whoever reads has gone.
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, client: OpenAI, name: str, place: int, prompt: str) -> Answer:
-        encoded: Any = self._tokenizer(prompt, add_special_tokens=False)
-        tokens, began = list(encoded["input_ids"]), time.perf_counter()
+    def _ask(self, client: OpenAI, name: str, place: int, prompt: str) -> Said:
+        tokens, began = prompt_tokens(self.tokenizer, prompt), time.perf_counter()
         # Penalties are named since the server may have the model's own as defaults.
         more = {"repetition_penalty": 1.0, "stop_token_ids": self._stops, "return_token_ids": True}
         found: Any = client.completions.create(
             model=name,
             prompt=tokens,
-            max_tokens=self._spec.max_new_tokens,
+            max_tokens=self.spec.max_new_tokens,
             temperature=0.0,
             presence_penalty=0.0,
             frequency_penalty=0.0,
-            seed=self._spec.seed,
+            seed=self.spec.seed,
             extra_body=more,
         )
         choice, seconds = found.choices[0], time.perf_counter() - began
@@ -94,9 +101,9 @@ class VllmModel:
         said = getattr(choice, "token_ids", None)
         if said and stopped and said[-1] in self._stops:
             said = said[:-1]
-        text = choice.text if said is None else str(self._tokenizer.decode(said, skip_special_tokens=True))
+        text = choice.text if said is None else str(self.tokenizer.decode(said, skip_special_tokens=True))
         completion = found.usage.completion_tokens if found.usage else len(said or ())
-        return Answer(place, text, len(tokens), completion, stopped, seconds=seconds, first_s=None, card_s=0.0)
+        return Said(place, text, len(tokens), completion, stopped, seconds=seconds, first_s=None, card_s=0.0)
 
     @contextlib.contextmanager
     def _client(self, server: Server) -> Iterator[OpenAI]:
@@ -115,10 +122,10 @@ class VllmModel:
                 f"the vLLM server at {server.url} serves {', '.join(served) or 'nothing'} and not {server.base}: "
                 "correct vllm.served_name in the model's entry"
             )
-        if self._adapter is None:
+        if self.spec.adapter is None:
             yield server.base
             return
-        name, folder = self._adapter_name, self._adapter.absolute()
+        name, folder = f"{self.spec.candidate_id}--{self.artefact}", self.spec.adapter.absolute()
         if name not in served:
             self._load(client, server, name, folder)
         try:
@@ -165,6 +172,23 @@ class VllmModel:
         if isinstance(error, openai.APIConnectionError):
             return f"{where} cannot be reached: start it, or correct vllm.base_url; answers so far are kept"
         return f"{where} refused a request ({_brief(error, server)}); answers so far are kept"
+
+
+def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[Literal["ok", "warn", "fail"], str]:
+    if entry.command:
+        if found := shutil.which(entry.command[0]):
+            return "ok", found
+        advice = f"install vLLM in an environment of its own and give models.{key}.vllm.command its path"
+        return "fail", f"{entry.command[0]} is not there: {advice}"
+    if entry.key_env and not environment.get(entry.key_env):
+        return "fail", f"its server needs {entry.key_env}: set it in .env"
+    root = entry.base_url.rstrip("/").removesuffix("/v1")
+    try:
+        urllib.request.urlopen(f"{root}/health", timeout=_HEALTH_S).close()
+    except (urllib.error.URLError, OSError, ValueError):
+        # Training needs no server, so it is not held up.
+        return "warn", f"{root} does not answer; start it before this model is evaluated"
+    return "ok", f"{root} answers"
 
 
 def own_stops(weights: Weights) -> int | list[int] | None:

@@ -1,0 +1,204 @@
+"""The engine `hosted`: Azure OpenAI, OpenAI, or any server that speaks their language.
+
+Runs in the calling process: it waits for the network and loads no model. What was answered is in the cache and is never
+asked twice in a measurement epoch; the file of records is made from it anew, with today's parser and prices. How one
+request is asked lives in `backends/hosted`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from swap_assets.backends.engines.base import Answer, Engine
+from swap_assets.backends.engines.generation import Answered, Job, answer_cases
+from swap_assets.backends.hosted.asking import Asking, Unanswered
+from swap_assets.backends.hosted.cache import AnswerCache, CacheError
+from swap_assets.backends.hosted.clients import open_client
+from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.replies import Reply
+from swap_assets.backends.hosted.requests import Requests
+from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.costs import estimate_answers
+from swap_assets.domain.experiment.entries import HostedModel
+from swap_assets.domain.formats.base import AnswerFormat, Interface
+from swap_assets.domain.model import canonical_json
+
+# Characters of a median answer of Hermes' call rows, where nothing was answered yet to take the mean of.
+_ANSWER_CHARACTERS = 200.0
+_CHARACTERS_PER_TOKEN = 4.0
+
+
+class HostedEngine(Engine):
+    """One hosted model in one answer format through one interface, its answers kept in a cache."""
+
+    name = "hosted"
+
+    def __init__(self, asking: Asking, requests: Requests, cache: AnswerCache) -> None:
+        super().__init__()
+        self._asking, self._requests, self._cache = asking, requests, cache
+        self._bodies: dict[str, dict] = {}
+        self._keys: dict[str, str] = {}
+        self._known: dict[str, Reply] = {}
+        self.prompt_hash, self.constants = requests.prompt_hash, requests.constants
+        self.retries = asking.retries
+
+    @property
+    def calls(self) -> int:
+        """How many requests went out."""
+        return self._asking.calls
+
+    def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
+        """Name each case's request by who is asked, its whole body and the epoch."""
+        self._bodies = {case.id: self._requests.body(case) for case in cases}
+        self._keys = {name: self._requests.key(body) for name, body in self._bodies.items()}
+        return self._keys
+
+    def remembered(self, cases: Sequence[EvalCase]) -> list[Answer]:
+        """Return what the cache holds."""
+        self._known = self._cache.find(self._keys.values())
+        return [self._answer(case, self._known[key]) for case in cases if (key := self._keys[case.id]) in self._known]
+
+    def plan(self, missing: Sequence[EvalCase]) -> str:
+        """Say what asking is expected to take, before the first call."""
+        model = self._asking.model
+        if not missing:
+            return f"nothing to ask {model.key}"
+        prompt = sum(len(canonical_json(self._bodies[case.id])) for case in missing) / len(missing)
+        measured = [reply.usage.completion_tokens for reply in self._known.values() if reply.usage.completion_tokens]
+        answer = _CHARACTERS_PER_TOKEN * sum(measured) / len(measured) if measured else _ANSWER_CHARACTERS
+        estimate = estimate_answers(
+            calls=len(missing), prompt_characters=prompt, answer_characters=answer, price=model.price
+        )
+        cost = "no price" if estimate.cost is None else f"{estimate.cost:.4f} in money"
+        return (
+            f"estimate for {estimate.calls} calls: {estimate.prompt_tokens:,} tokens in, "
+            f"{estimate.completion_tokens:,} out, {cost}{self._asking.budget_left()}"
+        )
+
+    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
+        """Ask, the first case alone: a bad key, a wrong deployment or an unknown parameter costs one call, not many.
+
+        Raises:
+            HostedError: asking on is pointless, or the budget is reached; those under way were let finish.
+        """
+        outcomes: asyncio.Queue[Answer | Exception | None] = asyncio.Queue()
+
+        async def ask(case: EvalCase, *, first: bool = False) -> None:
+            try:
+                outcomes.put_nowait(await self._outcome(case, first=first))
+            except Exception as error:  # no outcome may be lost, or somebody waits for it for ever
+                outcomes.put_nowait(error)
+
+        async def begin() -> list[asyncio.Task[None]]:
+            return [asyncio.ensure_future(ask(case)) for case in cases[1:]]
+
+        with asyncio.Runner() as runner:
+            try:
+                runner.run(ask(cases[0], first=True))
+                yield self._arrived([outcomes.get_nowait()])
+                tasks, waited = runner.run(begin()), 0
+                while waited < len(tasks):
+                    found = [runner.run(outcomes.get())]
+                    found += [outcomes.get_nowait() for _ in range(outcomes.qsize())]
+                    waited += len(found)
+                    yield self._arrived(found)
+            finally:
+                runner.run(self._asking.close())
+        if self._asking.stopped:
+            raise self._asking.stopped
+
+    def summary(self) -> list[str]:
+        """Count what was asked again, by reason."""
+        tally = ", ".join(f"{count} x {kind}" for kind, count in sorted(self.retries.items()))
+        return [f"{self.calls} calls to {self._asking.model.key}" + (f"; asked again after {tally}" if tally else "")]
+
+    @staticmethod
+    def _arrived(outcomes: list[Answer | Exception | None]) -> list[Answer]:
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+
+    async def _outcome(self, case: EvalCase, *, first: bool) -> Answer | None:
+        """Return a case's answer, or that it could not be had; None where everything was stopped."""
+        try:
+            return self._answer(case, await self._asking.ask(self._keys[case.id], self._bodies[case.id], first=first))
+        except Unanswered as error:
+            return self._answer(case, Reply(finish_reason="error"), error=str(error))
+        except HostedError:
+            return None  # `Asking.stopped` keeps it
+
+    def _answer(self, case: EvalCase, reply: Reply, *, error: str = "") -> Answer:
+        model, usage = self._asking.model, reply.usage
+        return Answer(
+            case_id=case.id,
+            text=self._requests.text_of(case, reply),
+            finish_reason=reply.finish_reason,
+            usage=usage,
+            latency_s=reply.latency_s,
+            first_token_s=reply.first_token_s,
+            cost=model.price.of(usage.prompt_tokens, usage.completion_tokens) if model.price else None,
+            error=error,
+            served_model=reply.served_model,
+            fingerprint=reply.fingerprint,
+            seed=None if "seed" in reply.left_out else model.seed,
+            retries=reply.retries,
+        )
+
+
+def ask_hosted(
+    model: HostedModel,
+    cases: Sequence[EvalCase],
+    *,
+    answer_format: AnswerFormat,
+    candidate_id: str,
+    output: Path,
+    cache: Path,
+    epoch: str = "first",
+    interface: Interface = Interface.TEXT,
+    base_url: str = "",
+    served_name: str = "",
+    artefact_hash: str = "",
+    say: Callable[[str], None] = print,
+) -> Answered:
+    """Ask a hosted model every case that has no answer in the cache yet.
+
+    Args:
+        model: The experiment's entry: provider, deployment, limits, price, names of the environment variables.
+        cases: The questions.
+        answer_format: How the answer is to be written.
+        candidate_id: Whose records they are.
+        output: The JSONL file of records, appended to while answers arrive.
+        cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
+        epoch: The measurement; another one asks everything again.
+        interface: Text, or native; what is native goes with the answer formats of `domain.formats.native_interface`.
+        base_url: Where the server listens, in place of the entry's (a stand-in's port is known only when it runs).
+        served_name: The model's name at that server, in place of the entry's.
+        artefact_hash: Names the weights where they are known, so that other weights are asked again.
+        say: Takes progress lines.
+
+    Raises:
+        HostedError: a key is missing or refused, the deployment does not exist, the server cannot be reached, or the
+            budget is reached.
+    """
+    if not cases:
+        raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")
+    client = open_client(model, base_url=base_url)
+    requests = Requests(
+        model,
+        answer_format=answer_format,
+        epoch=epoch,
+        interface=interface,
+        served_name=served_name,
+        artefact_hash=artefact_hash,
+    )
+    job = Job(candidate_id, answer_format, output, epoch=epoch)
+    try:
+        with AnswerCache(cache) as answers:
+            engine = HostedEngine(Asking(model, client, answers, epoch=epoch, say=say), requests, answers)
+            return answer_cases(engine, cases, job, reporter=Reporter(write=say))
+    except CacheError as error:
+        raise HostedError(str(error)) from None

@@ -1,0 +1,195 @@
+"""Engines that answer for a small model: each gets the very prompt that the model was trained with.
+
+What a new one has to bring is `stream`: rendered prompts in, texts with their tokens and times out.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from swap_assets.backends.engines.base import Answer, Engine
+from swap_assets.backends.methods.data import end_of_turn
+from swap_assets.backends.models import provenance
+from swap_assets.backends.models.findings import Finding
+from swap_assets.backends.models.local_model import load_tokenizer
+from swap_assets.backends.processes.specs import GenerateSpec
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
+from swap_assets.domain.model import content_hash
+from swap_assets.domain.predictions import Usage
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from swap_assets.domain.experiment.engines import EngineSettings
+
+
+class AnswerLimitError(ValueError):
+    """The limit would cut expected answers; the message is one sentence that names the limit to set."""
+
+
+class Said(NamedTuple):
+    """What a model said to one prompt: the text without stop tokens, its tokens, whether it stopped by itself.
+
+    `place` is that of the prompt. `seconds` and `first_s` are the row's share of the time (see `rows.Row`), or the
+    request's own time where a server answered; `card_s` is the share in either case: the shares add up to the whole.
+    """
+
+    place: int
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    stopped: bool
+    seconds: float
+    first_s: float | None
+    card_s: float
+
+
+class LocalEngine(Engine):
+    """Answers for the model of a spec; `say` takes progress lines. `device` is what it computes on.
+
+    `method` and `token_budget` say afterwards how the rows were computed, and with how much of the budget left.
+
+    Raises:
+        ModelUnavailableError: the model or adapter is not there.
+    """
+
+    latency_kind: ClassVar[Literal["request", "batch_share"]] = "request"
+    libraries: ClassVar[tuple[str, ...]] = ()  # imported before anything else, which is faster
+
+    def __init__(self, spec: GenerateSpec, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.spec, self.say = spec, say
+        self.tokenizer = load_tokenizer(spec.weights)
+        self.artefact = spec.artefact_hash or artefact_hash(spec)
+        template = str(self.tokenizer.chat_template)
+        self.prompt_hash = prompt_hash(spec.answer_format, spec.prompt_style, chat_template=template)
+        self.constants = {"latency_kind": self.latency_kind}
+        self.longest_gold, self.method, self.token_budget = 0, "", spec.token_budget
+        self.prompts: dict[str, str] = {}
+
+    @property
+    def device(self) -> str:
+        """What computes the answers: `cuda`, `cpu`, or the name of a server."""
+        return self.name
+
+    @staticmethod
+    def findings(key: str, settings: EngineSettings, environment: Mapping[str, str]) -> list[Finding]:
+        """Say, before anything is loaded, whether the engine can be had for the model `key`."""
+        return []
+
+    @abstractmethod
+    def stream(self, cases: Sequence[EvalCase]) -> Iterator[list[Said]]:
+        """Answer the `prompts` of cases and yield what is said as it ends; set `began` when the model is ready."""
+
+    def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
+        """Render the prompts, and name each with the weights and settings that answer it.
+
+        Raises:
+            AnswerLimitError: `max_new_tokens` would cut an expected answer.
+        """
+        spec = self.spec
+        self.longest_gold = check_limit(self.tokenizer, cases, spec.answer_format, spec.max_new_tokens)
+        self.prompts = {case.id: self._prompt(case) for case in cases}
+        asked = (self.artefact, spec.answer_format.name, spec.max_new_tokens, spec.epoch)
+        return {name: content_hash(text, *asked, *self.told_apart_by(name)) for name, text in self.prompts.items()}
+
+    def told_apart_by(self, case_id: str) -> list[str]:
+        """What else a request's hash covers: two engines may round otherwise, so their answers are not each other's."""
+        return [self.name]
+
+    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
+        """Answer cases; see `Engine.answers`."""
+        for found in self.stream(cases):
+            yield [self._answer(cases[one.place].id, one) for one in found]
+
+    def plan(self, missing: Sequence[EvalCase]) -> str:
+        """Name the longest expected answer beside the limit."""
+        return f"the longest expected answer has {self.longest_gold} tokens; the limit is {self.spec.max_new_tokens}"
+
+    def summary(self) -> list[str]:
+        """Say how the rows were computed."""
+        return [self.method]
+
+    def figures(self) -> dict[str, Any]:
+        """Return the fields of the result that only the engine knows."""
+        return {
+            "artefact_hash": self.artefact,
+            "longest_gold": self.longest_gold,
+            "method": self.method,
+            "token_budget": self.token_budget,
+            "device": self.device,
+        }
+
+    def _answer(self, case_id: str, said: Said) -> Answer:
+        return Answer(
+            case_id=case_id,
+            text=said.text,
+            finish_reason="stop" if said.stopped else "length",
+            usage=Usage(prompt_tokens=said.prompt_tokens, completion_tokens=said.completion_tokens),
+            latency_s=round(said.seconds, 6),
+            first_token_s=None if said.first_s is None else round(said.first_s, 6),
+            cost=self._cost(said.card_s),
+            served_model=self.spec.weights.source,
+        )
+
+    def _cost(self, card_s: float) -> float | None:
+        """Return what so many seconds of the cards cost, None without a card or its price."""
+        price = self.spec.gpu_hour
+        if price is None or self.device == "cpu":
+            return None
+        return card_s / 3600 * price * self.spec.engine.paid_cards
+
+    def _prompt(self, case: EvalCase) -> str:
+        spec = self.spec
+        messages = render_messages(case.tools, case.history, answer_format=spec.answer_format, style=spec.prompt_style)
+        return render_prompt(self.tokenizer, messages)
+
+
+def artefact_hash(spec: GenerateSpec) -> str:
+    """Name the exact weights that answer: the base's hash, and the adapter's where there is one."""
+    base = provenance.weights_hash(spec.weights.source, spec.weights.revision)
+    return content_hash(base, spec.weights.dtype, provenance.adapter_hash(spec.adapter) if spec.adapter else "")
+
+
+def stop_tokens(own: int | list[int] | None, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the tokens that end an answer: the model's `own`, the tokenizer's, and the template's end of a turn."""
+    listed = own if isinstance(own, list) else [own]
+    found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
+    return sorted({token for token in found if isinstance(token, int)})
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> str:
+    """Return the text that the model reads: the chat template up to where the assistant speaks."""
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))  # type: ignore[arg-type]
+
+
+def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
+    """Return the tokens of a rendered prompt, without any that the tokenizer would add."""
+    encoded: Any = tokenizer(prompt, add_special_tokens=False)
+    return list(encoded["input_ids"])
+
+
+def check_limit(
+    tokenizer: PreTrainedTokenizerBase, cases: Sequence[EvalCase], answer_format: AnswerFormat, limit: int
+) -> int:
+    """Return the tokens of the longest expected answer, its end included. Gold is measured here and goes nowhere.
+
+    Raises:
+        AnswerLimitError: an expected answer is longer than the limit.
+    """
+    golds = [answer_format.write(case.gold_calls, case.gold_text) for case in cases]
+    encoded: Any = tokenizer(golds, add_special_tokens=False)
+    lengths = [len(tokens) + 1 for tokens in encoded["input_ids"]]
+    longest = max(lengths)
+    if longest > limit:
+        cut = sum(length > limit for length in lengths)
+        raise AnswerLimitError(
+            f"max_answer_tokens {limit} would cut {cut} of {len(cases)} expected answers in the answer format "
+            f"{answer_format.name} (the longest, of case {cases[lengths.index(longest)].id}, takes "
+            f"{longest} tokens): set max_answer_tokens to {longest} or more in the model's entry"
+        )
+    return longest

@@ -1,0 +1,158 @@
+"""The engine `transformers`: the model is loaded here and decodes greedily, over one cache where it can share one.
+
+How rows are computed together lives in `decoding` and `batches`; which of them suits a model, in `sharing`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from swap_assets.backends.engines.batches import decode_in_batches
+from swap_assets.backends.engines.constrained import Grammars
+from swap_assets.backends.engines.decoding import decode
+from swap_assets.backends.engines.local import LocalEngine, Said, prompt_tokens, stop_tokens
+from swap_assets.backends.engines.rows import Budget, Constraint, Row
+from swap_assets.backends.engines.sharing import Sharing, sharing
+from swap_assets.backends.models.local_model import device_name, load_adapted
+from swap_assets.backends.processes.specs import GenerateSpec
+from swap_assets.domain.conversations import EvalCase
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DEFAULT_BUDGET = 16_384
+
+
+class TransformersEngine(LocalEngine):
+    """Answers in this process.
+
+    Raises:
+        ConstraintError: answers are to be constrained and cannot be.
+        OutOfRoomError: not even one row fits into memory.
+    """
+
+    name = "transformers"
+    latency_kind = "batch_share"
+    libraries = ("transformers.modeling_utils",)
+
+    def __init__(self, spec: GenerateSpec, say: Callable[[str], None]) -> None:
+        super().__init__(spec, say)
+        self._grammars = Grammars(self.tokenizer, spec.answer_format) if spec.constrained else None
+        self._grammar_of: dict[str, str] = {}
+
+    @property
+    def device(self) -> str:
+        """The card, else the processor."""
+        return device_name()
+
+    def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
+        """Name each case's request; a constrained answer is told from a free one by its grammar."""
+        if self._grammars:
+            self._grammar_of = {case.id: self._grammars.of(case) for case in cases}
+        return super().request_hashes(cases)
+
+    def told_apart_by(self, case_id: str) -> list[str]:
+        """The grammar, where there is one."""
+        return [self._grammar_of[case_id]] if self._grammars else []
+
+    def stream(self, cases: Sequence[EvalCase]) -> Iterator[list[Said]]:
+        """Load the model and answer."""
+        spec = self.spec
+        loaded = load_adapted(spec.weights, spec.adapter)
+        model = LocalModel(loaded, self.tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget)
+        begins = (
+            [self._grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if self._grammars else ()
+        )
+        self.began = time.monotonic()
+        yield from model.stream([self.prompts[case.id] for case in cases], begins)
+        self.method, self.token_budget = model.method, model.budget.tokens
+
+    def summary(self) -> list[str]:
+        """Say how the rows were computed, what could not be constrained, and whether memory held the budget."""
+        lines = super().summary()
+        if self._grammars:
+            lines.append(
+                f"constrained; the arguments of {self._grammars.loose_tools} offered tools may be any JSON object, as "
+                f"their schemas cannot be compiled; {self._grammars.given_up} rows outgrew the grammar's limits"
+            )
+        if self.token_budget < self.spec.token_budget:
+            lines.append(
+                f"memory held {self.token_budget} tokens at once, not {self.spec.token_budget}: set generation_tokens "
+                "to that and no time goes into trying"
+            )
+        return lines
+
+    def figures(self) -> dict[str, Any]:
+        """Add what could not be constrained."""
+        counts = (
+            {"loose_tools": self._grammars.loose_tools, "given_up": self._grammars.given_up} if self._grammars else {}
+        )
+        return {**super().figures(), **counts}
+
+
+class LocalModel:
+    """A loaded model that answers prompts greedily; each row's text is the one that it would get alone."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_new_tokens: int,
+        token_budget: int = DEFAULT_BUDGET,
+    ) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._max_new_tokens = max_new_tokens
+        own = model.generation_config.eos_token_id if model.generation_config else None
+        self.stops = stop_tokens(own, tokenizer)
+        self._sharing: Sharing | None = None
+        self.budget = Budget(token_budget)
+        self.method = ""
+
+    def answer(self, prompts: Sequence[str]) -> list[Said]:
+        """Answer prompts and return the answers in their order."""
+        found = [answer for answers in self.stream(prompts) for answer in answers]
+        return sorted(found, key=lambda answer: answer.place)
+
+    def stream(
+        self, prompts: Sequence[str], constrain: Sequence[Callable[[], Constraint]] = ()
+    ) -> Iterator[list[Said]]:
+        """Answer prompts and yield answers as they end; `Said.place` says to which prompt.
+
+        `constrain` begins the constraint of each prompt's answer; without it an answer is free.
+
+        Raises:
+            OutOfRoomError: memory does not hold a single row.
+        """
+        begins = constrain or [None] * len(prompts)
+        rows = [
+            Row(index, prompt_tokens(self._tokenizer, prompt), self._max_new_tokens, begin)
+            for index, (prompt, begin) in enumerate(zip(prompts, begins, strict=True))
+        ]
+        if self._sharing is None:
+            self._sharing = sharing(self._model)
+        found, stops = self._sharing, frozenset(self.stops)
+        together = [row for row in rows if row.need <= found.longest]
+        others = [row for row in rows if row.need > found.longest]
+        self.method = _method(len(together), len(others), found)
+        for ended in decode(self._model, together, stops=stops, budget=self.budget):
+            yield [self._read(row) for row in ended]
+        for ended in decode_in_batches(self._model, others, stops=stops, budget=self.budget, alone=found.alone):
+            yield [self._read(row) for row in ended]
+
+    def _read(self, row: Row) -> Said:
+        said = row.tokens[:-1] if row.stopped else row.tokens
+        text = str(self._tokenizer.decode(said, skip_special_tokens=True))
+        times = {"seconds": row.seconds, "first_s": row.first_s, "card_s": row.seconds}
+        return Said(row.index, text, len(row.prompt), len(row.tokens), row.stopped, **times)
+
+
+def _method(together: int, others: int, found: Sharing) -> str:
+    parts = [f"{together} rows over one cache"] if together or not others else []
+    if others:
+        how = "one at a time" if found.alone else "in padded batches"
+        parts.append(f"{others} rows {how}, since the model's cache cannot be shared: {found.reason}")
+    return "; ".join(parts)
