@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.gate_errors import LLM_EXACT, PARTIAL
+from benchmarks.gate_errors import ROWS, field_f1
+from benchmarks.tables import head, line
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.hermes import HERMES
@@ -21,21 +22,16 @@ from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
 
 EXPERIMENTS = 200
-ROWS = (50, 200, 500)
 POLICY = GatePolicy(core_metrics={"field_f1": CoreMetric(unit="score"), "exact_match": CoreMetric(unit="rate")})
 LLM = hosted("llm", "s")
 
 
 def llm_and(generator: np.random.Generator, rows: int, worse_by: Sequence[float]) -> list[Evaluation]:
     """Return the LLM and one candidate for each true distance to it (LLM - SLM in field F1), on the same rows."""
-    from scipy.stats import norm
-
     hard = generator.standard_normal(rows)
     made = []
     for index, distance in enumerate((0.0, *worse_by)):
-        luck = norm.cdf(0.7 * hard + 0.714 * generator.standard_normal(rows))
-        exact = LLM_EXACT - distance / (1 - PARTIAL)
-        values = np.where(luck < exact, 1.0, 0.8 * generator.random(rows))
+        values = field_f1(generator, hard, worse_by=distance)
         made.append(_evaluation(LLM if index == 0 else tuned(f"m{index}", "s", "paper"), values))
     return made
 
@@ -65,17 +61,10 @@ def repeated(experiments: int, rows: int, worse_by: Sequence[float]) -> Iterator
         yield llm_and(generator, rows, worse_by)
 
 
-def line(*cells: object) -> None:
-    """Print one line of a table; fractions are shown in percent."""
-    shown = [f"{100 * cell:.1f}" if isinstance(cell, float) else str(cell) for cell in cells]
-    print(f"| {' | '.join(shown)} |", flush=True)
-
-
 def table(title: str, *header: str) -> None:
     """Print a table's head."""
     print(f"\n{title}; percent of experiments")
-    line(*header)
-    line(*["---"] * len(header))
+    head(*header)
 
 
 def fine_tuning(experiments: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.tables import head, line
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
@@ -26,16 +27,19 @@ PARTIAL = 0.4  # mean F1 of an answer that is not exact
 _DEMANDS = {demand.name: demand for demand in criteria_in_force(GatePolicy())}
 
 
-def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return field F1 of the SLM and of the LLM, shape (rows,) each; the SLM is truly worse by `worse_by`."""
+def field_f1(generator: np.random.Generator, hard: np.ndarray, *, worse_by: float = 0.0) -> np.ndarray:
+    """Return a model's field F1, shape (rows,), on rows that are so hard; truly `worse_by` behind the LLM."""
     from scipy.stats import norm
 
+    luck = norm.cdf(0.7 * hard + 0.714 * generator.standard_normal(len(hard)))
+    exact = LLM_EXACT - worse_by / (1 - PARTIAL)
+    return np.where(luck < exact, 1.0, 0.8 * generator.random(len(hard)))
+
+
+def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return field F1 of the SLM and of the LLM, shape (rows,) each; the SLM is truly worse by `worse_by`."""
     hard = generator.standard_normal(rows)
-    found = []
-    for exact in (LLM_EXACT - worse_by / (1 - PARTIAL), LLM_EXACT):
-        luck = norm.cdf(0.7 * hard + 0.714 * generator.standard_normal(rows))
-        found.append(np.where(luck < exact, 1.0, 0.8 * generator.random(rows)))
-    return found[0], found[1]
+    return field_f1(generator, hard, worse_by=worse_by), field_f1(generator, hard)
 
 
 def compared(slm: np.ndarray, llm: np.ndarray) -> PairedDifference:
@@ -50,9 +54,9 @@ def compared(slm: np.ndarray, llm: np.ndarray) -> PairedDifference:
 
 
 def share(experiments: int, happened: Callable[[np.random.Generator], bool], *, seed: int) -> float:
-    """Return how often something happened, in percent."""
+    """Return how often something happened, as a share."""
     generator = np.random.default_rng(seed)
-    return 100 * sum(happened(generator) for _ in range(experiments)) / experiments
+    return sum(happened(generator) for _ in range(experiments)) / experiments
 
 
 def verdicts(found: PairedDifference) -> dict[str, str]:
@@ -64,8 +68,7 @@ def verdicts(found: PairedDifference) -> dict[str, str]:
 def comparing_gates(experiments: int) -> None:
     """Print the release and the distance gate: how often each verdict falls, by true distance and rows."""
     print("\nRelease (delta <= 0 and a loss of 5 points ruled out), and delta <= 10 points; percent of experiments")
-    print("| true LLM - SLM | n | plain: not worse | released | release fails | delta passes | delta fails |")
-    print("|" + " --- |" * 7)
+    head("true LLM - SLM", "n", "plain: not worse", "released", "release fails", "delta passes", "delta fails")
     for worse_by in (-0.03, 0.0, 0.05, 0.10, 0.15):
         for rows in ROWS:
             generator = np.random.default_rng(rows)
@@ -77,15 +80,13 @@ def comparing_gates(experiments: int) -> None:
                     if verdict in tally[name]:
                         tally[name][verdict] += 1
             counts = [plain, *tally["release"].values(), *tally["llm_delta"].values()]
-            cells = " | ".join(f"{100 * count / experiments:.1f}" for count in counts)
-            print(f"| {100 * worse_by:+.0f} points | {rows} | {cells} |", flush=True)
+            line(f"{100 * worse_by:+.0f} points", rows, *(count / experiments for count in counts))
 
 
 def several_candidates(experiments: int) -> None:
     """Print how often at least one of four candidates, each truly 5 points worse, gets through."""
     print("\nFour candidates, each truly 5 points worse: at least one gets through; percent of experiments")
-    print("| n | plain: not worse | release gate | release gate with Holm |")
-    print("|" + " --- |" * 4)
+    head("n", "plain: not worse", "release gate", "release gate with Holm")
     for rows in ROWS:
         generator = np.random.default_rng(rows)
         plain = gate = adjusted = 0
@@ -96,23 +97,20 @@ def several_candidates(experiments: int) -> None:
             plain += any(one.difference >= 0 for one in found)
             gate += any(one.difference >= 0 and other.shown for one, other in zip(found, judged, strict=True))
             adjusted += any(one.difference >= 0 and p <= 0.025 for one, p in zip(found, p_values, strict=True))
-        cells = " | ".join(f"{100 * count / experiments:.1f}" for count in (plain, gate, adjusted))
-        print(f"| {rows} | {cells} |", flush=True)
+        line(rows, *(count / experiments for count in (plain, gate, adjusted)))
 
 
 def absolute_gate(experiments: int) -> None:
     """Print the rule "at least 70 % exact": plain reading and verdicts."""
     print("\nAt least 70 % exact; percent of experiments")
-    print("| true rate | n | plain: met | pass | inconclusive | fail |")
-    print("|" + " --- |" * 6)
+    head("true rate", "n", "plain: met", "pass", "inconclusive", "fail")
     for rate in (0.60, 0.65, 0.70, 0.75, 0.80):
         for rows in ROWS:
             hits = np.random.default_rng(rows).binomial(rows, rate, size=experiments)
             results = [_exact_verdict(int(hit), rows) for hit in hits]
             counts = [sum(met for met, _ in results)]
             counts += [sum(verdict == wanted for _, verdict in results) for wanted in ("pass", "inconclusive", "fail")]
-            cells = " | ".join(f"{100 * count / experiments:.1f}" for count in counts)
-            print(f"| {100 * rate:.0f} % | {rows} | {cells} |", flush=True)
+            line(f"{100 * rate:.0f} %", rows, *(count / experiments for count in counts))
 
 
 def _exact_verdict(hits: int, rows: int) -> tuple[bool, str]:
@@ -125,8 +123,7 @@ def _exact_verdict(hits: int, rows: int) -> tuple[bool, str]:
 def domain_gate(experiments: int) -> None:
     """Print the rule "standard deviation over 10 domains below 0.15", raw and corrected for sampling noise."""
     print("\nStandard deviation of F1 over 10 domains below 0.15: passes, percent of experiments")
-    print("| true deviation | rows a domain | raw | corrected |")
-    print("|" + " --- |" * 4)
+    head("true deviation", "rows a domain", "raw", "corrected")
     for deviation in (0.0, 0.10, 0.20):
         for rows in (5, 20, 50):
             generator = np.random.default_rng(rows)
@@ -136,7 +133,7 @@ def domain_gate(experiments: int) -> None:
                 raw += (spread["domain_deviation"].value or 0.0) < 0.15
                 corrected += (spread["domain_deviation_corrected"].value or 0.0) < 0.15
             total = max(1, experiments // 4)
-            print(f"| {deviation:.2f} | {rows} | {100 * raw / total:.1f} | {100 * corrected / total:.1f} |", flush=True)
+            line(f"{deviation:.2f}", rows, raw / total, corrected / total)
 
 
 def _domains(generator: np.random.Generator, rows: int, deviation: float) -> dict[str, list[RowScore]]:
@@ -156,15 +153,14 @@ def _domains(generator: np.random.Generator, rows: int, deviation: float) -> dic
 def interval_coverage(experiments: int) -> None:
     """Print how often the 95 % interval of a difference holds the true one."""
     print("\nThe 95 % interval of SLM - LLM holds the true difference; percent of experiments")
-    print("| n | holds it |")
-    print("|" + " --- |" * 2)
+    head("n", "holds it")
     for rows in ROWS:
 
         def held(generator: np.random.Generator, rows: int = rows) -> bool:
             found = compared(*answers(generator, rows, 0.05))
             return found.low <= -0.05 <= found.high
 
-        print(f"| {rows} | {share(experiments, held, seed=rows):.1f} |", flush=True)
+        line(rows, share(experiments, held, seed=rows))
 
 
 def main(experiments: int = EXPERIMENTS) -> None:
