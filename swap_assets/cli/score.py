@@ -16,11 +16,11 @@ from rich.table import Table
 from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.report.foreign import visible
-from swap_assets.domain.scoring.outside import FORMAT_NAMES, GoldRow, Scored, score_outside
+from swap_assets.domain.scoring.outside import GoldRow, Scored, format_names, score_outside
 from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
 
 FormatName = Annotated[
-    str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(FORMAT_NAMES)}")
+    str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(format_names())}")
 ]
 Gold = Annotated[Path, typer.Option(help='JSON lines {"id", "reference"}, or the project\'s own cases')]
 Functions = Annotated[

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
-from swap_assets.domain.formats.base import PromptStyle, answer_formats
+from swap_assets.domain.formats.base import PromptStyle, Track, answer_formats, named_format
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.native_interface import native_prompt_hash
 from swap_assets.domain.formats.prompts import prompt_hash, render_messages, render_system, signature
 
 TOOL = ToolSpec(
@@ -67,3 +68,23 @@ def test_the_hash_moves_with_format_style_and_template_and_with_nothing_else():
     assert len(hashes) == len(answer_formats()) * len(PromptStyle)
     assert prompt_hash(HERMES, PromptStyle.HERMES) == prompt_hash(HERMES, PromptStyle.HERMES)
     assert prompt_hash(HERMES, PromptStyle.HERMES, chat_template="a") not in hashes
+
+
+PROMPTS = {
+    ("hermes", "hermes"): "6644cc79dc0ee9ae", ("hermes", "compact"): "472fe550c1269325",
+    ("fledgling-toolcall", "hermes"): "7d5896d03b9ec3bb", ("fledgling-toolcall", "compact"): "4647be1c0353209b",
+    ("fledgling-structured", "hermes"): "b9c6e92ec79912da", ("fledgling-structured", "compact"): "78ab7496b9cb70a1",
+    ("openai", "hermes"): "0043b58e93a6d614", ("openai", "compact"): "a20544177b4c7003",
+    ("json-schema", "hermes"): "356ac1d6e7123fac", ("json-schema", "compact"): "11208613d78eb8f8",
+}  # fmt: skip
+
+
+def test_prompts_are_what_adapters_were_trained_on():
+    hashes = {
+        (name, style.value): prompt_hash(named_format(name), style)
+        for name in answer_formats()
+        for style in PromptStyle
+    }
+    assert hashes == PROMPTS
+    native = [native_prompt_hash(track, style) for track in Track for style in PromptStyle]
+    assert native == ["161bb426e85f954f", "161bb426e85f954f", "9f5fa6bf145ad668", "4f6fd338d29ddd1e"]

@@ -1,4 +1,5 @@
 import re
+from hashlib import sha256
 
 import jsonschema
 import pytest
@@ -212,3 +213,17 @@ def test_no_wording_belongs_to_both_pools_but_the_bare_request_and_the_bare_valu
     assert len(tables) >= 10
     for table in tables:
         assert set(table["train"]) & set(table["test"]) <= {"{}"}
+
+
+def test_a_seed_gives_the_rows_that_it_always_gave():
+    varied = {"values": 1, "wordings": 1, "tools": 1}
+    settings = [
+        GeneratorSettings(rows=300),
+        GeneratorSettings(rows=200, seed=3, verbatim_values=True, closing=False, test_share=1.0),
+        GeneratorSettings.model_validate(
+            {"rows": 200, "domains": ("weather", "files", "social"), "unseen_domains": ("maps",), "novelty": varied}
+            | {"test_share": 0.6, "tools_per_domain": 2}
+        ),
+    ]
+    written = "".join(row.model_dump_json() for each in settings for row in generate(each))
+    assert sha256(written.encode()).hexdigest()[:16] == "19794c3cf4236316"

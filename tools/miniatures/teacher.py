@@ -49,5 +49,5 @@ def _question(row: Conversation, answer_format: AnswerFormat) -> Question:
     calling = [turn for turn in row.assistant_turns() if row.turns[turn].calls]
     end = (calling or row.assistant_turns())[-1]
     messages = _rendered(row, answer_format, end=end + 1)
-    words_will_do = answer_format is HERMES and not calling
+    words_will_do = not (answer_format.no_call or calling)
     return Question(row.subcategory, tuple(messages[:-1]), messages[-1]["content"], words_will_do=words_will_do)

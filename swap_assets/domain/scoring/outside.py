@@ -26,7 +26,6 @@ from swap_assets.domain.scoring.row_scoring import function_asked_for, score_ans
 from swap_assets.domain.scoring.scores import RowScore
 
 BFCL = "bfcl"
-FORMAT_NAMES = (*(answer_format.name for answer_format in answer_formats().values()), BFCL)
 _EXPLAINED = 10  # rows that cannot be used are named with their reason,
 _NAMED = 1_000  # then by their id alone
 _TOOLS_WANTED = '`tools` is a list of {"name", "description", "parameters"}, alone or under "function"'
@@ -95,6 +94,11 @@ class Scored(Frozen):
     without_gold: tuple[str, ...] = ()
 
 
+def format_names() -> tuple[str, ...]:
+    """Return the names that `--format` takes: every answer format's, and BFCL's."""
+    return (*answer_formats(), BFCL)
+
+
 def format_named(name: str) -> AnswerFormat | None:
     """Return a answer format by its name, None for BFCL, which is a rule of its own.
 
@@ -106,7 +110,7 @@ def format_named(name: str) -> AnswerFormat | None:
     try:
         return named_format(name)
     except ValueError:
-        raise OutsideError(f"'{name}' is no answer format: choose one of {', '.join(FORMAT_NAMES)}") from None
+        raise OutsideError(f"'{name}' is no answer format: choose one of {', '.join(format_names())}") from None
 
 
 def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
-from swap_assets.domain.scoring.published import published_figures
+from swap_assets.domain.scoring.published import READERS, published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
 from swap_assets.domain.statistics.intervals import non_inferiority, paired_difference
 
-PUBLISHED = (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL)
 COMPARED = ("field_f1", "exact_match")
 
 
@@ -55,7 +52,7 @@ def report(
         "failures": summary.failures,
         "failure_examples": {failure: list(ids) for failure, ids in summary.failure_examples.items()},
     }
-    if answer_format is not None and answer_format in PUBLISHED:
+    if answer_format in READERS:
         found["published_convention"] = _published(answer_format, gold, given, scored, summary)
     return found
 

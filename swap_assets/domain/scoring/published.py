@@ -59,9 +59,9 @@ def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, st
     Raises:
         ValueError: the answer format is none of the two Fledgling ones.
     """
-    if answer_format not in (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL):
+    if answer_format not in READERS:
         raise ValueError(f"no results were published in the answer format '{answer_format.name}'")
-    read = _read_object if answer_format is FLEDGLING_STRUCTURED else _read_tag
+    read = READERS[answer_format]
     rows = valid = names = exact = right = wrong = missed = repaired = wordy = 0
     for reference, prediction in pairs:
         gold, given = read(reference), read(prediction)
@@ -115,6 +115,9 @@ def _read_tag(text: str) -> tuple[str, Any] | None:
     return (opening.group(1), found[1]) if found else None
 
 
+READERS = {FLEDGLING_STRUCTURED: _read_object, FLEDGLING_TOOLCALL: _read_tag}
+
+
 def _recovered(
     answer_format: AnswerFormat, reference: str, prediction: str, given: Read | None
 ) -> tuple[Read | None, Read | None]:
@@ -122,7 +125,7 @@ def _recovered(
 
     Where the reference holds several calls, so may the prediction, to the letter.
     """
-    if answer_format is FLEDGLING_STRUCTURED:
+    if READERS[answer_format] is _read_object:
         return _recovered_value(reference), given
     calls = answer_format.read(reference).calls
     if len(calls) < 2:
