@@ -1,10 +1,9 @@
-"""The files that `score` and `diff` read: JSON lines, gzipped or not, from anywhere."""
+"""The files that `score` and `diff` read: rows from anywhere, in any of the forms of `backends.datasets.files`."""
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
+from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
 from swap_assets.cli.environment import fail
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.literals import without_lone_surrogates
@@ -19,26 +18,20 @@ from swap_assets.domain.scoring.outside import (
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read one JSON object a line; a file that can't be used ends the command with one sentence."""
-    try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise fail(f"{path} cannot be read ({error}); give a file of JSON lines") from None
+    """Read a file's rows, each a JSON object; a file that can't be used ends the command with one sentence."""
     rows = []
-    for number, line in enumerate(text.split("\n"), start=1):  # not splitlines(): JSON strings may hold U+2028
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise fail(f"{path}, line {number} is no JSON ({error}); give one JSON object a line") from None
-        if not isinstance(row, dict):
-            raise fail(f"{path}, line {number} is no JSON object; give one a line")
-        # A lone half of a surrogate pair can be neither printed nor written again.
-        rows.append(without_lone_surrogates(row) if "\\u" in line else row)
+    try:
+        for number, row in enumerate(read_file(path), start=1):
+            if isinstance(row, BadLine):
+                raise fail(f"{path}, row {number} is no JSON ({row.problem}); give one JSON object a line")
+            if not isinstance(row, dict):
+                raise fail(f"{path}, row {number} is no JSON object; give one a line")
+            # A lone half of a surrogate pair can be neither printed nor written again.
+            rows.append(without_lone_surrogates(row))
+    except SourceError as error:
+        raise fail(str(error)) from None
     if not rows:
-        raise fail(f"{path} holds no row")
+        raise fail(f"{path} holds no row; give one JSON object a line")
     return rows
 
 

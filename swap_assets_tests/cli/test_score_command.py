@@ -267,9 +267,11 @@ GOLD, GIVEN = '{"id": 1, "reference": "x"}', '{"id": 1, "prediction": "x"}'
         (GOLD, '{"id": 1}', "hermes", "needs `id` and `prediction`"),
         (f"{GOLD}\n{GOLD}", GIVEN, "hermes", "comes twice"),
         (GOLD, f"{GIVEN}\n{GIVEN}", "hermes", "comes twice"),
-        ("not json", GIVEN, "hermes", "line 1 is no JSON"),
-        ("[]", GIVEN, "hermes", "no JSON object"),
-        ("", GIVEN, "hermes", "holds no row"),
+        ("not json", GIVEN, "hermes", "neither JSON, JSON Lines nor Parquet"),
+        ("[1]", GIVEN, "hermes", "no JSON object"),
+        ("[]", GIVEN, "hermes", "holds no row"),
+        ("", GIVEN, "hermes", "is empty"),
+        (f"{GOLD}\nnot json", GIVEN, "hermes", "row 2 is no JSON"),
         ('{"id": 1, "ground_truth": [{"f": {"x": 1}}]}', GIVEN, "bfcl", "accepted values"),
     ],
 )  # fmt: skip
@@ -286,4 +288,4 @@ def test_a_file_that_is_not_there_ends_with_one_clear_sentence(tmp_path: Path):
     found = run(
         "score", "--gold", tmp_path / "no.jsonl", "--predictions", tmp_path / "no.jsonl", "--contract", "hermes"
     )
-    assert found.exit_code == 2 and "cannot be read" in found.stderr
+    assert found.exit_code == 2 and "there is no file" in found.stderr

@@ -37,7 +37,7 @@ def read_file(path: Path) -> Iterator[Any]:
         with path.open("rb") as plain:
             head = plain.read(4)
     except FileNotFoundError:
-        raise SourceError(f"there is no file {path}; correct `path` under `source` or put the file there") from None
+        raise SourceError(f"there is no file {path}; correct its path or put the file there") from None
     except IsADirectoryError:
         raise SourceError(f"{path} is a folder; name its files, for example {path}/*.jsonl") from None
     except OSError as error:
