@@ -17,8 +17,8 @@ from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
 from swap_assets.domain.scoring.domain_spread import domain_spread
 from swap_assets.domain.scoring.scores import Metric, RowScore
-from swap_assets.domain.statistics.intervals import PairedDifference, mean_interval, non_inferiority, wilson
-from swap_assets.domain.statistics.multiple_comparisons import holm
+from swap_assets.domain.statistics.intervals import mean_interval, wilson
+from swap_assets.domain.statistics.paired import PairedDifference, holm, non_inferiority
 
 EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)
@@ -48,7 +48,7 @@ def compared(slm: np.ndarray, llm: np.ndarray) -> PairedDifference:
     low, high, _ = mean_interval(difference, np.arange(len(difference)))
     return PairedDifference(
         metric="field_f1", mean_a=float(slm.mean()), mean_b=float(llm.mean()), difference=float(difference.mean()),
-        low=low, high=high, rows=len(slm), conversations=len(slm), left_out=0, only_a=0, only_b=0, mcnemar_p=1.0,
+        low=low, high=high, rows=len(slm), conversations=len(slm), left_out=0, only_a=0, only_b=0,
         conversation_deviation=float(difference.std(ddof=1)),
     )  # fmt: skip
 

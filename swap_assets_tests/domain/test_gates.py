@@ -16,9 +16,9 @@ from swap_assets.domain.judging.gates import (
     release,
     scale_up,
 )
+from swap_assets.domain.judging.rivalry import clear_winner, rivalries
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.scoring.evaluation import not_evaluated
-from swap_assets.domain.statistics.multiple_comparisons import clear_winner, rivalries
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 from swap_assets_tests.domain.states import state_with
 

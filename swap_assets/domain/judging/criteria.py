@@ -16,7 +16,7 @@ from swap_assets.domain.scoring.aggregation import figure_of
 from swap_assets.domain.scoring.domain_spread import OTHER_DOMAIN
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import Metric, RowScore
-from swap_assets.domain.statistics.intervals import paired_difference
+from swap_assets.domain.statistics.paired import paired_difference
 
 NOTHING = Metric(value=None)
 
@@ -102,10 +102,9 @@ def _distance(demand: Criterion, ours: TrackResult, theirs: TrackResult | None) 
     """Return LLM − SLM in points, or in percent of the LLM's figure, which then counts as known."""
     if theirs is None:
         return NOTHING
-    try:
-        paired = paired_difference(ours.rows, theirs.rows, demand.metric)
-    except ValueError:  # they were asked different rows
-        return NOTHING if demand.compares == "release" else _distance_of_means(demand, ours, theirs)
+    if demand.compares == "delta" and {row.case_id for row in ours.rows} != {row.case_id for row in theirs.rows}:
+        return _distance_of_means(demand, ours, theirs)
+    paired = paired_difference(ours.rows, theirs.rows, demand.metric)
     if paired is None:
         return NOTHING
     figure = Metric(value=-paired.difference, low=-paired.high, high=-paired.low, n=paired.rows)

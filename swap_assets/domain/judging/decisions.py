@@ -11,6 +11,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.statistics.paired import PairedDifference
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 
@@ -39,6 +40,24 @@ class Contrast(Frozen):
     on: Literal["test", "release_test"] = "test"
     conversations: int = 0
     deviation_points: float = Field(default=0.0, description="of the difference, from conversation to conversation")
+
+    @classmethod
+    def of(cls, paired: PairedDifference, *, candidate_id: str, reference_id: str, track: Track) -> "Contrast":
+        """Return SLM − LLM of identical rows as a contrast."""
+        return cls(
+            candidate_id=candidate_id,
+            reference_id=reference_id,
+            track=track,
+            metric=paired.metric,
+            slm=paired.mean_a,
+            llm=paired.mean_b,
+            delta_points=-100 * paired.difference,
+            low_points=-100 * paired.high,
+            high_points=-100 * paired.low,
+            rows=paired.rows,
+            conversations=paired.conversations,
+            deviation_points=100 * paired.conversation_deviation,
+        )
 
     @property
     def percent_of_llm(self) -> float | None:

@@ -8,7 +8,7 @@ from typing import Literal
 from swap_assets.domain.judging.gates import DECIDING_TRACK
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.statistics.intervals import paired_difference
+from swap_assets.domain.statistics.paired import paired_difference
 
 Drifted = Literal["steady", "drifted", "inconclusive", "not_comparable"]
 
@@ -56,8 +56,7 @@ def drift(now: Measurement, before: Measurement, *, metric: str, margin_points: 
     """
     name = now.evaluation.candidate.id
     ours, theirs = now.evaluation.track(DECIDING_TRACK), before.evaluation.track(DECIDING_TRACK)
-    same = ours and theirs and {row.case_id for row in ours.rows} == {row.case_id for row in theirs.rows}
-    paired = paired_difference(ours.rows, theirs.rows, metric) if ours and theirs and same else None
+    paired = paired_difference(ours.rows, theirs.rows, metric) if ours and theirs else None
     if paired is None:
         told = f"{name} was asked other rows in '{before.epoch}' than in '{now.epoch}': nothing can be said."
         return Drift(

@@ -12,10 +12,11 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision, Measured, Rivalry, Verdict
 from swap_assets.domain.judging.reasons import fine_tune_reason, release_reason, scale_up_reason
+from swap_assets.domain.judging.rivalry import WINS, clear_winner, passing_for_sure, rivalries
 from swap_assets.domain.judging.rows_needed import least_rows, most_rows, rows_to_settle
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.statistics.intervals import nothing_seen, paired_difference
-from swap_assets.domain.statistics.multiple_comparisons import WINS, clear_winner, passing_for_sure, rivalries
+from swap_assets.domain.statistics.intervals import nothing_seen
+from swap_assets.domain.statistics.paired import paired_difference
 
 # Decisions compare function calling; the structured track is reported beside it.
 DECIDING_TRACK = Track.TOOLCALL
@@ -29,26 +30,9 @@ def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DE
     ours, theirs = slm.track(track), llm.track(track)
     if ours is None or theirs is None:
         return None
-    try:
-        paired = paired_difference(ours.rows, theirs.rows, metric)
-    except ValueError:
-        return None
-    if paired is None:
-        return None
-    return Contrast(
-        candidate_id=slm.candidate.id,
-        reference_id=llm.candidate.id,
-        track=track,
-        metric=metric,
-        slm=paired.mean_a,
-        llm=paired.mean_b,
-        delta_points=-100 * paired.difference,
-        low_points=-100 * paired.high,
-        high_points=-100 * paired.low,
-        rows=paired.rows,
-        conversations=paired.conversations,
-        deviation_points=100 * paired.conversation_deviation,
-    )
+    paired = paired_difference(ours.rows, theirs.rows, metric)
+    ids = {"candidate_id": slm.candidate.id, "reference_id": llm.candidate.id}
+    return Contrast.of(paired, track=track, **ids) if paired else None
 
 
 def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from swap_assets.domain.judging.decisions import Contrast
-from swap_assets.domain.statistics.intervals import conversations_needed
+from swap_assets.domain.statistics.paired import conversations_needed
 
 
 def rows_to_settle(item: Contrast, limit_points: float) -> int | None:

@@ -7,7 +7,7 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.pairing import Columns, Paired
+from swap_assets.domain.statistics.paired import Columns
 
 # The guide's question "is it within 10 points of the LLM?".
 WITHIN_POINTS = 10.0
@@ -26,7 +26,11 @@ def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
         own = [(item, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
         for metric in metrics:
             compared = ((item.candidate.id, columns.against(reference, metric)) for item, columns in own)
-            found += [_contrast(name, inputs.llm_id, track, metric, pair) for name, pair in compared if pair]
+            found += [
+                Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track)
+                for name, pair in compared
+                if pair
+            ]
     return tuple(found)
 
 
@@ -53,20 +57,3 @@ def best_of(compared: Iterable[Contrast], *, trained: bool = False) -> Contrast 
     """Return the candidate nearest to the LLM, or furthest ahead; `trained` leaves out untouched models."""
     found = (item for item in compared if not trained or Candidate.from_id(item.candidate_id).approach != "none")
     return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
-
-
-def _contrast(candidate_id: str, llm_id: str, track: Track, metric: str, pair: Paired) -> Contrast:
-    return Contrast(
-        candidate_id=candidate_id,
-        reference_id=llm_id,
-        track=track,
-        metric=metric,
-        slm=pair.mean_a,
-        llm=pair.mean_b,
-        delta_points=-100 * pair.difference,
-        low_points=-100 * pair.high,
-        high_points=-100 * pair.low,
-        rows=pair.rows,
-        conversations=pair.conversations,
-        deviation_points=100 * pair.deviation,
-    )

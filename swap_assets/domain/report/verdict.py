@@ -6,11 +6,11 @@ from typing import Literal
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.judging.rivalry import passing_for_sure
 from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import Figure, by_key
 from swap_assets.domain.report.wording import display_name, spaced
-from swap_assets.domain.statistics.multiple_comparisons import passing_for_sure
 
 VerdictKind = Literal["yes", "promising", "not shown", "no", "none"]
 _UNSEEN = ("tools", "unseen", Track.TOOLCALL)

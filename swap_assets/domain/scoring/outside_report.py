@@ -10,7 +10,7 @@ from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
 from swap_assets.domain.scoring.published import READERS, published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
-from swap_assets.domain.statistics.intervals import non_inferiority, paired_difference
+from swap_assets.domain.statistics.paired import non_inferiority, paired_difference
 
 COMPARED = ("field_f1", "exact_match")
 

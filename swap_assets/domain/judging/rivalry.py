@@ -7,21 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from swap_assets.domain.judging.decisions import Contrast, Rivalry
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets.domain.statistics.intervals import PairedDifference, chance_of_passing, paired_difference
+from swap_assets.domain.statistics.paired import Columns, PairedDifference, chance_of_passing, holm
 
 PASSES = 0.025  # one-sided, the counterpart of a 95 % interval
 WINS = 0.05  # two-sided
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for several candidates in one decision (Holm 1979), in the given order."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(order) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
 
 
 def passing_for_sure(found: Sequence[Contrast], limits: Sequence[float]) -> list[bool]:
@@ -43,17 +32,14 @@ def rivalries(rows: Mapping[str, Sequence[RowScore]], best: str, metric: str) ->
     Args:
         rows: scored rows of every candidate in the contest, the best one's among them.
         best: the id of the candidate with the highest value.
-        metric: the field of `RowScore` that is compared.
+        metric: the name of the metric that is compared.
     """
     found: dict[str, PairedDifference] = {}
+    leader = Columns(rows[best])
     for name, rival in rows.items():
         if name == best:
             continue
-        try:
-            paired = paired_difference(rows[best], rival, metric)
-        except ValueError:  # they answered different rows, so nothing can be said
-            continue
-        if paired is not None:
+        if paired := leader.against(Columns(rival), metric):
             found[name] = paired
     p_values = [chance_of_no_lead(paired) for paired in found.values()]
     return tuple(
