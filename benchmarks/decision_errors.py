@@ -1,6 +1,6 @@
 """How often each decision is wrong: `python -m benchmarks.decision_errors [EXPERIMENTS]`, 200 by default.
 
-The decisions as they are wired: `gates.fine_tune`, `gates.scale_up`, `gates.release`, on simulated rows (the model of
+The decisions as they are wired: `fine_tune`, `scale_up` and `release` of `domain.gates`, on simulated rows (the model of
 `gate_errors`: every model finds the same rows hard). "Plain" reads the measured figures without intervals, "no Holm"
 reads each candidate's own interval as if it were alone.
 """
@@ -15,8 +15,10 @@ from benchmarks.tables import head, line
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.gates.fine_tune import fine_tune
+from swap_assets.domain.gates.release import nominate, release
+from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import fine_tune, nominate, release, scale_up
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore

@@ -10,8 +10,8 @@ from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
+from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import fine_tune
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
 from swap_assets.domain.keys import TEST_SPLITS, base, hosted
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure

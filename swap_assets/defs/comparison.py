@@ -10,8 +10,8 @@ from swap_assets.defs import metadata
 from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab, experiment_in_force
+from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import scale_up
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE
 from swap_assets.domain.report.report import Report

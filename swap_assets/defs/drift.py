@@ -14,8 +14,8 @@ from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
-from swap_assets.domain.judging.gates import DECIDING_TRACK
 from swap_assets.domain.keys import TEST_SPLITS, Candidate, Form, partition_key
 from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, measure

@@ -7,8 +7,9 @@ from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
 from swap_assets.defs.resources import Lab, experiment_in_force
+from swap_assets.domain.gates.release import may_open_sealed, nominate, release
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import DECIDING_TRACK, may_open_sealed, nominate, release
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE, Candidate
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 

@@ -6,8 +6,8 @@ from swap_assets.backends.store.artefacts import ArtefactStore, record_path
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import fine_tune
 from swap_assets.domain.keys import Decoding, base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord

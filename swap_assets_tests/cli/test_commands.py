@@ -17,7 +17,7 @@ from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.judging.gates import fine_tune
+from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.report import build_report
 from swap_assets_tests.domain.evaluations import LLM, SLM, evaluation, shares

@@ -4,8 +4,10 @@ import dagster as dg
 
 from swap_assets.defs.gates import sensors
 from swap_assets.defs.resources import Lab
+from swap_assets.domain.gates.fine_tune import fine_tune
+from swap_assets.domain.gates.release import release
+from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import fine_tune, release, scale_up
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import evaluation, shares

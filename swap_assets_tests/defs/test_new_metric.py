@@ -8,8 +8,8 @@ from swap_assets.defs import metadata
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.criteria import criteria_of
-from swap_assets.domain.judging.gates import fine_tune
 from swap_assets.domain.keys import base, hosted
 from swap_assets.domain.metrics import METRICS, MetricEntry
 from swap_assets.domain.predictions import PredictionRecord

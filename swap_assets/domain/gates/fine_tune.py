@@ -1,13 +1,71 @@
 """Does a small model need training? Its untouched answers first, then what the decision lets through."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.gate import Deciding, Gate, Step, unusable
 from swap_assets.domain.gates.jobs import BASELINE, MODEL_BASELINE, REPORT, TRAIN
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.contrasts import contrasts, decide, rows_to_settle
+from swap_assets.domain.judging.decisions import Contrast, Decision, Verdict
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, base, evaluation_asset, model_and_scale
 from swap_assets.domain.keys import partition_key as key_of
+from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord, State
+from swap_assets.domain.statistics.intervals import nothing_seen
+
+
+def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
+    """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
+    limit = policy.fine_tune.trails_by_points
+    found, missing = contrasts([slm], llm, policy.core)
+    sides = [_within(item, limit) for item in found]
+    passed = bool(found) and not missing and set(sides) == {"pass"}
+    verdict: Verdict = "fail" if "fail" in sides else "pass" if passed else "inconclusive"
+    action = {"pass": "skip", "fail": "train", "inconclusive": policy.fine_tune.when_inconclusive}[verdict]
+    rows = [rows_to_settle(item, limit) for item, side in zip(found, sides, strict=True) if side == "inconclusive"]
+    return decide(
+        [slm, llm],
+        name=FINE_TUNE_DECISION,
+        model=slm.candidate.model,
+        scale=slm.candidate.scale,
+        rule=f"fine-tune when the SLM trails the LLM by more than {limit:g} points on any core metric",
+        thresholds={"trails_by_points": limit},
+        verdict=verdict,
+        action=action,
+        reason=_reason(found, missing, limit, verdict, action),
+        candidates=(slm.candidate.id,),
+        contrasts=tuple(found),
+        missing=tuple(missing),
+        # Every metric has to settle.
+        rows_needed=None if None in rows else max((row for row in rows if row), default=None),
+    )
+
+
+def _within(item: Contrast, limit_points: float) -> Verdict:
+    """Judge one distance against its limit.
+
+    A pass leaves room for what as many conversations without a single difference would still allow. Without that, one
+    wrong answer could look surer than none, and a better model would be trained where a worse one is not.
+    """
+    unseen = 100 * nothing_seen(max(1, item.conversations))
+    if max(item.high_points, item.delta_points + unseen) <= limit_points:
+        return "pass"
+    return "fail" if item.low_points > limit_points else "inconclusive"
+
+
+def _reason(found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict, action: str) -> str:
+    does = {"train": "the policy trains", "skip": "the policy does not train"}[action]
+    if not found:
+        return f"Nothing could be compared ({missing[0]}), so {does}."
+    worst = max(found, key=lambda item: item.delta_points)
+    ending = {
+        "fail": f"more than the {limit:g} points allowed: train",
+        "pass": f"within the {limit:g} points allowed on every core metric: no training needed",
+        "inconclusive": f"{missing[0]}: {does}"
+        if missing
+        else f"too few rows to tell whether that is within {limit:g} points: {does}",
+    }[verdict]
+    return f"{worst.sentence()}; {ending}."
 
 
 def _measuring(state: State) -> Iterator[Step | str]:

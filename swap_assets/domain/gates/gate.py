@@ -5,7 +5,7 @@ nothing: asked twice about the same state it says the same, and the run keys see
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Decision
@@ -62,34 +62,18 @@ class Outcome(NamedTuple):
     waits: tuple[str, ...] = ()
 
 
-class Measurements(Protocol):
-    """The evaluations of one scale in full, each read when somebody asks for it (`backends.store.evidence`)."""
-
-    state: State
-    scale: str
-
-    @property
-    def llm(self) -> Evaluation: ...  # noqa: D102
-
-    def base(self, model: str) -> Evaluation: ...  # noqa: D102
-
-    def of_model(self, model: str) -> Sequence[Evaluation]: ...  # noqa: D102
-
-    def contenders(self) -> Sequence[Evaluation]: ...  # noqa: D102
-
-
 class Deciding(NamedTuple):
     """A decision asset: made for each model at each scale or once for a scale, and what follows from it.
 
     `follows` says the next command, or why there is none, for a decision whose evidence still holds. `judge` makes the
-    decision from what is measured (the model is "" where it is made once for a scale), and `rests_on` names the assets
-    that it reads; without `judge` the asset is written by hand, because it asks for more than what is there.
+    decision of a partition from the contenders' and the LLM's evaluations, and `rests_on` names the assets that it
+    reads; without `judge` the asset is written by hand, because it asks for more than what is there.
     """
 
     name: str
     per: Literal["model", "scale"]
     follows: Callable[[Decision, State], str]
-    judge: Callable[[Measurements, str], Decision] | None = None
+    judge: Callable[[Sequence[Evaluation], Evaluation, Experiment, str], Decision] | None = None
     rests_on: Callable[[Experiment], Sequence[str]] = lambda _experiment: ()
 
 

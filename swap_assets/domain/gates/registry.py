@@ -3,7 +3,8 @@
 from swap_assets.domain.gates.fine_tune import FINE_TUNE_GATE, MODEL_BASELINE_GATE
 from swap_assets.domain.gates.gate import Deciding, Gate, Job
 from swap_assets.domain.gates.release import RELEASE_GATE
-from swap_assets.domain.gates.scale_up import REPORT_GATE, SCALE_UP_GATE
+from swap_assets.domain.gates.report import REPORT_GATE
+from swap_assets.domain.gates.scale_up import SCALE_UP_GATE
 
 GATES: list[Gate] = [MODEL_BASELINE_GATE, FINE_TUNE_GATE, REPORT_GATE, SCALE_UP_GATE, RELEASE_GATE]
 

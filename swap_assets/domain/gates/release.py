@@ -1,14 +1,113 @@
 """May a model's best candidate replace the LLM? The sealed rows, a person's approval, the merge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.gate import Deciding, Gate, Step, unusable
 from swap_assets.domain.gates.jobs import RELEASE, SEALED_TEST
-from swap_assets.domain.judging.decisions import Decision, Override
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrast, contrasts, decide, evaluated, rows_to_settle
+from swap_assets.domain.judging.decisions import Contrast, Decision, Override, Verdict
 from swap_assets.domain.keys import RELEASE_DECISION, SCALE_UP_DECISION, models_of, partition_key
+from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import State
 
 MAY_BE_MERGED = ("approved", "not_required")
+
+
+def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
+    """Return the contrast of the candidate that is nearest to the LLM or furthest ahead on the test rows."""
+    found, _ = contrasts(evaluated(candidates), llm, [policy.primary])
+    return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
+
+
+def may_open_sealed(best: Contrast | None, policy: GatePolicy) -> bool:
+    """Whether the sealed rows are worth asking: not for a candidate that the test rows show to be worse for sure."""
+    return best is not None and _verdict_on(best, policy) != "fail"
+
+
+def release(
+    candidates: Sequence[Evaluation],
+    llm: Evaluation,
+    policy: GatePolicy,
+    *,
+    model: str,
+    scale: str,
+    sealed: tuple[Evaluation, Evaluation] | None = None,
+) -> Decision:
+    """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse.
+
+    The best of several candidates on the test rows is partly the luckiest one (the winner's curse), so what counts is
+    `sealed`: the nominated candidate's and the LLM's evaluation on rows that nothing else has read. Without them
+    nothing is released.
+    """
+    rule, there = policy.release, evaluated(candidates)
+    found, missing = contrasts(there, llm, [policy.primary])
+    best = nominate(there, llm, policy)
+    judged = contrast(*sealed, policy.primary) if sealed else None
+    if judged:
+        judged = judged.model_copy(update={"on": "release_test"})
+        found.append(judged)
+    incomplete = [text for item in (*there, llm, *(sealed or ())) if (text := _incomplete(item))]
+    verdict: Verdict = "inconclusive"
+    if not incomplete and (judged or (best and not may_open_sealed(best, policy))):
+        verdict = _verdict_on(judged or best, policy)
+    return decide(
+        [*there, llm],
+        name=RELEASE_DECISION,
+        model=model,
+        scale=scale,
+        rule=(
+            f"release when, on sealed rows, LLM - SLM is at most {rule.max_delta_points:g} points and SLM - LLM is "
+            f"above -{rule.margin_points:g} points with 95 % confidence, on {policy.primary_metric}"
+        ),
+        thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
+        verdict=verdict,
+        action="release" if verdict == "pass" else "wait",
+        reason=_reason(judged or best, judged is not None, verdict, policy, incomplete),
+        candidates=(best.candidate_id,) if best else (),
+        contrasts=tuple(found),
+        missing=(*missing, *incomplete),
+        rows_needed=_rows_needed(judged or best, policy),
+    )
+
+
+def _verdict_on(item: Contrast, policy: GatePolicy) -> Verdict:
+    if item.delta_points <= policy.release.max_delta_points and item.high_points < policy.release.margin_points:
+        return "pass"
+    return "fail" if item.low_points > policy.release.max_delta_points else "inconclusive"
+
+
+def _incomplete(item: Evaluation) -> str:
+    result = item.track(DECIDING_TRACK)
+    if result is None or result.summary.complete:
+        return ""
+    return f"{item.candidate.id}: {result.summary.unscored} of {result.summary.cases} answers could not be obtained"
+
+
+def _rows_needed(item: Contrast | None, policy: GatePolicy) -> int | None:
+    """Return the rows that would settle a release: as passed where it is level or ahead, else as worse."""
+    rule = policy.release
+    if item is None:
+        return None
+    return rows_to_settle(
+        item, rule.margin_points if item.delta_points <= rule.max_delta_points else rule.max_delta_points
+    )
+
+
+def _reason(
+    item: Contrast | None, on_sealed_rows: bool, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
+) -> str:
+    if item is None:
+        return "No candidate of this model has been evaluated beside the LLM: wait."
+    margin = f"{policy.release.margin_points:g} points"
+    ending = {
+        "pass": f"no worse than the LLM within the margin of {margin}: release",
+        "fail": "worse than the LLM for sure: wait",
+        "inconclusive": f"not shown to be no worse within {margin}: wait"
+        if on_sealed_rows
+        else "the sealed release rows have not been asked: wait",
+    }[verdict]
+    return f"{item.sentence()}; {f'but {incomplete[0]}: wait' if incomplete else ending}."
 
 
 def _releases(state: State) -> Iterator[Step | str]:

@@ -1,27 +1,135 @@
-"""Is a candidate near enough to the LLM to go on to the next scale? The report, the decision, the next scale's rows."""
+"""Is a candidate near enough to the LLM to go on to the next scale, and which of several?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.gates.fine_tune import trains
-from swap_assets.domain.gates.gate import Deciding, Gate, Measurements, Step, unusable
-from swap_assets.domain.gates.jobs import BASELINE, MODEL_BASELINE, REPORT, SEALED_TEST, TRAIN
-from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.gates import scale_up
+from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.gates.gate import Deciding, Gate, Step, unusable
+from swap_assets.domain.gates.jobs import BASELINE, SEALED_TEST
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrasts, decide, evaluated, rows_to_settle
+from swap_assets.domain.judging.decisions import Contrast, Decision, Rivalry, Verdict
+from swap_assets.domain.judging.rivalry import WINS, clear_winner, passing_for_sure, rivalries
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import (
     COMPARISON_REPORT,
     FINE_TUNE_DECISION,
     LLM_BASELINE,
-    RELEASE_DECISION,
     SCALE_UP_DECISION,
     SLM_BASELINE,
-    base,
     models_of,
     partition_key,
 )
-from swap_assets.domain.state import EvaluationRecord, State
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.state import State
+
+
+def scale_up(
+    candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, scale: str, next_scale: str | None
+) -> Decision:
+    """Decide whether to go on to the next scale: yes where a candidate reaches its share of the LLM.
+
+    A clear winner goes on alone: the best candidate, where it may reach the share and the paired test puts it ahead of
+    every other one that may. Without one, all that may reach the share go on, less those that it is clearly ahead of.
+    """
+    share, there = policy.scale_up.reaches_percent, evaluated(candidates)
+    found, missing = contrasts(there, llm, [policy.primary])
+    missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in there]
+    limits = {item.candidate_id: (100 - share) * item.llm for item in found}
+    sides = _sides(found, limits)
+    verdict: Verdict = next((side for side in ("pass", "inconclusive") if side in sides.values()), "fail")
+    enough = ("pass", "inconclusive") if policy.scale_up.when_inconclusive == "scale_up" else ("pass",)
+    reaching = tuple(sorted(name for name, side in sides.items() if side in enough))
+    contest = _contest([item for item in there if item.candidate.id in reaching], found, policy.primary)
+    beaten = {item.rival_id for item in contest if item.p_adjusted <= WINS}
+    admitted = tuple(name for name in reaching if name not in beaten)
+    rows = [rows_to_settle(item, limits[item.candidate_id]) for item in found]
+    return decide(
+        [*there, llm],
+        name=SCALE_UP_DECISION,
+        scale=scale,
+        rule=(
+            f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}: the winner alone "
+            "when it is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly "
+            "behind the best"
+        ),
+        thresholds={"reaches_percent": share},
+        verdict=verdict,
+        action="iterate" if not reaching else ("scale_up" if next_scale else "wait"),
+        reason=_reason(found, reaching, admitted, share=share, next_scale=next_scale, verdict=verdict),
+        candidates=admitted,
+        contrasts=tuple(found),
+        winner=contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else "",
+        rivalries=contest,
+        missing=tuple(missing),
+        rows_needed=min((row for row in rows if row is not None), default=None),  # one that settles is enough
+    )
+
+
+def _sides(found: Sequence[Contrast], limits: Mapping[str, float]) -> dict[str, Verdict]:
+    """Return on which side of its limit each candidate lies; of several, a pass has to survive Holm's adjustment."""
+    sure = passing_for_sure(found, [limits[item.candidate_id] for item in found])
+    return {
+        item.candidate_id: "pass"
+        if passes
+        else "fail"
+        if item.low_points > limits[item.candidate_id]
+        else "inconclusive"
+        for item, passes in zip(found, sure, strict=True)
+    }
+
+
+def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: str) -> tuple[Rivalry, ...]:
+    """Return the best candidate's comparisons with the others; none where there is but one."""
+    rows = {item.candidate.id: item.results[DECIDING_TRACK].rows for item in reaching}
+    if len(rows) < 2:
+        return ()
+    best = min((item for item in found if item.candidate_id in rows), key=lambda item: item.delta_points)
+    return rivalries(rows, best.candidate_id, metric)
+
+
+def _reason(
+    found: Sequence[Contrast],
+    reaching: Sequence[str],
+    admitted: Sequence[str],
+    *,
+    share: float,
+    next_scale: str | None,
+    verdict: Verdict,
+) -> str:
+    if not found:
+        return "No candidate has been evaluated beside the LLM, so there is nothing to scale up."
+    best = min(found, key=lambda item: item.delta_points)
+    percent = best.percent_of_llm
+    reached = f"{percent:.0f} % of the LLM" if percent is not None else "an LLM that scores 0"
+    opening = f"{best.sentence()}: {reached}"
+    if not reaching and verdict == "inconclusive":
+        return f"{opening}; too few rows to tell whether that is the {share:g} % asked for: the policy iterates."
+    if not reaching:
+        return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
+    who = f"{' and '.join(reaching)} may be at the {share:g} % asked for or above"
+    if len(reaching) > 1:
+        who += f", {_who_goes_on(reaching, admitted)}"
+    if next_scale is None:
+        return f"{opening}; {who}; there is no larger scale: release_decision is next."
+    return f"{opening}; {who}, to scale '{next_scale}'."
+
+
+def _who_goes_on(reaching: Sequence[str], admitted: Sequence[str]) -> str:
+    if len(admitted) == len(reaching):
+        return "none clearly ahead of the others, so all go on"
+    if len(admitted) == 1:
+        return f"and {admitted[0]} is clearly ahead, so it alone goes on"
+    behind = " and ".join(name for name in reaching if name not in admitted)
+    return f"{behind} clearly behind the best, so {' and '.join(admitted)} go on"
+
+
+def _judge(candidates: Sequence[Evaluation], llm: Evaluation, experiment: Experiment, partition: str) -> Decision:
+    decision = scale_up(candidates, llm, experiment.gates, scale=partition, next_scale=experiment.next_scale(partition))
+    best = min(decision.contrasts, key=lambda item: item.delta_points, default=None)
+    if decision.action == "iterate" and best:
+        return decision.model_copy(update={"suggestions": suggest(experiment, best.candidate_id)})
+    return decision
 
 
 def _scales(state: State) -> Iterator[Step | str]:
@@ -54,68 +162,6 @@ def scale_refusal(state: State, scale: str) -> str:
     return f"{why}, so scale {scale} is not started" if why else ""
 
 
-def _reports(state: State) -> Iterator[Step | str]:
-    """Write a scale's report, and decide on scaling up, once nothing that is expected of the scale is outstanding."""
-    for scale, models in state.admitted().items():
-        llm = state.evaluation(state.hosted(scale))
-        outstanding = [item for model, names in models.items() for item in _outstanding(state, model, scale, names)]
-        if not llm.measured:
-            yield f"{scale}: the LLM has not been measured"
-        elif outstanding:
-            yield f"{scale}: waiting for {', '.join(outstanding)}"
-        else:
-            seen = [llm, *(item for model in models for item in _candidates(state, model, scale))]
-            evidence = tuple(sorted(f"{item.candidate_id} {item.evidence_hash}" for item in seen))
-            because = f"all {len(seen) - 1} expected candidates of {scale} are evaluated, skipped or failed"
-            yield Step(job=REPORT.name, partition=scale, because=because, evidence=evidence)
-            yield from _report_again(state, scale)
-
-
-def _report_again(state: State, scale: str) -> Iterator[Step]:
-    """Write the report anew where decisions or approvals have come after it; nothing is measured for that."""
-    decision = state.in_force(SCALE_UP_DECISION, scale)
-    if decision is None or state.running(REPORT.name, scale):
-        return
-    keys = state.partitions(scale)
-    releases = [found.content() for key in keys if (found := state.in_force(RELEASE_DECISION, key))]
-    approvals = [state.approvals[key].content() for key in keys if key in state.approvals]
-    because = "the report shows the decisions that were made after it"
-    evidence = (decision.content(), *releases, *approvals)
-    yield Step(job=REPORT.name, partition=scale, assets=(COMPARISON_REPORT,), because=because, evidence=evidence)
-
-
-def _candidates(state: State, model: str, scale: str) -> list[EvaluationRecord]:
-    return [state.evaluation(one) for one in (base(model, scale), *state.tuned(partition_key(model, scale)))]
-
-
-def _outstanding(state: State, model: str, scale: str, approaches: tuple[str, ...]) -> Iterator[str]:
-    """Yield what a scale still waits for of a model; what broke or was skipped by a decision is not waited for."""
-    key = partition_key(model, scale)
-    decision = state.in_force(FINE_TUNE_DECISION, key)
-    if state.running_at(MODEL_BASELINE.name, key) or state.running_at(TRAIN.name, key):
-        yield f"a run for {key}"
-    elif decision is None:
-        if f"{MODEL_BASELINE.name}/{key}" not in state.broken:
-            yield f"{FINE_TUNE_DECISION} for {key}"
-    elif f"{TRAIN.name}/{key}" not in state.broken:
-        for candidate in state.tuned(key):
-            expected = candidate.recipe in approaches and trains(state, candidate.recipe, key, decision.action)
-            if expected and state.evaluation(candidate).status == "absent":
-                yield candidate.id
-
-
-def _judge(measured: Measurements, _model: str) -> Decision:
-    experiment = measured.state.experiment
-    following = experiment.next_scale(measured.scale)
-    decision = scale_up(
-        measured.contenders(), measured.llm, experiment.gates, scale=measured.scale, next_scale=following
-    )
-    best = min(decision.contrasts, key=lambda item: item.delta_points, default=None)
-    if decision.action == "iterate" and best:
-        return decision.model_copy(update={"suggestions": suggest(experiment, best.candidate_id)})
-    return decision
-
-
 def _follows(decision: Decision, state: State) -> str:
     if decision.action == "scale_up":
         return BASELINE.command(state.experiment.next_scale(decision.scale) or "SCALE")
@@ -136,11 +182,4 @@ SCALE_UP_GATE = Gate(
     due=_scales,
     jobs=(BASELINE,),
     decision=Deciding(SCALE_UP_DECISION, "scale", _follows, _judge, _rests_on),
-)
-REPORT_GATE = Gate(
-    name="report_ready",
-    description="Writes a scale's report when all its candidates are evaluated, skipped or failed.",
-    due=_reports,
-    jobs=(REPORT,),
-    reads_approvals=True,
 )

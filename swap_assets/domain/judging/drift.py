@@ -5,7 +5,7 @@ A hosted model can change behind its name; a released one, where somebody change
 
 from typing import Literal
 
-from swap_assets.domain.judging.gates import DECIDING_TRACK
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.statistics.paired import paired_difference

@@ -3,8 +3,8 @@
 Not here: how merging goes (`backends.merging`), and whether a candidate may be merged at all (`gates`).
 """
 
+from swap_assets.domain.judging.contrasts import contrast
 from swap_assets.domain.judging.decisions import Contrast
-from swap_assets.domain.judging.gates import contrast
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 
