@@ -1,6 +1,6 @@
 """How often each decision is wrong: `python -m benchmarks.decision_errors [EXPERIMENTS]`, 200 by default.
 
-The decisions as they are wired: `fine_tune`, `scale_up` and `release` of `domain.gates`, on simulated rows (the model of
+The decisions as they are wired (`domain.gates`: `fine_tune`, `scale_up`, `release`), on simulated rows (the model of
 `gate_errors`: every model finds the same rows hard). "Plain" reads the measured figures without intervals, "no Holm"
 reads each candidate's own interval as if it were alone.
 """
