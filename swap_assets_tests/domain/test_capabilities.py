@@ -9,8 +9,8 @@ from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_r
 from swap_assets.domain.splits.capability_splits import quotas, select
 from swap_assets.domain.splits.domains import DOMAINS, OTHER, domain_of
 from swap_assets.domain.splits.scale_split import split_scale
-from swap_assets.domain.synthetic.generator import DOMAINS as GENERATED_DOMAINS
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
+from swap_assets.domain.synthetic.tools import DOMAINS as GENERATED_DOMAINS
 from swap_assets.domain.tracks import structured_track, toolcall_track
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, TOOL, call_text, conversations, hermes_row, parsed, request
 

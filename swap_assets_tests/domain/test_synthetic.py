@@ -14,8 +14,6 @@ from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.synthetic import wordings as synthetic_wordings
 from swap_assets.domain.synthetic.dialogues import KINDS
 from swap_assets.domain.synthetic.generator import (
-    ALL_TOOLS,
-    DOMAINS,
     GeneratorSettings,
     KindWeights,
     Novelty,
@@ -23,6 +21,7 @@ from swap_assets.domain.synthetic.generator import (
     generate,
 )
 from swap_assets.domain.synthetic.grammar import POOLS
+from swap_assets.domain.synthetic.tools import ALL_TOOLS, DOMAINS
 from swap_assets.domain.synthetic.values import entity_pool, vocabulary
 
 DEMO = GeneratorSettings(rows=400, tools_per_domain=1, max_distractors=1, verbatim_values=True, closing=False)

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.synthetic.generator import ALL_TOOLS
+from swap_assets.domain.synthetic.tools import ALL_TOOLS
 from tools.miniatures.formats import Parameter, Tool, draw_format, list_tools
 from tools.miniatures.stages import SECOND_STAGE, THIRD_STAGE
 from tools.miniatures.stream import PretrainingRow, pretraining_row, pretraining_rows

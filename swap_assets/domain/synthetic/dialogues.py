@@ -9,23 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+from swap_assets.domain.synthetic import wordings
 from swap_assets.domain.synthetic.grammar import Pool, Slot, ToolPlan
 from swap_assets.domain.synthetic.values import Value, Values
-from swap_assets.domain.synthetic.wordings import (
-    ASKS,
-    BACK_REFERENCES,
-    CHAINS,
-    CLAUSES,
-    CLOSINGS,
-    CORRECTIONS,
-    DECLINES,
-    FLAG_CLAUSES,
-    OPENINGS,
-    REPLIES,
-    TWO,
-    WISHES,
-    Wordings,
-)
 
 
 class Dialogue(NamedTuple):
@@ -64,9 +50,9 @@ class Writer:
         self.max_distractors = max_distractors
         self.closing = closing
 
-    def pick(self, wordings: Wordings) -> str:
+    def pick(self, said: wordings.Wordings) -> str:
         """Pick a wording of this pool."""
-        return self.random.choice(wordings[self.pool])
+        return self.random.choice(said[self.pool])
 
     def plan(self) -> ToolPlan:
         """Pick a tool."""
@@ -90,12 +76,12 @@ class Writer:
 
     def clause(self, slot: Slot, value: Value) -> str:
         """Say a slot's value in a clause of its own."""
-        wordings = FLAG_CLAUSES if slot.kind == "bool" else CLAUSES
-        return self.pick(wordings).format(label=slot.label, text=value.text)
+        said = wordings.FLAG_CLAUSES if slot.kind == "bool" else wordings.CLAUSES
+        return self.pick(said).format(label=slot.label, text=value.text)
 
     def user(self, text: str, *, opening: bool = True) -> Turn:
         """Return a user turn, opened politely or not, as one sentence."""
-        text = self.pick(OPENINGS).format(text) if opening else text
+        text = self.pick(wordings.OPENINGS).format(text) if opening else text
         text = text[0].upper() + text[1:]
         return Turn(role="user", text=text if text.endswith(("?", ".")) else f"{text}.")
 
@@ -113,7 +99,7 @@ class Writer:
         """Return the tools' responses and a closing sentence for half of the rows, nothing where switched off."""
         if not self.closing or self.random.random() < 0.5:
             return ()
-        done = Turn(role="assistant", text=self.pick(CLOSINGS))
+        done = Turn(role="assistant", text=self.pick(wordings.CLOSINGS))
         return respond(*calls), done
 
 
@@ -187,7 +173,7 @@ def _flat(plan: ToolPlan) -> bool:
 def _dialogue(writer: Writer, requests: list[Request], tools: tuple[ToolSpec, ...]) -> Dialogue:
     text = requests[0].text
     for request in requests[1:]:
-        text = writer.pick(TWO).format(text, request.text)
+        text = writer.pick(wordings.TWO).format(text, request.text)
     calls = [request.call for request in requests]
     turns = (writer.user(text), answer(*calls), *writer.close(*calls))
     return Dialogue(requests[0].plan, tools, turns)
@@ -199,7 +185,7 @@ def clarification(writer: Writer) -> Dialogue:
     missing = next(slot for slot in plan.required if slot.name not in values)
     value = writer.values.draw(missing)
     # Not `writer.user`: its capital letter would change a value that the reply begins with.
-    reply = Turn(role="user", text=writer.pick(REPLIES).format(label=missing.label, text=value.text))
+    reply = Turn(role="user", text=writer.pick(wordings.REPLIES).format(label=missing.label, text=value.text))
     call = _call(plan, {**values, missing.name: value})
     return Dialogue(plan, writer.offer(plan), (*turns, reply, answer(call), *writer.close(call)))
 
@@ -210,9 +196,9 @@ def _incomplete(writer: Writer) -> tuple[ToolPlan, dict[str, Value], tuple[Turn,
     missing = writer.random.choice(plan.required)
     given = [slot for slot in plan.required if slot is not missing]
     values = {slot.name: writer.values.draw(slot) for slot in given}
-    text = writer.pick(WISHES).format(intent=plan.intents[writer.pool])
+    text = writer.pick(wordings.WISHES).format(intent=plan.intents[writer.pool])
     text += "".join(writer.clause(slot, values[slot.name]) for slot in given)
-    ask = Turn(role="assistant", text=writer.pick(ASKS).format(label=missing.label))
+    ask = Turn(role="assistant", text=writer.pick(wordings.ASKS).format(label=missing.label))
     return plan, values, (writer.user(text, opening=False), ask)
 
 
@@ -220,7 +206,7 @@ def sequential(writer: Writer) -> Dialogue:
     """Two calls where the second needs a value out of the first one's response."""
     first = writer.request(writer.plan())
     follow = _follow_up(writer)
-    text = writer.pick(CHAINS).format(
+    text = writer.pick(wordings.CHAINS).format(
         first=first.text, intent=follow.plan.intents[writer.pool], label=follow.slot.label, rest=follow.rest
     )
     turns = (
@@ -255,10 +241,10 @@ def _follow_up(writer: Writer) -> FollowUp:
 def context_dependent(writer: Writer) -> Dialogue:
     """A second request that only makes sense with the first: a correction, a repetition, or "with that record id"."""
     first = writer.request(writer.plan())
-    done = Turn(role="assistant", text=writer.pick(CLOSINGS))
+    done = Turn(role="assistant", text=writer.pick(wordings.CLOSINGS))
     if writer.random.random() < 1 / 3:
         follow = _follow_up(writer)
-        text = writer.pick(BACK_REFERENCES).format(
+        text = writer.pick(wordings.BACK_REFERENCES).format(
             intent=follow.plan.intents[writer.pool], label=follow.slot.label, rest=follow.rest
         )
         response = respond(first.call, **{follow.slot.name: follow.reference})
@@ -267,7 +253,7 @@ def context_dependent(writer: Writer) -> Dialogue:
         return Dialogue(first.plan, writer.offer(first.plan, follow.plan), turns)
     slot = writer.random.choice(first.plan.required)
     value = writer.values.draw(slot)
-    text = writer.pick(CORRECTIONS).format(label=slot.label, text=value.text)
+    text = writer.pick(wordings.CORRECTIONS).format(label=slot.label, text=value.text)
     changed = ToolCall(name=first.call.name, arguments={**first.call.arguments, slot.name: value.json})
     turns = (writer.user(first.text), answer(first.call), respond(first.call), done)
     return Dialogue(first.plan, writer.offer(first.plan), (*turns, writer.user(text, opening=False), answer(changed)))
@@ -280,7 +266,7 @@ def no_call(writer: Writer) -> Dialogue:
         return Dialogue(plan, writer.offer(plan), turns)
     request = writer.request(writer.plan())
     offered = [tool for tool in writer.offer(request.plan, least=1) if tool.name != request.plan.name]
-    decline = Turn(role="assistant", text=writer.pick(DECLINES))
+    decline = Turn(role="assistant", text=writer.pick(wordings.DECLINES))
     return Dialogue(request.plan, tuple(offered), (writer.user(request.text), decline))
 
 

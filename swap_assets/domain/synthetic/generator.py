@@ -18,13 +18,10 @@ from swap_assets.domain.conversations import Conversation, Provenance
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.reading.parsing import conversation_id
 from swap_assets.domain.synthetic.dialogues import KINDS, Dialogue, Writer
-from swap_assets.domain.synthetic.everyday_tools import EVERYDAY_TOOLS
 from swap_assets.domain.synthetic.grammar import Pool, ToolPlan
-from swap_assets.domain.synthetic.office_tools import OFFICE_TOOLS
+from swap_assets.domain.synthetic.tools import ALL_TOOLS, DOMAINS
 from swap_assets.domain.synthetic.values import Values
 
-ALL_TOOLS: tuple[ToolPlan, ...] = EVERYDAY_TOOLS + OFFICE_TOOLS
-DOMAINS: tuple[str, ...] = tuple(dict.fromkeys(tool.domain for tool in ALL_TOOLS))
 SOURCE = "synthetic"
 
 

@@ -4,8 +4,7 @@
     train  "get the weather forecast for {place} on {date}"
     test   "show me how the weather looks in {place} on {date}"
 
-Training and test rows never share a phrasing. The tables are in `everyday_tools` and `office_tools`, the
-values in `values`.
+Training and test rows never share a phrasing. The table is in `tools`, the values in `values`.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -89,33 +88,30 @@ class ToolPlan(NamedTuple):
         return tuple(slot for slot in self.slots if not slot.required)
 
 
-def tool_plan(
-    domain: str,
-    signature: str,
-    description: str,
-    *,
-    intent: tuple[str, str],
-    train: tuple[str, ...],
-    test: tuple[str, ...],
-) -> ToolPlan:
-    """Build a tool from a line such as `book_table(guest:person, date:date, area?:enum=bar|garden)`.
+def read_tools(table: str) -> tuple[ToolPlan, ...]:
+    """Read the blocks of a table of tools, as `tools` writes them.
 
-    Args:
-        domain: one of the ten domains.
-        signature: name and slots; `?` marks an optional slot.
-        description: one sentence.
-        intent: what it does, without values, as a training and as a test row say it.
-        train: phrasings of training rows, imperative, with every required slot in braces.
-        test: phrasings reserved for test rows.
+    A signature is a line such as `book_table(guest:person, date:date, area?:enum=bar|garden)`; `?` marks an optional
+    slot. Phrasings are imperative, with every required slot in braces.
     """
-    name, _, rest = signature.partition("(")
-    slots = tuple(_slot(part.strip()) for part in rest.rstrip(")").split(","))
-    phrasings: dict[Pool, tuple[str, ...]] = {"train": train, "test": test}
-    intents: dict[Pool, str] = {"train": intent[0], "test": intent[1]}
-    return ToolPlan(domain, name, description, slots, phrasings, intents)
+    plans: list[ToolPlan] = []
+    for block in table.strip().split("\n\n"):
+        lines = block.split("\n")
+        domain = lines.pop(0).removeprefix("# ") if block.startswith("# ") else plans[-1].domain
+        signature, description, intent, *said = lines
+        name, _, rest = signature.partition("(")
+        slots = tuple(_slot(part.strip()) for part in rest.rstrip(")").split(","))
+        phrasings = {pool: _after(f"{pool}: ", said) for pool in POOLS}
+        intents = dict(zip(POOLS, intent.split(" | "), strict=True))
+        plans.append(ToolPlan(domain, name, description, slots, phrasings, intents))
+    return tuple(plans)
 
 
 def _slot(text: str) -> Slot:
     name, _, spec = text.partition(":")
     kind, _, options = spec.partition("=")
     return Slot(name.rstrip("?"), kind, not name.endswith("?"), tuple(options.split("|")) if options else ())
+
+
+def _after(mark: str, lines: list[str]) -> tuple[str, ...]:
+    return tuple(line.removeprefix(mark) for line in lines if line.startswith(mark))
