@@ -3,28 +3,36 @@
 import re
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines import ENGINES
+from swap_assets.backends.engines.base import Answer
 from swap_assets.backends.engines.generation import generate
-from swap_assets.backends.engines.local import AnswerLimitError, render_prompt
+from swap_assets.backends.engines.local import AnswerLimitError, LocalEngine, render_prompt
 from swap_assets.backends.engines.records import RecordsError, read_cases, read_rows, write_rows
 from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.processes.reporting import Reporter
-from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights, write_spec
+from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights, read_spec, write_spec
 from swap_assets.backends.processes.supervision import worker_command
+from swap_assets.backends.processes.worker import perform
 from swap_assets.backends.store.experiment_file import load_experiment
+from swap_assets.defs.metadata import evaluation_result
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.engines import ENGINE_SETTINGS, EngineSettings, Transformers
+from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.experiment.sources import SyntheticSource
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
+from swap_assets.domain.keys import base
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scoring.evaluation import union_of_cases
+from swap_assets.domain.scoring.evaluation import Evaluation, measure, union_of_cases
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
 from swap_assets.domain.synthetic.generator import generate as generate_rows
@@ -203,8 +211,8 @@ def test_an_answer_ends_before_its_stop_token(tiny: Weights) -> None:
     bias = torch.zeros(model.config.vocab_size)
     bias[tokenizer.convert_tokens_to_ids("<|im_end|>")] = 1e6
     model.get_output_embeddings().register_forward_hook(lambda _module, _inputs, output: output + bias)
-    answer = LocalModel(model, tokenizer, max_new_tokens=9).answer(["a"])[0]
-    assert (answer.text, answer.completion_tokens, answer.stopped) == ("", 1, True)
+    [[row]] = LocalModel(model, tokenizer, max_new_tokens=9).stream(["a"])
+    assert (row.text, len(row.tokens), row.stopped) == ("", 1, True)
 
 
 def test_the_prompt_is_rendered_by_the_chat_template(tokenizer: Any) -> None:
@@ -219,6 +227,45 @@ def test_a_missing_model_adapter_or_file_of_cases_is_one_sentence(tiny: Weights,
         run(spec_for(tiny, rows, adapter=rows / "nothing"))
     with pytest.raises(RecordsError, match="cannot be read"):
         run(spec_for(tiny, rows, cases_files=[rows / "nothing.jsonl"]))
+
+
+class EchoSettings(EngineSettings):
+    """What an entry may say of the engine of the test below."""
+
+    kind: str = "echo"
+    letters: int = 1
+
+
+class EchoEngine(LocalEngine):
+    """Says the beginning of the question."""
+
+    name = "echo"
+
+    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
+        assert isinstance(self.spec.engine, EchoSettings)
+        for case in cases:
+            said = case.history[0].text[: self.spec.engine.letters]
+            yield [self.answer(case, said, tokens=(len(self.prompts[case.id]), 1), stopped=True, seconds=1, card_s=1)]
+        self.method = "by echo"
+
+
+def test_a_newly_registered_engine_answers_in_the_worker_and_is_named_in_result_records_and_table(
+    tiny: Weights, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINE_SETTINGS, "echo", EchoSettings)
+    monkeypatch.setitem(ENGINES, "echo", EchoEngine)
+    entry = SmallModel.model_validate({"path": tiny.source, "echo": {"letters": 7}})
+    spec = read_spec(write_spec(spec_for(tiny, rows, engine=entry.engine), rows / "work"))
+    assert isinstance(spec, GenerateSpec)
+    done = perform(spec, folder=rows / "work", reporter=Reporter(write=lambda _: None))
+    assert isinstance(done, GenerateResult) and (done.engine, done.method, done.asked) == ("echo", "by echo", 12)
+    found = records(spec)
+    assert {(one.engine, one.text, one.latency_s) for one in found} == {("echo", "weather", 1.0)}
+    measured = measure(base("tiny", "s"), HERMES, cases=cases_of(rows), records=found)
+    shown = evaluation_result(Evaluation(candidate=base("tiny", "s"), results={HERMES.track: measured}), run_id="")
+    assert "echo" in str((shown.metadata or {})["toolcall_served"])
+    # Another engine may round otherwise, so its answers are not taken for these.
+    assert run(spec.model_copy(update={"engine": Transformers()})).reused == 0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from swap_assets.domain.formats.hermes import HERMES
 
 def generate_spec(folder: Path) -> GenerateSpec:
     return GenerateSpec(
-        candidate_id="c", weights=Weights(source="/m"), cases_files=(folder / "cases.parquet",),
+        candidate_id="c", weights=Weights(source="/m"), cases_files=(folder / "cases.jsonl",),
         answer_format=HERMES,
         prompt_style=PromptStyle.COMPACT, output=folder / "out.jsonl",
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """What every engine is: cases go in, answers come out as they end. What is done with the answers lives in `generation`.
 
-An engine is one file of this folder. One that answers for a small model is a `local.LocalEngine` and stands in
-`registry`, with its settings in `domain/experiment/engines.py`.
+An engine is one file of this folder. One that answers for a small model is a `local.LocalEngine`.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.engines.base import Answer, Engine
 from swap_assets.backends.engines.records import RecordFile, parsed, read_cases
-from swap_assets.backends.engines.registry import ENGINES
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec
 from swap_assets.domain.conversations import EvalCase

@@ -1,13 +1,12 @@
 """Engines that answer for a small model: each gets the very prompt that the model was trained with.
 
-What a new one has to bring is `stream`: rendered prompts in, texts with their tokens and times out.
+What a new one has to bring is `answers`, which asks its model for `prompts` and makes each `answer` of what was said.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from swap_assets.backends.engines.base import Answer, Engine
 from swap_assets.backends.methods.data import end_of_turn
@@ -31,25 +30,8 @@ class AnswerLimitError(ValueError):
     """The limit would cut expected answers; the message is one sentence that names the limit to set."""
 
 
-class Said(NamedTuple):
-    """What a model said to one prompt: the text without stop tokens, its tokens, whether it stopped by itself.
-
-    `place` is that of the prompt. `seconds` and `first_s` are the row's share of the time (see `rows.Row`), or the
-    request's own time where a server answered; `card_s` is the share in either case: the shares add up to the whole.
-    """
-
-    place: int
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    stopped: bool
-    seconds: float
-    first_s: float | None
-    card_s: float
-
-
 class LocalEngine(Engine):
-    """Answers for the model of a spec; `say` takes progress lines. `device` is what it computes on.
+    """Answers for the model of a spec, and says when it is ready by setting `began`; `say` takes progress lines.
 
     `method` and `token_budget` say afterwards how the rows were computed, and with how much of the budget left.
 
@@ -81,10 +63,6 @@ class LocalEngine(Engine):
         """Say, before anything is loaded, whether the engine can be had for the model `key`."""
         return []
 
-    @abstractmethod
-    def stream(self, cases: Sequence[EvalCase]) -> Iterator[list[Said]]:
-        """Answer the `prompts` of cases and yield what is said as it ends; set `began` when the model is ready."""
-
     def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
         """Render the prompts, and name each with the weights and settings that answer it.
 
@@ -100,11 +78,6 @@ class LocalEngine(Engine):
     def told_apart_by(self, case_id: str) -> list[str]:
         """What else a request's hash covers: two engines may round otherwise, so their answers are not each other's."""
         return [self.name]
-
-    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
-        """Answer cases; see `Engine.answers`."""
-        for found in self.stream(cases):
-            yield [self._answer(cases[one.place].id, one) for one in found]
 
     def plan(self, missing: Sequence[EvalCase]) -> str:
         """Name the longest expected answer beside the limit."""
@@ -124,19 +97,30 @@ class LocalEngine(Engine):
             "device": self.device,
         }
 
-    def _answer(self, case_id: str, said: Said) -> Answer:
+    def answer(
+        self, case: EvalCase, text: str, *, tokens: tuple[int, int], stopped: bool, seconds: float, card_s: float
+    ) -> Answer:
+        """Return what was said to a case.
+
+        Args:
+            case: The question.
+            text: The answer without the token that ends it.
+            tokens: Those of the prompt and of the answer, its end included.
+            stopped: Whether it ended by itself, not at the limit.
+            seconds: The request's own time, or the row's share of its batch's.
+            card_s: Its share of the cards' time; the shares of all add up to the whole.
+        """
         return Answer(
-            case_id=case_id,
-            text=said.text,
-            finish_reason="stop" if said.stopped else "length",
-            usage=Usage(prompt_tokens=said.prompt_tokens, completion_tokens=said.completion_tokens),
-            latency_s=round(said.seconds, 6),
-            first_token_s=None if said.first_s is None else round(said.first_s, 6),
-            cost=self._cost(said.card_s),
+            case_id=case.id,
+            text=text,
+            finish_reason="stop" if stopped else "length",
+            usage=Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1]),
+            latency_s=round(seconds, 6),
+            cost=self.cost(card_s),
             served_model=self.spec.weights.source,
         )
 
-    def _cost(self, card_s: float) -> float | None:
+    def cost(self, card_s: float) -> float | None:
         """Return what so many seconds of the cards cost, None without a card or its price."""
         price = self.spec.gpu_hour
         if price is None or self.device == "cpu":

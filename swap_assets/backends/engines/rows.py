@@ -31,9 +31,9 @@ class Constraint(Protocol):
 class Row:
     """One prompt, and at the end its answer.
 
-    `tokens` ends with the stop token where there was one. `seconds` is the row's share of the time: its part of
-    reading prompts, and of each step an even part among the rows of that step; `first_s` is the same up to its first
-    token, None where nobody saw that token come.
+    `tokens` ends with the stop token where there was one, `text` is without it. `seconds` is the row's share of the
+    time: its part of reading prompts, and of each step an even part among the rows of that step; `first_s` is the same
+    up to its first token, None where nobody saw that token come.
     """
 
     index: int
@@ -44,6 +44,7 @@ class Row:
     seconds: float = 0.0
     first_s: float | None = None
     stopped: bool = False
+    text: str = ""
     _constraint: Constraint | None = None
 
     @property

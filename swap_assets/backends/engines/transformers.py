@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from swap_assets.backends.engines.base import Answer
 from swap_assets.backends.engines.batches import decode_in_batches
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
-from swap_assets.backends.engines.local import LocalEngine, Said, prompt_tokens, stop_tokens
+from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, sharing
 from swap_assets.backends.models.local_model import device_name, load_adapted
@@ -57,7 +58,7 @@ class TransformersEngine(LocalEngine):
         """The grammar, where there is one."""
         return [self._grammar_of[case_id]] if self._grammars else []
 
-    def stream(self, cases: Sequence[EvalCase]) -> Iterator[list[Said]]:
+    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
         """Load the model and answer."""
         spec = self.spec
         loaded = load_adapted(spec.weights, spec.adapter)
@@ -66,8 +67,15 @@ class TransformersEngine(LocalEngine):
             [self._grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if self._grammars else ()
         )
         self.began = time.monotonic()
-        yield from model.stream([self.prompts[case.id] for case in cases], begins)
+        for rows in model.stream([self.prompts[case.id] for case in cases], begins):
+            yield [self._answer(cases[row.index], row) for row in rows]
         self.method, self.token_budget = model.method, model.budget.tokens
+
+    def _answer(self, case: EvalCase, row: Row) -> Answer:
+        tokens = (len(row.prompt), len(row.tokens))
+        times = {"seconds": row.seconds, "card_s": row.seconds}
+        found = self.answer(case, row.text, tokens=tokens, stopped=row.stopped, **times)
+        return found._replace(first_token_s=None if row.first_s is None else round(row.first_s, 6))
 
     def summary(self) -> list[str]:
         """Say how the rows were computed, what could not be constrained, and whether memory held the budget."""
@@ -112,15 +120,13 @@ class LocalModel:
         self.budget = Budget(token_budget)
         self.method = ""
 
-    def answer(self, prompts: Sequence[str]) -> list[Said]:
-        """Answer prompts and return the answers in their order."""
-        found = [answer for answers in self.stream(prompts) for answer in answers]
-        return sorted(found, key=lambda answer: answer.place)
+    def answer(self, prompts: Sequence[str]) -> list[str]:
+        """Answer prompts and return the texts in their order."""
+        rows = [row for rows in self.stream(prompts) for row in rows]
+        return [row.text for row in sorted(rows, key=lambda row: row.index)]
 
-    def stream(
-        self, prompts: Sequence[str], constrain: Sequence[Callable[[], Constraint]] = ()
-    ) -> Iterator[list[Said]]:
-        """Answer prompts and yield answers as they end; `Said.place` says to which prompt.
+    def stream(self, prompts: Sequence[str], constrain: Sequence[Callable[[], Constraint]] = ()) -> Iterator[list[Row]]:
+        """Answer prompts and yield rows as they end, with their texts; `Row.index` says to which prompt.
 
         `constrain` begins the constraint of each prompt's answer; without it an answer is free.
 
@@ -138,16 +144,15 @@ class LocalModel:
         together = [row for row in rows if row.need <= found.longest]
         others = [row for row in rows if row.need > found.longest]
         self.method = _method(len(together), len(others), found)
-        for ended in decode(self._model, together, stops=stops, budget=self.budget):
-            yield [self._read(row) for row in ended]
-        for ended in decode_in_batches(self._model, others, stops=stops, budget=self.budget, alone=found.alone):
-            yield [self._read(row) for row in ended]
+        yield from map(self._read, decode(self._model, together, stops=stops, budget=self.budget))
+        slower = decode_in_batches(self._model, others, stops=stops, budget=self.budget, alone=found.alone)
+        yield from map(self._read, slower)
 
-    def _read(self, row: Row) -> Said:
-        said = row.tokens[:-1] if row.stopped else row.tokens
-        text = str(self._tokenizer.decode(said, skip_special_tokens=True))
-        times = {"seconds": row.seconds, "first_s": row.first_s, "card_s": row.seconds}
-        return Said(row.index, text, len(row.prompt), len(row.tokens), row.stopped, **times)
+    def _read(self, rows: list[Row]) -> list[Row]:
+        for row in rows:
+            said = row.tokens[:-1] if row.stopped else row.tokens
+            row.text = str(self._tokenizer.decode(said, skip_special_tokens=True))
+        return rows
 
 
 def _method(together: int, others: int, found: Sharing) -> str:

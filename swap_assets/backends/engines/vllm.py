@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from swap_assets.backends.engines.local import LocalEngine, Said, prompt_tokens, stop_tokens
+from swap_assets.backends.engines.base import Answer
+from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.models.findings import Finding
 from swap_assets.backends.models.local_model import ModelUnavailableError, load_config
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
@@ -59,30 +60,29 @@ class VllmEngine(LocalEngine):
         state, detail = _seen(key, settings, environment)
         return [Finding(what="vLLM", state=state, detail=detail)]
 
-    def stream(self, cases: Sequence[EvalCase]) -> Iterator[list[Said]]:
+    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
         """Find or start the server, load the adapter there, and ask."""
         adapter = self.spec.adapter
         if adapter and not (adapter / "adapter_config.json").is_file():
             raise ModelUnavailableError(f"{adapter} holds no adapter; train it first")
-        prompts = [self.prompts[case.id] for case in cases]
         server = server_for(self.spec, self.say)
         with self._client(server) as client, self._loaded(client, server) as name:
-            self.method = f"{len(prompts)} rows by vLLM {_version(client, server)}".rstrip()
+            self.method = f"{len(cases)} rows by vLLM {_version(client, server)}".rstrip()
             pool = ThreadPoolExecutor(self._vllm.concurrency)
             before = self.began = time.monotonic()
             try:
-                tasks = [pool.submit(self._ask, client, name, place, prompt) for place, prompt in enumerate(prompts)]
+                tasks = [pool.submit(self._ask, client, name, case) for case in cases]
                 for task in as_completed(tasks):
                     # Requests overlap: an answer's share is the time since the one before it.
                     now = time.monotonic()
                     share_s, before = now - before, now
-                    yield [self._obtained(task.result, server)._replace(card_s=share_s)]
+                    yield [self._obtained(task.result, server)._replace(cost=self.cost(share_s))]
             finally:
                 # Nothing more is asked once one request has failed for good, or whoever reads has gone.
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, client: OpenAI, name: str, place: int, prompt: str) -> Said:
-        tokens, began = prompt_tokens(self.tokenizer, prompt), time.perf_counter()
+    def _ask(self, client: OpenAI, name: str, case: EvalCase) -> Answer:
+        tokens, began = prompt_tokens(self.tokenizer, self.prompts[case.id]), time.perf_counter()
         # Penalties are named since the server may have the model's own as defaults.
         more = {"repetition_penalty": 1.0, "stop_token_ids": self._stops, "return_token_ids": True}
         found: Any = client.completions.create(
@@ -103,7 +103,8 @@ class VllmEngine(LocalEngine):
             said = said[:-1]
         text = choice.text if said is None else str(self.tokenizer.decode(said, skip_special_tokens=True))
         completion = found.usage.completion_tokens if found.usage else len(said or ())
-        return Said(place, text, len(tokens), completion, stopped, seconds=seconds, first_s=None, card_s=0.0)
+        counts = (len(tokens), completion)
+        return self.answer(case, text, tokens=counts, stopped=stopped, seconds=seconds, card_s=0.0)
 
     @contextlib.contextmanager
     def _client(self, server: Server) -> Iterator[OpenAI]:

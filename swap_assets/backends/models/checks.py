@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from swap_assets.backends.engines.registry import ENGINES
+from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.hub.model_access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
 from swap_assets.backends.models import markup, miniatures, room
 from swap_assets.backends.models.files import ModelFiles, files_of_folder, files_of_hub

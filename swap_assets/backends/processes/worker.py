@@ -150,7 +150,7 @@ def _import_libraries(spec: Spec) -> None:
     """Import what a spec needs with the garbage collector off: a sixth faster, 1 s of training's 7 s."""
     needed = ["transformers.modeling_utils"]
     if isinstance(spec, GenerateSpec):
-        from swap_assets.backends.engines.registry import ENGINES
+        from swap_assets.backends.engines import ENGINES
 
         needed = list(ENGINES[spec.engine.kind].libraries)
         if not needed:

@@ -141,7 +141,7 @@ def _sample(
     answers = LocalModel(model, tokenizer, max_new_tokens=max_new_tokens)
     texts, logits = [], []
     for prompt in prompts:
-        texts.append(answers.answer([prompt])[0].text)
+        texts.append(answers.answer([prompt])[0])
         tokens = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(model.device)
         with torch.inference_mode():
             logits.append(model(input_ids=tokens["input_ids"]).logits.float().cpu())
