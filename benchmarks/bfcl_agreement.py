@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bfcl_pairs import answers, cases, irrelevance, texts
-from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.scoring.bfcl import check_answer
+from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
-from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
 
 _PYTHON_ONLY = "the official decoder for prompted models reads Python calls only; the same call written so is a call"
 EXPLAINED = {
@@ -130,7 +129,10 @@ def check_irrelevance(folder: Path, python: Path) -> int:
     disagreements: Counter[str] = Counter()
     for (row, kind, text), theirs in zip(rows, official, strict=True):
         parsed = parse_bfcl_answer(text)
-        own = score_bfcl(row["id"], row["function"], [], parsed)
+        case = EvalCase(
+            id=row["id"], conversation_id=row["id"], turn=0, tools=(), history=(), gold_calls=(), origin="real"
+        )
+        own = score_bfcl(case, row["function"], [], parsed)
         calls = json.dumps([{call.name: call.arguments} for call in parsed.calls], sort_keys=True)
         disagreements[kind] += (own.exact_match == 1.0) != (theirs == "none") or (
             bool(parsed.calls) and calls != theirs

@@ -11,12 +11,12 @@ from rich.table import Table
 
 from swap_assets.cli.environment import fail
 from swap_assets.cli.score import FormatName, Functions, Gold
-from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
+from swap_assets.cli.score_files import given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.report.foreign import visible
-from swap_assets.domain.scoring.outside import GivenRow, GoldRow, score_outside
+from swap_assets.domain.scoring.answer_files import GivenRow, GoldRow, score_rows
 
 
 def diff(
@@ -32,8 +32,7 @@ def diff(
     """List the rows where A beats B and those where B beats A: gold, both answers, and what is wrong with the loser."""
     if metric not in row_metrics():
         raise fail(f"'{metric}' decides no row: choose one of {', '.join(row_metrics())}")
-    chosen = format_or_exit(answer_format)
-    expected = gold_or_exit(gold, chosen, functions)
+    chosen, expected = gold_or_exit(gold, answer_format, functions)
     rows = _compared(chosen, expected, given_or_exit(a), given_or_exit(b), metric=metric)
     if as_json:
         for row in rows:
@@ -61,8 +60,8 @@ def _compared(
     metric: str,
 ) -> list[dict[str, Any]]:
     """Return the rows that are no draw, the clearest first."""
-    rows_a = score_outside(answer_format, gold, given_a).rows
-    rows_b = score_outside(answer_format, gold, given_b).rows
+    rows_a = score_rows(answer_format, gold, given_a).rows
+    rows_b = score_rows(answer_format, gold, given_b).rows
     found = []
     for one, other in zip(rows_a, rows_b, strict=True):
         value_a, value_b = one.value(metric), other.value(metric)
@@ -85,7 +84,7 @@ def _compared(
 
 
 def _gold_text(answer_format: AnswerFormat | None, row: GoldRow) -> str:
-    if row.reference or row.case is None or answer_format is None:
+    if row.reference or answer_format is None:
         return row.reference
     return answer_format.write(row.case.gold_calls, row.case.gold_text)
 

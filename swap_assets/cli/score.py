@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from swap_assets.cli.score_files import format_or_exit, given_or_exit, gold_or_exit
+from swap_assets.cli.score_files import given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.report.foreign import visible
-from swap_assets.domain.scoring.outside import GoldRow, Scored, format_names, score_outside
-from swap_assets.domain.scoring.outside_report import comparison, report, summary_of
+from swap_assets.domain.scoring.answer_files import GoldRow, Scored, format_names, score_rows
+from swap_assets.domain.scoring.answer_files_report import comparison, report, summary_of
 
 FormatName = Annotated[
     str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(format_names())}")
@@ -41,8 +41,7 @@ def score(
 ) -> None:
     """Score a file of answers against gold, strictly and leniently, with intervals and every id accounted for."""
     with _no_garbage_collection():
-        chosen = format_or_exit(answer_format)
-        expected = gold_or_exit(gold, chosen, functions)
+        chosen, expected = gold_or_exit(gold, answer_format, functions)
         found, scored = _scored_file(chosen, expected, predictions)
     others: dict[str, Any] | None = None
     if compare is not None:
@@ -74,7 +73,7 @@ def _scored_file(
     answer_format: AnswerFormat | None, gold: dict[str, GoldRow], predictions: Path
 ) -> tuple[dict[str, Any], Scored]:
     given = given_or_exit(predictions)
-    scored = score_outside(answer_format, gold, given)
+    scored = score_rows(answer_format, gold, given)
     summary = summary_of(answer_format, scored, name=predictions.stem)
     return {"predictions": str(predictions)} | report(answer_format, gold, given, scored, summary), scored
 

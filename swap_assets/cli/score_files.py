@@ -1,5 +1,7 @@
 """The files that `score` and `diff` read: rows from anywhere, in any of the forms of `backends.datasets.files`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,10 @@ from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
 from swap_assets.cli.environment import fail
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.literals import without_lone_surrogates
-from swap_assets.domain.scoring.outside import (
+from swap_assets.domain.scoring.answer_files import (
+    AnswerFileError,
     GivenRow,
     GoldRow,
-    OutsideError,
     format_named,
     given_rows,
     gold_rows,
@@ -35,35 +37,36 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def format_or_exit(name: str) -> AnswerFormat | None:
-    """Return a answer format by its name, None for `bfcl`; another name ends the command with one sentence."""
+@contextmanager
+def _explained(where: str = "") -> Iterator[None]:
+    """End the command with one sentence where rows, or the name of a format, cannot be used."""
     try:
-        return format_named(name)
-    except OutsideError as error:
-        raise fail(str(error)) from None
+        yield
+    except AnswerFileError as error:
+        raise fail(f"{where}{error}") from None
 
 
-def gold_or_exit(path: Path, answer_format: AnswerFormat | None, functions: Path | None = None) -> dict[str, GoldRow]:
-    """Read gold; rows that can't be read end the command with their ids.
+def gold_or_exit(
+    path: Path, format_name: str, functions: Path | None = None
+) -> tuple[AnswerFormat | None, dict[str, GoldRow]]:
+    """Read gold; return how references are written, None for BFCL, and the rows by id.
 
     Args:
         path: the file of gold rows.
-        answer format: how references are written, None for BFCL.
+        format_name: an answer format's, or `bfcl`.
         functions: BFCL's file of questions, whose `function` joins the gold row of the same id.
     """
+    with _explained():
+        answer_format = format_named(format_name)
     rows = read_lines(path)
     if functions is not None:
         described = {row.get("id"): row.get("function") for row in read_lines(functions)}
         rows = [row | {"function": described.get(row.get("id"))} if "function" not in row else row for row in rows]
-    try:
-        return gold_rows(answer_format, rows)
-    except OutsideError as error:
-        raise fail(f"{path}: {error}") from None
+    with _explained(f"{path}: "):
+        return answer_format, gold_rows(answer_format, rows)
 
 
 def given_or_exit(path: Path) -> dict[str, GivenRow]:
     """Read predictions; rows that can't be read end the command with their ids."""
-    try:
+    with _explained(f"{path}: "):
         return given_rows(read_lines(path))
-    except OutsideError as error:
-        raise fail(f"{path}: {error}") from None

@@ -70,6 +70,7 @@ class ScoredRow(Protocol):
     @property
     def values(self) -> dict[str, float | None]:
         """What metrics computed of their own when the row was scored."""
+        ...
 
 
 def entry_of(name: str) -> MetricEntry:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.scoring.bfcl import check_answer
+from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl
 from swap_assets.domain.scoring.bfcl_answers import BfclAnswerError, parse_bfcl_answer, python_calls
-from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
 
+CASE = EvalCase(id="1", conversation_id="1", turn=0, tools=(), history=(), gold_calls=(), origin="real")
 AREA = {
     "name": "area",
     "parameters": {
@@ -188,20 +188,20 @@ def test_what_is_no_list_of_keyword_calls_is_refused_and_harms_nothing(text: str
 def test_words_are_an_answer_without_calls():
     parsed = parse_bfcl_answer("None of these functions can do that.")
     assert parsed.calls == () and parsed.compliant
-    assert score_bfcl("1", [AREA], [], parsed).exact_match == 1.0
+    assert score_bfcl(CASE, [AREA], [], parsed).exact_match == 1.0
 
 
 def test_a_score_carries_fields_by_accepted_values_and_its_evidence():
     gold = [{"area": {"base": [10], "unit": ["cm", ""]}}]
-    score = score_bfcl("1", [AREA], gold, parse_bfcl_answer("[area(base=10, unit='m')]"))
+    score = score_bfcl(CASE, [AREA], gold, parse_bfcl_answer("[area(base=10, unit='m')]"))
     assert (score.exact_match, score.field_precision, score.field_recall) == (0.0, 0.5, 0.5)
     assert score.first_difference == "wrong value: unit" and score.failure == "wrong_value"
-    left_out = score_bfcl("1", [AREA], gold, parse_bfcl_answer("[area(base=10)]"))
+    left_out = score_bfcl(CASE, [AREA], gold, parse_bfcl_answer("[area(base=10)]"))
     assert left_out.field_f1 == 1.0 and left_out.exact_match == 1.0
 
 
 def test_an_unread_answer_is_wrong_and_charged():
-    score = score_bfcl("1", [AREA], [{"area": {"base": [10]}}], parse_bfcl_answer("<tool_call>{oops"))
+    score = score_bfcl(CASE, [AREA], [{"area": {"base": [10]}}], parse_bfcl_answer("<tool_call>{oops"))
     assert (score.exact_match, score.failure, score.predicted_fields) == (0.0, "unreadable", 1)
 
 

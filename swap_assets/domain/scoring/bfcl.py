@@ -4,14 +4,20 @@ An accepted answer looks like `[{"area": {"base": [10], "height": [5], "unit": [
 the values that are right, where `""` means that it may be left out. The rule below is BFCL v4's, its oddities included
 (a bool in a list equals 1; an empty list matches `""`; calls are matched greedily in gold's order), so that figures
 compare with the leaderboard's; the benchmarks show the agreement with `bfcl-eval` case by case. Our own idea of equal
-values is in `fields`, not here.
+values is in `fields`, reading BFCL's answers in `bfcl_answers`.
+
+A field here is a parameter: one that was given counts as predicted, one that may not be left out as gold; an optional
+one counts on both sides where it was given and gold knows it. A call without any has one field, as in `fields`.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.formats.base import ParsedAnswer
+from swap_assets.domain.scoring.row_scoring import Reading, row_of
+from swap_assets.domain.scoring.scores import FailureClass, RowScore
 
 Accepted = Mapping[str, Mapping[str, Sequence[Any]]]
 Function = Mapping[str, Any]
@@ -24,6 +30,14 @@ _LISTS = ("array", "tuple")
 _IGNORED = re.compile(r"[ ,./\-_*^]")
 
 
+_CLASSES: dict[str, FailureClass] = {
+    "wrong_function": "wrong_function",
+    "missing_parameter": "missing_argument",
+    "unexpected_parameter": "extra_argument",
+    "wrong_type": "wrong_type",
+}
+
+
 class Outcome(NamedTuple):
     """Whether an answer is right; `reason` is one of a few words, `detail` names the function or parameter."""
 
@@ -33,6 +47,43 @@ class Outcome(NamedTuple):
 
 
 RIGHT = Outcome(True)
+
+
+def score_bfcl(
+    case: EvalCase, functions: Sequence[Function], accepted: Sequence[Accepted], parsed: ParsedAnswer
+) -> RowScore:
+    """Score an answer that was obtained: whole answers by BFCL's rule, fields by its accepted values.
+
+    `accepted` is empty where no call is right; what is not to the letter holds no field for the strict reading.
+    """
+    outcome = check_answer(functions, accepted, parsed.calls)
+    right = outcome.valid and not (accepted and parsed.unread)  # BFCL: what holds no call is right where none is
+    names = sorted(name for one in accepted for name in one) == sorted(call.name for call in parsed.calls)
+    hits, predicted, gold = _field_counts(functions, accepted, parsed.calls)
+    figures = {
+        "name_match": float(names) if accepted else None,
+        "exact_match": float(right),
+        "field_precision": (hits / predicted if predicted else 0.0) if gold else float(right),
+        "field_recall": hits / gold if gold else float(right),
+        "field_f1": 2 * hits / (predicted + gold) if gold else float(right),
+    }
+    lenient = strict = Reading(figures, hits, predicted or gold)
+    if not parsed.compliant:
+        strict = Reading({name: None if value is None else 0.0 for name, value in figures.items()}, 0, gold)
+    failure, difference = ("none", "") if right else _explain(outcome, accepted, parsed)
+    return row_of(
+        case,
+        parsed,
+        lenient,
+        strict,
+        valid_json=None if parsed.valid_json is None and not accepted else float(bool(parsed.valid_json)),
+        no_call_correct=None if accepted else float(right),
+        gold_fields=gold,
+        extra_calls=max(0, len(parsed.calls) - len(accepted)),
+        missing_calls=max(0, len(accepted) - len(parsed.calls)),
+        first_difference=difference,
+        failure=failure,
+    )
 
 
 def check_answer(functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]) -> Outcome:
@@ -164,3 +215,50 @@ def _plain_items(values: Any) -> list[Any]:
 def _plain(value: Any) -> Any:
     """Return a text without blanks, punctuation, capitals and kinds of quotes; anything else as it is."""
     return _IGNORED.sub("", value).lower().replace("'", '"') if isinstance(value, str) else value
+
+
+def _field_counts(
+    functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]
+) -> tuple[int, int, int]:
+    """Return fields that are right, predicted and gold; calls are paired by name, whole matches first."""
+    described = {str(function.get("name")): function for function in functions}
+    free = list(calls)
+    hits, gold_fields = 0, 0
+    for gold in accepted:
+        ((name, parameters),) = gold.items()
+        same = [call for call in free if call.name == name]
+        same.sort(key=lambda call: not check_call(described.get(name), name, parameters, call).valid)
+        chosen = same[0] if same else None
+        if chosen is not None:
+            free.remove(chosen)
+        right, wanted = _pair_counts(described.get(name), parameters, chosen)
+        hits, gold_fields = hits + right, gold_fields + wanted
+    return hits, sum(max(1, len(call.arguments)) for call in calls), gold_fields
+
+
+def _pair_counts(
+    function: Function | None, accepted: Mapping[str, Sequence[Any]], call: ToolCall | None
+) -> tuple[int, int]:
+    given = call.arguments if call else {}
+    wanted = [name for name, values in accepted.items() if name in given or "" not in values]
+    if not wanted and not given:
+        return int(call is not None), 1
+    properties = described_parameters(function, accepted)["properties"]
+    right = [
+        name
+        for name in wanted
+        if name in given and not value_problem(given[name], accepted[name], properties.get(name, {"type": "any"}))
+    ]
+    return len(right), max(1, len(wanted))
+
+
+def _explain(outcome: Outcome, accepted: Sequence[Accepted], parsed: ParsedAnswer) -> tuple[FailureClass, str]:
+    if parsed.unread:
+        return "unreadable", "; ".join(parsed.problems)
+    if not parsed.calls and not parsed.text.strip():
+        return "empty", "the answer is empty"
+    if not accepted:
+        return "called_when_it_should_not", f"no call is right, got {parsed.calls[0].name}"
+    if outcome.reason == "wrong_count":
+        return ("missing_call" if len(parsed.calls) < len(accepted) else "extra_call"), outcome.detail
+    return _CLASSES.get(outcome.reason, "wrong_value"), f"{outcome.reason.replace('_', ' ')}: {outcome.detail}"

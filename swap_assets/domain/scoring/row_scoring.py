@@ -10,11 +10,11 @@ Rules, each held by a test with its reason:
 
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import ParsedAnswer
-from swap_assets.domain.metrics import computed_values
+from swap_assets.domain.metrics import STRICT_SUFFIX, computed_values
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.failures import Evidence, explain
@@ -54,18 +54,22 @@ def score_all(cases: Iterable[EvalCase], records: Iterable[PredictionRecord]) ->
 def score_record(case: EvalCase, record: PredictionRecord | None) -> RowScore:
     """Score one case; without a record, or with one that holds no answer, the row is unscored."""
     if record is None or not record.obtained:
-        reason = (record.error if record else "") or "no answer was obtained"
-        return RowScore(
-            case_id=case.id,
-            conversation_id=case.conversation_id,
-            labels=case.labels,
-            splits=case.splits,
-            origin=case.origin,
-            scored=False,
-            first_difference=reason,
-            failure="not_obtained",
-        )
+        return unscored(case, (record.error if record else "") or "no answer was obtained")
     return score_answer(case, read_record(case, record), finish_reason=record.finish_reason)
+
+
+def unscored(case: EvalCase, reason: str) -> RowScore:
+    """Return the row of a case whose answer could not be obtained."""
+    return RowScore(
+        case_id=case.id,
+        conversation_id=case.conversation_id,
+        labels=case.labels,
+        splits=case.splits,
+        origin=case.origin,
+        scored=False,
+        first_difference=reason,
+        failure="not_obtained",
+    )
 
 
 def read_record(case: EvalCase, record: PredictionRecord) -> ParsedAnswer:
@@ -91,14 +95,41 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
     found = compare(gold, predicted)
     quiet = not parsed.unread and finish_reason != "content_filter" and bool(parsed.text.strip() or parsed.valid_json)
     figures = _figures(gold, predicted, found, ordered=case.ordered, quiet=quiet)
-    if parsed.compliant:
-        strict_found, strict_figures = found, figures
-    else:
-        strict = [fields_of(call) for call in parsed.strict_calls]
-        strict_found = compare(gold, strict)
-        strict_figures = _figures(gold, strict, strict_found, ordered=case.ordered, quiet=False)
+    lenient = Reading(figures, found.true_positives, _charged(found))
+    strict = lenient
+    if not parsed.compliant:
+        calls = [fields_of(call) for call in parsed.strict_calls]
+        compared = compare(gold, calls)
+        strict_figures = _figures(gold, calls, compared, ordered=case.ordered, quiet=False)
+        strict = Reading(strict_figures, compared.true_positives, _charged(compared))
     evidence = Evidence(case, parsed, gold, predicted, found, finish_reason)
     failure, difference = ("none", "") if figures["exact_match"] else explain(evidence)
+    return row_of(
+        case,
+        parsed,
+        lenient,
+        strict,
+        valid_json=_valid_json(case, parsed),
+        schema_valid=_schema_valid(case, parsed),
+        no_call_correct=None if gold else figures["exact_match"],
+        gold_fields=found.gold,
+        extra_calls=len(found.extra),
+        missing_calls=len(found.missing),
+        first_difference=difference,
+        failure=failure,
+    )
+
+
+class Reading(NamedTuple):
+    """What one reading of an answer comes to: figures of the row, fields that are right, fields that are charged."""
+
+    figures: dict[str, float | None]
+    right: int
+    charged: int
+
+
+def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Reading, **evidence: Any) -> RowScore:
+    """Return a row's score from its two readings; metrics that compute their own value do so here."""
     return RowScore(
         case_id=case.id,
         conversation_id=case.conversation_id,
@@ -106,26 +137,16 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
         splits=case.splits,
         origin=case.origin,
         format_compliant=float(parsed.compliant),
-        valid_json=_valid_json(case, parsed),
-        schema_valid=_schema_valid(case, parsed),
-        no_call_correct=None if gold else figures["exact_match"],
-        true_positives=found.true_positives,
-        predicted_fields=_charged(found),
-        gold_fields=found.gold,
-        true_positives_strict=strict_found.true_positives,
-        predicted_fields_strict=_charged(strict_found),
-        extra_calls=len(found.extra),
-        missing_calls=len(found.missing),
+        true_positives=lenient.right,
+        predicted_fields=lenient.charged,
+        true_positives_strict=strict.right,
+        predicted_fields_strict=strict.charged,
         extracted_calls=parsed.calls,
-        first_difference=difference,
-        failure=failure,
         values=computed_values(case, parsed),
-        **_both_readings(figures, strict_figures),
+        **lenient.figures,
+        **{name + STRICT_SUFFIX: value for name, value in strict.figures.items()},
+        **evidence,
     )
-
-
-def _both_readings(lenient: dict[str, float | None], strict: dict[str, float | None]) -> dict[str, Any]:
-    return lenient | {f"{name}_strict": value for name, value in strict.items()}
 
 
 def _figures(

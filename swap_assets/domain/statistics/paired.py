@@ -20,13 +20,16 @@ class Row(Protocol):
     @property
     def case_id(self) -> str:
         """The case that was answered."""
+        ...
 
     @property
     def conversation_id(self) -> str:
         """The conversation that the case is of; rows of one are not independent."""
+        ...
 
     def value(self, metric: str) -> float | None:
         """A metric's value, None where it does not apply."""
+        ...
 
 
 class PairedDifference(Frozen):
@@ -108,7 +111,7 @@ class Columns:
         if not known.any():
             return None
         a, b = mine[known], theirs[known]
-        clusters = cluster_numbers([self.rows[place].conversation_id for place in np.flatnonzero(known)])
+        clusters = cluster_numbers([self.rows[place].conversation_id for place in np.flatnonzero(known).tolist()])
         low, high, _ = mean_interval(a - b, clusters, seed=seed)
         totals, sizes = np.bincount(clusters, weights=a - b), np.bincount(clusters).astype(float)
         error = cluster_error(totals, sizes, float((a - b).mean()))
@@ -196,6 +199,10 @@ def conversations_needed(distance: float, deviation: float, *, power: float = 0.
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted for several candidates in one decision (Holm 1979), in the given order."""
+    import numpy as np
     from statsmodels.stats.multitest import multipletests
 
-    return [float(value) for value in multipletests(p_values, method="holm")[1]] if p_values else []
+    if not p_values:
+        return []
+    _, adjusted, *_ = multipletests(p_values, method="holm")
+    return np.asarray(adjusted, dtype=float).tolist()

@@ -1,4 +1,4 @@
-"""Scoring answers that come from anywhere: rows of gold and rows of predictions, matched by id.
+"""Scoring files of answers that come from anywhere: rows of gold and rows of predictions, matched by id.
 
 Gold rows say `{"id": "7", "reference": "<tool_call>..."}` in the answer format's own words (read leniently: Python repr
 too), are the project's own cases, or for `bfcl` `{"id", "ground_truth"}` with `function` beside it where there is one.
@@ -19,10 +19,10 @@ from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer, answer_f
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason
+from swap_assets.domain.scoring.bfcl import score_bfcl
 from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, parse_bfcl_answer
-from swap_assets.domain.scoring.bfcl_scoring import score_bfcl
 from swap_assets.domain.scoring.fields import uses_earlier_result
-from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer
+from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer, unscored
 from swap_assets.domain.scoring.scores import RowScore
 
 BFCL = "bfcl"
@@ -31,32 +31,30 @@ _NAMED = 1_000  # then by their id alone
 _TOOLS_WANTED = '`tools` is a list of {"name", "description", "parameters"}, alone or under "function"'
 
 
-class OutsideError(ValueError):
+class AnswerFileError(ValueError):
     """Rows that cannot be scored; the message is one sentence that names the rows."""
 
 
 class GoldRow(Frozen):
-    """One expected answer: a case, or for BFCL accepted answers with the functions on offer."""
+    """One expected answer: a case with gold calls, or for BFCL with `accepted` values and the functions on offer."""
 
-    id: str
+    case: EvalCase
     reference: str = ""
     read: ParsedAnswer | None = Field(default=None, description="what was read out of `reference`")
-    case: EvalCase | None = None
     functions: tuple[dict[str, Any], ...] = ()
     accepted: tuple[dict[str, dict[str, list[Any]]], ...] = ()
-    labels: dict[str, str] = Field(default_factory=dict)
 
     @property
     def expects_call(self) -> bool:
         """Whether a call is right on this row."""
-        return bool(self.case.gold_calls if self.case else self.accepted)
+        return bool(self.case.gold_calls or self.accepted)
 
     def score(self, answer_format: AnswerFormat | None, given: "GivenRow | None") -> RowScore:
         """Score a prediction; without one, or with one that was not obtained, the row is unscored."""
         if given is None or given.text is None or given.finish_reason == "error":
-            return self._unscored("no prediction for this id" if given is None else given.error or "not obtained")
-        if self.case is None or answer_format is None:
-            return score_bfcl(self.id, self.functions, self.accepted, parse_bfcl_answer(given.text), labels=self.labels)
+            return unscored(self.case, "no prediction for this id" if given is None else given.error or "not obtained")
+        if answer_format is None:
+            return score_bfcl(self.case, self.functions, self.accepted, parse_bfcl_answer(given.text))
         if given.finish_reason == "content_filter":
             parsed = answer_format.read("")
         elif self.read is not None and given.text == self.reference:
@@ -64,17 +62,6 @@ class GoldRow(Frozen):
         else:
             parsed = answer_format.read(given.text, function=function_asked_for(self.case))
         return score_answer(self.case, parsed, finish_reason=given.finish_reason)
-
-    def _unscored(self, reason: str) -> RowScore:
-        return RowScore(
-            case_id=self.id,
-            conversation_id=self.case.conversation_id if self.case else self.id,
-            labels=self.case.labels if self.case else self.labels,
-            origin=self.case.origin if self.case else "real",
-            scored=False,
-            first_difference=reason,
-            failure="not_obtained",
-        )
 
 
 class GivenRow(Frozen):
@@ -103,21 +90,21 @@ def format_named(name: str) -> AnswerFormat | None:
     """Return a answer format by its name, None for BFCL, which is a rule of its own.
 
     Raises:
-        OutsideError: there is no such answer format.
+        AnswerFileError: there is no such answer format.
     """
     if name == BFCL:
         return None
     try:
         return named_format(name)
     except ValueError:
-        raise OutsideError(f"'{name}' is no answer format: choose one of {', '.join(format_names())}") from None
+        raise AnswerFileError(f"'{name}' is no answer format: choose one of {', '.join(format_names())}") from None
 
 
 def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:
     """Read gold rows by id.
 
     Raises:
-        OutsideError: a row cannot be read, an id is missing or comes twice; it names all such rows.
+        AnswerFileError: a row cannot be read, an id is missing or comes twice; it names all such rows.
     """
     found: dict[str, GoldRow] = {}
     problems: list[tuple[str, str]] = []
@@ -128,11 +115,11 @@ def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, An
             named = row.get("id") is not None
             problems.append((str(row["id"]) if named else f"line {number}", _reason(error)))
             continue
-        if gold.id in found:
-            problems.append((gold.id, "comes twice"))
-        found[gold.id] = gold
+        if gold.case.id in found:
+            problems.append((gold.case.id, "comes twice"))
+        found[gold.case.id] = gold
     if problems:
-        raise OutsideError(f"{_counted(problems, 'gold')} cannot be used, nothing was scored: {_named(problems)}")
+        raise _unusable(problems, "gold")
     return found
 
 
@@ -140,7 +127,7 @@ def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
     """Read prediction rows by id.
 
     Raises:
-        OutsideError: a row has no id or no prediction, or an id comes twice; it names all such rows.
+        AnswerFileError: a row has no id or no prediction, or an id comes twice; it names all such rows.
     """
     found: dict[str, GivenRow] = {}
     problems: list[tuple[str, str]] = []
@@ -154,11 +141,11 @@ def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
         else:
             found[str(row_id)] = _given(str(row_id), row[key], row)
     if problems:
-        raise OutsideError(f"{_counted(problems, 'prediction')} cannot be used, nothing was scored: {_named(problems)}")
+        raise _unusable(problems, "prediction")
     return found
 
 
-def score_outside(
+def score_rows(
     answer_format: AnswerFormat | None, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow]
 ) -> Scored:
     """Score every gold row in its order; ids that stand on one side only are named, never dropped silently."""
@@ -175,7 +162,7 @@ def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
             case = EvalCase.model_validate(row)
         except ValidationError as error:
             raise ValueError(f"no case of this project: {_reason(error)}") from None
-        return GoldRow(id=case.id, case=case, labels=case.labels)
+        return GoldRow(case=case)
     if row.get("id") is None or "reference" not in row:
         raise ValueError("needs `id` and `reference`")
     reference = _as_text(row["reference"])
@@ -185,30 +172,30 @@ def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
     calls = () if read is None else answer_format.reference_calls(read)
     if isinstance(row["reference"], bool | int | float):
         raise ValueError("`reference` is a number: an answer is text, or JSON that holds calls")
-    case = EvalCase(
+    ordered = bool(row["ordered"]) if "ordered" in row else _may_refer(reference) and uses_earlier_result(calls)
+    case = _case(row, tools=tools, gold_calls=calls, ordered=ordered)
+    return GoldRow(case=case, reference=reference or "", read=read)
+
+
+def _case(row: Mapping[str, Any], **known: Any) -> EvalCase:
+    """Return the case of a row that stands alone in its conversation unless it names one."""
+    labels = row.get("labels") or {}
+    if not isinstance(labels, dict):
+        raise ValueError('`labels` is an object such as {"domain": "travel"}')
+    return EvalCase(
         id=str(row["id"]),
         conversation_id=str(row.get("conversation_id", row["id"])),
         turn=0,
-        tools=tools,
         history=(),
-        gold_calls=calls,
-        ordered=bool(row["ordered"]) if "ordered" in row else _may_refer(reference) and uses_earlier_result(calls),
-        labels=_labels(row),
+        labels={str(key): str(value) for key, value in labels.items()},
         origin=row.get("origin") or "real",
+        **{"tools": (), "gold_calls": (), **known},
     )
-    return GoldRow(id=case.id, reference=reference or "", read=read, case=case, labels=case.labels)
 
 
 def _may_refer(reference: str | None) -> bool:
     """Whether a text can hold a reference to an earlier result at all; most cannot, which spares a walk through it."""
     return reference is not None and any(mark in reference for mark in (".result", ".output", "\\u"))
-
-
-def _labels(row: Mapping[str, Any]) -> dict[str, str]:
-    labels = row.get("labels") or {}
-    if not isinstance(labels, dict):
-        raise ValueError('`labels` is an object such as {"domain": "travel"}')
-    return {str(key): str(value) for key, value in labels.items()}
 
 
 def _listed(tools: Any) -> Any:
@@ -248,10 +235,9 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
         if not isinstance(call, dict) or len(call) != 1 or not all(_accepted_values(one) for one in call.values()):
             raise ValueError('an accepted call is written {"function": {"parameter": [accepted values]}}')
     return GoldRow(
-        id=str(row["id"]),
+        case=_case(row),
         functions=tuple([functions] if isinstance(functions, dict) else functions),
         accepted=tuple(accepted or ()),
-        labels=_labels(row),
         reference=json.dumps(accepted or [], ensure_ascii=False),
     )
 
@@ -276,10 +262,6 @@ def _as_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _counted(problems: Sequence[tuple[str, str]], kind: str) -> str:
-    return f"{len(problems)} {kind} row{'s' if len(problems) > 1 else ''}"
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
@@ -287,9 +269,11 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0][:160]
 
 
-def _named(problems: Sequence[tuple[str, str]]) -> str:
+def _unusable(problems: Sequence[tuple[str, str]], kind: str) -> AnswerFileError:
     """Name the rows that cannot be used: the first with their reason, all others by id."""
-    explained = "; ".join(f"{row_id} ({reason})" for row_id, reason in problems[:_EXPLAINED])
-    others = ", ".join(row_id for row_id, _ in problems[_EXPLAINED:_NAMED])
-    more = f" and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-    return f"{explained}; and {others}{more}" if others else explained
+    counted = f"{len(problems)} {kind} row{'s' if len(problems) > 1 else ''}"
+    named = "; ".join(f"{row_id} ({reason})" for row_id, reason in problems[:_EXPLAINED])
+    if others := ", ".join(row_id for row_id, _ in problems[_EXPLAINED:_NAMED]):
+        more = f" and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        named += f"; and {others}{more}"
+    return AnswerFileError(f"{counted} cannot be used, nothing was scored: {named}")

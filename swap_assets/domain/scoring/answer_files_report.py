@@ -7,7 +7,7 @@ from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import summarise
-from swap_assets.domain.scoring.outside import BFCL, GivenRow, GoldRow, Scored
+from swap_assets.domain.scoring.answer_files import BFCL, GivenRow, GoldRow, Scored
 from swap_assets.domain.scoring.published import READERS, published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
 from swap_assets.domain.statistics.paired import non_inferiority, paired_difference
@@ -115,7 +115,7 @@ def _published(
     pairs = []
     for row_id in (score.case_id for score in scored.rows if score.scored):
         row = gold[row_id]
-        reference = row.reference or (answer_format.write(row.case.gold_calls) if row.case else "")
+        reference = row.reference or answer_format.write(row.case.gold_calls)
         pairs.append((reference, given[row_id].text or ""))
     ours = {
         name: {reading: _value(summary, name, reading) for reading in ("lenient", "strict")}
