@@ -234,16 +234,10 @@ def test_twenty_candidates_make_a_small_page_in_little_time(tmp_path):
     others = [paper.model_copy(update={"candidate": paper.candidate.model_copy(update={"model": f"phi-{index}"})})
               for index in range(18)]  # fmt: skip
     began = time.process_time()
-    report = build_report(_with(inputs, [llm, slm, *others]))
+    report = build_report(inputs.model_copy(update={"evaluations": (llm, slm, *others)}))
     folder = write_report(report, tmp_path)
     assert time.process_time() - began < 10
     assert (folder / "report.html").stat().st_size < 3_000_000
-
-
-def _with(inputs, evaluations):
-    from dataclasses import replace
-
-    return replace(inputs, evaluations=evaluations)
 
 
 def test_the_documentation_describes_report_json_as_it_is():

@@ -1,6 +1,5 @@
 """Building a scale's report from the experiment's folder: reading everything that is there, tolerantly."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -54,7 +53,8 @@ def build_scale_report(
         now: the time in UTC.
     """
     inputs = _inputs(bench, scale, test_cases)
-    inputs = dataclasses.replace(inputs, notices=notices, provenance=_provenance(source), generated_at=now)
+    about = {"notices": tuple(notices), "provenance": _provenance(source), "generated_at": now}
+    inputs = inputs.model_copy(update=about)
     report = build_report(inputs)
     return with_previous(report, previous_report(report_folder(bench, scale), report.evidence()))
 

@@ -3,7 +3,7 @@
 The formulas are `experiment.break_even`'s.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from swap_assets.domain.experiment.break_even import (
     break_even_utilisation,
@@ -15,15 +15,23 @@ from swap_assets.domain.experiment.break_even import (
 from swap_assets.domain.experiment.costs import cost_per_thousand
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.figures import select
 from swap_assets.domain.report.inputs import GenerationRun, ReportInputs
-from swap_assets.domain.report.tables import Table, frame
+from swap_assets.domain.report.tables import Section, Table, frame, section
 from swap_assets.domain.report.wording import ABSENT, display_name, plain, share, significant
 from swap_assets.domain.scoring.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UTILISATIONS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 ASSUMED_UTILISATION = 0.25
 # An answer that a validator can refuse without knowing the right one goes to the LLM after all.
 _REFUSED_BY_A_VALIDATOR = frozenset({"empty", "truncated", "unreadable", "unknown_function", "not_obtained"})
+_FALLBACK = (
+    "answers a validator can refuse without knowing the right one: empty, cut, unreadable, of an unknown function or "
+    "against the tool's schema; a wrong answer in good form is not noticed"
+)
 _VARIED = {
     "gpu_hour": "price of a GPU hour",
     "per_second": "throughput",
@@ -95,7 +103,7 @@ def swap_cost(inputs: ReportInputs, candidate_id: str) -> SwapCost | None:
     if item is None or item.track(Track.TOOLCALL) is None:
         return None
     run = inputs.run_of(candidate_id, Track.TOOLCALL)
-    known = (*_prices(inputs), _throughput(run), _fallback(item), _utilisation(), _bill(inputs, candidate_id))
+    known = _inputs(inputs, item, run)
     empty = SwapCost(candidate_id=candidate_id, currency=inputs.prices.currency, inputs=known)
     missing = [entry.title for entry in known if entry.value is None and entry.key not in ("bill", "utilisation")]
     if missing:
@@ -116,64 +124,42 @@ def swap_cost(inputs: ReportInputs, candidate_id: str) -> SwapCost | None:
     )
 
 
-def _prices(inputs: ReportInputs) -> tuple[CostInput, CostInput]:
-    hosted = inputs.llm.track(Track.TOOLCALL) if inputs.llm else None
-    per_thousand = cost_per_thousand(hosted.totals) if hosted else None
-    gpu, money = inputs.prices.gpu_hour, inputs.prices.currency
-    llm = CostInput(
-        key="hosted", title="the LLM's price of one request", unit=money,
-        value=None if per_thousand is None else per_thousand / 1000,
-        source="not given" if per_thousand is None else "measured",
-        note="the test rows' tokens at the experiment file's token price" if per_thousand is not None
-        else "give hosted_model.price in the experiment file and measure the LLM",
-    )  # fmt: skip
-    card = CostInput(
-        key="gpu_hour", title="one hour of a GPU", unit=money, value=gpu,
-        source="not given" if gpu is None else "experiment file",
-        note="give prices.gpu_hour in the experiment file" if gpu is None else "prices.gpu_hour",
-    )  # fmt: skip
-    return llm, card
-
-
-def _throughput(run: GenerationRun | None) -> CostInput:
-    return CostInput(
-        key="per_second", title="throughput of one card", unit="requests a second",
-        value=run.per_second if run else None, source="measured" if run else "not given",
-        note=f"answering the test rows in batches on {run.device}" if run else "no record of it was kept",
-    )  # fmt: skip
-
-
-def _fallback(item: Evaluation) -> CostInput:
+def _inputs(inputs: ReportInputs, item: Evaluation, run: GenerationRun | None) -> tuple[CostInput, ...]:
+    llm, prices = inputs.llm.results if inputs.llm else {}, inputs.prices
+    price = cost_per_thousand(llm[Track.TOOLCALL].totals) if Track.TOOLCALL in llm else None
     rows = item.results[Track.TOOLCALL].rows
     # An answer may break its tool's schema without belonging to a class above; that too shows without gold.
     refused = sum(row.failure in _REFUSED_BY_A_VALIDATOR or row.schema_valid == 0.0 for row in rows)
-    return CostInput(
-        key="fallback", title="share falling back to the LLM", unit="share of requests",
-        value=refused / len(rows) if rows else None, source="measured" if rows else "not given",
-        note="answers a validator can refuse without knowing the right one: empty, cut, unreadable, of an unknown "
-        "function or against the tool's schema; a wrong answer in good form is not noticed",
+    runs = (*inputs.trainings, *inputs.generations)
+    hours = sum(one.seconds for one in runs if one.candidate_id == item.candidate.id) / 3600
+    asked = sum(result.totals.cost or 0.0 for result in llm.values())
+    bill = hours * prices.gpu_hour + asked if prices.gpu_hour is not None and hours > 0 else None
+    return (
+        _input("hosted", "the LLM's price of one request", prices.currency, None if price is None else price / 1000,
+               note="the test rows' tokens at the experiment file's token price",
+               missing="give hosted_model.price in the experiment file and measure the LLM"),
+        _input("gpu_hour", "one hour of a GPU", prices.currency, prices.gpu_hour, source="experiment file",
+               note="prices.gpu_hour", missing="give prices.gpu_hour in the experiment file"),
+        _input("per_second", "throughput of one card", "requests a second", run.per_second if run else None,
+               note=f"answering the test rows in batches on {run.device if run else ''}",
+               missing="no record of it was kept"),
+        _input("fallback", "share falling back to the LLM", "share of requests", refused / len(rows) if rows else None,
+               note=_FALLBACK, missing=_FALLBACK),
+        _input("utilisation", "utilisation of the card", "share of its time", ASSUMED_UTILISATION, source="assumed",
+               note="used in the sensitivity table alone; the others show a range"),
+        _input("bill", "training and evaluation of this candidate", prices.currency, bill,
+               note=f"{hours:.3f} hours of training and answering at the GPU's price, {asked:.4f} for the LLM's "
+               "answers",
+               missing="needs the GPU's price and a record of the training"),
     )  # fmt: skip
 
 
-def _utilisation() -> CostInput:
-    return CostInput(
-        key="utilisation", title="utilisation of the card", unit="share of its time", value=ASSUMED_UTILISATION,
-        source="assumed", note="used in the sensitivity table alone; the others show a range",
-    )  # fmt: skip
-
-
-def _bill(inputs: ReportInputs, own: str) -> CostInput:
-    hours = sum(run.seconds for run in inputs.trainings if run.candidate_id == own) / 3600
-    hours += sum(run.seconds for run in inputs.generations if run.candidate_id == own) / 3600
-    price = inputs.prices.gpu_hour
-    asked = sum(result.totals.cost or 0.0 for result in inputs.llm.results.values()) if inputs.llm else 0.0
-    known = price is not None and hours > 0
-    return CostInput(
-        key="bill", title="training and evaluation of this candidate", unit=inputs.prices.currency,
-        value=hours * (price or 0.0) + asked if known else None, source="measured" if known else "not given",
-        note=f"{hours:.3f} hours of training and answering at the GPU's price, {asked:.4f} for the LLM's answers"
-        if known else "needs the GPU's price and a record of the training",
-    )  # fmt: skip
+def _input(
+    key: str, title: str, unit: str, value: float | None, *, note: str, missing: str = "", source: Source = "measured"
+) -> CostInput:
+    there = value is not None
+    return CostInput(key=key, title=title, unit=unit, value=value, source=source if there else "not given",
+                     note=note if there else missing)  # fmt: skip
 
 
 def _at(figures: dict[str, float], utilisation: float) -> SwapAt:
@@ -205,7 +191,28 @@ def _caveats(run: GenerationRun | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def cost_words(found: SwapCost) -> list[str]:
+def cost(found: SwapCost | None, llm: "pd.DataFrame", verdict: str) -> Section:
+    """Return cost per 1,000 answers, break-even, and how far each assumption moves it.
+
+    Args:
+        found: what replacing the LLM would cost; None where no small model's tool calls have been measured.
+        llm: the LLM's own figures.
+        verdict: the kind of the report's verdict.
+    """
+    answers = select(llm, "effort", metrics=["cost_per_thousand"])[["name", "form", "text"]]
+    caption = f"1,000 answers of the hosted model, as measured on the test rows, in {found.currency if found else ''}"
+    table = Table("cost-per-thousand", caption, answers.set_axis(["candidate", "form", "1,000 answers"], axis=1))
+    told, tables = ["Not computed: no small model's tool calls have been measured."], []
+    if found is not None:
+        told, tables = _words(found), _tables(found)
+        worth = "These figures count once a small model is good enough, which the verdict does not say of any."
+        told[:0] = [] if verdict in ("yes", "promising") else [worth]
+    drawn = found is not None and not found.not_computed
+    plots = (("cost", "Cost of 1,000 requests against the card's utilisation; the figures are below."),)
+    return section("cost", "Cost and break-even", table, *tables, lead=told, plots=plots if drawn else ())
+
+
+def _words(found: SwapCost) -> list[str]:
     """Say the break-even in words, or why there is none."""
     if found.not_computed:
         return [found.not_computed]
@@ -226,7 +233,7 @@ def cost_words(found: SwapCost) -> list[str]:
     ]
 
 
-def cost_tables(found: SwapCost) -> list[Table]:
+def _tables(found: SwapCost) -> list[Table]:
     """Return what the cost rests on, and where it was computed, cost by utilisation and how far assumptions move it."""
     rows = ((entry.title, _amount(entry), entry.source, entry.note) for entry in found.inputs)
     given = frame(("figure", "value", "source", "how it came about"), rows)

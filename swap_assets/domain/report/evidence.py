@@ -8,14 +8,12 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.metrics import METRICS, metric_title
-from swap_assets.domain.report.cost import cost_tables, cost_words
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
-from swap_assets.domain.report.figures import pivot, select
+from swap_assets.domain.report.figures import failure_counts, pivot, select
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.report.tables import Group, Section, Table, frame
+from swap_assets.domain.report.tables import Group, Section, Table, frame, section
 from swap_assets.domain.report.wording import (
     ABSENT,
-    TRACK_TITLES,
     display_name,
     plain,
     significant,
@@ -30,15 +28,6 @@ _SHOWN_OF_A_DECISION = frozenset(
     {"name", "scale", "model", "rule", "thresholds", "verdict", "action", "reason", "candidates", "contrasts",
      "missing", "hashes", "measured", "rivalries", "rows_needed", "suggestions", "winner", "decided_by", "decided_at"}
 )  # fmt: skip
-
-
-def section(
-    name: str, title: str, *tables: Table, lead: Sequence[str] = (), plots: Sequence[tuple[str, str]] = (),
-    groups: Sequence[Group] = (), commands: Sequence[str] = (),
-) -> Section:  # fmt: skip
-    """Return a section with those of its tables that have rows."""
-    return Section(name, title, lead=tuple(lead), plots=tuple(plots), groups=tuple(groups), commands=tuple(commands),
-                   tables=tuple(table for table in tables if len(table.frame)))  # fmt: skip
 
 
 def decisions(report: Report) -> Section:
@@ -119,7 +108,7 @@ def wins(report: Report, figures: "pd.DataFrame") -> Section:
     """Return how the rows are shared out, and rows that only one of candidate and LLM answers right."""
     llm, shown, found = display_name(report.llm_id), report.examples, select(figures, "wins")
     titles = {"both": "both", "only_llm": f"only {llm}", "only_slm": "only the candidate", "neither": "neither"}
-    table = pivot(found, ("candidate_id", "name"), titles, by="label").drop(columns="candidate_id")
+    table = pivot(found, {"name": "candidate"}, titles, by="label")
     total = found[found["candidate_id"] == shown.candidate_id].set_index("label")["value"]
     name = display_name(shown.candidate_id) if len(total) else ""
     groups = {"only_llm": (llm, shown.llm_wins), "only_slm": (name, shown.slm_wins)} if name else {}
@@ -127,46 +116,35 @@ def wins(report: Report, figures: "pd.DataFrame") -> Section:
     return section(
         "wins",
         "Rows that one side wins",
-        Table("wins", "Tool-call rows by who answers them exactly right", table.rename(columns={"name": "candidate"})),
+        Table("wins", "Tool-call rows by who answers them exactly right", table),
         lead=(lead,) if name else (),
         groups=[group(f"Rows that only {who} answers right", rows, total[key])
                 for key, (who, rows) in groups.items() if rows],
     )  # fmt: skip
 
 
-def failure_counts(report: Report, figures: "pd.DataFrame") -> "pd.DataFrame":
-    """Return wrong rows by (candidate_id, track) of whoever was measured, and by class, the most frequent first."""
-    import pandas as pd
-
-    asked = [(note.candidate_id, track) for track in Track for note, _ in report.answered(track)]
-    keys = ["candidate_id", "track"]
-    wide = select(figures, "failures").set_index([*keys, "label"])["value"].unstack("label")
-    counts = wide.reindex(pd.MultiIndex.from_frame(frame(keys, asked))).astype(float).fillna(0).astype(int)
-    return counts[sorted(counts.columns, key=lambda name: (-counts[name].sum(), name))]
-
-
 def failures(report: Report, figures: "pd.DataFrame") -> Section:
     """Return the failures by class with examples of each."""
-    counts, shown = failure_counts(report, figures), report.examples
-    cases = {(note.candidate_id, track): found.cases for track in Track for note, found in report.answered(track)}
-    rows = (
-        (display_name(candidate), TRACK_TITLES[track].lower(), str(cases[candidate, track]), str(found.sum()),
-         *map(str, found))
-        for (candidate, track), found in counts.iterrows()
-    )  # fmt: skip
+    counts, shown = failure_counts(figures), report.examples
+    heads = select(figures)[["candidate_id", "track", "name", "form", "cases"]].drop_duplicates()
+    table = (
+        heads[["name", "form", "cases"]]
+        .set_axis(["candidate", "form", "rows"], axis=1)
+        .assign(wrong=counts.sum(axis=1).to_list())
+    )
+    for name in counts.columns:
+        table[spaced(name)] = counts[name].to_list()
     own = counts.loc[(shown.candidate_id, Track.TOOLCALL)] if shown.failures else {}
-    groups = [group(spaced(name).capitalize(), rows_, own.get(name, len(rows_)))
-              for name, rows_ in shown.failures.items()]  # fmt: skip
+    groups = [group(spaced(name).capitalize(), rows, own.get(name, len(rows))) for name, rows in shown.failures.items()]
     lead = f"The examples are tool-call rows of {{}}, up to {A_CLASS} of each class."
-    header = ("candidate", "form", "rows", "wrong", *map(spaced, counts.columns))
     return section(
         "failures",
         "Why answers are wrong",
-        Table("failures", "Wrong answers by class; each wrong row has exactly one", frame(header, rows)),
+        Table("failures", "Wrong answers by class; each wrong row has exactly one", table),
         lead=(lead.format(display_name(shown.candidate_id)),) if groups else (),
         plots=(("failures", "Wrong tool calls by class for every candidate; the counts are in the table below."),),
         groups=groups,
-    )
+    )  # fmt: skip
 
 
 def learning(report: Report, figures: "pd.DataFrame") -> Section:
@@ -176,11 +154,9 @@ def learning(report: Report, figures: "pd.DataFrame") -> Section:
     plots = [("learning", "Training and validation losses; the figures are below.")] if report.trainings else []
     plots += [("scales", "Field F1 by number of training rows; the figures are below.")] if several else []
     lead = () if several else ("One scale has been measured, so nothing can be said about what more data would bring.",)
-    titles = {"field_f1": metric_title("field_f1"), "exact_match": metric_title("exact_match")}
-    scales = pivot(found[found["label"].notna() & several], ("name", "label"), titles)
-    rows = report.train_rows
-    scales.insert(2, "training rows", scales["label"].map(lambda scale: str(rows[scale]) if scale in rows else ABSENT))
-    scales = scales.rename(columns={"name": "candidate", "label": "scale"})
+    found = found.assign(rows=found["label"].map(lambda scale: report.train_rows.get(scale, ABSENT)))
+    scales = pivot(found.head(len(found) * several), {"name": "candidate", "label": "scale", "rows": "training rows"},
+                   {name: metric_title(name) for name in ("field_f1", "exact_match")})  # fmt: skip
     by_scale = Table("scales", "Tool calls by scale, in percent with 95 % intervals", scales)
     return section("learning", "Learning curves", _trainings(report), _losses(report), by_scale, lead=lead, plots=plots)
 
@@ -238,38 +214,17 @@ def latency(figures: "pd.DataFrame") -> Section:
         "prompt_tokens": "tokens in",
         "completion_tokens": "tokens out",
     }
-    table = pivot(own, ("candidate_id", "name", "form"), titles).drop(columns="candidate_id")
+    table = pivot(own, {"name": "candidate", "form": "form"}, titles)
     shared = [kind == "batch_share" for kind in own[own["metric"] == "p50_s"]["method"]]
     table.insert(6, "measured as", ["a share of a batch" if one else "a request's own time" for one in shared])
     lead = "A share of a batch is throughput, not response time: the two kinds cannot be compared with each other."
     return section(
         "latency",
         "Latency",
-        Table("latency", "Time and tokens of one answer; seconds", table.rename(columns={"name": "candidate"})),
+        Table("latency", "Time and tokens of one answer; seconds", table),
         lead=(lead,) if any(shared) else (),
         plots=(("latency", "Seconds per answer at the 50th, 95th and 99th percentile; the figures are below."),),
     )
-
-
-def cost(report: Report, figures: "pd.DataFrame") -> Section:
-    """Return cost per 1,000 answers, break-even, and how far each assumption moves it."""
-    found, title = report.cost, "Cost and break-even"
-    own = select(figures, "effort", metrics=["cost_per_thousand"])
-    answers = own[own["candidate_id"] == report.llm_id][["name", "form", "text"]]
-    money = found.currency if found else ""
-    llm = Table(
-        name="cost-per-thousand",
-        caption=f"1,000 answers of the hosted model, as measured on the test rows, in {money}",
-        frame=answers.set_axis(["candidate", "form", "1,000 answers"], axis=1),
-    )
-    if found is None:
-        lead = ("Not computed: no small model's tool calls have been measured.",)
-        return section("cost", title, llm, lead=lead)
-    good = report.verdict.kind in ("yes", "promising")
-    worth = "These figures count once a small model is good enough, which the verdict does not say of any."
-    plots = (("cost", "Cost of 1,000 requests against the card's utilisation; the figures are below."),)
-    lead = (*([] if good else [worth]), *cost_words(found))
-    return section("cost", title, llm, *cost_tables(found), lead=lead, plots=() if found.not_computed else plots)
 
 
 def llm_price(report: Report) -> str:

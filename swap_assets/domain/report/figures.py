@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The columns of the main table, in this order: the primary metric first.
-EFFORT = ("p50_s", "p95_s", "p99_s", "first_token_p50_s", "prompt_tokens", "completion_tokens", "per_second",
-          "cost_per_thousand")  # fmt: skip
 ALL = "all"
 # How labels are ordered where their order means something; others follow by name.
 _ORDER = {
@@ -149,16 +147,31 @@ def select(
 
 
 def pivot(
-    found: "pd.DataFrame", rows: Sequence[str], titles: Mapping[str, str], *, by: str = "metric"
+    found: "pd.DataFrame", rows: Mapping[str, str], titles: Mapping[str, str], *, by: str = "metric"
 ) -> "pd.DataFrame":
-    """Return texts: a row for each combination of the columns `rows`, as first met, a column for each title."""
+    """Return texts as they stand in a table: a row a candidate and track, a column for each of `titles`.
+
+    `rows` are the columns of `found` that come first, by the titles they get; rows stand in the order first met.
+    """
     import pandas as pd
 
     if found.empty:
-        return frame((*rows, *titles.values()), ())
-    wide = found.set_index([*rows, by])["text"].unstack(by)
-    wide = wide.reindex(index=pd.MultiIndex.from_frame(found[[*rows]].drop_duplicates()), columns=[*titles])
-    return wide.fillna(ABSENT).reset_index().rename(columns=titles)
+        return frame((*rows.values(), *titles.values()), ())
+    keys = [*dict.fromkeys((*rows, "candidate_id", "track"))]
+    order = pd.MultiIndex.from_frame(found[keys].drop_duplicates())
+    wide = found.set_index([*keys, by])["text"].unstack(by).reindex(index=order, columns=[*titles])
+    return wide.fillna(ABSENT).reset_index()[[*rows, *titles]].rename(columns={**rows, **titles})
+
+
+def failure_counts(figures: "pd.DataFrame") -> "pd.DataFrame":
+    """Return wrong rows by candidate and track of whoever was measured, and by class, the most frequent first."""
+    import pandas as pd
+
+    keys = ["candidate_id", "track"]
+    everybody = pd.MultiIndex.from_frame(select(figures)[keys].drop_duplicates())
+    counts = select(figures, "failures").pivot(index=keys, columns="label", values="value").reindex(everybody)
+    counts = counts.astype(float).fillna(0).astype(int)
+    return counts[sorted(counts.columns, key=lambda name: (-counts[name].sum(), name))]
 
 
 def never_calling(inputs: ReportInputs) -> float | None:

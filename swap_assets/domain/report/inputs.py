@@ -3,8 +3,7 @@
 Nothing in here is required but the evaluations: what is left out is shown as not measured, with the reason.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from pydantic import Field
 
@@ -72,37 +71,39 @@ class BaseModelOrigin(Frozen):
     parameters_billion: float = Field(default=0.0, description="0: not given")
 
 
-@dataclass(frozen=True)
-class ReportInputs:
-    """Everything that a report reads; `train_rows` is each scale's number of training conversations, in order.
-
-    `dataset` is the hub's name of the data set, empty where the rows do not come from there. `facts` are hashes and
-    names beside those that the evaluations carry. `other_scales` are evaluations of the experiment's other scales.
-    """
+class About(Frozen):
+    """What a report says that needs no computing: `train_rows` is each scale's number of training conversations."""
 
     experiment: str
     scale: str
-    evaluations: Sequence[Evaluation]
-    llm_id: str
-    policy: GatePolicy = field(default_factory=GatePolicy)
-    prices: Prices = field(default_factory=Prices)
-    decisions: Sequence[Decision] = ()
-    approvals: Sequence[Approval] = ()
-    criteria: Mapping[str, Sequence[CriterionResult]] = field(default_factory=dict)
-    notices: Sequence[str] = ()
-    cases: Mapping[str, EvalCase] = field(default_factory=dict)
-    answer_text: AnswerText = _no_text
-    trainings: Sequence[TrainingRun] = ()
-    generations: Sequence[GenerationRun] = ()
-    split: DatasetSplit | None = None
-    models: Mapping[str, BaseModelOrigin] = field(default_factory=dict)
-    train_rows: Mapping[str, int] = field(default_factory=dict)
-    other_scales: Sequence[Evaluation] = ()
-    dataset: str = ""
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    commands: Sequence[str] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
     generated_at: str = ""
+    notices: tuple[str, ...] = ()
+    llm_id: str
+    criteria: dict[str, tuple[CriterionResult, ...]] = Field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
+    approvals: tuple[Approval, ...] = Field(default=(), description="what people said of releases, void ones too")
+    train_rows: dict[str, int] = Field(default_factory=dict, description="training conversations of each scale")
+    facts: dict[str, str] = Field(
+        default_factory=dict, description="hashes and names of data, models, prompts, LLM and settings"
+    )
+    models: dict[str, BaseModelOrigin] = Field(default_factory=dict)
+    dataset: str = Field(default="", description="the hub's name of the data set, where the rows come from there")
+    provenance: dict[str, str] = Field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+
+
+class ReportInputs(About):
+    """Everything that a report reads; `other_scales` are evaluations of the experiment's other scales."""
+
+    evaluations: tuple[Evaluation, ...]
+    policy: GatePolicy = Field(default_factory=GatePolicy)
+    prices: Prices = Field(default_factory=Prices)
+    cases: dict[str, EvalCase] = Field(default_factory=dict)
+    answer_text: AnswerText = _no_text
+    trainings: tuple[TrainingRun, ...] = ()
+    generations: tuple[GenerationRun, ...] = ()
+    split: DatasetSplit | None = None
+    other_scales: tuple[Evaluation, ...] = ()
 
     @property
     def evaluated(self) -> list[Evaluation]:

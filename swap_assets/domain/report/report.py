@@ -4,25 +4,27 @@ Laying it out in sections of tables is `layout`, writing those in every form is 
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.approval import Approval
-from swap_assets.domain.judging.criteria_table import CriterionResult
-from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.judging.decisions import Contrast
 from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.changes import Changes, causes, facts_of, movements
 from swap_assets.domain.report.comparison import best_of, compared_in, llm_comparisons
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
-from swap_assets.domain.report.figures import Figure, figures_of, never_calling
-from swap_assets.domain.report.inputs import BaseModelOrigin, LossPoint, ReportInputs, TrainingRun
+from swap_assets.domain.report.figures import Figure, figures_of, framed, never_calling
+from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
 from swap_assets.domain.report.verdict import Verdict, cautions, verdict
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION = 3
 # What differs from run to run, or says what differed, without the report saying anything else.
@@ -52,45 +54,43 @@ class CandidateNote(Frozen):
         return display_name(self.candidate_id)
 
 
-class Report(Frozen):
+class Report(About):
     """Everything the report shows of one scale."""
 
     schema_version: int = SCHEMA_VERSION
-    experiment: str
-    scale: str
-    generated_at: str = ""
-    notices: tuple[str, ...] = ()
     verdict: Verdict
-    llm_id: str
     best_id: str = Field(default="", description="the candidate that is nearest to the LLM, or furthest ahead")
     metric: str = Field(description="in which candidates are compared with the LLM")
     candidates: tuple[CandidateNote, ...]
     figures: tuple[Figure, ...] = Field(description="every number that was measured, one row each")
     comparisons: tuple[Contrast, ...] = Field(default=(), description="with the LLM, on identical rows")
-    criteria: dict[str, tuple[CriterionResult, ...]] = Field(default_factory=dict)
-    decisions: tuple[Decision, ...] = ()
-    approvals: tuple[Approval, ...] = Field(default=(), description="what people said of releases, void ones too")
     floor: float | None = Field(
         default=None, description="share of the LLM's rows on which no call is right: what never calling would score"
     )
     examples: RowsToLookAt = RowsToLookAt()
     trainings: tuple[TrainingRun, ...] = ()
-    train_rows: dict[str, int] = Field(default_factory=dict, description="training conversations of each scale")
     cost: SwapCost | None = None
     leakage: Leakage | None = None
     changes: Changes = Changes(note="This is the first report of this scale that was kept.")
-    facts: dict[str, str] = Field(
-        default_factory=dict, description="hashes and names of data, models, prompts, LLM and settings"
-    )
-    models: dict[str, BaseModelOrigin] = Field(default_factory=dict)
-    dataset: str = Field(default="", description="the hub's name of the data set, where the rows come from there")
-    provenance: dict[str, str] = Field(default_factory=dict)
-    commands: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
 
     def answered(self, track: Track) -> Iterator[tuple[CandidateNote, Answers]]:
         """Return the candidates that were measured in a track, with how they answered."""
         return ((note, note.answers[track]) for note in self.candidates if track in note.answers)
+
+    def frame(self) -> "pd.DataFrame":
+        """Return the figures as a frame, with the candidate's name, answer format and rows, and text to be read."""
+        found, known = (
+            framed(self.figures),
+            {(note.candidate_id, track): answers for track in Track for note, answers in self.answered(track)},
+        )
+        answers = [known.get(key) for key in zip(found["candidate_id"], found["track"], strict=True)]
+        return found.assign(
+            cases=[one.cases if one else 0 for one in answers],
+            format=[one.answer_format if one else "" for one in answers],
+            asked=[f"{one.cases - one.unscored}/{one.cases}" if one and one.unscored else str(one.cases) if one else ""
+                   for one in answers],
+        )  # fmt: skip
 
     def main_figures(self, candidate_id: str, track: Track) -> dict[str, Figure]:
         """Return a candidate's figures over all rows that the main table shows, by metric."""
@@ -118,36 +118,24 @@ def build_report(inputs: ReportInputs) -> Report:
     best, trained = best_of(contrasts), best_of(contrasts, trained=True)
     best_id = best.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
     figures, floor, cost = figures_of(inputs), never_calling(inputs), swap_cost(inputs, best_id)
+    about = {name: getattr(inputs, name) for name in About.model_fields}
     return Report(
-        experiment=inputs.experiment,
-        scale=inputs.scale,
-        generated_at=inputs.generated_at,
-        notices=tuple(inputs.notices),
+        **{**about, "facts": {**facts_of(inputs.evaluated), **inputs.facts}},
         verdict=verdict(
             best, among=contrasts, llm_id=inputs.llm_id, llm_measured=inputs.llm is not None, policy=inputs.policy,
             decisions=inputs.decisions, floor=floor,
             cautions=cautions(figures, llm_id=inputs.llm_id, metric=inputs.metric),
         ),
-        llm_id=inputs.llm_id,
         best_id=best_id,
         metric=inputs.metric,
         candidates=tuple(map(_note, inputs.evaluations)),
         figures=figures,
         comparisons=comparisons,
-        criteria={key: tuple(value) for key, value in inputs.criteria.items()},
-        decisions=tuple(inputs.decisions),
-        approvals=tuple(inputs.approvals),
         floor=floor,
         examples=rows_to_look_at(inputs, trained.candidate_id if trained else best_id),
         trainings=tuple(map(_thinned, inputs.trainings)),
-        train_rows=dict(inputs.train_rows),
         cost=cost,
         leakage=leakage(inputs),
-        facts={**facts_of(inputs.evaluated), **inputs.facts},
-        models=dict(inputs.models),
-        dataset=inputs.dataset,
-        provenance=dict(inputs.provenance),
-        commands=tuple(inputs.commands),
         limits=limits(inputs, cost),
     )  # fmt: skip
 

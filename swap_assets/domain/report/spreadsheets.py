@@ -6,11 +6,10 @@ A cell is a number, a text or None for what was not measured; `tables.csv` write
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import over_domains, shown_in
 from swap_assets.domain.report.comparison import surpasses, within
 from swap_assets.domain.report.cost import SwapCost
-from swap_assets.domain.report.figures import ALL, framed, select
+from swap_assets.domain.report.figures import ALL, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import frame
 
@@ -23,11 +22,11 @@ _METRIC = ["metric", "value", "low", "high", "n", "method"]
 
 def spreadsheets(report: Report) -> "dict[str, pd.DataFrame]":
     """Return all tables by file name without its ending."""
-    figures = framed(report.figures).rename(columns={"candidate_id": "candidate"})
+    figures = report.frame().rename(columns={"candidate_id": "candidate"})
     return {
         "single_turn": _labels(figures, "single_turn"),
         "multi_turn": _labels(figures, "multi_turn"),
-        "json_quality": _json_quality(report, figures),
+        "json_quality": _json_quality(figures),
         "domain_diversity": _domains(figures),
         "llm_comparison": _comparison(report),
         "latency_cost": frame([*_WHO, "figure", "value", "unit", "source"], _latency_cost(report)),
@@ -41,10 +40,8 @@ def _labels(figures: "pd.DataFrame", split: str) -> "pd.DataFrame":
     return own[own["metric"] != "rows"].merge(rows, on=keys, how="left")[[*keys, "rows", *_METRIC]]
 
 
-def _json_quality(report: Report, figures: "pd.DataFrame") -> "pd.DataFrame":
-    formats = frame([*_WHO, "answer_format"], ((note.candidate_id, track, found.answer_format) for track in Track
-                                               for note, found in report.answered(track)))  # fmt: skip
-    found = select(figures, metrics=shown_in("json")).merge(formats, on=_WHO, how="left")
+def _json_quality(figures: "pd.DataFrame") -> "pd.DataFrame":
+    found = select(figures, metrics=shown_in("json")).rename(columns={"format": "answer_format"})
     return found[[*_WHO, "answer_format", *_METRIC]]
 
 

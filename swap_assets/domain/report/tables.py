@@ -49,9 +49,9 @@ class Table:
         return list(self.frame.columns)
 
     @property
-    def rows(self) -> list[tuple[Any, ...]]:
-        """The cells, row by row."""
-        return list(self.frame.itertuples(index=False, name=None))
+    def rows(self) -> list[tuple[str, ...]]:
+        """The cells as texts, row by row."""
+        return [tuple(map(str, row)) for row in self.frame.itertuples(index=False, name=None)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,15 @@ class Section:
     tables: tuple[Table, ...] = ()
     groups: tuple[Group, ...] = ()
     commands: tuple[str, ...] = ()
+
+
+def section(
+    name: str, title: str, *tables: Table, lead: Sequence[str] = (), plots: Sequence[tuple[str, str]] = (),
+    groups: Sequence[Group] = (), commands: Sequence[str] = (),
+) -> Section:  # fmt: skip
+    """Return a section with those of its tables that have rows."""
+    return Section(name, title, lead=tuple(lead), plots=tuple(plots), groups=tuple(groups), commands=tuple(commands),
+                   tables=tuple(table for table in tables if len(table.frame)))  # fmt: skip
 
 
 def frame(header: Sequence[str], rows: Rows) -> "pd.DataFrame":
