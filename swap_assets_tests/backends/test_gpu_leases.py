@@ -241,7 +241,7 @@ def test_cards_can_be_named_by_a_variable() -> None:
 @pytest.mark.slow
 def test_a_worker_waits_for_its_card_and_then_runs_on_it_alone(four_cards: Path) -> None:
     from swap_assets.backends.processes.specs import MergeSpec, Weights
-    from swap_assets.backends.processes.supervision import WorkerError, run_worker
+    from swap_assets.backends.processes.supervision import WorkerError, run_workers
 
     folder = four_cards / "work"
     weights = Weights(source=str(four_cards))
@@ -254,5 +254,5 @@ def test_a_worker_waits_for_its_card_and_then_runs_on_it_alone(four_cards: Path)
             held.release()
 
     with pytest.raises(WorkerError, match="train the adapter first"):
-        run_worker(spec, workdir=folder, on_line=hear)
+        run_workers([(spec, folder)], on_line=hear)
     assert lines.index("runs on a") > 0

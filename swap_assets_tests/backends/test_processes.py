@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Weights
-from swap_assets.backends.processes.supervision import WorkerError, run_worker, start, stop, worker_command
+from swap_assets.backends.processes.supervision import WorkerError, run_workers, start, stop, worker_command
 from swap_assets_tests.backends.test_specs import generate_spec
 
 
@@ -33,7 +33,7 @@ def test_a_failing_worker_shows_the_end_of_its_stderr_and_how_to_run_it_again(tm
     spec = MergeSpec(candidate_id="c", weights=Weights(source="/m"), adapter=tmp_path / "none", output=tmp_path / "o")
     lines: list[tuple[str, str]] = []
     with pytest.raises(WorkerError) as caught:
-        run_worker(spec, workdir=tmp_path / "work", on_line=lambda stream, line: lines.append((stream, line)))
+        run_workers([(spec, tmp_path / "work")], on_line=lambda stream, line: lines.append((stream, line)))
     message = str(caught.value)
     assert "ended with code 1" in message and "train the adapter first" in message
     assert "swap_assets.backends.processes.worker" in message and "spec.json" in message
@@ -44,7 +44,7 @@ def test_a_failing_worker_shows_the_end_of_its_stderr_and_how_to_run_it_again(tm
 def test_a_worker_run_by_hand_and_one_run_from_here_give_the_same_result(tiny: Weights, rows: Path) -> None:
     spec = generate_spec(rows).model_copy(update={"weights": tiny, "max_new_tokens": 120, "threads": 1})
     lines: list[str] = []
-    result = run_worker(spec, workdir=rows / "work", on_line=lambda _, line: lines.append(line))
+    (result,) = run_workers([(spec, rows / "work")], on_line=lambda _, line: lines.append(line))
     assert result.kind == "generate" and result.asked == 12
     assert "12 cases, 0 answered already" in lines
     by_hand = subprocess.run(worker_command(rows / "work" / "spec.json"), check=False, timeout=120, capture_output=True)

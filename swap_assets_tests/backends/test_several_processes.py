@@ -12,7 +12,7 @@ import pytest
 from swap_assets.backends.methods.batches import first_plan, ignore_rows_after, own_rows
 from swap_assets.backends.methods.data import IGNORED
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec, Weights
-from swap_assets.backends.processes.supervision import WorkerError, run_worker
+from swap_assets.backends.processes.supervision import WorkerError, run_workers
 from swap_assets.domain.tracks import TrackData
 from swap_assets_tests.backends.test_training import spec_for
 
@@ -25,7 +25,7 @@ def plain_spec(tiny: Weights, rows: Path, name: str, *, processes: int, **settin
 
 def trained(spec: TrainSpec, folder: Path) -> tuple[TrainResult, list[str]]:
     lines: list[str] = []
-    result = run_worker(spec, workdir=folder, on_line=lambda _, line: lines.append(line))
+    (result,) = run_workers([(spec, folder)], on_line=lambda _, line: lines.append(line))
     assert isinstance(result, TrainResult)
     return result, lines
 
@@ -64,7 +64,7 @@ def test_a_training_whose_launcher_is_killed_goes_on_in_two_processes_and_ends_i
     killer = threading.Thread(target=_kill_the_launcher_after_a_checkpoint, args=(work,), daemon=True)
     killer.start()
     with pytest.raises(WorkerError, match="killed by signal 9"):
-        run_worker(torn, workdir=work, on_line=lambda _, line: None)
+        run_workers([(torn, work)], on_line=lambda _, line: None)
     end = time.monotonic() + 20
     while _workers_of(work) and time.monotonic() < end:
         time.sleep(0.1)
@@ -89,7 +89,7 @@ def _kill_the_launcher_after_a_checkpoint(work: Path) -> None:
 def test_the_error_of_a_process_is_the_end_of_what_is_told(tiny: Weights, rows: Path) -> None:
     spec = plain_spec(tiny, rows, "none", processes=2, max_length=20)
     with pytest.raises(WorkerError) as caught:
-        run_worker(spec, workdir=rows / "work", on_line=lambda _, line: None)
+        run_workers([(spec, rows / "work")], on_line=lambda _, line: None)
     assert "max_length" in str(caught.value)
     assert "of 2 ended with code 1; its own error stands above" in str(caught.value)
 

@@ -1,5 +1,6 @@
 """MLflow runs are always closed, and a new store survives processes that use it at once."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,12 +12,11 @@ import pytest
 
 from swap_assets.backends.methods.checkpoints import CheckpointError, Checkpoints
 from swap_assets.backends.processes.hardware import cpu_count
-from swap_assets.backends.processes.specs import RUN_ID_FILE, Tracking, Weights
-from swap_assets.backends.processes.supervision import WorkerError, run_worker
+from swap_assets.backends.processes.specs import Tracking, Weights
+from swap_assets.backends.processes.supervision import WorkerError, run_workers
 from swap_assets.backends.tracking.mlflow_runs import (
     TrackingError,
     mark_failed,
-    prepare_store,
     tracked_run,
     tracking_uri,
 )
@@ -29,9 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-    prepare_store(uri)
-    return uri
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
 
 
 def tracking(uri: str, name: str = "r") -> Tracking:
@@ -42,6 +40,11 @@ def client_of(uri: str):
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
+
+
+def run_of(folder: Path) -> str:
+    """The run that an interrupted training has left."""
+    return json.loads((folder / "mlflow_run.json").read_text())["run_id"]
 
 
 def look_up(uri: str, run_id: str):
@@ -73,10 +76,10 @@ def test_a_run_whose_work_breaks_off_is_closed_with_the_reason(store: str, error
 
 def test_an_open_run_can_be_marked_failed_and_a_closed_one_stays(store: str) -> None:
     with tracked_run(tracking(store)) as run:
-        mark_failed(store, run.id)
+        mark_failed(store, run.id, reason="killed")
         assert look_up(store, run.id).info.status == "FAILED"
     assert look_up(store, run.id).info.status == "FINISHED"
-    mark_failed(store, run.id)
+    mark_failed(store, run.id, reason="killed")
     assert look_up(store, run.id).info.status == "FINISHED"
 
 
@@ -116,7 +119,7 @@ def test_a_training_that_fails_leaves_its_losses_and_going_on_adds_to_them(
     monkeypatch.setattr(Checkpoints, "commit", commit)
     with pytest.raises(CheckpointError):
         run_training(spec, rows / "work")
-    run_id = (rows / "work" / RUN_ID_FILE).read_text()
+    run_id = run_of(rows / "work")
     assert look_up(store, run_id).info.status == "FAILED"
     # The loss of the step whose checkpoint could not be written is there too.
     assert [point.step for point in client_of(store).get_metric_history(run_id, "train_loss")] == [1, 2, 3, 4]
@@ -140,8 +143,8 @@ def test_a_training_that_is_killed_leaves_no_run_open(store: str, tiny: Weights,
                     os.kill(child, signal.SIGKILL)
 
     with pytest.raises(WorkerError, match="killed by signal 9"):
-        run_worker(spec, workdir=folder, on_line=kill_when_training)
-    found = look_up(store, (folder / RUN_ID_FILE).read_text())
+        run_workers([(spec, folder)], on_line=kill_when_training)
+    found = look_up(store, run_of(folder))
     assert found.info.status == "FAILED"
     # Started again it goes on, in the same run.
     settings = spec.training.model_copy(update={"checkpoint_minutes": 5.0})

@@ -15,7 +15,6 @@ from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 
 RESULT_FILE = "result.json"
-RUN_ID_FILE = "mlflow_run.json"
 
 
 class Weights(Frozen):

@@ -18,7 +18,6 @@ from typing import IO, Literal
 from swap_assets.backends.processes.specs import (
     RESULT,
     RESULT_FILE,
-    RUN_ID_FILE,
     Spec,
     TrainSpec,
     WorkerResult,
@@ -46,17 +45,6 @@ class WorkerError(RuntimeError):
         self.lost = lost
 
 
-def run_worker(
-    spec: Spec,
-    *,
-    workdir: Path,
-    env: Mapping[str, str] | None = None,
-    on_line: OnLine | None = None,
-) -> WorkerResult:
-    """Run one spec in a process of its own; see `run_workers`."""
-    return run_workers([(spec, workdir)], env=env, on_line=on_line)[0]
-
-
 def run_workers(
     work: Sequence[tuple[Spec, Path]],
     *,
@@ -75,7 +63,6 @@ def run_workers(
     """
     paths = [write_spec(spec, folder) for spec, folder in work]
     for _, folder in work:
-        (folder / RUN_ID_FILE).unlink(missing_ok=True)
         (folder / RESULT_FILE).unlink(missing_ok=True)
     try:
         code, tail = _run_to_the_end(paths, env=env, on_line=on_line or _print_line)
@@ -220,11 +207,10 @@ def _failure(spec: Spec, code: int, tail: list[str], path: Path) -> str:
 
 def _close_tracked_runs(work: Sequence[tuple[Spec, Path]]) -> None:
     for spec, folder in work:
-        started = folder / RUN_ID_FILE
-        if isinstance(spec, TrainSpec) and spec.tracking and started.is_file():
-            from swap_assets.backends.tracking.mlflow_runs import mark_failed
+        if isinstance(spec, TrainSpec) and spec.tracking:
+            from swap_assets.backends.tracking.training_runs import close_left_open
 
-            mark_failed(spec.tracking.uri, started.read_text(encoding="utf-8").strip())
+            close_left_open(folder)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from filelock import FileLock
+
 from swap_assets.backends.processes.specs import Tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-_LONGEST_VALUE = 5000  # characters of a param or tag that MLflow takes
-_PARAMS_AT_ONCE = 100
 
 
 class TrackingError(RuntimeError):
@@ -49,22 +48,19 @@ class TrackedRun:
         now = int(time.time() * 1000)
         there = {point.step for point in self._client.get_metric_history(self.id, name)}
         entries = [Metric(name, value, now, step) for step, value in points.items() if step not in there]
-        for start in range(0, len(entries), 1000):
-            self._client.log_batch(self.id, metrics=entries[start : start + 1000])
+        self._client.log_batch(self.id, metrics=entries)
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; empty ones are left out."""
         from mlflow.entities import RunTag
 
-        self._client.log_batch(self.id, tags=[RunTag(key, _short(value)) for key, value in values.items() if value])
+        self._client.log_batch(self.id, tags=[RunTag(key, value) for key, value in values.items() if value])
 
     def params(self, values: Mapping[str, str]) -> None:
-        """Log settings; longer texts are cut to what MLflow takes."""
+        """Log settings; MLflow cuts longer texts to what it takes."""
         from mlflow.entities import Param
 
-        entries = [Param(key, _short(value)) for key, value in values.items()]
-        for start in range(0, len(entries), _PARAMS_AT_ONCE):
-            self._client.log_batch(self.id, params=entries[start : start + _PARAMS_AT_ONCE])
+        self._client.log_batch(self.id, params=[Param(key, value) for key, value in values.items()])
 
     def artifact(self, path: Path, *, folder: str = "") -> None:
         """Copy a file or a folder into the run's artifacts."""
@@ -87,9 +83,7 @@ def tracked_run(
     Raises:
         TrackingError: the store cannot be opened.
     """
-    prepare_store(tracking.uri)
-    client = _client(tracking.uri)
-    experiment = _experiment_id(client, tracking)
+    client, experiment = _opened(tracking)
     known = _reopened(client, continues)
     run_id = continues if known is not None else client.create_run(experiment, run_name=tracking.run_name).info.run_id
     tracked = TrackedRun(client, run_id)
@@ -101,7 +95,7 @@ def tracked_run(
         yield tracked
     except BaseException as error:
         ended = "FAILED" if isinstance(error, Exception) else "KILLED"
-        client.set_tag(tracked.id, "error", _short(f"{type(error).__name__}: {error}"))
+        client.set_tag(tracked.id, "error", f"{type(error).__name__}: {error}")
         client.set_terminated(tracked.id, ended)
         raise
     client.set_terminated(tracked.id, "FINISHED")
@@ -123,47 +117,12 @@ def _reopened(client: MlflowClient, run_id: str) -> dict[str, str] | None:
     return dict(found.data.params)
 
 
-def prepare_store(uri: str) -> None:
-    """Make the store ready for use by several processes at once.
-
-    A new SQLite file gets its tables from whoever comes first; two at once crash each other. So the first touch happens
-    under a lock beside the file. Other stores (a server) look after themselves.
-
-    Raises:
-        TrackingError: the folder cannot be written, or the store does not open.
-    """
-    path = _sqlite_path(uri)
-    if path is None:
-        return
-    ready = path.with_name(path.name + ".ready")
-    if ready.exists() and path.exists():
-        return
-    try:
-        with locked(path.with_name(path.name + ".lock")):
-            if not (ready.exists() and path.exists()):
-                _client(uri).search_experiments(max_results=1)
-                ready.touch()
-    except OSError as error:
-        raise TrackingError(f"the MLflow store {path} cannot be written: {error.strerror}; check the folder") from None
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, waiting for whoever has it; the system frees it when the holder dies."""
-    import fcntl
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def mark_failed(uri: str, run_id: str, *, reason: str = "the process ended without closing its run") -> None:
+def mark_failed(uri: str, run_id: str, *, reason: str) -> None:
     """Close a run that its process could not close itself, for instance because it was killed. A closed one stays."""
     client = _client(uri)
     if client.get_run(run_id).info.status != "RUNNING":
         return
-    client.set_tag(run_id, "error", _short(reason))
+    client.set_tag(run_id, "error", reason)
     client.set_terminated(run_id, "FAILED")
 
 
@@ -200,32 +159,33 @@ def _client(uri: str) -> MlflowClient:
         raise TrackingError(f"the MLflow store {_without_password(uri)} does not open: {error}") from error
 
 
-def _experiment_id(client: MlflowClient, tracking: Tracking) -> str:
+def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
+    """Open the store and return it with the experiment's id, which is made where it is missing.
+
+    In SQLite one process at a time does so: of four that came at once to a new file three crashed over its tables
+    (mlflow 3.17.2). A server looks after itself.
+    """
+    sqlite = Path(tracking.uri.removeprefix("sqlite:///")) if tracking.uri.startswith("sqlite:///") else None
+    if sqlite is None:
+        return _with_experiment(tracking, artifacts=None)
+    try:
+        sqlite.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(sqlite.with_name(sqlite.name + ".lock")):
+            # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
+            return _with_experiment(tracking, artifacts=(sqlite.parent.absolute() / "artifacts").as_uri())
+    except OSError as error:
+        raise TrackingError(
+            f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
+        ) from None
+
+
+def _with_experiment(tracking: Tracking, *, artifacts: str | None) -> tuple[MlflowClient, str]:
+    client = _client(tracking.uri)
     found = client.get_experiment_by_name(tracking.experiment)
-    if found:
-        return found.experiment_id
-    path = _sqlite_path(tracking.uri)
-    if path is None:
-        return _create_experiment(client, tracking.experiment, None)
-    with locked(path.with_name(path.name + ".lock")):
-        found = client.get_experiment_by_name(tracking.experiment)
-        # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
-        return found.experiment_id if found else _create_experiment(client, tracking.experiment, path.parent)
-
-
-def _create_experiment(client: MlflowClient, name: str, folder: Path | None) -> str:
-    location = (folder.absolute() / "artifacts").as_uri() if folder else None
-    return client.create_experiment(name, artifact_location=location)
-
-
-def _sqlite_path(uri: str) -> Path | None:
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    made = found.experiment_id if found else client.create_experiment(tracking.experiment, artifact_location=artifacts)
+    return client, made
 
 
 def _without_password(uri: str) -> str:
     parts = urlsplit(uri)
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

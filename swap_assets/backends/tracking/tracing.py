@@ -1,11 +1,13 @@
 """Tracing in Langfuse: each evaluation, training and decision is a trace where LANGFUSE_* is set, else nothing happens.
 
 What a trace holds is made here: hashes of what went in, numbers, verdicts, candidates, partitions. No key, and no text
-of the data set unless SWAP_TRACE_TEXT says so. It is sent by a process of its own (`trace_sender`), which is ended
-when its time is up: a server that hangs or refuses costs a bounded wait and a line in the log, never a result.
+of the data set unless SWAP_TRACE_TEXT says so. It is sent by a process of its own, `python -m` this module with the
+trace on stdin: so the SDK's global OpenTelemetry provider sees no other library's spans, its threads and its work at
+exit keep nobody waiting, and a server that hangs or refuses costs a bounded wait and a line in the log, never a result.
 """
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -25,7 +27,9 @@ from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
 # Set to 1, it lets the answers and the previews of the training rows into the traces.
 TEXT_VARIABLE = "SWAP_TRACE_TEXT"
-_WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then 5 s for the server
+_WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then what the server has
+_SERVER_S = 5  # all attempts to deliver the trace together
+_TAKEN, _REFUSED = 0, 1
 
 
 class Trace(Frozen):
@@ -56,7 +60,7 @@ def send(trace: Trace, environment: Mapping[str, str] = os.environ) -> str:
             "no trace was sent to Langfuse: its keys are set and the package langfuse is missing; install it with "
             "pip install 'swap-assets[tracing]', or unset the keys"
         )
-    command = [sys.executable, "-m", "swap_assets.backends.tracking.trace_sender"]
+    command = [sys.executable, "-m", "swap_assets.backends.tracking.tracing"]
     text = trace.model_dump_json().encode()
     try:
         # What the sender writes is taken and dropped: a server's refusal may quote the key.
@@ -175,3 +179,40 @@ def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Tr
 def text_allowed(environment: Mapping[str, str] = os.environ) -> bool:
     """Say whether text of the data set may be sent."""
     return environment.get(TEXT_VARIABLE, "").strip().lower() in ("1", "true", "yes", "on")
+
+
+class _Refusals(logging.Handler):
+    """Counts what the exporter could not deliver; it says so in its log alone."""
+
+    count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+
+
+def deliver() -> int:
+    """Send the trace on stdin through Langfuse's SDK; return the exit code, which says whether it was taken."""
+    trace = Trace.model_validate_json(sys.stdin.read())
+    refusals = _Refusals(level=logging.ERROR)
+    logging.getLogger("opentelemetry").addHandler(refusals)
+    from langfuse import Langfuse, propagate_attributes
+
+    client = Langfuse(timeout=_SERVER_S)
+    with propagate_attributes(session_id=trace.session, tags=list(trace.tags), trace_name=trace.name):
+        seen = client.start_observation(
+            name=trace.name,
+            as_type="span",
+            input=trace.input,
+            output=trace.output,
+            metadata={"kind": trace.kind, **trace.metadata},
+            level="ERROR" if trace.failed else "DEFAULT",
+            status_message=trace.failed or None,
+        )
+        seen.end()
+    client.flush()
+    return _REFUSED if refusals.count else _TAKEN
+
+
+if __name__ == "__main__":
+    # Not sys.exit: the SDK would wait for its threads once more.
+    os._exit(deliver())

@@ -1,6 +1,7 @@
 """What of a training goes to MLflow: one run with its settings, hashes, counts and loss curves.
 
-A training that was interrupted goes on in the run it had opened: its id lies in `mlflow_open.json` until the end.
+A training that was interrupted goes on in the run it had opened: its id lies in `mlflow_run.json` until the end. There
+the parent finds it too, which closes the run of a process that was killed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from pydantic import ValidationError
 from swap_assets.backends.methods.identity import flat
 from swap_assets.backends.models.provenance import git_commit, versions
 from swap_assets.backends.processes.hardware import described
-from swap_assets.backends.processes.specs import RUN_ID_FILE, LossPoint, TrainResult, TrainSpec
+from swap_assets.backends.processes.specs import LossPoint, TrainResult, TrainSpec
 from swap_assets.backends.tracking.mlflow_runs import TrackedRun, mark_failed, tracked_run
 from swap_assets.domain.model import Frozen, content_hash
 
-_OPEN_FILE = "mlflow_open.json"
+_OPEN_FILE = "mlflow_run.json"
+# Of the result, under the same names.
+_NUMBERS = {
+    "tokens_per_second", "peak_memory_mb", "kept_step", "micro_batch", "rows_per_step", "trainable_parameters",
+    "parameters",
+}  # fmt: skip
 
 
 class _OpenRun(Frozen):
@@ -57,30 +63,19 @@ class TrainingRun:
         rows = result.train_rows
         self._tracked.metrics(
             {
+                **result.model_dump(include=_NUMBERS),
                 "final_train_loss": result.train_loss,
-                "tokens_per_second": result.tokens_per_second,
                 "training_seconds": result.seconds,
-                "peak_memory_mb": result.peak_memory_mb,
+                "estimated_memory_mb": result.memory.total_mb,
                 "rows_used": rows.used,
                 "rows_cut": rows.cut,
                 "rows_lost": rows.lost,
                 "trained_tokens": rows.trained_tokens,
-                "kept_step": result.kept_step,
-                "estimated_memory_mb": result.memory.total_mb,
-                "micro_batch": result.micro_batch,
-                "rows_per_step": result.rows_per_step,
-                "trainable_parameters": result.trainable_parameters,
-                "parameters": result.parameters,
             }
         )
-        self._tracked.tags(
-            {
-                "adapter_hash": result.adapter_hash,
-                "device": result.device,
-                "gradient_checkpointing": str(result.gradient_checkpointing),
-                "resumed_from_steps": ", ".join(map(str, result.resumed_from)),
-            }
-        )
+        resumed = ", ".join(map(str, result.resumed_from))
+        tags = {"adapter_hash": result.adapter_hash, "device": result.device, "resumed_from_steps": resumed}
+        self._tracked.tags({**tags, "gradient_checkpointing": str(result.gradient_checkpointing)})
 
 
 @contextlib.contextmanager
@@ -89,8 +84,7 @@ def tracked_training(
 ) -> Iterator[TrainingRun]:
     """Open the MLflow run that a spec asks for, or the one that an interrupted training left, and close it at the end.
 
-    Its id lies in `folder` for the parent, which closes it when this process is killed. Without `active` (another
-    process tracks) or without tracking in the spec, nothing is recorded.
+    Without `active` (another process tracks) or without tracking in the spec, nothing is recorded.
     """
     if spec.tracking is None or not active:
         yield TrainingRun()
@@ -101,7 +95,6 @@ def tracked_training(
     same = content_hash(dict(identity))
     params = training_params(spec)
     with tracked_run(spec.tracking, params=params, tags=tags, continues=_interrupted(spec, same, folder)) as run:
-        (folder / RUN_ID_FILE).write_text(run.id, encoding="utf-8")
         opened = _OpenRun(uri=spec.tracking.uri, run_id=run.id, identity=same)
         (folder / _OPEN_FILE).write_text(opened.model_dump_json(), encoding="utf-8")
         yield TrainingRun(run)
@@ -110,15 +103,25 @@ def tracked_training(
 
 def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:
     """Return the run that this very training had opened before; a run of another training is closed as failed."""
-    try:
-        left = _OpenRun.model_validate_json((folder / _OPEN_FILE).read_bytes())
-    except (OSError, ValidationError):
-        return ""
-    if spec.tracking and (left.uri, left.identity) == (spec.tracking.uri, identity):
+    left = _left(folder)
+    if left and spec.tracking and (left.uri, left.identity) == (spec.tracking.uri, identity):
         return left.run_id
     with contextlib.suppress(Exception):  # the other store may be gone, which is nothing to stop a training for
-        mark_failed(left.uri, left.run_id, reason="given up for a training with other settings")
+        close_left_open(folder, reason="given up for a training with other settings")
     return ""
+
+
+def _left(folder: Path) -> _OpenRun | None:
+    try:
+        return _OpenRun.model_validate_json((folder / _OPEN_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def close_left_open(folder: Path, *, reason: str = "the process ended without closing its run") -> None:
+    """Close as failed the run of a training that could not do so itself, where there is one and it is open."""
+    if left := _left(folder):
+        mark_failed(left.uri, left.run_id, reason=reason)
 
 
 def training_params(spec: TrainSpec) -> dict[str, str]:
