@@ -179,7 +179,7 @@ def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
     children = [
         subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True) for _ in range(4)
     ]
-    errors = [child.communicate(timeout=120)[1] for child in children]
+    errors = [child.communicate(timeout=300)[1] for child in children]
     assert [child.returncode for child in children] == [0] * 4, errors
     client = client_of(uri)
     experiment = client.get_experiment_by_name("e")

@@ -168,6 +168,8 @@ def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
     sqlite = Path(tracking.uri.removeprefix("sqlite:///")) if tracking.uri.startswith("sqlite:///") else None
     if sqlite is None:
         return _with_experiment(tracking, artifacts=None)
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 (seconds on busy cores, so not while others wait)
+
     try:
         sqlite.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(sqlite.with_name(sqlite.name + ".lock")):
