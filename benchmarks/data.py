@@ -15,7 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swap_assets.domain.conversations import Conversation
 
 SIZES = (1_000, 10_000, 100_000)
 _TIMEOUT = 1_800  # seconds for one process
@@ -101,7 +104,6 @@ def _generate(rows: int, folder: Path) -> list[Path]:
     from rich.console import Console
     from rich.progress import track
 
-    from swap_assets.domain.reading.hermes_rows import write_row
     from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 
     paths = {pool: folder / f"{pool}.jsonl" for pool in ("train", "test")}
@@ -124,6 +126,27 @@ def measure_plain(folder: Path) -> dict[str, Any]:
                 json.loads(line)
     seconds = time.process_time() - started
     return {"loads": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MIB}
+
+
+def write_row(conversation: "Conversation") -> dict[str, Any]:
+    """Write a conversation as a row of the dataset's current revision; `parse_row` reads it back unchanged."""
+    from swap_assets.domain.formats.base import PromptStyle
+    from swap_assets.domain.formats.hermes import HERMES
+    from swap_assets.domain.formats.prompts import render_messages, tool_schema
+
+    messages = render_messages(conversation.tools, conversation.turns, answer_format=HERMES, style=PromptStyle.HERMES)
+    if not conversation.tools:
+        messages[0] = {"role": "system", "content": conversation.system}
+    names = {"user": "human", "assistant": "gpt"}
+    tools = [tool_schema(tool) for tool in conversation.tools]
+    return {
+        "id": conversation.provenance.row_id or conversation.id,
+        "conversations": [{"from": names.get(m["role"], m["role"]), "value": m["content"]} for m in messages],
+        "tools": json.dumps(tools, ensure_ascii=False) if tools else "null",
+        "category": conversation.category,
+        "subcategory": conversation.subcategory,
+        "task": conversation.task,
+    }
 
 
 if __name__ == "__main__":

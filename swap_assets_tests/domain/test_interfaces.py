@@ -11,10 +11,9 @@ from jsonschema import Draft202012Validator
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.formats.base import Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_question
+from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_question, own_name, wire_names
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.formats.strict_schema import NotStrictError, strict_schema, without_added_nulls
-from swap_assets.domain.formats.wire_names import own_name, wire_names
 from swap_assets.domain.judging.interface_choice import InterfaceScore, choose
 
 BOOK = ToolSpec(

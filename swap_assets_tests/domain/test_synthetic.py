@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from swap_assets.domain.reading.hermes_rows import write_row
+from benchmarks.data import write_row
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases

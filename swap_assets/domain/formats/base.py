@@ -189,11 +189,6 @@ class AnswerFormat(ABC):
         """
         raise ValueError(f"answers in the answer format {self.name} cannot be constrained: name another answer format")
 
-    @property
-    def value(self) -> str:
-        """The name, for callers that still ask as they asked an enum."""
-        return self.name
-
     def __str__(self) -> str:
         return self.name
 

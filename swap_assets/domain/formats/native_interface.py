@@ -5,6 +5,8 @@ comes back as `{"calls": [{"tool_name": ..., "arguments": {...}}]}`. Sending liv
 """
 
 import json
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
@@ -13,13 +15,15 @@ from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.openai import OPENAI, written_calls
 from swap_assets.domain.formats.prompts import PROBE, render_tools, render_turn
 from swap_assets.domain.formats.strict_schema import NotStrictError, strict_schema, without_added_nulls
-from swap_assets.domain.formats.wire_names import own_name, wire_names
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.schemas import plain_schema
 
 Body = dict[str, Any]
 FORMATS = {Track.TOOLCALL: OPENAI, Track.STRUCTURED: FLEDGLING_STRUCTURED}
 LONGEST_DESCRIPTION = 1024  # characters of a function's description that OpenAI takes
+LONGEST_NAME = 64  # and of its name, which holds letters, digits, `_` and `-`
+_TAKEN = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_NAME}}}")
+_OTHER = re.compile(r"[^A-Za-z0-9_-]")
 _LEVELS_AROUND = 3  # the object, its list of calls, and each call's object lie around the arguments
 _OPENING = (
     "You are a function calling AI model. You may call one or more functions to assist with the user query. Don't make "
@@ -179,3 +183,28 @@ def _json_schema(entries: list[Body], *, strict: bool) -> Body:
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def wire_names(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name the one that is sent: itself where it may be, and no two the same.
+
+    `maps.directions v2` goes out as `maps_directions_v2` and comes back under its own name.
+    """
+    wanted = sorted(dict.fromkeys(names), key=lambda name: _TAKEN.fullmatch(name) is None)
+    sent: dict[str, str] = {}
+    for name in wanted:
+        sent[name] = _free(_OTHER.sub("_", name)[:LONGEST_NAME] or "_", set(sent.values()))
+    return sent
+
+
+def own_name(sent: str, names: Mapping[str, str]) -> str:
+    """Return the name that was sent as `sent`; what was never sent stays as the model wrote it."""
+    return next((name for name, wire in names.items() if wire == sent), sent)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    found, number = name, 2
+    while found in taken:
+        suffix = f"_{number}"
+        found, number = name[: LONGEST_NAME - len(suffix)] + suffix, number + 1
+    return found

@@ -8,14 +8,10 @@ The older revision has no `tools` column and writes Python literals. The two jso
 answer with an object: read as one call of a function named after the schema, so that they are scored like the others.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.conversations import Conversation, ToolCall, ToolSpec, Turn
-from swap_assets.domain.formats.base import PromptStyle
-from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.formats.prompts import render_messages, tool_schema
+from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
 from swap_assets.domain.reading.hermes_markup import read_tool_block, tagged_bodies, tool_block
 from swap_assets.domain.reading.plain_values import read_calls, read_response, read_tools, read_value
 from swap_assets.domain.reading.row_reading import (
@@ -164,20 +160,3 @@ def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Tu
             raise RowError(QuarantineReason.ANSWER_NOT_AN_OBJECT, f"the answer is a {type(answer).__name__}")
         turns.append(Turn(role="assistant", calls=(ToolCall(name=schema.name, arguments=answer),)))
     return tuple(turns)
-
-
-def write_row(conversation: Conversation) -> dict[str, Any]:
-    """Write a conversation as a row of the dataset's current revision; `parsing.parse_row` reads it back unchanged."""
-    messages = render_messages(conversation.tools, conversation.turns, answer_format=HERMES, style=PromptStyle.HERMES)
-    if not conversation.tools:
-        messages[0] = {"role": "system", "content": conversation.system}
-    names = {"user": "human", "assistant": "gpt"}
-    tools = [tool_schema(tool) for tool in conversation.tools]
-    return {
-        "id": conversation.provenance.row_id or conversation.id,
-        "conversations": [{"from": names.get(m["role"], m["role"]), "value": m["content"]} for m in messages],
-        "tools": json.dumps(tools, ensure_ascii=False) if tools else "null",
-        "category": conversation.category,
-        "subcategory": conversation.subcategory,
-        "task": conversation.task,
-    }

@@ -95,13 +95,10 @@ class Values:
 
     def draw(self, slot: Slot) -> Value:
         """Draw a value that is valid against the slot's schema."""
-        return getattr(self, f"_{slot.kind}")(slot)
-
-    def reference(self) -> str:
-        """Draw a reference such as AB-1234."""
-        return self._reserved(
-            lambda: f"{''.join(self._random.choices(_LETTERS, k=2))}-{self._random.randint(1000, 9999)}"
-        )
+        made = getattr(self, f"_{slot.kind}")(slot)
+        if isinstance(made, list):
+            return Value(made, made[0] if len(made) == 1 else f"{', '.join(made[:-1])} and {made[-1]}")
+        return made if isinstance(made, Value) else Value(made, str(made))
 
     def _reserved(self, make: Callable[[], Any]) -> Any:
         """Draw until the value is one of this pool's."""
@@ -110,76 +107,57 @@ class Values:
             value = make()
         return value
 
-    def _plain(self, value: Any) -> Value:
-        return Value(value, str(value))
+    def _word(self, _: Slot) -> str:
+        return self._random.choice(self._pool.words)
 
-    def _list(self, values: list[str]) -> Value:
-        return Value(values, values[0] if len(values) == 1 else f"{', '.join(values[:-1])} and {values[-1]}")
+    def _words(self, _: Slot) -> list[str]:
+        return self._random.sample(self._pool.words, self._random.randint(2, 3))
 
-    def _word(self, _: Slot) -> Value:
-        return self._plain(self._random.choice(self._pool.words))
+    def _phrase(self, slot: Slot) -> str:
+        return " ".join(self._words(slot))
 
-    def _some_words(self, low: int, high: int) -> list[str]:
-        return self._random.sample(self._pool.words, self._random.randint(low, high))
-
-    def _phrase(self, _: Slot) -> Value:
-        return self._plain(" ".join(self._some_words(2, 3)))
-
-    def _words(self, _: Slot) -> Value:
-        return self._list(self._some_words(2, 3))
-
-    def _name(self) -> str:
+    def _person(self, _: Slot) -> str:
         last = self._pool.last_names
         if not self.verbatim and self._pool.foreign_names and self._random.random() < 0.2:
             last = self._pool.foreign_names
         return f"{self._random.choice(self._pool.first_names)} {self._random.choice(last)}"
 
-    def _mail(self) -> str:
-        first, last = self._random.choice(self._pool.first_names), self._random.choice(self._pool.last_names)
-        return f"{first}.{last}@{self._random.choice(self._pool.words)}.com".lower()
+    def _people(self, slot: Slot) -> list[str]:
+        return [self._person(slot) for _ in range(self._random.randint(2, 3))]
 
-    def _town(self) -> str:
+    def _email(self, slot: Slot) -> str:
+        first, last = self._random.choice(self._pool.first_names), self._random.choice(self._pool.last_names)
+        return f"{first}.{last}@{self._word(slot)}.com".lower()
+
+    def _emails(self, slot: Slot) -> list[str]:
+        return [self._email(slot) for _ in range(self._random.randint(1, 2))]
+
+    def _place(self, _: Slot) -> str:
         return self._random.choice(self._pool.last_names) + self._random.choice(_SUFFIXES)
 
-    def _place(self, _: Slot) -> Value:
-        return self._plain(self._town())
+    def _handle(self, _: Slot) -> str:
+        return f"{self._random.choice(self._pool.first_names).lower()}{self._random.randint(10, 9999)}"
 
-    def _person(self, _: Slot) -> Value:
-        return self._plain(self._name())
+    def _file(self, slot: Slot) -> str:
+        return f"{self._word(slot)}-{self._random.randint(1, 999)}.{self._random.choice(_EXTENSIONS)}"
 
-    def _email(self, _: Slot) -> Value:
-        return self._plain(self._mail())
+    def _code(self, _: Slot) -> str:
+        draw, number = self._random.choices, self._random.randint
+        return self._reserved(lambda: f"{''.join(draw(_LETTERS, k=2))}-{number(1000, 9999)}")
 
-    def _people(self, _: Slot) -> Value:
-        return self._list([self._name() for _ in range(self._random.randint(2, 3))])
+    def _ticker(self, _: Slot) -> str:
+        return self._reserved(lambda: "".join(self._random.choices(_LETTERS, k=4)))
 
-    def _emails(self, _: Slot) -> Value:
-        return self._list([self._mail() for _ in range(self._random.randint(1, 2))])
-
-    def _handle(self, _: Slot) -> Value:
-        name = self._random.choice(self._pool.first_names).lower()
-        return self._plain(f"{name}{self._random.randint(10, 9999)}")
-
-    def _file(self, _: Slot) -> Value:
-        stem = self._random.choice(self._pool.words)
-        return self._plain(f"{stem}-{self._random.randint(1, 999)}.{self._random.choice(_EXTENSIONS)}")
-
-    def _code(self, _: Slot) -> Value:
-        return self._plain(self.reference())
-
-    def _ticker(self, _: Slot) -> Value:
-        return self._plain(self._reserved(lambda: "".join(self._random.choices(_LETTERS, k=4))))
-
-    def _int(self, slot: Slot) -> Value:
+    def _int(self, slot: Slot) -> int:
         low, high = int(slot.options[0]), int(slot.options[1])
-        return self._plain(self._reserved(lambda: self._random.randint(low, high)))
+        return self._reserved(lambda: self._random.randint(low, high))
 
-    def _number(self, slot: Slot) -> Value:
+    def _number(self, slot: Slot) -> float:
         low, high = int(slot.options[0]), int(slot.options[1])
-        return self._plain(self._reserved(lambda: self._random.randint(low * 10, high * 10 - 1) / 10))
+        return self._reserved(lambda: self._random.randint(low * 10, high * 10 - 1) / 10)
 
-    def _enum(self, slot: Slot) -> Value:
-        return self._plain(self._random.choice(slot.options))
+    def _enum(self, slot: Slot) -> str:
+        return self._random.choice(slot.options)
 
     def _bool(self, slot: Slot) -> Value:
         return Value(True, slot.label)
@@ -195,8 +173,8 @@ class Values:
         half = f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
         return Value(clock, clock if self.verbatim else self._random.choice([clock, half]))
 
-    def _address(self, _: Slot) -> Value:
+    def _address(self, slot: Slot) -> Value:
         street = f"{self._random.randint(1, 250)} {self._random.choice(self._pool.last_names)} Street"
         postcode = self._reserved(lambda: f"{self._random.randint(0, 99999):05d}")
-        parts = {"street": street, "city": self._town(), "postcode": postcode}
+        parts = {"street": street, "city": self._place(slot), "postcode": postcode}
         return Value(parts, f"{parts['street']}, {parts['postcode']} {parts['city']}")
