@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+import psutil
+
 from swap_assets.cli.environment import MODULE, dagster_command
 
 _READY_S, _STOP_S = 90.0, 25.0
@@ -120,28 +122,25 @@ def _handling(handler: Any, *signals: signal.Signals) -> Iterator[None]:
 def stop_session(process: subprocess.Popen) -> None:
     """Stop a process that leads a session, and everything in that session: gently first, then for sure."""
     for sign, patience in ((signal.SIGINT, _STOP_S), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-        members = session_members(process.pid)
-        if not members:
-            break
         # Only the leader is asked first: it ends its children in order.
-        for pid in [process.pid] if sign == signal.SIGINT else members:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, sign)
-        _wait_until_empty(process, patience)
+        for member in session_members(process.pid):
+            if sign != signal.SIGINT or member.pid == process.pid:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.send_signal(sign)
+        deadline = time.monotonic() + patience
+        while session_members(process.pid) and time.monotonic() < deadline:
+            process.poll()  # takes the leader's exit, so that it is no zombie
+            time.sleep(0.2)
     process.wait(timeout=5)
 
 
-def session_members(session: int) -> list[int]:
-    """Return the processes of a session that are alive, as Linux lists them."""
+def session_members(session: int) -> list[psutil.Process]:
+    """Return the processes of a session that are alive."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            # `pid (name) state ppid pgrp session ...`; the name may hold anything, so what counts is after its end
-            fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(entry.name))
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found
 
 
@@ -160,20 +159,9 @@ def _wait_until_it_answers(process: subprocess.Popen, port: int, log: Path) -> N
 
 def _listens(session: int, port: int) -> bool:
     """Whether a process of a session listens on a port: another program that does is not mistaken for it."""
-    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    fields = [line.split() for line in lines]  # `sl local_address rem_address st ... inode`; 0A is LISTEN
-    sockets = {f"socket:[{one[9]}]" for one in fields if one[1].endswith(f":{port:04X}") and one[3] == "0A"}
-    for pid in session_members(session) if sockets else ():
-        with contextlib.suppress(OSError):
-            if any(str(entry.readlink()) in sockets for entry in Path(f"/proc/{pid}/fd").iterdir()):
+    for process in session_members(session):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            held = process.net_connections("tcp4")
+            if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in held):
                 return True
     return False
-
-
-def _wait_until_empty(process: subprocess.Popen, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        process.poll()  # takes the leader's exit, so that it is no zombie
-        if not session_members(process.pid):
-            return
-        time.sleep(0.2)

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.markup import escape
 
@@ -48,9 +49,9 @@ def refuse_stopped_sensors(experiment: Experiment, path: Path) -> None:
 
 def refuse_beside_another(root: Path) -> None:
     """End the command where web server and daemon of an earlier demo still work in the same folder."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
         pid = int((root / _RUNNING).read_text(encoding="utf-8"))
-        if b"dagster" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if "dagster" in " ".join(psutil.Process(pid).cmdline()):
             raise fail(f"Dagster still runs for {root} from an earlier demo; stop it first: kill -INT {pid}")
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,7 @@ Subject = Annotated[
 def explain(decision: Subject, config: Config = None) -> None:
     """Print a decision's rule, evidence, verdict, the rows it still needs, and the next command."""
     found, state = decision_named(decision, config)
-    if found.action == "release" and Path("dagster.yaml").exists():
+    if found.action == "release":
         state = _with_what_was_said_in_the_ui(state, config)
     typer.echo(explained(found, state))
 
