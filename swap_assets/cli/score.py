@@ -103,15 +103,12 @@ def _metrics_table(found: dict[str, Any], other: dict[str, Any] | None) -> Table
     table = Table("metric", "rows", "lenient", "95 %", "strict")
     if other is not None:
         table.add_column("other, lenient")
-    for name in found["macro"]["strict"]:
-        lenient, strict = found["macro"]["lenient"][name], found["macro"]["strict"][name]
-        cells = [name, str(lenient["n"]), _number(lenient["value"]), _interval(lenient), _number(strict["value"])]
-        table.add_row(*cells, *([_number(other["macro"]["lenient"][name]["value"])] if other else []))
-    for name in ("field_f1", "field_precision", "field_recall"):
-        lenient, strict = found["micro"]["lenient"][name], found["micro"]["strict"][name]
-        cells = [f"{name}, micro", str(lenient["n"]), _number(lenient["value"]), _interval(lenient)]
-        cells.append(_number(strict["value"]))
-        table.add_row(*cells, *([_number(other["micro"]["lenient"][name]["value"])] if other else []))
+    named = [("macro", name, name) for name in found["macro"]["strict"]]
+    named += [("micro", name, f"{name}, micro") for name in found["micro"]["strict"]]
+    for kind, name, title in named:
+        lenient, strict = found[kind]["lenient"][name], found[kind]["strict"][name]
+        cells = [title, str(lenient["n"]), _number(lenient["value"]), _interval(lenient), _number(strict["value"])]
+        table.add_row(*cells, *([_number(other[kind]["lenient"][name]["value"])] if other else []))
     return table
 
 

@@ -9,7 +9,7 @@ from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scoring.aggregation import metrics_of, micro_of, summarise
+from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.domain_spread import domain_spread
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
@@ -85,13 +85,14 @@ def test_strict_figures_stand_beside_the_lenient_ones():
 def test_micro_counts_fields_and_macro_counts_rows():
     long = row(1, 1.0, true_positives=9, predicted_fields=9, gold_fields=9)
     short = row(2, 0.0, true_positives=0, predicted_fields=1, gold_fields=1)
-    assert metrics_of([long, short])["field_f1"].value == 0.5
-    assert micro_of([long, short])["field_f1"].value == pytest.approx(0.9)
+    assert summarise("x", HERMES, [long, short]).metrics["field_f1"].value == 0.5
+    assert summarise("x", HERMES, [long, short]).micro["field_f1"].value == pytest.approx(0.9)
 
 
 def test_an_invalid_answer_costs_micro_precision_too():
     two = (ToolCall(name="f", arguments={"a": 1, "b": 2}),)
-    found = micro_of(score_all([case(1), case(2, calls=two)], [record(1, RIGHT), record(2, "<tool_call>nonsense")]))
+    scores = score_all([case(1), case(2, calls=two)], [record(1, RIGHT), record(2, "<tool_call>nonsense")])
+    found = summarise("x", HERMES, scores).micro
     assert found["field_precision"].value == pytest.approx(1 / 3)
     assert found["field_recall"].value == pytest.approx(1 / 3)
 

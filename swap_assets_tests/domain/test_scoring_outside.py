@@ -22,7 +22,7 @@ STRUCTURED, TOOLCALL = FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 
 def counts(answer_format: AnswerFormat, reference: str, prediction: str) -> tuple[int, int, int]:
     found = published_figures(answer_format, [(reference, prediction)])
-    return found.true_positives, found.false_positives, found.false_negatives
+    return found["true_positives"], found["false_positives"], found["false_negatives"]
 
 
 def named(body: str) -> str:
@@ -103,16 +103,16 @@ def test_the_published_figures_are_micro_averages_with_rates_over_all_rows():
     found = published_figures(
         TOOLCALL, [(named('{"a": 1, "b": 2}'), named('{"a": 1, "b": 3}')), (named('{"c": 1}'), "")]
     )
-    assert (found.field_precision, found.field_recall) == (0.5, pytest.approx(1 / 3))
-    assert (found.valid_rate, found.name_match_rate, found.exact_match_rate) == (0.5, 0.5, 0.0)
+    assert (found["field_precision"], found["field_recall"]) == (0.5, pytest.approx(1 / 3))
+    assert (found["valid_rate"], found["name_match_rate"], found["exact_match_rate"]) == (0.5, 0.5, 0.0)
 
 
 def test_references_that_had_to_be_repaired_and_those_in_words_are_counted():
     found = published_figures(
         TOOLCALL, [(named("{'a': 1}"), named('{"a": 1}')), ("Where?", "Where?"), (named('{"a": 1}'), named('{"a": 1}'))]
     )
-    assert (found.rows, found.references_repaired, found.references_without_call) == (3, 1, 1)
-    assert found.field_f1 == 1.0
+    assert (found["rows"], found["references_repaired"], found["references_without_call"]) == (3, 1, 1)
+    assert found["field_f1"] == 1.0
 
 
 def test_no_results_were_published_in_other_formats():

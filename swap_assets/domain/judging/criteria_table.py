@@ -4,7 +4,7 @@
 asks for 70 % whole answers on the rows of the single-turn test. Judging a candidate against them lives in `criteria`.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.metrics import METRICS, as_read
@@ -17,8 +17,7 @@ Unit = Literal["%", "score", "points", "% of the LLM"]
 class Criterion(Frozen):
     """One demand; `threshold` is in `unit`.
 
-    `split` names the test split whose rows count, "" for all rows; `label` is what its rows are labelled by, which
-    alone decides where rows do not say which splits they serve. `compares` is "none" for a demand on the candidate
+    `split` names the test split whose rows count, "" for all rows. `compares` is "none" for a demand on the candidate
     alone, "delta" for LLM − SLM in points or in percent of the LLM's figure, "release" for LLM − SLM in points with the
     interval's bound beyond the margin. `below` means that the value may not even equal the threshold. `json_quality`
     demands are judged on the structured track where a candidate has one.
@@ -28,13 +27,17 @@ class Criterion(Frozen):
     description: str
     metric: str
     split: str = ""
-    label: str = ""
     at_least: bool = True
     below: bool = False
     threshold: float
     unit: Unit
     compares: Literal["none", "delta", "release"] = "none"
     json_quality: bool = False
+
+    @property
+    def label(self) -> str:
+        """What the split's rows are labelled by; it alone decides where rows do not say which splits they serve."""
+        return {"domain_diverse_test": "domain"}.get(self.split, self.split.removesuffix("_test"))
 
 
 class CriterionResult(Frozen):
@@ -60,76 +63,48 @@ class CriterionResult(Frozen):
 
 def criteria_in_force(policy: GatePolicy) -> tuple[Criterion, ...]:
     """Return the guide's table as the experiment's policy reads it: its metric, its limits, lenient or strict."""
-    demands = (*_ABILITY, *_QUALITY, *_of_metrics(), *_against_the_llm(policy))
+    demands = (*_GUIDE, *_of_metrics(), *_against_the_llm(policy))
     return tuple(demand.model_copy(update={"metric": as_read(demand.metric, policy.reads)}) for demand in demands)
 
 
-def _of_metrics() -> tuple[Criterion, ...]:
+def _asks(name: str, description: str, metric: str, threshold: float, unit: Unit, **more: Any) -> Criterion:
+    return Criterion(name=name, description=description, metric=metric, threshold=threshold, unit=unit, **more)
+
+
+def _of_metrics() -> list[Criterion]:
     """Return a criterion for each metric that asks for one of its own."""
-    return tuple(
-        Criterion(name=name, description=entry.title, metric=name, threshold=entry.asked * 100, unit="%")
+    asking = [(name, entry, entry.asked) for name, entry in METRICS.items() if entry.asked is not None]
+    return [
+        _asks(name, entry.title, name, 100 * asked, "%")
         if entry.unit == "rate"
-        else Criterion(name=name, description=entry.title, metric=name, threshold=entry.asked, unit="score")
-        for name, entry in METRICS.items()
-        if entry.asked is not None
-    )
+        else _asks(name, entry.title, name, asked, "score")
+        for name, entry, asked in asking
+    ]
 
 
-_ABILITY = (
-    Criterion(
-        name="single_turn_exact_match", description="whole answers exactly right, single-turn",
-        split="single_turn_test", label="single_turn", metric="exact_match", threshold=70, unit="%",
-    ),
-    Criterion(
-        name="single_turn_field_f1", description="field F1, single-turn",
-        split="single_turn_test", label="single_turn", metric="field_f1", threshold=0.80, unit="score",
-    ),
-    Criterion(
-        name="multi_turn_field_f1", description="field F1, multi-turn",
-        split="multi_turn_test", label="multi_turn", metric="field_f1", threshold=0.60, unit="score",
-    ),
-    Criterion(
-        name="multi_turn_name_match", description="right functions called, multi-turn",
-        split="multi_turn_test", label="multi_turn", metric="name_match", threshold=80, unit="%",
-    ),
-)  # fmt: skip
-_QUALITY = (
-    Criterion(
-        name="json_valid", description="answers with valid JSON",
-        metric="valid_json", threshold=90, unit="%", json_quality=True,
-    ),
-    Criterion(
-        name="field_precision", description="field precision",
-        metric="field_precision", threshold=0.85, unit="score", json_quality=True,
-    ),
-    Criterion(
-        name="field_recall", description="field recall",
-        metric="field_recall", threshold=0.85, unit="score", json_quality=True,
-    ),
-    Criterion(
-        name="domain_deviation", description="standard deviation of field F1 over domains",
-        split="domain_diverse_test", label="domain", metric="domain_deviation",
-        at_least=False, below=True, threshold=0.15, unit="score",
-    ),
-    Criterion(
-        name="domain_lowest", description="field F1 in the weakest domain",
-        split="domain_diverse_test", label="domain", metric="domain_lowest", threshold=0.50, unit="score",
-    ),
-    Criterion(
-        name="no_call_accuracy", description="no call made where none is right",
-        split="no_call_test", label="no_call", metric="no_call_accuracy", threshold=90, unit="%",
-    ),
+_SINGLE, _MULTI, _DOMAIN = "single_turn_test", "multi_turn_test", "domain_diverse_test"
+_GUIDE = (
+    _asks("single_turn_exact_match", "whole answers exactly right, single-turn", "exact_match", 70, "%", split=_SINGLE),
+    _asks("single_turn_field_f1", "field F1, single-turn", "field_f1", 0.80, "score", split=_SINGLE),
+    _asks("multi_turn_field_f1", "field F1, multi-turn", "field_f1", 0.60, "score", split=_MULTI),
+    _asks("multi_turn_name_match", "right functions called, multi-turn", "name_match", 80, "%", split=_MULTI),
+    _asks("json_valid", "answers with valid JSON", "valid_json", 90, "%", json_quality=True),
+    _asks("field_precision", "field precision", "field_precision", 0.85, "score", json_quality=True),
+    _asks("field_recall", "field recall", "field_recall", 0.85, "score", json_quality=True),
+    _asks("domain_deviation", "standard deviation of field F1 over domains", "domain_deviation", 0.15, "score",
+          split=_DOMAIN, at_least=False, below=True),
+    _asks("domain_lowest", "field F1 in the weakest domain", "domain_lowest", 0.50, "score", split=_DOMAIN),
+    _asks("no_call_accuracy", "no call made where none is right", "no_call_accuracy", 90, "%", split="no_call_test"),
 )  # fmt: skip
 
 
 def _against_the_llm(policy: GatePolicy) -> tuple[Criterion, ...]:
     metric, rule = policy.primary_metric, policy.llm_delta
-    delta = Criterion(
-        name="llm_delta", description="distance to the LLM (LLM − SLM)", metric=metric, at_least=False,
-        threshold=rule.at_most, unit="points" if rule.unit == "points" else "% of the LLM", compares="delta",
+    unit: Unit = "points" if rule.unit == "points" else "% of the LLM"
+    allowed = policy.release.max_delta_points
+    return (
+        _asks("llm_delta", "distance to the LLM (LLM − SLM)", metric, rule.at_most, unit,
+              at_least=False, compares="delta"),
+        _asks("release", "not worse than the LLM (LLM − SLM)", metric, allowed, "points",
+              at_least=False, compares="release"),
     )  # fmt: skip
-    release = Criterion(
-        name="release", description="not worse than the LLM (LLM − SLM)", metric=metric, at_least=False,
-        threshold=policy.release.max_delta_points, unit="points", compares="release",
-    )  # fmt: skip
-    return delta, release

@@ -81,11 +81,6 @@ def summarise(
     )
 
 
-def metrics_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:
-    """Return every per-row figure's aggregate; one that applies to no row has the value None and n = 0."""
-    return _metrics(_table(scores), seed)
-
-
 def figure_of(metric: str, scores: Sequence[RowScore], *, seed: int = SEED) -> Metric:
     """Return one figure over some rows, of any metric or spread over domains; unscored rows are left out."""
     scored = [score for score in scores if score.scored]
@@ -98,11 +93,6 @@ def figure_of(metric: str, scores: Sequence[RowScore], *, seed: int = SEED) -> M
     strict = STRICT_SUFFIX if metric.endswith(STRICT_SUFFIX) else ""
     spread = domain_spread(dict(sorted(domains.items())), "field_f1" + strict, seed=seed)
     return spread.get(metric.removesuffix(STRICT_SUFFIX), Metric(value=None))
-
-
-def micro_of(scores: Sequence[RowScore], *, seed: int = SEED) -> dict[str, Metric]:
-    """Return field precision, recall and F1 over all rows together, lenient and strict; n counts rows."""
-    return _micro(_table(scores), seed)
 
 
 def _table(scores: Sequence[RowScore]) -> _Table:

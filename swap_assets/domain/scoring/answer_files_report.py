@@ -52,7 +52,7 @@ def report(
         "failures": summary.failures,
         "failure_examples": {failure: list(ids) for failure, ids in summary.failure_examples.items()},
     }
-    if answer_format in READERS:
+    if answer_format and answer_format in READERS:
         found["published_convention"] = _published(answer_format, gold, given, scored, summary)
     return found
 
@@ -125,7 +125,7 @@ def _published(
         "published: leaves of the whole reference, an invalid output costs no precision; "
         "ours: leaves of the arguments only, an invalid output costs precision as well"
     )
-    return published_figures(answer_format, pairs).model_dump() | {"ours": ours, "difference": note}
+    return published_figures(answer_format, pairs) | {"ours": ours, "difference": note}
 
 
 def _value(summary: EvalSummary, name: str, reading: str) -> float | None:

@@ -1,9 +1,7 @@
 """The convention in which the Fledgling results were published, so that old figures can be compared and seen through.
 
-Micro precision, recall and F1 over all leaf fields of the reference: for the structured answer format the whole
-object, that
-is `query` and `tool_name` too, which the prompt gave away; for the tool-call answer format the arguments. An output
-that is
+Micro precision, recall and F1 over all leaf fields of the reference: for the structured answer format the whole object,
+that is `query` and `tool_name` too, which the prompt gave away; for the tool-call one the arguments. An output that is
 not valid adds all reference fields as missed and no wrong one, so that it costs recall and no precision. Valid means
 `json.loads` of the whole answer, or exactly one `<tool_call name="...">{...}</tool_call>`. A leaf is its path written
 as text, `a.b[0]`, and its JSON; an empty object or list has none.
@@ -24,7 +22,6 @@ from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.formats.tags import find_first_object
-from swap_assets.domain.model import Frozen
 
 _TAG_OPEN = re.compile(r'<tool_call name="([^"]+)">\s*')
 _TAG_CLOSE = "</tool_call>"
@@ -32,29 +29,11 @@ Leaves = set[tuple[str, str]]
 Read = tuple[str, Any]  # a function's name and what was read
 
 
-class PublishedFigures(Frozen):
-    """Figures in the published convention; rates are shares of `rows`, counts are fields.
+def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the figures of (reference, prediction) texts: rates are shares of `rows`, counts are fields.
 
     `references_repaired` rows have a reference that the published evaluator could not have read and that was read
     leniently; `references_without_call` rows have one in words, which holds no field.
-    """
-
-    rows: int
-    valid_rate: float
-    name_match_rate: float | None
-    exact_match_rate: float
-    field_precision: float
-    field_recall: float
-    field_f1: float
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    references_repaired: int
-    references_without_call: int
-
-
-def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, str]]) -> PublishedFigures:
-    """Return the figures of (reference, prediction) texts.
 
     Raises:
         ValueError: the answer format is none of the two Fledgling ones.
@@ -78,22 +57,25 @@ def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, st
         missed += len(gold_leaves - given_leaves)
         names += given is not None and given[0] == gold[0]
         exact += given is not None and given[1] == gold[1]
-    precision = right / (right + wrong) if right + wrong else 0.0
-    recall = right / (right + missed) if right + missed else 0.0
-    return PublishedFigures(
-        rows=rows,
-        valid_rate=valid / rows if rows else 0.0,
-        name_match_rate=(names / rows if rows else 0.0) if read is _read_tag else None,
-        exact_match_rate=exact / rows if rows else 0.0,
-        field_precision=precision,
-        field_recall=recall,
-        field_f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
-        true_positives=right,
-        false_positives=wrong,
-        false_negatives=missed,
-        references_repaired=repaired,
-        references_without_call=wordy,
-    )
+    precision, recall = _share(right, right + wrong), _share(right, right + missed)
+    return {
+        "rows": rows,
+        "valid_rate": _share(valid, rows),
+        "name_match_rate": _share(names, rows) if read is _read_tag else None,
+        "exact_match_rate": _share(exact, rows),
+        "field_precision": precision,
+        "field_recall": recall,
+        "field_f1": _share(2 * precision * recall, precision + recall),
+        "true_positives": right,
+        "false_positives": wrong,
+        "false_negatives": missed,
+        "references_repaired": repaired,
+        "references_without_call": wordy,
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
 
 
 def _read_object(text: str) -> tuple[str, Any] | None:
