@@ -10,8 +10,7 @@ from swap_assets.defs.partitions import SCALES, scale_of
 from swap_assets.defs.resources import Lab
 from swap_assets.domain.conversations import Conversation, Quarantined
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.profile.markdown import profile_markdown, profile_sentence
-from swap_assets.domain.profile.profile import DatasetProfile
+from swap_assets.domain.profile.profile import DatasetProfile, profile_markdown, profile_sentence
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
 from swap_assets.domain.tracks import TrackData, TrainingExample
 from swap_assets.domain.tracks import structured_track as structured_examples

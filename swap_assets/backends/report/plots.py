@@ -3,7 +3,7 @@
 Every figure that is drawn stands in a table beside the plot. The canvas lives in `drawing`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.report.drawing import COLOURS, INK, SOFT, Plot, colour, draw, lines_for, marker, shortened
@@ -52,17 +52,37 @@ def _scores(report: Report) -> Plot | None:
     ids = [note.candidate_id for note, _ in report.answered(Track.TOOLCALL)]
     found = {(item.candidate_id, item.metric): item for item in _of_calls(report, "")}
     shown = ("field_f1", "exact_match")
+    panels = {f"{metric_title(name)}, %": [found[one, name] for one in ids if (one, name) in found] for name in shown}
+    words = (f"{display_name(one)} {' and '.join(_number(found.get((one, name))) for name in shown)}" for one in ids)
+    return _intervals(panels, ids, _said("Field F1 and whole answers exact, in percent", words))
+
+
+def _by_label(report: Report, split: str) -> Plot | None:
+    """Draw field F1 of tool calls for each label of a test split, one panel a label."""
+    rows = [item for item in _of_calls(report, split) if item.metric == "field_f1" and item.label != ALL]
+    panels: dict[str, list[Figure]] = {}
+    for item in rows:
+        panels.setdefault(f"{spaced(item.label)}, field F1 %", []).append(item)
+    words = (f"{spaced(item.label)}, {display_name(item.candidate_id)} {_number(item)}" for item in rows)
+    ids = list(dict.fromkeys(item.candidate_id for item in rows))
+    return _intervals(panels, ids, _said("Field F1 in percent", words))
+
+
+def _intervals(panels: Mapping[str, Sequence[Figure]], ids: Sequence[str], words: str) -> Plot | None:
+    """Draw one panel beside the other, a line for each candidate, each figure with its 95 % interval."""
     if not ids:
         return None
 
     def paint(canvas: "Canvas") -> None:
-        for place, (name, axes) in enumerate(zip(shown, canvas.subplots(1, 2, sharey=True), strict=True)):
-            for line, candidate in enumerate(ids):
-                _interval(axes, found.get((candidate, name)), line, place)
-            _percent_axis(axes, f"{metric_title(name)}, %", ids)
+        all_axes = canvas.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for place, (axes, (title, figures)) in enumerate(zip(all_axes, panels.items(), strict=True)):
+            for item in figures:
+                _interval(axes, item, ids.index(item.candidate_id), place)
+            axes.set_title(title, loc="left")
+            axes.set_xlim(-2, 102)
+            lines_for(axes, list(map(display_name, ids)))
 
-    words = (f"{display_name(one)} {' and '.join(_number(found.get((one, name))) for name in shown)}" for one in ids)
-    return draw(_said("Field F1 and whole answers exact, in percent", words), 0.9 + _LINE_INCHES * len(ids), paint)
+    return draw(words, 0.9 + _LINE_INCHES * len(ids), paint)
 
 
 def _comparison(report: Report) -> Plot | None:
@@ -85,26 +105,6 @@ def _comparison(report: Report) -> Plot | None:
     words = (f"{display_name(item.candidate_id)} {item.delta_points:+.1f} ({item.low_points:+.1f} to "
              f"{item.high_points:+.1f})" for item in rows)  # fmt: skip
     return draw(_said("Points behind the LLM with 95 % intervals", words), 1.0 + _LINE_INCHES * len(rows), paint)
-
-
-def _by_label(report: Report, split: str) -> Plot | None:
-    """Draw field F1 of tool calls for each label of a test split, one panel a label."""
-    rows = [item for item in _of_calls(report, split) if item.metric == "field_f1" and item.label != ALL]
-    labels = list(dict.fromkeys(item.label for item in rows))
-    ids = list(dict.fromkeys(item.candidate_id for item in rows))
-    if not rows:
-        return None
-
-    def paint(canvas: "Canvas") -> None:
-        panels = canvas.subplots(1, len(labels), sharey=True, squeeze=False)[0]
-        for place, (label, axes) in enumerate(zip(labels, panels, strict=True)):
-            for item in rows:
-                if item.label == label:
-                    _interval(axes, item, ids.index(item.candidate_id), place)
-            _percent_axis(axes, f"{spaced(label)}, field F1 %", ids)
-
-    words = (f"{spaced(item.label)}, {display_name(item.candidate_id)} {_number(item)}" for item in rows)
-    return draw(_said("Field F1 in percent", words), 0.9 + _LINE_INCHES * len(ids), paint)
 
 
 def _failures(report: Report) -> Plot | None:
@@ -240,14 +240,8 @@ def _cost(report: Report) -> Plot | None:
     return draw(_said(f"1,000 requests of {found.name} against utilisation", words), 2.8, paint)
 
 
-def _percent_axis(axes: "Axes", title: str, ids: Sequence[str]) -> None:
-    axes.set_title(title, loc="left")
-    axes.set_xlim(-2, 102)
-    lines_for(axes, list(map(display_name, ids)))
-
-
-def _interval(axes: "Axes", found: Figure | None, line: int, place: int) -> None:
-    if found is None or found.value is None:
+def _interval(axes: "Axes", found: Figure, line: int, place: int) -> None:
+    if found.value is None:
         return
     if found.low is not None and found.high is not None:
         axes.plot([100 * found.low, 100 * found.high], [line, line], color=colour(place), linewidth=2)

@@ -5,19 +5,18 @@ The texts of answers are looked up by case without parsing every record: a candi
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, TypeVar
 
 from swap_assets.backends.processes.specs import RESULT_FILE
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.workbench import RECORDS_FILE
 from swap_assets.domain.formats.base import Track, answer_formats, named_format
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.report.inputs import GenerationRun, LossPoint, TrainingRun
+from swap_assets.domain.report.inputs import GenerationRun, TrainingRun
 
+Run = TypeVar("Run", TrainingRun, GenerationRun)
 # `case_id` is the first field that a record is written with.
 _CASE = re.compile(rb'^\{"case_id":("(?:[^"\\]|\\.)*")')
 
@@ -49,57 +48,47 @@ class AnswerTexts:
 
 def training_runs(store: ArtefactStore, scale: str) -> list[TrainingRun]:
     """Return the scale's trainings whose result is there, by candidate and adapter."""
-    found = (_training(*result) for result in _results(store.root / "work" / "trainings", scale))
-    return [run for run in found if run]
+    return list(_results(store.root / "work" / "trainings", scale, _training))
 
 
 def generation_runs(store: ArtefactStore, scale: str) -> list[GenerationRun]:
     """Return how fast the scale's local candidates answered, where their results are there."""
-    found = (_generation(*result) for result in _results(store.root / "work" / "answers", scale))
-    return [run for run in found if run]
+    return list(_results(store.root / "work" / "answers", scale, _generation))
 
 
-def _results(folder: Path, scale: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _results(folder: Path, scale: str, read: Callable[[str, str, dict[str, Any]], Run]) -> Iterator[Run]:
     for path in sorted(folder.glob(f"*/*/{RESULT_FILE}")):
         candidate = path.parents[1].name
         try:
             if Candidate.from_id(candidate).scale == scale:
-                yield candidate, path.parent.name, json.loads(path.read_bytes())
-        except (ValueError, OSError):
-            continue  # half there, or no candidate's folder: shown as not measured
+                yield read(candidate, path.parent.name, json.loads(path.read_bytes()))
+        except (ValueError, OSError, KeyError, TypeError):
+            continue  # half there, of an earlier version, or no candidate's folder: shown as not measured
 
 
 # Only the fields that are shown are read, so that a result of an earlier version still tells its story.
-def _training(candidate: str, adapter: str, data: dict[str, Any]) -> TrainingRun | None:
-    try:
-        return TrainingRun(
-            candidate_id=candidate,
-            adapter=adapter,
-            rows=data["train_rows"]["used"],
-            steps=data["steps"],
-            loss=tuple(LossPoint.model_validate(point) for point in data["loss_curve"]),
-            validation=tuple(LossPoint.model_validate(point) for point in data.get("validation_curve", ())),
-            seconds=data["total_seconds"],
-            tokens_per_second=data["tokens_per_second"],
-            device=data["device"],
-            peak_memory_mb=data.get("peak_memory_mb", 0),
-        )
-    except (KeyError, TypeError, ValidationError):
-        return None
+def _training(candidate: str, adapter: str, data: dict[str, Any]) -> TrainingRun:
+    return TrainingRun(
+        candidate_id=candidate,
+        adapter=adapter,
+        rows=data["train_rows"]["used"],
+        loss=data["loss_curve"],
+        validation=data.get("validation_curve", ()),
+        seconds=data["total_seconds"],
+        peak_memory_mb=data.get("peak_memory_mb", 0),
+        **{name: data[name] for name in ("steps", "tokens_per_second", "device")},
+    )
 
 
-def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> GenerationRun | None:
-    try:
-        return GenerationRun(
-            candidate_id=candidate,
-            track=named_format(answer_format).track,
-            answers=data["asked"],
-            per_second=data["rows_per_second"],
-            seconds=data["total_seconds"],
-            device=data["device"],
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
+def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> GenerationRun:
+    return GenerationRun(
+        candidate_id=candidate,
+        track=named_format(answer_format).track,
+        answers=data["asked"],
+        per_second=data["rows_per_second"],
+        seconds=data["total_seconds"],
+        device=data["device"],
+    )
 
 
 def _by_case(path: Path) -> Iterator[tuple[str, bytes]]:

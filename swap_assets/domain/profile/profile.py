@@ -3,23 +3,25 @@
     127 of 130 rows kept (3 exact_duplicate); 35 have repaired answers, which are trained on and never tested on
 
 Token lengths need a tokenizer and are counted by whoever has one; `length_profile` turns any list of lengths into a
-histogram and says how many rows a maximum length would cut. Writing it down lives in `markdown`.
+histogram and says how many rows a maximum length would cut. The same as Markdown serves terminal and UI alike.
 """
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import Field
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.model import Frozen, canonical_json
+from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates, request_key
 
 _BINS = 24  # bars of a histogram
+_TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up
 
 
 class LengthProfile(Frozen):
@@ -178,6 +180,56 @@ def _percentile(ordered: Sequence[int], percent: int) -> int:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0
 
 
-def label_counts(profile: DatasetProfile, label: str) -> Mapping[str, int]:
-    """Return the counts of a label's values, none where no case has it."""
-    return profile.labels.get(label, {})
+def profile_sentence(profile: DatasetProfile) -> str:
+    """Say in one sentence what was read, what was not, and what can't be tested on."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in profile.quarantined.items())
+    sentence = f"{profile.kept} of {profile.rows_in} rows kept" + (f" ({reasons} set aside)" if reasons else "")
+    if profile.repaired_gold:
+        sentence += f"; {profile.repaired_gold} have repaired answers, which are trained on and never tested on"
+    return f"{sentence}."
+
+
+def profile_markdown(profile: DatasetProfile) -> str:
+    """Write the whole profile."""
+    parts = [
+        f"**{profile.warning}**" if profile.warning else "",
+        profile_sentence(profile),
+        *(markdown_table(header, rows) for header, rows in _tables(profile)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tables(profile: DatasetProfile) -> Iterator[tuple[Sequence[str], Iterable[Sequence[str]]]]:
+    facts = {
+        "share their passage or first request": profile.same_request,
+        "are offered more tools than they call": profile.distractors,
+        "are offered no tool": profile.without_tools,
+        "have an answer that does not fit its own schema": profile.unfit_calls,
+    }
+    if profile.near_duplicates is not None:
+        facts["pairs of near-duplicate requests"] = profile.near_duplicates
+    turns = dict(list(profile.turns.items())[:_TURN_SHAPES])
+    if rest := sum(profile.turns.values()) - sum(turns.values()):
+        turns[f"{len(profile.turns) - _TURN_SHAPES} other orders"] = rest
+    yield ("what", "conversations"), _written(facts)
+    yield ("source and config", "conversations"), _written(profile.configs)
+    yield ("repair", "conversations"), _written(profile.repairs)
+    yield (
+        ("label", "cases (one for each assistant turn)"),
+        (
+            (label, ", ".join(f"{value} {count:,}" for value, count in values.items()))
+            for label, values in profile.labels.items()
+        ),
+    )
+    yield ("calls in an answer", "assistant turns"), _written(profile.calls_per_answer)
+    yield ("tools on offer", "conversations"), _written(profile.tools_offered)
+    yield ("turns", "conversations"), _written(turns)
+    yield ("length of a", "p50", "p95", "longest", "would be cut"), (
+        (f"{item.name} ({item.unit})", f"{item.p50:,}", f"{item.p95:,}", f"{item.longest:,}",
+         "–" if item.limit is None else f"{item.over_limit:,} of {item.count:,} over {item.limit:,}")
+        for item in profile.lengths
+    )  # fmt: skip
+
+
+def _written(counts: Mapping[str, int] | Mapping[int, int]) -> Iterator[tuple[str, str]]:
+    return ((str(name), f"{count:,}") for name, count in counts.items())

@@ -249,43 +249,36 @@ def _amount(entry: CostInput) -> str:
 
 def _by_utilisation(found: SwapCost) -> Table:
     hosted = 1000 * (found.value("hosted") or 0.0)
-    rows = (
-        (
-            share(row.utilisation),
-            significant(row.served_per_thousand),
-            significant(row.swapped_per_thousand),
-            significant(hosted),
-            significant(hosted - row.swapped_per_thousand),
-            plain(row.requests_to_repay, 0) if row.requests_to_repay is not None else "never",
-        )
-        for row in found.at_utilisation
-    )
     header = ("utilisation", "the card alone", "with those that fall back", "the LLM for all", "saved",
               "requests until training and evaluation are paid")  # fmt: skip
-    return Table(
-        name="cost-utilisation",
-        caption=f"1,000 requests after the swap, by utilisation of the card, in {found.currency}",
-        frame=frame(header, rows),
-        note="Formulas: domain/experiment/break_even.py; a month has 730 hours.",
+    amounts = {row: (row.served_per_thousand, row.swapped_per_thousand, hosted, hosted - row.swapped_per_thousand)
+               for row in found.at_utilisation}  # fmt: skip
+    rows = (
+        (share(row.utilisation), *map(significant, money), _or_never(row.requests_to_repay))
+        for row, money in amounts.items()
     )
+    caption = f"1,000 requests after the swap, by utilisation of the card, in {found.currency}"
+    note = "Formulas: domain/experiment/break_even.py; a month has 730 hours."
+    return Table("cost-utilisation", caption, frame(header, rows), note=note)
 
 
 def _sensitivity(found: SwapCost) -> Table:
-    rows = (
-        (
-            row.changed,
-            f"{row.factor:g}",
-            significant(row.swapped_per_thousand),
-            "never" if row.break_even_utilisation is None else _reach(row.break_even_utilisation),
-            "never" if row.break_even_volume is None else plain(row.break_even_volume, 0),
-        )
-        for row in found.sensitivity
-    )
     header = ("figure", "times", f"1,000 requests, {found.currency}", "break-even utilisation",
               "break-even requests a month")  # fmt: skip
+    rows = (
+        (row.changed, f"{row.factor:g}", significant(row.swapped_per_thousand), _reach(row.break_even_utilisation),
+         _or_never(row.break_even_volume))
+        for row in found.sensitivity
+    )  # fmt: skip
     asked = f"at {100 * ASSUMED_UTILISATION:.0f} % utilisation unless varied"
     return Table("sensitivity", f"If one figure were half or twice as large; {asked}", frame(header, rows))
 
 
-def _reach(utilisation: float) -> str:
+def _or_never(value: float | None) -> str:
+    return "never" if value is None else plain(value, 0)
+
+
+def _reach(utilisation: float | None) -> str:
+    if utilisation is None:
+        return "never"
     return share(utilisation) + (" (more than one card)" if utilisation > 1 else "")
