@@ -108,6 +108,21 @@ class Scenario:
         return len(answer)
 
 
+def nothing_left_to_do(scenario: Scenario) -> None:
+    """Record a whole experiment: everything measured, decided, and acted on by every sensor."""
+    experiment = scenario.lab.experiment
+    scenario.root()
+    for scale in experiment.scales:
+        scenario.tracks("v1", scale)
+        scenario.baselines(llm=100, slm=20, scale=scale)
+        scenario.trained({(model, name): 100 for model in experiment.models for name in experiment.approaches}, scale)
+        scenario.decide_scale_up(scale)
+    for model in experiment.models:
+        scenario.decide_release(model, scale, sealed=60)
+    while sum(scenario.run(name) for name in SENSORS_BY_NAME):
+        pass
+
+
 def trained_all(scenario: Scenario, right: int, scale: str = "tiny") -> None:
     """Record the evaluations of every model's adapters, all equally good."""
     scenario.trained({(model, approach): right for model in MODELS for approach in ("paper", "fledgling")}, scale)

@@ -99,7 +99,7 @@ class ArtefactStore:
         """Return a small value, None where it is not there; the same file is parsed once in a process."""
         path = self.path(asset, partition, kind)
         signature = _signature(path)
-        return _parsed(path, signature, kind) if signature else None
+        return parsed(path, signature, kind) if signature else None
 
     def evaluation_record(self, asset: str, partition: str) -> EvaluationRecord | None:
         """Return the record of an evaluation, None where there is no evaluation.
@@ -108,7 +108,7 @@ class ArtefactStore:
         """
         path = self.path(asset, partition, Evaluation)
         signature = _signature(path)
-        return _evaluation_record(path, signature) if signature else None
+        return evaluation_record_of(path, signature) if signature else None
 
     def record_failure(self, asset: str, partition: str | None, message: str) -> None:
         """Keep why an attempt failed, for the report; a later success removes it."""
@@ -151,12 +151,14 @@ def _signature(path: Path) -> _Signature | None:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(path: Path, _version: _Signature, kind: type[Known]) -> Known:
+def parsed(path: Path, _version: _Signature, kind: type[Known]) -> Known:
+    """Return a file's value; `_version` tells files of one path apart."""
     return kind.model_validate_json(path.read_bytes())
 
 
 @lru_cache(maxsize=4096)
-def _evaluation_record(path: Path, _version: _Signature) -> EvaluationRecord:
+def evaluation_record_of(path: Path, _version: _Signature) -> EvaluationRecord:
+    """Return the record beside an evaluation's file, or that of the evaluation where none speaks for this very file."""
     raw, beside = path.read_bytes(), record_path(path)
     if beside.exists():
         record = ValueRecord.model_validate_json(beside.read_bytes())

@@ -1,0 +1,51 @@
+"""How long a round of all sensors takes when nothing is new: `python -m benchmarks.sensor_ticks [MODELS] [SCALES]`.
+
+Made-up evaluations of a hundred rows in a temporary folder, beside an instance on disk (SQLite); 8 models at 3 scales
+by default. The first round reads every record anew, as a fresh process does; the others are what a daemon pays.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from swap_assets_tests.conftest import EXPERIMENT
+
+ROUNDS = 10
+
+
+def main(models: int = 8, scales: int = 3) -> None:
+    """Print the milliseconds of a first round, and of the median and the slowest of ten further ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        settings = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))
+        settings["models"] = {f"m{number}": settings["models"]["little"] for number in range(models)}
+        settings["scales"] = {f"s{number}": settings["scales"]["tiny"] for number in range(scales)}
+        Path("swap.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        os.environ["SWAP_CONFIG"] = str(Path("swap.yaml").resolve())
+        import dagster as dg
+
+        from swap_assets.backends.store import artefacts
+        from swap_assets_tests.defs.scenarios import SENSORS_BY_NAME, Scenario, nothing_left_to_do
+
+        with dg.DagsterInstance.local_temp(folder) as instance:
+            scenario = Scenario(instance)
+            nothing_left_to_do(scenario)
+            artefacts.evaluation_record_of.cache_clear()
+            artefacts.parsed.cache_clear()
+            took = []
+            for _ in range(ROUNDS + 1):
+                began = time.perf_counter()
+                for name in SENSORS_BY_NAME:
+                    scenario.ask(name)
+                took.append(1000 * (time.perf_counter() - began))
+        first, others = took[0], sorted(took[1:])
+        print(f"{models} models x {scales} scales, {len(SENSORS_BY_NAME)} sensors, milliseconds a round")
+        print(f"first {first:.0f}, median {others[ROUNDS // 2]:.0f}, slowest {others[-1]:.0f}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:3]))
