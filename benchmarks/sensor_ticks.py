@@ -1,7 +1,8 @@
 """How long a round of all sensors takes when nothing is new: `python -m benchmarks.sensor_ticks [MODELS] [SCALES]`.
 
 Made-up evaluations of a hundred rows in a temporary folder, beside an instance on disk (SQLite); 8 models at 3 scales
-by default. The first round reads every record anew, as a fresh process does; the others are what a daemon pays.
+by default. The first round reads every record anew, as a fresh process does; the others are what a daemon pays. It is
+the process's own time that is told: on a busy machine the wall's says nothing.
 """
 
 import os
@@ -29,6 +30,7 @@ def main(models: int = 8, scales: int = 3) -> None:
         import dagster as dg
 
         from swap_assets.backends.store import artefacts
+        from swap_assets.domain.gates.registry import GATES
         from swap_assets_tests.defs.scenarios import SENSORS_BY_NAME, Scenario, nothing_left_to_do
 
         with dg.DagsterInstance.local_temp(folder) as instance:
@@ -38,13 +40,19 @@ def main(models: int = 8, scales: int = 3) -> None:
             artefacts.parsed.cache_clear()
             took = []
             for _ in range(ROUNDS + 1):
-                began = time.perf_counter()
+                began = time.process_time()
                 for name in SENSORS_BY_NAME:
                     scenario.ask(name)
-                took.append(1000 * (time.perf_counter() - began))
+                took.append(1000 * (time.process_time() - began))
+            began = time.process_time()
+            for gate in GATES:
+                gate.outcome(scenario.lab.state())
+            own = 1000 * (time.process_time() - began)
         first, others = took[0], sorted(took[1:])
         print(f"{models} models x {scales} scales, {len(SENSORS_BY_NAME)} sensors, milliseconds a round")
-        print(f"first {first:.0f}, median {others[ROUNDS // 2]:.0f}, slowest {others[-1]:.0f}")
+        print(
+            f"first {first:.0f}, median {others[ROUNDS // 2]:.0f}, slowest {others[-1]:.0f}; without Dagster's questions to its instance {own:.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ def _sensor(gate: Gate) -> dg.SensorDefinition:
         description=gate.description,
     )
     def ask(context: dg.SensorEvaluationContext, lab: Lab):
-        if gate.reads_approvals:
+        if "approvals" in gate.reads:
             adopt_reported(context.instance, lab)
-        outcome = gate.outcome(state_of(context.instance, lab))
+        outcome = gate.outcome(state_of(context.instance, lab, rows="rows" in gate.reads))
         done = runs_of(context.instance, [step.run_key for step in outcome.steps])
         if due := [step for step in outcome.steps if step.run_key not in done]:
             return [_request(gate.name, step) for step in due]

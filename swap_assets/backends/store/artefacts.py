@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
@@ -27,7 +28,7 @@ from swap_assets.domain.state import EvaluationRecord
 
 Value = TypeVar("Value")
 Known = TypeVar("Known", bound=Frozen)
-_Signature = tuple[int, int, int]
+_Version = tuple[int, int, int]
 _ROW_TYPES = (Conversation, EvalCase, Quarantined)
 
 
@@ -95,20 +96,34 @@ class ArtefactStore:
         assert issubclass(kind, BaseModel)
         return kind.model_validate_json(path.read_bytes())
 
-    def known(self, asset: str, partition: str, kind: type[Known]) -> Known | None:
-        """Return a small value, None where it is not there; the same file is parsed once in a process."""
-        path = self.path(asset, partition, kind)
-        signature = _signature(path)
-        return parsed(path, signature, kind) if signature else None
+    def known(self, asset: str, kind: type[Known], partitions: Iterable[str]) -> dict[str, Known]:
+        """Return the small values of an asset that are there; the same file is parsed once in a process."""
+        return {key: parsed(path, version, kind) for key, path, version in self._there("assets", asset, partitions)}
 
-    def evaluation_record(self, asset: str, partition: str) -> EvaluationRecord | None:
-        """Return the record of an evaluation, None where there is no evaluation.
+    def evaluation_records(self, asset: str, partitions: Iterable[str]) -> dict[str, EvaluationRecord]:
+        """Return the records of the evaluations that are there.
 
-        The evaluation is parsed only where no record speaks for its file, and then once in a process.
+        An evaluation is parsed only where no record speaks for its file, and then once in a process.
         """
-        path = self.path(asset, partition, Evaluation)
-        signature = _signature(path)
-        return evaluation_record_of(path, signature) if signature else None
+        return {
+            key: evaluation_record_of(path, version) for key, path, version in self._there("assets", asset, partitions)
+        }
+
+    def failures(self, asset: str, partitions: Iterable[str]) -> dict[str, str]:
+        """Return why the last attempts failed, where they did."""
+        return {key: self.failure(asset, key) for key, _, _ in self._there("failures", asset, partitions)}
+
+    def _there(self, kind: str, asset: str, partitions: Iterable[str]) -> Iterator[tuple[str, str, _Version]]:
+        """Yield partition, path and version of each JSON file that an asset has: each write makes a file of its own."""
+        try:
+            with os.scandir(self.root / kind / asset) as entries:
+                files = {entry.name: entry for entry in entries}
+        except FileNotFoundError:
+            return
+        for partition in partitions:
+            if entry := files.get(f"{file_name(partition)}.json"):
+                status = entry.stat()
+                yield partition, entry.path, (status.st_ino, status.st_mtime_ns, status.st_size)
 
     def record_failure(self, asset: str, partition: str | None, message: str) -> None:
         """Keep why an attempt failed, for the report; a later success removes it."""
@@ -141,25 +156,16 @@ def record_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.record.json")
 
 
-def _signature(path: Path) -> _Signature | None:
-    """Tell one version of a file from the next, None where there is no file: each write makes a file of its own."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
 @lru_cache(maxsize=4096)
-def parsed(path: Path, _version: _Signature, kind: type[Known]) -> Known:
+def parsed(path: str, _version: _Version, kind: type[Known]) -> Known:
     """Return a file's value; `_version` tells files of one path apart."""
-    return kind.model_validate_json(path.read_bytes())
+    return kind.model_validate_json(Path(path).read_bytes())
 
 
 @lru_cache(maxsize=4096)
-def evaluation_record_of(path: Path, _version: _Signature) -> EvaluationRecord:
+def evaluation_record_of(path: str, _version: _Version) -> EvaluationRecord:
     """Return the record beside an evaluation's file, or that of the evaluation where none speaks for this very file."""
-    raw, beside = path.read_bytes(), record_path(path)
+    raw, beside = Path(path).read_bytes(), record_path(Path(path))
     if beside.exists():
         record = ValueRecord.model_validate_json(beside.read_bytes())
         if record.evaluation and record.sha256 == hashlib.sha256(raw).hexdigest():

@@ -3,7 +3,8 @@
 Missing is a status here, never an error, and nothing is written.
 """
 
-from itertools import product
+from collections.abc import Callable
+from typing import Any
 
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.experiment.experiment import Experiment
@@ -28,27 +29,23 @@ from swap_assets.domain.state import State
 
 def read_state(experiment: Experiment, store: ArtefactStore) -> State:
     """Return what an experiment's folder says: evaluations, failures, decisions, approvals."""
-    scales, models = (
-        list(experiment.scales),
-        [partition_key(model, scale) for scale, model in product(experiment.scales, experiment.models)],
-    )
-    decisions = [(name, models if entry.per == "model" else scales) for name, entry in registry.decisions().items()]
-    evaluations = [*product([LLM_BASELINE], scales), *product([SLM_BASELINE, *experiment.evaluation_assets()], models)]
-    made = [*evaluations, *product(experiment.adapter_assets(), models)]
+    scales = list(experiment.scales)
+    models = [partition_key(model, scale) for scale in scales for model in experiment.models]
+    tuned = dict.fromkeys((SLM_BASELINE, *experiment.evaluation_assets()), models)
+    measured = {LLM_BASELINE: scales, **tuned}
+    decided = {name: models if entry.per == "model" else scales for name, entry in registry.decisions().items()}
+    made = measured | dict.fromkeys(experiment.adapter_assets(), models)
     return State(
         experiment=experiment,
-        evaluations={
-            f"{asset}/{key}": found for asset, key in evaluations if (found := store.evaluation_record(asset, key))
-        },
-        failures={f"{asset}/{key}": why for asset, key in made if (why := store.failure(asset, key))},
-        decisions={
-            f"{name}/{key}": found
-            for name, keys in decisions
-            for key in keys
-            if (found := store.known(name, key, Decision))
-        },
-        approvals={key: found for key in models if (found := store.known(RELEASE_APPROVAL, key, Approval))},
+        evaluations=_by_asset(store.evaluation_records, measured),
+        failures=_by_asset(store.failures, made),
+        decisions=_by_asset(lambda name, keys: store.known(name, Decision, keys), decided),
+        approvals=store.known(RELEASE_APPROVAL, Approval, models),
     )
+
+
+def _by_asset(read: Callable[[str, list[str]], dict[str, Any]], assets: dict[str, list[str]]) -> dict[str, Any]:
+    return {f"{name}/{key}": found for name, keys in assets.items() for key, found in read(name, keys).items()}
 
 
 class Evidence:

@@ -145,4 +145,5 @@ FINE_TUNE_GATE = Gate(
     description="Trains and evaluates what fine_tune_decision lets through.",
     due=_training,
     jobs=(TRAIN,),
+    reads=("rows",),
 )

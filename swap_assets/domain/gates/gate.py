@@ -80,7 +80,8 @@ class Deciding(NamedTuple):
 class Gate(NamedTuple):
     """One gate: the name of its sensor, what is due (steps, and sentences of what it waits for), what it may start.
 
-    `reads_approvals`: what people said in Dagster's UI is taken over before it looks.
+    `reads` names what costs a question of its own: "approvals", those that people gave in Dagster's UI, which are taken
+    over before it looks, and "rows", the data versions of what is trained on.
     """
 
     name: str
@@ -88,7 +89,7 @@ class Gate(NamedTuple):
     due: Callable[[State], Iterator[Step | str]]
     jobs: tuple[Job, ...]
     decision: Deciding | None = None
-    reads_approvals: bool = False
+    reads: tuple[Literal["approvals", "rows"], ...] = ()
 
     def outcome(self, state: State) -> Outcome:
         """Return what is due and what is waited for."""

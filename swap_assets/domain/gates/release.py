@@ -173,5 +173,5 @@ RELEASE_GATE = Gate(
     due=_releases,
     jobs=(SEALED_TEST, RELEASE),
     decision=Deciding(RELEASE_DECISION, "model", _follows),
-    reads_approvals=True,
+    reads=("approvals",),
 )

@@ -71,5 +71,5 @@ REPORT_GATE = Gate(
     description="Writes a scale's report when all its candidates are evaluated, skipped or failed.",
     due=_reports,
     jobs=(REPORT,),
-    reads_approvals=True,
+    reads=("approvals",),
 )
