@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.batches import decode_in_batches
 from swap_assets.backends.engines.decoding import decode
 from swap_assets.backends.engines.rows import Budget, OutOfRoomError, Row
-from swap_assets.backends.engines.sharing import UNLIMITED, sharing
+from swap_assets.backends.engines.sharing import UNLIMITED, decode_in_batches, sharing
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Spend
 from swap_assets.backends.hosted.errors import HostedError, read_retry_after
+from swap_assets.backends.hosted.messages import Reply
 from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
-from swap_assets.backends.hosted.replies import Reply
 from swap_assets.domain.experiment.entries import Budget, HostedModel
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import ChatServer, completion, weather_case
@@ -247,7 +247,7 @@ def test_the_same_question_in_two_cases_is_paid_once(tmp_path: Path) -> None:
 
 def test_json_numbers_of_a_body_do_not_depend_on_who_writes_them() -> None:
     # The key of a request is its canonical JSON: equal bodies in another order of keys have one key.
-    from swap_assets.backends.hosted.requests import Requests
+    from swap_assets.backends.hosted.messages import Requests
 
     requests = Requests(HostedModel(key="b", provider="openai", model="m"), answer_format=HERMES, epoch="e")
     body = requests.body(weather_case("Oslo"))

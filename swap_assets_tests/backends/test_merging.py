@@ -9,8 +9,8 @@ import pytest
 from swap_assets.backends.engines.generation import generate
 from swap_assets.backends.engines.records import read_rows
 from swap_assets.backends.models.miniatures import path as miniature
-from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
-from swap_assets.backends.models.weight_files import pickles
+from swap_assets.backends.models.model_files import pickles
+from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, TrainResult, Weights
 from swap_assets.backends.serving.merging import MergeError, merge, read_card, refuse_quantised, require_same_base

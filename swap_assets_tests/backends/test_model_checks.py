@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends.models import miniatures
+from swap_assets.backends.models.chat_template import TokenizerError, require_round_trip
 from swap_assets.backends.models.checks import model_findings
-from swap_assets.backends.models.findings import Finding
-from swap_assets.backends.models.markup import TokenizerError, require_round_trip
+from swap_assets.backends.models.model_files import Finding
 from swap_assets.backends.processes.hardware import Gpu, Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel

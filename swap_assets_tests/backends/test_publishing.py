@@ -7,7 +7,7 @@ import pytest
 
 from swap_assets.backends.hub.publishing import NOTE, PublishError, publish, publish_merged, release_files
 from swap_assets.backends.models import provenance
-from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
+from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate, Form

@@ -2,7 +2,9 @@
 
 The same tokens as `model.generate(do_sample=False)` row by row, without penalties, at less cost: nothing is computed
 for padding or for rows that have ended, and the cache is never copied to grow. Prompts are read alone or among their
-like, so a long one pads no other. Rows that cannot share such a cache are answered in `batches`.
+like, so a long one pads no other. Measured by `benchmarks/generation.py` on two cores: 2.26x to 2.82x one by one, where
+sorted batches of `generate` bring 1.3x to 1.8x and transformers' continuous batching 0.42x; so the loop stays ours.
+Rows that cannot share such a cache are answered by `sharing.decode_in_batches`.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ from swap_assets.backends.hosted.asking import Asking, Unanswered
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError
 from swap_assets.backends.hosted.clients import open_client
 from swap_assets.backends.hosted.errors import HostedError
-from swap_assets.backends.hosted.replies import Reply
-from swap_assets.backends.hosted.requests import Requests
+from swap_assets.backends.hosted.messages import Reply, Requests
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.costs import estimate_answers

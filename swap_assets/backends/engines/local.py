@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from swap_assets.backends.engines.base import Answer, Engine
 from swap_assets.backends.methods.data import end_of_turn
 from swap_assets.backends.models import provenance
-from swap_assets.backends.models.findings import Finding
 from swap_assets.backends.models.local_model import load_tokenizer
+from swap_assets.backends.models.model_files import Finding
 from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat

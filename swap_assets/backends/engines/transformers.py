@@ -1,6 +1,6 @@
 """The engine `transformers`: the model is loaded here and decodes greedily, over one cache where it can share one.
 
-How rows are computed together lives in `decoding` and `batches`; which of them suits a model, in `sharing`.
+How rows are computed together lives in `decoding`; which models can't, and what is done then, in `sharing`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.base import Answer
-from swap_assets.backends.engines.batches import decode_in_batches
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
-from swap_assets.backends.engines.sharing import Sharing, sharing
+from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing
 from swap_assets.backends.models.local_model import device_name, load_adapted
 from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.domain.conversations import EvalCase

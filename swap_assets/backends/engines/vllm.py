@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from swap_assets.backends.engines.base import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
-from swap_assets.backends.models.findings import Finding
 from swap_assets.backends.models.local_model import ModelUnavailableError, load_config
+from swap_assets.backends.models.model_files import Finding
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.local_server import ServingError
 from swap_assets.backends.serving.vllm_server import Server, room_for_rank, server_for

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO
 
-from swap_assets.backends.hosted.replies import Reply
+from swap_assets.backends.hosted.messages import Reply
 from swap_assets.domain.experiment.entries import Budget
 from swap_assets.domain.model import Frozen
 

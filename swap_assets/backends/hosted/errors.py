@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from swap_assets.backends.hosted.replies import UnreadableReplyError
+from swap_assets.backends.hosted.messages import UnreadableReplyError
 from swap_assets.domain.experiment.entries import HostedModel
 
 _LONGEST = 300

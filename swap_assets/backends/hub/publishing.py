@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from swap_assets.backends.hub.model_access import TIMEOUT_S, endpoint, hub_token, may_use
 from swap_assets.backends.hub.readme import README, merged_readme
 from swap_assets.backends.models import provenance
-from swap_assets.backends.models.provenance_cards import MERGE_CARD, MergeCard
-from swap_assets.backends.models.weight_files import refuse_pickles
+from swap_assets.backends.models.model_files import refuse_pickles
+from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.judging.decisions import Decision

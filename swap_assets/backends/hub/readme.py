@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swap_assets.backends.hub.model_access import cached_folder
-from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, AdapterCard, MergeCard
-from swap_assets.backends.models.weight_files import refuse_pickles
+from swap_assets.backends.models.model_files import refuse_pickles
+from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, MergeCard
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings

@@ -18,7 +18,7 @@ from swap_assets.backends.methods.identity import finished, identity, note_finis
 from swap_assets.backends.methods.session import Session
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer
-from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, AdapterCard
+from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard
 from swap_assets.backends.processes.launching import is_first_process
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec

@@ -8,8 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.models.chat_template import ensure_training_template
-from swap_assets.backends.models.markup import require_round_trip
+from swap_assets.backends.models.chat_template import ensure_training_template, require_round_trip
 from swap_assets.backends.processes.specs import Weights
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from swap_assets.backends.hosted.clients import access_problem, missing_variable
 from swap_assets.backends.hub.model_access import endpoint
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.checks import model_findings
-from swap_assets.backends.models.findings import Finding
+from swap_assets.backends.models.model_files import Finding
 from swap_assets.backends.processes.hardware import Hardware, hardware
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.domain.experiment.entries import HostedModel

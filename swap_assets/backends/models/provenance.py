@@ -1,4 +1,4 @@
-"""Where an artefact came from: hashes of files, folders and weights, library versions, the git commit.
+"""Where an artefact came from: hashes of files and weights, versions, the commit; the cards that lie beside weights.
 
 `content_hash` of the domain hashes values; here are the bytes on disk.
 """
@@ -9,6 +9,13 @@ import subprocess
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from pydantic import Field
+
+from swap_assets.backends.processes.specs import TrainSpec
+from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.model import Frozen
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "safetensors", "swap-assets")
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "config.json", "generation_config.json")
@@ -83,3 +90,44 @@ def _git(folder: Path, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+class AdapterCard(Frozen):
+    """`swap_adapter.json` in an adapter's folder: everything that says how it was made."""
+
+    spec: TrainSpec
+    base_hash: str
+    dataset_hash: str
+    prompt_hash: str
+    adapter_hash: str
+    versions: dict[str, str]
+    git_commit: str = ""
+
+
+ADAPTER_CARD = "swap_adapter.json"
+
+
+class MergeCard(Frozen):
+    """`swap_merged.json` in a merged model's folder: what was merged, from what, rendered how. It holds no path."""
+
+    candidate_id: str
+    answer_format: AnswerFormat
+    prompt_style: PromptStyle
+    base: str = Field(description="the hub id of the base, or the name of its folder")
+    revision: str
+    dtype: str
+    base_hash: str
+    adapter_hash: str
+    dataset_hash: str
+    prompt_hash: str = Field(description="of the renderer and the chat template")
+    merged_hash: str
+    lora: LoraSettings
+    training: TrainingSettings
+    seed: int
+    datasets: tuple[str, ...] = ()
+    licence: str = Field(default="", description="of the base, where its card is known")
+    versions: dict[str, str]
+    git_commit: str = ""
+
+
+MERGE_CARD = "swap_merged.json"

@@ -16,8 +16,8 @@ from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.hub.readme import licence_of
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer
-from swap_assets.backends.models.provenance_cards import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard
-from swap_assets.backends.models.weight_files import refuse_pickles
+from swap_assets.backends.models.model_files import refuse_pickles
+from swap_assets.backends.models.provenance import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights
 from swap_assets.domain.formats.prompts import render_messages

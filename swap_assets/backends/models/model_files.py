@@ -1,12 +1,19 @@
-"""A model's files, wherever they are: names and sizes of all, and the small ones to read."""
+"""A model's files, wherever they are: names and sizes of all, the small ones to read, and which of them can run code.
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
+Also one line of a preflight check, which tells what was found of them; the checks themselves live in `checks`.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
 
 from swap_assets.backends.hub.model_access import HubModel, cached_folder, fetch_small
+from swap_assets.domain.model import Frozen
 
 _LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+_WEIGHT_INDEXES = ("model.safetensors.index.json",)
+State = Literal["ok", "warn", "fail"]
 
 
 class ModelFiles(NamedTuple):
@@ -46,3 +53,36 @@ def files_of_hub(model: HubModel, *, token: str | None) -> ModelFiles:
 
 def _at_root(name: str) -> bool:
     return "/" not in name
+
+
+class Finding(Frozen):
+    """One line of `swap-assets doctor`."""
+
+    what: str
+    state: State
+    detail: str
+
+
+class PickledWeightsError(ValueError):
+    """Weights lie in a format that can run code when it is read; the message names a file."""
+
+
+def is_safetensors(name: str) -> bool:
+    """Say whether a file holds safetensors, or is the index of sharded ones."""
+    return name.endswith(".safetensors") or PurePosixPath(name).name in _WEIGHT_INDEXES
+
+
+def pickles(names: Iterable[str]) -> list[str]:
+    """Return the files that are pickles by their names, sorted."""
+    return sorted(name for name in names if PurePosixPath(name).suffix.lower() in _PICKLES)
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Make sure that a folder to be kept or given away holds no pickle.
+
+    Raises:
+        PickledWeightsError: it does.
+    """
+    names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    if found := pickles(names):
+        raise PickledWeightsError(f"{folder} holds {found[0]}, which can run code when it is read; save safetensors")

@@ -1,0 +1,208 @@
+"""What is sent to a hosted model for one case, and what it said: as it is kept, and in the answer format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from swap_assets.backends.hosted.clients import endpoint
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.entries import HostedModel
+from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.formats.literals import without_lone_surrogates
+from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_prompt_hash, native_question
+from swap_assets.domain.formats.prompts import prompt_hash, render_messages
+from swap_assets.domain.model import Frozen, canonical_json
+from swap_assets.domain.predictions import FinishReason, Usage
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionChunk
+
+_FINISHES: dict[str, FinishReason] = {
+    "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
+}  # fmt: skip
+
+
+class UnreadableReplyError(RuntimeError):
+    """The server answered 200 with something that is no chat completion; asking again may help."""
+
+
+class NamedCall(Frozen):
+    """One call as the server wrote it; `arguments` is its JSON text and may be broken."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class Reply(Frozen):
+    """One answer of a server with what it took; times in seconds. `left_out` are settings that it refused."""
+
+    text: str = ""
+    calls: tuple[NamedCall, ...] = ()
+    finish_reason: FinishReason
+    usage: Usage = Field(default_factory=Usage)
+    served_model: str = ""
+    fingerprint: str = ""
+    latency_s: float = 0.0
+    first_token_s: float | None = None
+    retries: int = 0
+    left_out: tuple[str, ...] = ()
+    asked_at: str = ""
+
+
+def read_reply(body: bytes) -> Reply:
+    """Read the body of a chat completion.
+
+    Raises:
+        UnreadableReplyError: it is no JSON, or holds no choice with a message.
+    """
+    try:
+        answer = json.loads(body)
+        choice = answer["choices"][0]
+        message = choice["message"]
+        calls = [call["function"] for call in message.get("tool_calls") or ()]
+        return Reply(
+            text=_words(message.get("content") or message.get("refusal")),
+            calls=tuple(_call(call.get("name"), call.get("arguments")) for call in calls),
+            finish_reason=_FINISHES.get(choice.get("finish_reason") or "", "stop"),
+            usage=_usage(answer.get("usage")),
+            served_model=_words(answer.get("model")),
+            fingerprint=_words(answer.get("system_fingerprint")),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, ValidationError, RecursionError) as error:
+        raise UnreadableReplyError(f"the answer is no chat completion ({type(error).__name__})") from None
+
+
+async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) -> Reply:
+    """Put the pieces of a streamed answer together; `began` is when the request went out (monotonic, seconds).
+
+    Raises:
+        UnreadableReplyError: the pieces end without a finish reason.
+    """
+    text, refusal, calls, first = "", "", {}, None
+    finish, usage, model, fingerprint = "", None, "", ""
+    async for piece in pieces:
+        model, fingerprint = piece.model or model, piece.system_fingerprint or fingerprint
+        usage = piece.usage or usage
+        for choice in piece.choices[:1]:
+            delta = choice.delta
+            if first is None and (delta.content or delta.tool_calls or delta.refusal):
+                first = time.monotonic() - began
+            text, refusal = text + (delta.content or ""), refusal + (delta.refusal or "")
+            for part in delta.tool_calls or ():
+                _extend(calls.setdefault(part.index, ["", ""]), part.function)
+            finish = choice.finish_reason or finish
+    if not finish:
+        raise UnreadableReplyError("the answer broke off")
+    return Reply(
+        text=_words(text or refusal),
+        calls=tuple(_call(*calls[index]) for index in sorted(calls)),
+        finish_reason=_FINISHES.get(finish, "stop"),
+        usage=_usage(usage.model_dump() if usage else None),
+        served_model=model,
+        fingerprint=fingerprint,
+        first_token_s=None if first is None else round(first, 6),
+    )
+
+
+def _extend(call: list[str], function: Any) -> None:
+    if function:
+        call[0] += function.name or ""
+        call[1] += function.arguments or ""
+
+
+def _call(name: Any, arguments: Any) -> NamedCall:
+    written = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
+    return NamedCall(name=_words(name), arguments=_words(written))
+
+
+def _words(value: Any) -> str:
+    return without_lone_surrogates(value) if isinstance(value, str) else ""
+
+
+def _usage(value: Any) -> Usage:
+    found = value if isinstance(value, dict) else {}
+    return Usage(prompt_tokens=found.get("prompt_tokens") or 0, completion_tokens=found.get("completion_tokens") or 0)
+
+
+class Requests:
+    """Makes the requests of one model in one answer format through one interface."""
+
+    def __init__(
+        self,
+        model: HostedModel,
+        *,
+        answer_format: AnswerFormat,
+        epoch: str,
+        interface: Interface = Interface.TEXT,
+        served_name: str = "",
+        artefact_hash: str = "",
+    ) -> None:
+        self.answer_format = answer_format
+        self.interface = interface
+        self.epoch = epoch
+        api_version = model.api_version if model.provider == "azure" and not model.base_url else ""
+        # Fields that all records of these requests share.
+        self.constants = {"interface": interface, "deployment": model.model, "api_version": api_version}
+        self._model = model
+        self._name = served_name or model.model
+        # Newer OpenAI models refuse `max_tokens`; older compatible servers overlook its successor without a word.
+        official = model.provider in ("azure", "openai") and not model.base_url
+        self._limit_name = "max_completion_tokens" if official else "max_tokens"
+        self._who = [model.provider, model.model, api_version, endpoint(model), artefact_hash]
+        self.prompt_hash = self._hash_of_prompt()
+
+    def body(self, case: EvalCase) -> dict[str, Any]:
+        """Return the request's body, with every setting that is wanted."""
+        model = self._model
+        settings = {
+            "temperature": 0.0 if model.accepts_temperature else None,
+            "seed": model.seed,
+            self._limit_name: model.max_answer_tokens,
+            "stream": True if model.streams else None,
+            "stream_options": {"include_usage": True} if model.streams else None,
+        }
+        wanted = {key: value for key, value in settings.items() if value is not None}
+        return {"model": self._name, **self._question(case), **wanted, **model.extra_body}
+
+    def key(self, body: dict[str, Any]) -> str:
+        """Name a request: who is asked, the whole body, and the measurement epoch."""
+        named = canonical_json([self._who, body, self.epoch])
+        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def text_of(self, case: EvalCase, reply: Reply) -> str:
+        """Return what an answer says, in the answer format; words beside native calls are left out."""
+        if self.interface is Interface.TEXT:
+            return reply.text
+        if self.answer_format.track is Track.STRUCTURED:
+            return listed_calls(case, reply.text)
+        return calls_text(case, [(call.name, call.arguments) for call in reply.calls]) if reply.calls else reply.text
+
+    def _question(self, case: EvalCase) -> dict[str, Any]:
+        model = self._model
+        if self.interface is Interface.NATIVE:
+            strict = model.accepts_strict_schemas
+            return native_question(case, self.answer_format.track, style=model.prompt_style, strict=strict)
+        messages = render_messages(case.tools, case.history, answer_format=self.answer_format, style=model.prompt_style)
+        # The same text in every role: services refuse a message of role "tool" that answers no native call.
+        return {"messages": [m | {"role": model.tool_role} if m["role"] == "tool" else m for m in messages]}
+
+    def _hash_of_prompt(self) -> str:
+        model = self._model
+        if self.interface is Interface.NATIVE:
+            return native_prompt_hash(self.answer_format.track, model.prompt_style)
+        told_by = "" if model.tool_role == "tool" else f"tool messages as {model.tool_role}"
+        return prompt_hash(self.answer_format, model.prompt_style, chat_template=told_by)
+
+
+def without_strict(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a body whose schema is not strict any more; None where it was none."""
+    asked = body.get("response_format") or {}
+    if not (asked.get("json_schema") or {}).get("strict"):
+        return None
+    return {**body, "response_format": {**asked, "json_schema": {**asked["json_schema"], "strict": False}}}
