@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.hosted import errors
 from swap_assets.backends.hosted.cache import AnswerCache, Claim, Spend
-from swap_assets.backends.hosted.errors import HostedError
-from swap_assets.backends.hosted.messages import Reply, UnreadableReplyError, gather, read_reply, without_strict
+from swap_assets.backends.hosted.errors import HostedError, UnreadableReplyError
+from swap_assets.backends.hosted.messages import Reply, gather, read_reply, without_strict
 from swap_assets.backends.hosted.pace import Pace
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.model import canonical_json

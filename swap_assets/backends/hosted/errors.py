@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from swap_assets.backends.hosted.messages import UnreadableReplyError
 from swap_assets.domain.experiment.entries import HostedModel
 
 _LONGEST = 300
@@ -21,6 +20,10 @@ _PARAMETERS = ("max_completion_tokens", "max_tokens", "temperature", "seed", "st
 
 class HostedError(RuntimeError):
     """A hosted model cannot be asked; the message is one sentence that says what to do."""
+
+
+class UnreadableReplyError(RuntimeError):
+    """The server answered 200 with something that is no chat completion; asking again may help."""
 
 
 def stops_everything(error: Exception, *, first: bool) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from swap_assets.backends.hosted.clients import endpoint
+from swap_assets.backends.hosted.errors import UnreadableReplyError
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 _FINISHES: dict[str, FinishReason] = {
     "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
 }  # fmt: skip
-
-
-class UnreadableReplyError(RuntimeError):
-    """The server answered 200 with something that is no chat completion; asking again may help."""
 
 
 class NamedCall(Frozen):
