@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.datasets.loading import load_source
-from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.row_files import read_conversations, write_conversations
 from swap_assets.domain.experiment.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
 from swap_assets.domain.synthetic.generator import GeneratorSettings

@@ -81,7 +81,7 @@ def test_a_wrong_name_revision_or_token_is_told_apart(hub, model, token, said):
 
 
 def test_a_hub_that_says_nothing_is_waited_for_only_so_long(hub, monkeypatch):
-    monkeypatch.setattr("swap_assets.backends.hub.model_access.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("swap_assets.backends.hub.access.TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
         began = time.monotonic()

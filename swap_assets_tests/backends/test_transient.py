@@ -3,7 +3,7 @@
 import pytest
 
 from swap_assets.backends.datasets.files import SourceError
-from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.models.preflight import PreflightError
 from swap_assets.backends.processes.supervision import WorkerError
 from swap_assets.backends.processes.transient import is_transient

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from swap_assets.backends.datasets.loading import SourceError
-from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import dataset
 from swap_assets.defs.alerts import failed_run_alert

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
-from swap_assets.backends.hub.dataset_files import HubUnreachableError, fetch
+from swap_assets.backends.hub.access import HubUnreachableError, fetch
 from swap_assets.domain.conversations import Conversation, Origin, Quarantined
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, LocalSource, Source, SyntheticSource
 from swap_assets.domain.reading.parsing import parse_row, set_beginnings_aside, set_duplicates_aside

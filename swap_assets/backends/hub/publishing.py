@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from swap_assets.backends.hub.model_access import TIMEOUT_S, endpoint, hub_token, may_use
+from swap_assets.backends.hub.access import TIMEOUT_S, endpoint, hub_token, may_use
 from swap_assets.backends.hub.readme import README, merged_readme
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.model_files import refuse_pickles

@@ -6,7 +6,7 @@ It names hashes and measured numbers, and no path of this machine. What a candid
 from collections.abc import Mapping
 from pathlib import Path
 
-from swap_assets.backends.hub.model_access import cached_folder
+from swap_assets.backends.hub.access import cached_folder
 from swap_assets.backends.models.model_files import refuse_pickles
 from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, MergeCard
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec

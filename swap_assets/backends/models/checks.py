@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from swap_assets.backends.engines import ENGINES
-from swap_assets.backends.hub.model_access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
+from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.chat_template import (
     PROBES,

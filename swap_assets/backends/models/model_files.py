@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from swap_assets.backends.hub.model_access import HubModel, cached_folder, fetch_small
+from swap_assets.backends.hub.access import HubModel, cached_folder, fetch_small
 from swap_assets.domain.model import Frozen
 
 _LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")

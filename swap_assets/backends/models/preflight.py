@@ -13,7 +13,7 @@ from pathlib import Path
 
 from swap_assets.backends.datasets.loading import SourceError, local_paths
 from swap_assets.backends.hosted.clients import access_problem, missing_variables
-from swap_assets.backends.hub.model_access import endpoint
+from swap_assets.backends.hub.access import endpoint
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.checks import model_findings
 from swap_assets.backends.models.model_files import Finding

@@ -1,7 +1,8 @@
 """Starting a model process and staying in charge of it, from the parent's side; Dagster's part lives in `defs.pipes`.
 
 The child runs in a process group of its own. It is stopped when the parent is interrupted, and stops itself when the
-parent dies. Its stderr is passed on line by line and its end is kept for the error message.
+parent dies. Its stderr is passed on line by line and its end is kept for the error message. psutil waits for the
+parent; it knows no groups, in which the children of a child that was killed stay, and keeps no end of a stream.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from swap_assets.backends.hub.dataset_files import HubUnreachableError
+from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.processes.supervision import WorkerError
 
 

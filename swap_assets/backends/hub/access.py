@@ -1,16 +1,25 @@
-"""What the hub says of a model: whether it may be read, and which files it has. Never the weights themselves.
+"""What the hub says of a model (may it be read, which files has it; never the weights), and the files of a data set.
 
-Every request ends after `TIMEOUT_S` seconds. HF_ENDPOINT names another hub, HF_HUB_OFFLINE forbids the network.
+Every request ends after `TIMEOUT_S` seconds. HF_ENDPOINT names another hub, HF_HUB_OFFLINE forbids the network, the
+token opens what is gated.
 """
 
+import contextlib
+import hashlib
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+from swap_assets.backends.datasets.files import SourceError
+from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.model import Frozen
 
 TOKEN_VARIABLES = ("HUGGING_FACE_HUB_TOKEN", "HF_TOKEN")
 TIMEOUT_S = 8.0
+_PROBE_S = 5.0  # to connect; the client's own retries take 24 s before they give up
 
 
 class HubRefusalError(RuntimeError):
@@ -19,6 +28,10 @@ class HubRefusalError(RuntimeError):
 
 class HubSilentError(RuntimeError):
     """The hub was not asked or did not answer in time; the message says which."""
+
+
+class HubUnreachableError(SourceError):
+    """The hub gave no file; a source may allow the generator to step in for this and for nothing else."""
 
 
 class HubModel(Frozen):
@@ -61,7 +74,7 @@ def look_up(repo_id: str, revision: str, *, token: str | None) -> HubModel:
         if info.gated:
             may_use(repo_id, token)
     except HfHubHTTPError as error:
-        raise _explained(error, repo_id, revision, token) from None
+        raise _model_refused(error, repo_id, revision, token) from None
     except OfflineModeIsEnabled:
         raise HubSilentError("HF_HUB_OFFLINE is set") from None
     except (OSError, httpx2.HTTPError) as error:
@@ -84,7 +97,7 @@ def may_use(repo_id: str, token: str | None, *, write: bool = False) -> None:
     hf_raise_for_status(get_session().get(address, headers=build_hf_headers(token=token or False), timeout=TIMEOUT_S))
 
 
-def _explained(error: Exception, repo_id: str, revision: str, token: str | None) -> Exception:
+def _model_refused(error: Exception, repo_id: str, revision: str, token: str | None) -> Exception:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     page = f"{endpoint()}/{repo_id}"
@@ -134,3 +147,76 @@ def fetch_small(model: HubModel, name: str, *, token: str | None) -> Path | None
         )  # fmt: skip
     except (OSError, httpx2.HTTPError, HfHubHTTPError):
         return None
+
+
+def fetch(source: HubSource, config: str) -> Path:
+    """Return the local path of a config's data file at its commit, downloaded or from the cache, its hash checked.
+
+    Raises:
+        HubUnreachableError: the hub can't be reached, or has no such dataset, revision or file.
+        SourceError: the file is not the one whose hash is expected.
+    """
+    from huggingface_hub import hf_hub_download
+
+    name = source.files[config]
+    with _dataset_refused(f"{source.dataset}/{name} at revision {source.revision}"):
+        path = hf_hub_download(
+            source.dataset,
+            name,
+            repo_type="dataset",
+            revision=source.revision,
+            endpoint=endpoint(),
+            etag_timeout=TIMEOUT_S,
+            local_files_only=not _answers(endpoint()),
+        )
+    _check_hash(Path(path), source, config)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def _dataset_refused(where: str) -> Iterator[None]:
+    """Say in one sentence why a file of the hub can't be had."""
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        yield
+    except LocalEntryNotFoundError:
+        raise HubUnreachableError(
+            f"the hub can't be reached for {where} and it is not in the cache; check the network, "
+            "use `kind: local` with a file of your own, or set `fallback: synthetic`"
+        ) from None
+    except EntryNotFoundError:
+        raise HubUnreachableError(f"the hub has no {where}; correct `files` or `revision` under `source`") from None
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "no answer")
+        raise HubUnreachableError(
+            f"the hub refused {where} ({status}); check the dataset's name and, if it is gated, HF_TOKEN"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise HubUnreachableError(f"the hub can't be reached for {where} ({error}); check the network") from None
+
+
+def _answers(address_of_hub: str) -> bool:
+    """Whether something listens at the hub's address; behind a proxy that can't be told, so it counts as yes."""
+    if getproxies():
+        return True
+    address = urlsplit(address_of_hub)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=_PROBE_S):
+            return True
+    except OSError:
+        return False
+
+
+def _check_hash(path: Path, source: HubSource, config: str) -> None:
+    expected = source.expected_sha256(config)
+    if not expected:
+        return
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected:
+        raise SourceError(
+            f"{source.files[config]} has SHA-256 {found} and not {expected} as expected; "
+            f"delete it from the hub cache and fetch it again, or set source.sha256.{config} if the change is wanted"
+        )
