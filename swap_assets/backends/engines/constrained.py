@@ -1,7 +1,7 @@
 """Constrained decoding with llguidance: what a row may say next, from the grammar of its case.
 
 A schema that llguidance cannot compile allows any JSON object as the arguments of its tool; both that and rows whose
-constraint gave up on the way are counted. What the grammar is lives in `domain.answers.grammar`.
+constraint gave up on the way are counted. What the grammar is lives in `domain.formats`.
 """
 
 from __future__ import annotations

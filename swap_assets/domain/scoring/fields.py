@@ -171,7 +171,7 @@ def _assign(rows: list[int], columns: list[int], gold: list[Fields], predicted: 
 
 
 def _flatten(value: Any, path: Path, into: Leaves) -> None:
-    """Write the fields under `path`; arguments nest at most `answers_literals.MAX_DEPTH` deep."""
+    """Write the fields under `path`; arguments nest at most `literals.MAX_DEPTH` deep."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             here = (*path, key if key.isascii() else text_key(key))
