@@ -68,6 +68,18 @@ def test_the_base_stands_for_release_only_where_no_training_was_needed(read, sto
     assert SLM in [item.candidate for item in read().of_model("little")]
 
 
+def test_an_evaluation_is_parsed_once_however_often_it_is_asked_for(read, store, monkeypatch):
+    _keep(store, "llm_baseline", "tiny", evaluation(LLM, shares(80, 100)))
+    _keep(store, "slm_baseline", "little|tiny", evaluation(SLM, shares(80, 100)))
+    _keep(store, "fine_tune_decision", "little|tiny", fine_tune(read().base("little"), read().llm, GatePolicy()))
+    parsed, evidence = [], read()
+    parse = Evaluation.model_validate_json
+    monkeypatch.setattr(Evaluation, "model_validate_json", lambda data: parsed.append(data) or parse(data))
+    assert [item.candidate for item in evidence.everything() if item.status == "evaluated"] == [LLM, SLM]
+    assert evidence.llm.candidate == LLM and SLM in [item.candidate for item in evidence.contenders()]
+    assert len(parsed) == 2
+
+
 def test_a_decision_on_older_evidence_is_not_shown(read, store):
     _keep(store, "llm_baseline", "tiny", evaluation(LLM, shares(80, 100)))
     _keep(store, "slm_baseline", "little|tiny", evaluation(SLM, shares(10, 100)))

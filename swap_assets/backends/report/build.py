@@ -63,8 +63,9 @@ def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalC
     """Gather what was measured and decided, without what is only said of it."""
     experiment, store = bench.experiment, bench.store
     evidence = Evidence(experiment, store, scale)
-    state, llm = evidence.state, evidence.llm
-    evaluations, llm_id = evidence.everything(), state.hosted(scale).id
+    state, evaluations = evidence.state, evidence.everything()
+    llm_id = state.hosted(scale).id
+    llm = next(item for item in evaluations if item.candidate.id == llm_id)
     judged = [item for item in evaluations if item.status == "evaluated" and item.candidate.id != llm_id]
     try:
         cases = {case.id: case for case in test_cases(scale)}

@@ -49,10 +49,11 @@ def _by_asset(read: Callable[[str, list[str]], dict[str, Any]], assets: dict[str
 
 
 class Evidence:
-    """What has been measured at one scale, in full: each evaluation is read when somebody asks for it."""
+    """What has been measured at one scale, in full: each evaluation is read once, when somebody first asks for it."""
 
     def __init__(self, experiment: Experiment, store: ArtefactStore, scale: str) -> None:
         self.state, self.store, self.scale = read_state(experiment, store), store, scale
+        self._read: dict[str, Evaluation] = {}
 
     @property
     def llm(self) -> Evaluation:
@@ -64,7 +65,9 @@ class Evidence:
         asset, partition = candidate.evaluation_asset, candidate.evaluation_partition
         found = self.state.evaluation(candidate)
         if found is self.state.evaluations.get(f"{asset}/{partition}"):
-            return self.store.read(asset, partition, Evaluation)
+            if candidate.id not in self._read:
+                self._read[candidate.id] = self.store.read(asset, partition, Evaluation)
+            return self._read[candidate.id]
         return not_evaluated(candidate, found.status, found.reason)
 
     def base(self, model: str) -> Evaluation:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _VERDICTS = {"pass": "✓ passed", "fail": "✗ failed", "inconclusive": "? inconclusive", "not_measured": ABSENT}
+_SPREAD = {
+    "domain_deviation": "as measured",
+    "domain_deviation_corrected": "without sampling noise [95 % interval]",
+    "domain_lowest": "lowest domain",
+}
 _OWN_SECTION = ("single_turn", "multi_turn", "domain", "", "failures", "wins", "tracks", "scales", "effort")
 
 
@@ -183,8 +188,7 @@ def json_quality(figures: "pd.DataFrame") -> Section:
 
 def domains(figures: "pd.DataFrame") -> Section:
     """Return the heat map of field F1 over the domains, and how even candidates are."""
-    titles = dict(zip(over_domains(), ("as measured", "without sampling noise [95 % interval]", "lowest domain"),
-                      strict=True))  # fmt: skip
+    titles = {name: _SPREAD.get(name, metric_title(name)) for name in over_domains()}
     spread = pivot(select(figures, metrics=over_domains()), {"name": "candidate", "form": "form"}, titles)
     caption = "How even candidates are over the domains (standard deviation of field F1, 0 to 1)"
     maps = (_heat_map(figures, track) for track in Track)
