@@ -101,8 +101,8 @@ def read_tools(table: str) -> tuple[ToolPlan, ...]:
         signature, description, intent, *said = lines
         name, _, rest = signature.partition("(")
         slots = tuple(_slot(part.strip()) for part in rest.rstrip(")").split(","))
-        phrasings = {pool: _after(f"{pool}: ", said) for pool in POOLS}
-        intents = dict(zip(POOLS, intent.split(" | "), strict=True))
+        phrasings: dict[Pool, tuple[str, ...]] = {pool: _after(f"{pool}: ", said) for pool in POOLS}
+        intents: dict[Pool, str] = dict(zip(POOLS, intent.split(" | "), strict=True))
         plans.append(ToolPlan(domain, name, description, slots, phrasings, intents))
     return tuple(plans)
 
