@@ -73,6 +73,7 @@ class Deciding(NamedTuple):
     name: str
     per: Literal["model", "scale"]
     follows: Callable[[Decision, State], str]
+    description: str = ""
     judge: Callable[[Sequence[Evaluation], Evaluation, Experiment, str], Decision] | None = None
     rests_on: Callable[[Experiment], Sequence[str]] = lambda _experiment: ()
 

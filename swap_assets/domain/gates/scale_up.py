@@ -181,5 +181,12 @@ SCALE_UP_GATE = Gate(
     description="Starts the first scale when the conversations are there, each further one by scale_up_decision.",
     due=_scales,
     jobs=(BASELINE,),
-    decision=Deciding(SCALE_UP_DECISION, "scale", _follows, _judge, _rests_on),
+    decision=Deciding(
+        SCALE_UP_DECISION,
+        "scale",
+        _follows,
+        "Whether to go on to the next scale, and who: a clear winner, else all that reach their share of the LLM.",
+        _judge,
+        _rests_on,
+    ),
 )

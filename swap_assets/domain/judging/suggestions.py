@@ -52,7 +52,7 @@ def _variant(
 ) -> Suggestion:
     name = _free_name(f"{model}-{ending}", experiment.models)
     entry = {"extends": model, "approaches": {approach: changes}}
-    return Suggestion(text=text, entry=f"models:\n  {_flow(name)}: {_flow(entry)}")
+    return Suggestion(text=text, entry=f"models:\n  {_flow(name, entry)}")
 
 
 def _more_data(experiment: Experiment, scale: str) -> Suggestion:
@@ -63,7 +63,7 @@ def _more_data(experiment: Experiment, scale: str) -> Suggestion:
         f"{_MORE * sizes.train} training rows instead of {sizes.train}, in place of scale '{scale}', where the source "
         "holds as many"
     )
-    return Suggestion(text=text, entry=f"scales:\n  {_flow(name)}: {_flow(entry)}")
+    return Suggestion(text=text, entry=f"scales:\n  {_flow(name, entry)}")
 
 
 def _free_name(wanted: str, taken: Any) -> str:
@@ -73,19 +73,8 @@ def _free_name(wanted: str, taken: Any) -> str:
     return name
 
 
-def _flow(value: Any) -> str:
-    """Write plain data as YAML in one line; a text that is not a plain word is quoted."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        plain = value.replace("-", "").replace("_", "").replace(".", "").isalnum() and value[0].isalpha()
-        return (
-            value
-            if plain and value.lower() not in ("true", "false", "null", "yes", "no", "on", "off")
-            else f'"{value}"'
-        )
-    return str(value)
+def _flow(name: str, entry: Any) -> str:
+    """Write an entry as YAML in one line."""
+    import yaml
+
+    return yaml.safe_dump({name: entry}, default_flow_style=True, sort_keys=False, width=10_000).strip()[1:-1]
