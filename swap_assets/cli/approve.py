@@ -35,14 +35,14 @@ def _record(name: str, verdict: Literal["approved", "rejected"], by: str, reason
     import dagster as dg
 
     from swap_assets.defs.approval import give_approval
-    from swap_assets.defs.resources import Lab
+    from swap_assets.defs.resources.store import ExperimentStore
 
-    lab = Lab()
+    store = ExperimentStore()
     approval = Approval(
         model=found.model, scale=found.scale, verdict=verdict, by=by.strip(), reason=reason.strip(),
-        evidence_hash=found.content(), at=lab.now(),
+        evidence_hash=found.content(), at=store.now(),
     )  # fmt: skip
     with dg.DagsterInstance.get() as instance:
-        give_approval(instance, lab, approval)
+        give_approval(instance, store, approval)
     typer.echo(f"{found.name} for {found.partition}: {approval.sentence()}")
     typer.echo(f"It holds for this evidence ({approval.evidence_hash}) and is void when that changes.")

@@ -84,7 +84,7 @@ def set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
     """Let as many model processes run at once as there are processors for them, where no model needs a GPU."""
     if any(not model.miniature for model in experiment.models.values()):
         return
-    from swap_assets.defs.pipes import MODEL_PROCESS_POOL  # Dagster takes a second to import
+    from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL  # Dagster takes a second to import
 
     slots = max(1, cpu_count() // max(1, experiment.threads))
     command = [dagster_command(), "instance", "concurrency", "set", MODEL_PROCESS_POOL, str(slots)]

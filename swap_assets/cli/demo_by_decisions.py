@@ -15,6 +15,7 @@ from swap_assets.domain.keys import (
     MERGED_MODEL,
     RELEASE_DECISION,
     SCALE_UP_DECISION,
+    SEALED_ASSETS,
     SLM_BASELINE,
     partition_key,
 )
@@ -74,7 +75,7 @@ class _Tour:
     def release(self, scale: str) -> None:
         """Decide on each model's release and merge; against the decision once, under an override, which is recorded."""
         keys = {model: partition_key(model, scale) for model in self.experiment.models}
-        asked = [Segment(f"Release of {model}?", (RELEASE_DECISION,), key, label=model) for model, key in keys.items()]
+        asked = [Segment(f"Release of {model}?", SEALED_ASSETS, key, label=model) for model, key in keys.items()]
         run_together(asked, self.run)
         merges, overridden = list[Segment](), False
         for model, key in keys.items():

@@ -60,10 +60,10 @@ def _watch(console: Console, *, deadline: float) -> tuple[bool, int]:
     import dagster as dg  # takes a second, and reads the experiment that the environment names
 
     from swap_assets.cli.story import Story
-    from swap_assets.defs.resources import Lab
+    from swap_assets.defs.resources.store import ExperimentStore
 
     with dg.DagsterInstance.get() as instance:
-        story, quiet = Story(instance, Lab(), console), 0
+        story, quiet = Story(instance, ExperimentStore(), console), 0
         while time.monotonic() < deadline:
             chapter = story.go_on()
             quiet = quiet + 1 if chapter.over else 0

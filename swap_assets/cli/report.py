@@ -8,10 +8,11 @@ from rich.console import Console
 
 from swap_assets.backends.report.build import report_folder
 from swap_assets.backends.report.files import HTML_FILE, read_report
-from swap_assets.backends.store.workbench import Workbench
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
 from swap_assets.cli.tables import print_decisions, print_report
-from swap_assets.domain.experiment.experiment import ExperimentError
+from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.tables import terminal, terminal_text
 
@@ -22,13 +23,14 @@ def report(
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="open report.html in the browser")] = True,
 ) -> None:
     """Print the main tables of a scale's report and open its page."""
-    bench = Workbench(experiment_or_exit(config))
-    name = scale or _last_with_report(bench)
+    experiment = experiment_or_exit(config)
+    store = ArtefactStore(storage_root(experiment))
+    name = scale or _last_with_report(experiment, store)
     try:
-        bench.experiment.scale(name)
+        experiment.scale(name)
     except ExperimentError as error:
         raise fail(str(error)) from None
-    folder = report_folder(bench, name)
+    folder = report_folder(store, name)
     found = read_report(folder)
     if found is None:
         raise fail(
@@ -50,6 +52,6 @@ def report(
         console.print("No browser was found on this machine; open the file by hand.", highlight=False)
 
 
-def _last_with_report(bench: Workbench) -> str:
-    scales = list(bench.experiment.scales)
-    return next((name for name in reversed(scales) if read_report(report_folder(bench, name))), scales[0])
+def _last_with_report(experiment: Experiment, store: ArtefactStore) -> str:
+    scales = list(experiment.scales)
+    return next((name for name in reversed(scales) if read_report(report_folder(store, name))), scales[0])

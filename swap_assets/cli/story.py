@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from swap_assets.cli.tables import print_decision
 from swap_assets.defs.gates import BECAUSE
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.defs.runs import runs_of, state_of
 from swap_assets.domain.gates.explanation import tries
 from swap_assets.domain.gates.registry import GATES
@@ -26,15 +26,15 @@ class Chapter(NamedTuple):
 class Story:
     """Follows one experiment on its instance."""
 
-    def __init__(self, instance: dg.DagsterInstance, lab: Lab, console: Console) -> None:
-        self.instance, self.lab, self.console = instance, lab, console
+    def __init__(self, instance: dg.DagsterInstance, store: ExperimentStore, console: Console) -> None:
+        self.instance, self.store, self.console = instance, store, console
         self.failed = 0
         self._told: dict[str, dg.DagsterRunStatus] = {}
         self._decided: dict[str, str] = {}
 
     def go_on(self) -> Chapter:
         """Tell what is new since the last call: decisions first, for they are why runs start."""
-        state = state_of(self.instance, self.lab)
+        state = state_of(self.instance, self.store)
         for name, decision in state.decisions.items():
             if (key := f"{name} {decision.content()}") not in self._decided:
                 self._decided[key] = decision.reason

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from swap_assets.defs.partitions import MODELS_AND_SCALES
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.judging.approval import Approval, read_reported
 from swap_assets.domain.keys import RELEASE_APPROVAL, RELEASE_DECISION
 from swap_assets.domain.state import State
@@ -25,9 +25,9 @@ release_approval = dg.AssetSpec(
 )
 
 
-def give_approval(instance: dg.DagsterInstance, lab: Lab, approval: Approval) -> None:
+def give_approval(instance: dg.DagsterInstance, store: ExperimentStore, approval: Approval) -> None:
     """Keep an approval in the experiment's folder and report it to the instance, where the UI shows it."""
-    lab.store.write(RELEASE_APPROVAL, approval.partition, approval, kind=Approval)
+    store.write(RELEASE_APPROVAL, approval.partition, approval, kind=Approval)
     instance.report_runless_asset_event(
         dg.AssetMaterialization(
             RELEASE_APPROVAL,
@@ -38,10 +38,10 @@ def give_approval(instance: dg.DagsterInstance, lab: Lab, approval: Approval) ->
     )
 
 
-def adopt_reported(instance: dg.DagsterInstance, lab: Lab) -> None:
+def adopt_reported(instance: dg.DagsterInstance, store: ExperimentStore) -> None:
     """Take over into the experiment's folder what was said in the UI: the sensors that do may be off."""
-    for partition, approval in reported(instance, lab.state()).items():
-        lab.store.write(RELEASE_APPROVAL, partition, approval, kind=Approval)
+    for partition, approval in reported(instance, store.state()).items():
+        store.write(RELEASE_APPROVAL, partition, approval, kind=Approval)
 
 
 def reported(instance: dg.DagsterInstance, state: State) -> dict[str, Approval]:

@@ -8,43 +8,42 @@ import dagster as dg
 
 from swap_assets.defs import metadata
 from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.partitions import SCALES, scale_of
-from swap_assets.defs.resources import Lab, experiment_in_force
+from swap_assets.defs.partitions import SCALES
+from swap_assets.defs.resources.reports import Reports
+from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE
 from swap_assets.domain.report.report import Report
 
-_EVIDENCE = [
-    LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets(),
-]  # fmt: skip
+EVIDENCE = (LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets())
 
 
-@dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"html"})
-def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Report]:
+@dg.asset(partitions_def=SCALES, deps=EVIDENCE, kinds={"html"})
+def comparison_report(
+    context: dg.AssetExecutionContext, store: ExperimentStore, reports: Reports, tracking: ResultTracking
+) -> dg.MaterializeResult[Report]:
     """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
-    scale = scale_of(context)
-    adopt_reported(context.instance, lab)
-    report = lab.report(scale)
-    folder = lab.write_report(report)
-    lab.track_report(report, folder)
-    return metadata.report_result(report, folder, lab.report_plots(report))
+    adopt_reported(context.instance, store)
+    report = reports.build(context.partition_key)
+    folder = reports.write(report)
+    tracking.report(report, folder)
+    return metadata.report_result(report, folder, reports.plots(report))
 
 
-@dg.asset(partitions_def=SCALES, deps=[comparison_report, *_EVIDENCE], kinds={"python"})
-def scale_up_decision(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Decision]:
+@dg.asset(partitions_def=SCALES, deps=[comparison_report, *EVIDENCE], kinds={"python"})
+def scale_up_decision(
+    context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking
+) -> dg.MaterializeResult[Decision]:
     """Whether to go on to the next scale, and who: a clear winner alone, else all that reach their share of the LLM."""
-    scale = scale_of(context)
-    evidence = lab.evidence(scale)
+    scale, experiment = context.partition_key, store.experiment
+    evidence = store.evidence(scale)
     decision = scale_up(
-        evidence.contenders(),
-        evidence.llm,
-        lab.experiment.gates,
-        scale=scale,
-        next_scale=lab.experiment.next_scale(scale),
+        evidence.contenders(), evidence.llm, experiment.gates, scale=scale, next_scale=experiment.next_scale(scale)
     )
     best = min(decision.contrasts, key=lambda item: item.delta_points, default=None)
     if decision.action == "iterate" and best:
-        decision = decision.model_copy(update={"suggestions": suggest(lab.experiment, best.candidate_id)})
-    return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))
+        decision = decision.model_copy(update={"suggestions": suggest(experiment, best.candidate_id)})
+    return metadata.decision_result(tracking.decided(decision))

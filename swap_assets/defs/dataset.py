@@ -1,32 +1,37 @@
 """The dataset: conversations that could be read, those that could not, exact splits, and the training tracks."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
 from swap_assets.defs import metadata
-from swap_assets.defs.partitions import SCALES, scale_of
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.partitions import SCALES
+from swap_assets.defs.resources.failures import explained
+from swap_assets.defs.resources.source import ConversationSource
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import Conversation, Quarantined
+from swap_assets.domain.experiment.notices import Notices
+from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TOOLCALL_TRACK
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.profile.profile import DatasetProfile, profile_markdown, profile_sentence
+from swap_assets.domain.profile.profile import DatasetProfile, profile_markdown, profile_sentence, profile_source
+from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
-from swap_assets.domain.tracks import TrackData, TrainingExample
-from swap_assets.domain.tracks import structured_track as structured_examples
-from swap_assets.domain.tracks import toolcall_track as toolcall_examples
+from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track
 
 Conversations = list[Conversation]
+QUARANTINED = "quarantined_conversations"
 NOTHING_LOST = "no_row_is_lost"
 NO_LEAKAGE = "no_leakage"
 
 
 @dg.multi_asset(
     outs={
-        "hermes_conversations": dg.AssetOut(
+        HERMES_CONVERSATIONS: dg.AssetOut(
             dagster_type=Conversations, description="Every conversation that could be read.", kinds={"parquet"}
         ),
-        "quarantined_conversations": dg.AssetOut(
+        QUARANTINED: dg.AssetOut(
             dagster_type=list[Quarantined],
             description="Rows that could not be read, each with its reason.",
             kinds={"parquet"},
@@ -35,21 +40,23 @@ NO_LEAKAGE = "no_leakage"
     check_specs=[
         dg.AssetCheckSpec(
             NOTHING_LOST,
-            asset="hermes_conversations",
+            asset=HERMES_CONVERSATIONS,
             description="rows in = rows kept + rows quarantined",
             blocking=True,
         )
     ],
 )
-def conversations(context: dg.AssetExecutionContext, lab: Lab) -> Iterator[dg.MaterializeResult]:
+def conversations(
+    context: dg.AssetExecutionContext, store: ExperimentStore, source: ConversationSource
+) -> Iterator[dg.MaterializeResult]:
     """Read the source once into typed conversations and quarantined rows."""
-    with lab.recording_failure(context):
-        loaded = lab.load_source()
+    with store.recording_failure(context):
+        loaded = source.load()
     kept, refused = list(loaded.conversations), list(loaded.quarantined)
-    lab.keep_notices(loaded)
+    store.write("source_notices", None, Notices.of(loaded), kind=Notices)
     counts = {"in": loaded.rows_in, "kept": len(kept), "quarantined": len(refused)}
     yield dg.MaterializeResult(
-        asset_key="hermes_conversations",
+        asset_key=HERMES_CONVERSATIONS,
         value=kept,
         metadata={
             "rows": metadata.counts_table(counts, of="rows"),
@@ -62,7 +69,7 @@ def conversations(context: dg.AssetExecutionContext, lab: Lab) -> Iterator[dg.Ma
         check_results=[dg.AssetCheckResult(check_name=NOTHING_LOST, passed=loaded.balanced, metadata=dict(counts))],
     )
     yield dg.MaterializeResult(
-        asset_key="quarantined_conversations",
+        asset_key=QUARANTINED,
         value=refused,
         metadata={
             "rows": len(refused),
@@ -75,15 +82,22 @@ def conversations(context: dg.AssetExecutionContext, lab: Lab) -> Iterator[dg.Ma
 
 @dg.asset(kinds={"markdown"})
 def dataset_profile(
-    lab: Lab, hermes_conversations: Conversations, quarantined_conversations: list[Quarantined]
+    store: ExperimentStore,
+    source: ConversationSource,
+    hermes_conversations: Conversations,
+    quarantined_conversations: list[Quarantined],
 ) -> dg.MaterializeResult[DatasetProfile]:
     """What the data is like: labels, repairs, duplicates, and lengths in tokens for each model's own tokenizer."""
-    profile = lab.profile(hermes_conversations, quarantined_conversations)
+    kept, refused = tuple(hermes_conversations), tuple(quarantined_conversations)
+    loaded = LoadedSource(conversations=kept, quarantined=refused, rows_in=len(kept) + len(refused))
+    profile = profile_source(loaded, lengths=source.token_lengths(kept))
+    image = source.draw(profile)
+    store.keep("profile", "profile.svg", image)
     return dg.MaterializeResult(
         value=profile,
         metadata={
             "profile": metadata.markdown(profile_markdown(profile)),
-            "plots": metadata.svg(lab.plot(profile)),
+            "plots": metadata.svg(image),
             "in_one_sentence": profile_sentence(profile),
         },
         data_version=dg.DataVersion(content_hash(profile)),
@@ -94,75 +108,81 @@ def dataset_profile(
     partitions_def=SCALES,
     kinds={"python"},
     check_specs=[
-        dg.AssetCheckSpec(
+        metadata.check_spec(
             NO_LEAKAGE,
-            asset="dataset_split",
+            DATASET_SPLIT,
+            partitions_def=SCALES,
             description="no training row is a near-duplicate of a test row",
             blocking=True,
         )
     ],
 )
 def dataset_split(
-    context: dg.AssetExecutionContext, lab: Lab, hermes_conversations: Conversations
+    context: dg.AssetExecutionContext, store: ExperimentStore, hermes_conversations: Conversations
 ) -> Iterator[dg.MaterializeResult[DatasetSplit]]:
     """Which conversations train, validate, test, and stay sealed; exact sizes, nested scales, groups kept together."""
-    experiment = lab.experiment
-    with lab.recording_failure(context), lab.explained(ValueError):
+    experiment = store.experiment
+    with store.recording_failure(context), explained(ValueError):
         split = split_scale(
             hermes_conversations,
-            scale=scale_of(context),
+            scale=context.partition_key,
             scales=experiment.scales,
             release_test=experiment.release_test,
             seed=experiment.seed,
         )
+    # The fingerprints of all held-out rows, against which later data is checked before anybody trains on it.
+    held_out = {*split.test, *split.reserve, *split.release}
+    index = build_index(row for row in hermes_conversations if row.id in held_out)
+    kept = store.keep("leakage_index", f"{split.scale}.json", index.model_dump_json())
     parts = ("train", "validation", "test", "release", "reserve", "set_aside")
-    leakage = split.leakage
+    closest = metadata.sample(split.leakage)
     yield dg.MaterializeResult(
         value=split,
         metadata={
             "sizes": metadata.counts_table({part: len(getattr(split, part)) for part in parts}, of="part"),
-            "closest_pair": metadata.sample(leakage),
-            "leakage_index": dg.MetadataValue.path(str(lab.keep_leakage_index(split, hermes_conversations))),
+            "closest_pair": closest,
+            "leakage_index": dg.MetadataValue.path(str(kept)),
             "content_hash": split.content_hash,
         },
         data_version=dg.DataVersion(split.content_hash),
         check_results=[
-            dg.AssetCheckResult(
-                check_name=NO_LEAKAGE, passed=leakage.clean, metadata={"closest_pair": metadata.sample(leakage)}
-            )
+            dg.AssetCheckResult(check_name=NO_LEAKAGE, passed=split.leakage.clean, metadata={"closest_pair": closest})
         ],
     )
 
 
-@dg.asset(partitions_def=SCALES, kinds={"json"})
-def structured_track(
-    dataset_split: DatasetSplit, hermes_conversations: Conversations
-) -> dg.MaterializeResult[TrackData]:
-    """Training and validation examples whose answers are a JSON list of tool names and arguments."""
-    chosen = _chosen(hermes_conversations, dataset_split)
-    return _track(*(structured_examples(part) for part in chosen))
+def _track(
+    name: str, examples: Callable[[Sequence[Conversation]], list[TrainingExample]], description: str
+) -> dg.AssetsDefinition:
+    @dg.asset(name=name, partitions_def=SCALES, kinds={"json"}, description=description)
+    def track(dataset_split: DatasetSplit, hermes_conversations: Conversations) -> dg.MaterializeResult[TrackData]:
+        by_id = {row.id: row for row in hermes_conversations}
+        train, validation = (
+            tuple(examples([by_id[name] for name in part])) for part in (dataset_split.train, dataset_split.validation)
+        )
+        data = TrackData(train=train, validation=validation)
+        return dg.MaterializeResult(
+            value=data,
+            metadata={
+                "train": len(train),
+                "validation": len(validation),
+                "sample": metadata.sample(train[0] if train else None),
+            },
+            data_version=dg.DataVersion(data.content()),
+        )
+
+    return track
 
 
-@dg.asset(partitions_def=SCALES, kinds={"json"})
-def toolcall_track(dataset_split: DatasetSplit, hermes_conversations: Conversations) -> dg.MaterializeResult[TrackData]:
-    """Training and validation examples whose answers are tool calls; the approach's answer format says how written."""
-    chosen = _chosen(hermes_conversations, dataset_split)
-    return _track(*(toolcall_examples(part) for part in chosen))
-
-
-def _chosen(rows: Conversations, split: DatasetSplit) -> tuple[Conversations, Conversations]:
-    by_id = {row.id: row for row in rows}
-    return [by_id[name] for name in split.train], [by_id[name] for name in split.validation]
-
-
-def _track(train: Sequence[TrainingExample], validation: Sequence[TrainingExample]) -> dg.MaterializeResult[TrackData]:
-    data = TrackData(train=tuple(train), validation=tuple(validation))
-    return dg.MaterializeResult(
-        value=data,
-        metadata={
-            "train": len(train),
-            "validation": len(validation),
-            "sample": metadata.sample(train[0] if train else None),
-        },
-        data_version=dg.DataVersion(data.content()),
-    )
+TRACKS = [
+    _track(
+        STRUCTURED_TRACK,
+        structured_track,
+        "Training and validation examples whose answers are a JSON list of tool names and arguments.",
+    ),
+    _track(
+        TOOLCALL_TRACK,
+        toolcall_track,
+        "Training and validation examples whose answers are tool calls; the approach's answer format says how written.",
+    ),
+]

@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 
 from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.resources import REQUESTED_BY, Lab, experiment_in_force
+from swap_assets.defs.guards import REQUESTED_BY
+from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
 from swap_assets.defs.runs import runs_of, state_of
 from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import Gate, Job, Step
@@ -46,10 +47,10 @@ def _sensor(gate: Gate) -> dg.SensorDefinition:
         default_status=status,
         description=gate.description,
     )
-    def ask(context: dg.SensorEvaluationContext, lab: Lab):
+    def ask(context: dg.SensorEvaluationContext, store: ExperimentStore):
         if "approvals" in gate.reads:
-            adopt_reported(context.instance, lab)
-        outcome = gate.outcome(state_of(context.instance, lab, rows="rows" in gate.reads))
+            adopt_reported(context.instance, store)
+        outcome = gate.outcome(state_of(context.instance, store, rows="rows" in gate.reads))
         done = runs_of(context.instance, [step.run_key for step in outcome.steps])
         if due := [step for step in outcome.steps if step.run_key not in done]:
             return [_request(gate.name, step) for step in due]

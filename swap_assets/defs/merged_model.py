@@ -1,6 +1,6 @@
 """The released candidate's adapters merged into their 16-bit base, and scored again on the same rows.
 
-Not here: whether they may be (`release`), how merging goes (`backends.merging`), and what a drop is
+Not here: whether they may be (`guards`), how merging goes (`backends.serving.merging`), and what a drop is
 (`domain.judging.merge_check`).
 """
 
@@ -12,18 +12,19 @@ import dagster as dg
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.approval import adopt_reported
+from swap_assets.defs.guards import require_release
 from swap_assets.defs.partitions import MODELS_AND_SCALES
-from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import Lab, MergeDone, MergeRoom, experiment_in_force
+from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, MergedFolders, ModelProcesses
+from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.judging.merge_check import MergeVerdict, judge_merge
-from swap_assets.domain.keys import SLM_BASELINE, TEST_SPLITS, Candidate
-from swap_assets.domain.merged_model import MergedModel
-from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.keys import MERGED_MODEL, SLM_BASELINE, TEST_SPLITS, Candidate, Form
+from swap_assets.domain.merged_model import MergedModel, refusal_to_merge
+from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 
 CHECK = "no_drop_after_merging"
-_BEHIND = [*experiment_in_force().adapter_assets(), *experiment_in_force().evaluation_assets(), SLM_BASELINE]
-Result = Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]
+_BEHIND = (*experiment_in_force().adapter_assets(), *experiment_in_force().evaluation_assets(), SLM_BASELINE)
 
 
 class MergeConfig(dg.Config):
@@ -49,9 +50,9 @@ class MergeConfig(dg.Config):
     pool=MODEL_PROCESS_POOL,
     kinds={"huggingface"},
     check_specs=[
-        dg.AssetCheckSpec(
-            name=CHECK,
-            asset="merged_model",
+        metadata.check_spec(
+            CHECK,
+            MERGED_MODEL,
             blocking=True,
             description="On the rows that the adapter answered, the merged model is not worse than it for sure "
             "(95 % interval of the paired difference, each track).",
@@ -61,17 +62,19 @@ class MergeConfig(dg.Config):
 def merged_model(
     context: dg.AssetExecutionContext,
     config: MergeConfig,
-    lab: Lab,
-    worker: WorkerClient,
+    store: ExperimentStore,
+    processes: ModelProcesses,
+    tracking: ResultTracking,
     release_decision: Decision,
-) -> Result:
+) -> Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]:
     """The candidate that release_decision names, merged into its 16-bit base and scored again on the same rows."""
     override = config.override()
-    adopt_reported(context.instance, lab)
-    lab.require_release(release_decision, override)
-    with lab.recording_failure(context):
-        merge = _scored_again(context, lab, worker, release_decision)
-        check = _check(merge.judged)
+    adopt_reported(context.instance, store)
+    require_release(store, release_decision, override)
+    with store.recording_failure(context):
+        merge = _scored_again(context, store, processes, release_decision)
+        run_id = tracking.evaluation(merge.after, partition=context.partition_key) if merge.folders.work else ""
+        check = metadata.merge_check_result(CHECK, merge.judged)
         if not merge.judged.passed:
             yield check
             raise _blocked(merge)
@@ -81,53 +84,44 @@ def merged_model(
             dtype=merge.folders.base.dtype,
             decision=release_decision.content(),
             override=f"{override.by}: {override.reason}" if override else "",
-            adapters=merge.folders.keep(merge.done),
+            adapters=merge.folders.keep(),
             evaluation=merge.after,
             evidence=merge.before.evidence_hash(),
             contrasts=merge.judged.contrasts,
             compared=merge.judged.reason,
         )
-    yield metadata.merged_result(value, release_decision, run_id=merge.run_id, check=check)
+    yield metadata.merged_result(value, release_decision, run_id=run_id, check=check)
 
 
 class _Merge(NamedTuple):
     """Unproven folders, and what the adapters (`before`) and the merged models (`after`) scored."""
 
-    folders: MergeRoom
-    done: list[MergeDone]
+    folders: MergedFolders
     before: Evaluation
     after: Evaluation
-    run_id: str
     judged: MergeVerdict
 
 
-def _scored_again(context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, decision: Decision) -> _Merge:
+def _scored_again(
+    context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, decision: Decision
+) -> _Merge:
     chosen = Candidate.from_id(decision.candidates[0])
-    before = lab.evidence(chosen.scale).of(chosen)
-    folders = lab.merged_folders(decision, before)
-    if not folders.work:
-        reason = f"Nothing was merged: {before.candidate.id} is the untouched base, and its own evaluation stands."
-        return _Merge(folders, [], before, before, "", MergeVerdict(passed=True, reason=reason))
-    done = [item for item in worker.run_all(context, folders.work) if item.kind == "merge"]
+    before, files = store.evidence(chosen.scale).of(chosen), store.test_files(chosen.scale)
+    if chosen.form is Form.BASE:
+        reason = f"Nothing was merged: {chosen.id} is the untouched base, and its own evaluation stands."
+        folders = processes.merge(context, chosen, [], files)
+        return _Merge(folders, before, before, MergeVerdict(passed=True, reason=reason))
+    if refusal := refusal_to_merge(decision, before, hash_of_cases(store.cases(files))):
+        raise dg.Failure(description=refusal, allow_retries=False)
+    folders = processes.merge(context, chosen, store.artefacts(before), files)
     after = local_evaluation(
-        context,
-        lab,
-        worker,
-        candidate=folders.candidate,
-        cases=lab.test_cases(chosen.scale),
-        answers_with=folders.answers_with,
+        context, store, processes, candidate=folders.candidate, artefacts=folders.unproven, files=files
     )
-    run_id = lab.track_evaluation(after, partition=context.partition_key)
-    policy = lab.experiment.gates
-    return _Merge(folders, done, before, after, run_id, judge_merge(after, before, policy.primary))
+    policy = store.experiment.gates
+    return _Merge(folders, before, after, judge_merge(after, before, policy.primary))
 
 
 def _blocked(merge: _Merge) -> dg.Failure:
     kept = ", ".join(map(str, merge.folders.set_aside(merge.after)))
     reason = f"the merged model scores below its adapter, so it is blocked. {merge.judged.reason} It lies in {kept}."
     return dg.Failure(description=reason, allow_retries=False)
-
-
-def _check(judged: MergeVerdict) -> dg.AssetCheckResult:
-    shown = {f"{item.track.value}_points": -item.delta_points for item in judged.contrasts}
-    return dg.AssetCheckResult(check_name=CHECK, passed=judged.passed, description=judged.reason, metadata=shown)

@@ -2,18 +2,13 @@
 
 import dagster as dg
 
-from swap_assets.defs.resources import experiment_in_force
+from swap_assets.defs.resources.store import experiment_in_force
 from swap_assets.domain.keys import model_and_scale
 
 SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
 MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
     {"model": dg.StaticPartitionsDefinition(list(experiment_in_force().models)), "scale": SCALES}
 )
-
-
-def scale_of(context: dg.AssetExecutionContext) -> str:
-    """Return the scale of a step that is partitioned by scale alone."""
-    return context.partition_key
 
 
 def model_and_scale_of(context: dg.AssetExecutionContext) -> tuple[str, str]:

@@ -1,73 +1,101 @@
-"""May a model's best candidate replace the LLM: decided on rows that nothing else has read."""
+"""May a model's best candidate replace the LLM: decided on rows that nothing else has read.
+
+The hosted LLM is asked those rows in an asset of its own, because a step waits in one pool only: it must not hold the
+place of a model process while it waits for a service, nor ask a service beside its pool.
+"""
 
 import dagster as dg
 
 from swap_assets.defs import metadata
-from swap_assets.defs.answering import local_evaluation
+from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
+from swap_assets.defs.comparison import EVIDENCE
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
-from swap_assets.defs.pipes import MODEL_PROCESS_POOL, WorkerClient
-from swap_assets.defs.resources import Lab, experiment_in_force
+from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
+from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
+from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.gates.release import may_open_sealed, nominate, release
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE, Candidate
-from swap_assets.domain.scoring.evaluation import Evaluation, measure
+from swap_assets.domain.keys import (
+    DATASET_SPLIT,
+    HERMES_CONVERSATIONS,
+    SEALED_LLM_EVALUATION,
+    Candidate,
+)
+from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, not_evaluated
 
-_EVIDENCE = [
-    LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets(),
-]  # fmt: skip
-_ADAPTERS = experiment_in_force().adapter_assets()
+_READ = (*EVIDENCE, DATASET_SPLIT, HERMES_CONVERSATIONS)
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, deps=_READ, pool=HOSTED_POOL, kinds={"openai"})
+def sealed_llm_evaluation(
+    context: dg.AssetExecutionContext, store: ExperimentStore, hosted: HostedLlm
+) -> dg.MaterializeResult[Evaluation]:
+    """The hosted LLM's answers to the sealed rows, asked only where a candidate is worth holding against them.
+
+    As the test rows were asked: through the same interface, in the same measurement epoch. What it has answered for
+    another model of the scale is not asked again.
+    """
+    model, scale = model_and_scale_of(context)
+    llm, best = store.evidence(scale).llm, _nominated(store, model, scale)
+    cases = store.cases(store.sealed_files(scale)) if best else []
+    if not cases:
+        why = "the experiment keeps no sealed rows" if best else f"no candidate of {model} is worth opening them for"
+        return metadata.evaluation_result(not_evaluated(llm.candidate, "skipped", why), run_id="")
+    epoch = llm.results[DECIDING_TRACK].served.epoch
+    evaluation = hosted_as_before(context, store, hosted, cases, llm=llm, purpose="sealed", epoch=epoch)
+    return metadata.evaluation_result(evaluation, run_id="")
 
 
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
-    deps=[*_EVIDENCE, *_ADAPTERS, "dataset_split", "hermes_conversations"],
+    deps=[*_READ, *experiment_in_force().adapter_assets(), SEALED_LLM_EVALUATION],
     pool=MODEL_PROCESS_POOL,
     kinds={"python"},
 )
 def release_decision(
-    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient
+    context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
 ) -> dg.MaterializeResult[Decision]:
     """Whether the model's best candidate may replace the LLM: only when sealed rows show that it is no worse."""
     model, scale = model_and_scale_of(context)
-    evidence = lab.evidence(scale)
-    candidates, llm, policy = evidence.of_model(model), evidence.llm, lab.experiment.gates
-    best = nominate(candidates, llm, policy)
-    sealed = None
-    if best and may_open_sealed(best, policy):
-        sealed = _sealed(context, lab, worker, chosen=Candidate.from_id(best.candidate_id), llm=llm)
-    decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
-    return metadata.decision_result(decision.model_copy(update={"decided_at": lab.now()}))
-
-
-def _sealed(
-    context: dg.AssetExecutionContext, lab: Lab, worker: WorkerClient, *, chosen: Candidate, llm: Evaluation
-) -> tuple[Evaluation, Evaluation] | None:
-    """Ask the chosen candidate and the LLM the sealed rows; None where the experiment keeps none."""
-    cases = lab.sealed_cases(chosen.scale)
-    if not cases:
-        return None
-    adapters = [item for item in lab.adapters_of(chosen) if item.answer_format.track is DECIDING_TRACK]
-    answer_format, folder = adapters[0][1:] if adapters else (lab.bench.baseline_format(DECIDING_TRACK), None)
-    ours = local_evaluation(
-        context,
-        lab,
-        worker,
-        candidate=chosen,
-        cases=cases,
-        answers_with={DECIDING_TRACK: (answer_format, folder)},
-        purpose="sealed",
-    )
-    asked = llm.results[DECIDING_TRACK]
-    # As the test rows were asked: through the same interface, in the same measurement epoch.
-    with lab.recording_failure(context):
-        records = lab.hosted_answers(
-            llm.candidate,
-            cases,
-            {DECIDING_TRACK: asked.served.interface},
-            purpose="sealed",
-            epoch=asked.served.epoch,
-            log=context.log.info,
+    evidence, policy = store.evidence(scale), store.experiment.gates
+    candidates, llm = evidence.of_model(model), evidence.llm
+    best, sealed = _nominated(store, model, scale), None
+    if best and (files := store.sealed_files(scale)):
+        with store.recording_failure(context):
+            theirs = _sealed_answers(store, llm, context.partition_key, hash_of_cases(store.cases(files)))
+            artefacts = deciding(store.artefacts(evidence.of(best)))
+        ours = local_evaluation(
+            context, store, processes, candidate=best, artefacts=artefacts, files=files, purpose="sealed"
         )
-    measured = measure(llm.candidate, asked.summary.answer_format, cases=cases, records=records[DECIDING_TRACK])
-    return ours, Evaluation(candidate=llm.candidate, results={DECIDING_TRACK: measured}, dataset_hash=ours.dataset_hash)
+        sealed = (ours, theirs)
+    decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
+    return metadata.decision_result(tracking.decided(decision))
+
+
+def _nominated(store: ExperimentStore, model: str, scale: str) -> Candidate | None:
+    """Return the model's candidate for which the sealed rows may be opened, None where no one is good enough."""
+    evidence, policy = store.evidence(scale), store.experiment.gates
+    best = nominate(evidence.of_model(model), evidence.llm, policy)
+    return Candidate.from_id(best.candidate_id) if best and may_open_sealed(best, policy) else None
+
+
+def _sealed_answers(store: ExperimentStore, llm: Evaluation, partition: str, rows: str) -> Evaluation:
+    """Return what the hosted LLM answered to the sealed rows; answers to other rows or in another epoch are refused."""
+    found = store.read(SEALED_LLM_EVALUATION, partition, Evaluation)
+    why = f"was skipped: {found.reason}" if found.status != "evaluated" else ""
+    if not why and found.dataset_hash != rows:
+        why = "was made on other sealed rows"
+    if not why and _how(found) != _how(llm):
+        why = "was made in another epoch or through another interface than llm_baseline"
+    if why:
+        again = f"materialise {SEALED_LLM_EVALUATION} and release_decision at '{partition}' together"
+        raise dg.Failure(description=f"{SEALED_LLM_EVALUATION} {why}; {again}", allow_retries=False)
+    return found
+
+
+def _how(evaluation: Evaluation) -> tuple[str, str]:
+    """Return the epoch and the interface in which the hosted LLM was asked."""
+    served = evaluation.results[DECIDING_TRACK].served
+    return served.epoch, served.interface.value

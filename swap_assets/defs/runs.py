@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.gates import registry
 from swap_assets.domain.keys import HERMES_CONVERSATIONS, TRACKS
 from swap_assets.domain.model import content_hash
@@ -27,13 +27,13 @@ _BROKEN = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _LATEST = 500  # runs or materialisations; more than any experiment has partitions
 
 
-def state_of(instance: dg.DagsterInstance, lab: Lab, *, rows: bool = True) -> State:
+def state_of(instance: dg.DagsterInstance, store: ExperimentStore, *, rows: bool = True) -> State:
     """Return the recorded state of the experiment; nothing missing is an error, and nothing is written.
 
     Each question to the instance opens its SQLite file anew, some 5 ms: the versions of the rows (`rows`) are left out
     for who does not read them.
     """
-    state, (active, broken) = lab.state(), _runs(instance)
+    state, (active, broken) = store.state(), _runs(instance)
     root = instance.get_latest_materialization_event(dg.AssetKey(HERMES_CONVERSATIONS))
     scales = list(state.experiment.scales)
     versions = [_versions(instance, name, scales) for name in TRACKS] if rows else []

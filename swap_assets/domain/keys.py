@@ -37,13 +37,18 @@ RELEASE_APPROVAL = "release_approval"
 MERGED_MODEL = "merged_model"
 PUBLISHED_MODEL = "published_model"
 DRIFT_CHECK = "drift_check"
+# The hosted LLM's answers beside its baseline, asked in its own pool before whoever compares with them.
+SEALED_LLM_EVALUATION = "sealed_llm_evaluation"
+REPEATED_LLM_EVALUATION = "repeated_llm_evaluation"
 # What a scale begins with, before any model of it.
 BASELINE_ASSETS = (DATASET_SPLIT, *TRACKS, *TEST_SPLITS, LLM_INTERFACE, LLM_BASELINE)
+# A release is decided with both.
+SEALED_ASSETS = (SEALED_LLM_EVALUATION, RELEASE_DECISION)
 # What exists whatever the approaches are called.
 SHARED_ASSETS = (
     HERMES_CONVERSATIONS, "quarantined_conversations", "dataset_profile", *BASELINE_ASSETS, SLM_BASELINE,
     FINE_TUNE_DECISION, COMPARISON_REPORT, SCALE_UP_DECISION, RELEASE_DECISION, RELEASE_APPROVAL, MERGED_MODEL,
-    PUBLISHED_MODEL, DRIFT_CHECK,
+    PUBLISHED_MODEL, DRIFT_CHECK, SEALED_LLM_EVALUATION, REPEATED_LLM_EVALUATION,
 )  # fmt: skip
 
 

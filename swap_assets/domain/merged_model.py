@@ -24,8 +24,7 @@ class MergedAdapter(Frozen):
 class MergedModel(Frozen):
     """A released candidate as plain weights, or the untouched base, for which there is nothing to merge.
 
-    Each adapter is merged into a folder of its own: the two of the Fledgling pair learned different answer answer
-    formats,
+    Each adapter is merged into a folder of its own: the two of the Fledgling pair learned different answer formats,
     and their sum would be a third model that nobody evaluated. `evaluation` is what the merged weights scored on the
     rows that the adapter had answered; `contrasts` compares the two. `evidence` is the hash of the adapter's
     evaluation.
@@ -60,6 +59,24 @@ class MergedModel(Frozen):
         if decision.action != "release" and not self.override:
             return f"release_decision says {decision.action}, and no override is recorded: {decision.reason}"
         return ""
+
+
+def refusal_to_merge(decision: Decision, before: Evaluation, rows_now: str) -> str:
+    """Say why an evaluation cannot be what the merged model of a decision is compared with; "" where it can.
+
+    Args:
+        decision: what names the candidate.
+        before: its adapters' evaluation.
+        rows_now: the hash of the test rows that the merged model will be asked.
+    """
+    asset = before.candidate.evaluation_asset
+    if before.status != "evaluated":
+        return f"{before.candidate.id} has no evaluation to compare the merged model with: {before.reason}"
+    if decision.hashes.get(before.candidate.id, before.evidence_hash()) != before.evidence_hash():
+        return f"release_decision rests on an older {asset}; materialise release_decision again"
+    if before.dataset_hash != rows_now:
+        return f"{asset} was made on other test rows; materialise {asset} and release_decision again"
+    return ""
 
 
 class PublishedModel(Frozen):

@@ -14,12 +14,12 @@ from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, TrainResult, Weights
 from swap_assets.backends.serving.merging import MergeError, merge, read_card, refuse_quantised, require_same_base
-from swap_assets.backends.store.workbench import read_predictions
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.merge_check import judge_merge
 from swap_assets.domain.keys import tuned
+from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import tiny_model
@@ -123,7 +123,7 @@ def answered(rows: Path, weights: Weights, *, adapter: Path | None = None, model
     )  # fmt: skip
     candidate = tuned("student", "tiny", "paper")
     cases = read_rows(rows / "cases.jsonl", EvalCase)
-    result = measure(candidate, HERMES, cases=cases, records=read_predictions(output))
+    result = measure(candidate, HERMES, cases=cases, records=read_rows(output, PredictionRecord))
     return Evaluation(candidate=candidate, results={HERMES.track: result})
 
 

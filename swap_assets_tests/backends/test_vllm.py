@@ -14,12 +14,13 @@ from swap_assets.backends.engines.records import read_rows
 from swap_assets.backends.engines.vllm import VllmEngine
 from swap_assets.backends.processes import worker
 from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.spec_building import generation_spec
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
 from swap_assets.backends.processes.supervision import run_workers
 from swap_assets.backends.serving.local_server import ServingError
 from swap_assets.backends.serving.vllm_server import room_for_rank
+from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
-from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.experiment.engines import Transformers, VllmServer
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.formats.hermes import HERMES
@@ -222,8 +223,8 @@ def test_a_merged_model_is_answered_by_a_server_only_where_one_can_be_started_fo
     merged = tuned_.model_copy(update={"form": Form.MERGED})
     for server, expected in ((VllmServer(command=COMMAND), True), (VllmServer(base_url="http://a/v1"), False)):
         entry = demo.small_model("student").model_copy(update={"engine": server})
-        bench = Workbench(demo.model_copy(update={"models": {"student": entry}, "storage": str(tmp_path)}))
-        specs = [bench.generation(one, HERMES, [], adapter=tmp_path)[0] for one in (tuned_, merged)]
+        experiment, store = demo.model_copy(update={"models": {"student": entry}}), ArtefactStore(tmp_path)
+        specs = [generation_spec(experiment, store, one, HERMES, (), adapter=tmp_path)[0] for one in (tuned_, merged)]
         assert specs[0].engine == server and specs[0].adapter == tmp_path
         assert specs[1].engine == (server if expected else Transformers())
         assert (specs[1].weights.source, specs[1].adapter) == (str(tmp_path), None)

@@ -82,8 +82,8 @@ def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment
     constrained = {"paper_constrained_evaluation", "fledgling_constrained_evaluation"}
     listed = _assets_of_the_demo(experiment_data)
     everything = {node.key.path[-1] for node in defs.resolve_asset_graph().asset_nodes}
-    release = {"release_decision", "release_approval", "merged_model", "published_model"}
-    assert everything - listed == release | {"drift_check"} | constrained
+    release = {"sealed_llm_evaluation", "release_decision", "release_approval", "merged_model", "published_model"}
+    assert everything - listed == release | {"repeated_llm_evaluation", "drift_check"} | constrained
     experiment_data["models"]["little"]["decoding"] = ["greedy", "constrained"]
     assert _assets_of_the_demo(experiment_data) == listed | constrained
 

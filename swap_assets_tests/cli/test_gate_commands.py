@@ -92,4 +92,4 @@ def test_a_word_that_cannot_be_given_is_refused_in_one_sentence(scenario, argume
     done = run(*arguments[:2], *(part for pair in given.items() for part in pair))
     assert done.exit_code == 2
     assert told in " ".join(done.output.split())
-    assert scenario.lab.state().approvals == {}
+    assert scenario.store.state().approvals == {}

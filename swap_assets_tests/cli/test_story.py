@@ -18,7 +18,7 @@ def scenario(tmp_path, monkeypatch):
 
 def _story(scenario):
     console = Console(record=True, width=400)
-    return Story(scenario.instance, scenario.lab, console), console
+    return Story(scenario.instance, scenario.store, console), console
 
 
 def test_a_decision_is_told_before_the_run_that_it_starts_and_its_reason_once(scenario):
@@ -28,7 +28,7 @@ def test_a_decision_is_told_before_the_run_that_it_starts_and_its_reason_once(sc
     story, console = _story(scenario)
     assert not story.go_on().over
     told = console.export_text()
-    reason = scenario.lab.state().decision("fine_tune_decision", "little|tiny").reason
+    reason = scenario.store.state().decision("fine_tune_decision", "little|tiny").reason
     assert told.count(reason) == 1
     assert told.index(reason) < told.index("▶ train_and_evaluate little|tiny as decided")
     story.go_on()
@@ -40,7 +40,7 @@ def test_iterating_is_told_with_the_lines_to_paste(scenario):
     scenario.baselines(llm=90, slm=20)
     scenario.trained({("little", "paper"): 30})
     decision = scenario.decide_scale_up()
-    tried = suggest(scenario.lab.experiment, decision.contrasts[0].candidate_id)
+    tried = suggest(scenario.store.experiment, decision.contrasts[0].candidate_id)
     scenario.decide(decision.model_copy(update={"suggestions": tried}))
     story, console = _story(scenario)
     story.go_on()

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from swap_assets.definitions import resources_of
 from swap_assets.defs.gates import sensors
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.release import release
 from swap_assets.domain.gates.scale_up import scale_up
@@ -21,7 +22,8 @@ class Scenario:
     """An experiment that has come so far; the numbers are right answers of a hundred rows."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance, self.lab = instance, Lab()
+        self.instance, self.store = instance, ExperimentStore()
+        self.resources = resources_of(self.store)
 
     def root(self, version: str = "v1") -> None:
         """Report the conversations as materialised, with a data version."""
@@ -39,20 +41,20 @@ class Scenario:
     def measure(self, candidate: Candidate, right: int) -> None:
         """Record a candidate's evaluation."""
         value = evaluation(candidate, shares(right, ROWS))
-        self.lab.store.write(candidate.evaluation_asset, candidate.evaluation_partition, value, kind=Evaluation)
+        self.store.write(candidate.evaluation_asset, candidate.evaluation_partition, value, kind=Evaluation)
 
     def baselines(self, *, llm: int, slm: int, scale: str = "tiny") -> None:
         """Record the LLM and every untouched model, and decide on training."""
         self.measure(hosted("big", scale), llm)
-        for model in self.lab.experiment.models:
+        for model in self.store.experiment.models:
             self.measure(base(model, scale), slm)
         self.decide_training(scale)
 
     def decide_training(self, scale: str = "tiny") -> None:
         """Decide on every model's training from what is recorded."""
-        evidence = self.lab.evidence(scale)
-        for model in self.lab.experiment.models:
-            self.decide(fine_tune(evidence.base(model), evidence.llm, self.lab.experiment.gates))
+        evidence = self.store.evidence(scale)
+        for model in self.store.experiment.models:
+            self.decide(fine_tune(evidence.base(model), evidence.llm, self.store.experiment.gates))
 
     def trained(self, right: dict[tuple[str, str], int], scale: str = "tiny") -> None:
         """Record what tuned candidates answered, by model and approach."""
@@ -61,31 +63,31 @@ class Scenario:
 
     def decide_scale_up(self, scale: str = "tiny") -> Decision:
         """Decide on scaling up from what is recorded."""
-        evidence, experiment = self.lab.evidence(scale), self.lab.experiment
+        evidence, experiment = self.store.evidence(scale), self.store.experiment
         following = experiment.next_scale(scale)
         made = scale_up(evidence.contenders(), evidence.llm, experiment.gates, scale=scale, next_scale=following)
         return self.decide(made)
 
     def decide_release(self, model: str, scale: str, *, sealed: int | None) -> Decision:
         """Decide on a release; `sealed` are the candidate's right answers where the LLM has all right."""
-        evidence = self.lab.evidence(scale)
+        evidence = self.store.evidence(scale)
         candidates, llm = evidence.of_model(model), evidence.llm
         opened = None
         if sealed is not None:
             best = max((one for one in candidates if one.status == "evaluated"), key=lambda one: one.candidate.id)
             opened = (evaluation(best.candidate, shares(sealed, ROWS)), evaluation(llm.candidate, shares(ROWS, ROWS)))
-        policy = self.lab.experiment.gates
+        policy = self.store.experiment.gates
         return self.decide(release(candidates, llm, policy, model=model, scale=scale, sealed=opened))
 
     def decide(self, decision: Decision) -> Decision:
         """Record a decision."""
-        made = decision.model_copy(update={"decided_at": self.lab.now()})
-        self.lab.store.write(decision.name, decision.partition, made, kind=Decision)
+        made = decision.model_copy(update={"decided_at": self.store.now()})
+        self.store.write(decision.name, decision.partition, made, kind=Decision)
         return made
 
     def ask(self, sensor: str) -> list[dg.RunRequest] | str:
         """Return what a sensor requests, or why it skips."""
-        context = dg.build_sensor_context(instance=self.instance, resources={"lab": self.lab})
+        context = dg.build_sensor_context(instance=self.instance, resources={"store": self.store})
         answer = SENSORS_BY_NAME[sensor](context)
         if isinstance(answer, dg.SkipReason):
             return answer.skip_message or ""

@@ -9,17 +9,11 @@ from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import dataset
 from swap_assets.defs.alerts import failed_run_alert
-from swap_assets.defs.drift import drift_check
 from swap_assets.defs.merged_model import merged_model
-from swap_assets.defs.pipes import WorkerClient
 from swap_assets.defs.release import release_decision
-from swap_assets.defs.storage import ArtefactIOManager
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.suggestions import suggest
-from swap_assets.domain.keys import Candidate, Form, base, hosted, tuned
-from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.merged_model import MergedAdapter, MergedModel
+from swap_assets.domain.keys import base, hosted, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.defs.scenarios import Scenario
@@ -45,21 +39,17 @@ def other_settings(scenario, tmp_path, monkeypatch):
         (tmp_path / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         load_experiment.cache_clear()
         experiment = load_experiment(tmp_path / "swap.yaml")
-        monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+        monkeypatch.setattr("swap_assets.defs.resources.store.experiment_in_force", lambda: experiment)
         return Scenario(scenario.instance)
 
     return change
-
-
-def _resources(scenario):
-    return {"lab": scenario.lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=scenario.lab)}
 
 
 def _materialize(scenario, asset, partition=None, **config):
     """Materialise one asset and return why that failed, "" where it did not."""
     done = dg.materialize(
         [asset, release_decision], selection=[asset], instance=scenario.instance, partition_key=partition,
-        resources=_resources(scenario),
+        resources=scenario.resources,
         run_config={"ops": {asset.op.name: {"config": config}}} if config else None, raise_on_error=False,
     )  # fmt: skip
     failures = [event for event in done.all_events if event.is_step_failure]
@@ -80,7 +70,7 @@ def merges(monkeypatch):
     """Stop where a merge would begin, and count how often one is reached."""
     reached = []
 
-    def begin(context, lab, worker, decision):
+    def begin(context, store, processes, decision):
         reached.append(decision)
         raise dg.Failure(description="a merge would begin here", allow_retries=False)
 
@@ -112,7 +102,7 @@ def test_merging_by_hand_waits_for_the_person_and_then_hears_what_was_said_in_th
     assert not merges
     _said_in_the_ui(scenario, "approved by Grace: it was a Monday")
     assert _materialize(scenario, merged_model, KEY) == "a merge would begin here"
-    assert scenario.lab.state().approvals[KEY].by == "Grace"
+    assert scenario.store.state().approvals[KEY].by == "Grace"
 
 
 def test_merging_by_hand_on_evidence_that_was_measured_again_is_refused(scenario, merges):
@@ -145,7 +135,7 @@ def test_a_variant_that_was_pasted_is_measured_trained_and_waited_for_beside_the
     assert scenario.decide_scale_up().action == "iterate"
     for name in ("scale_up_gate", "model_baseline_gate", "fine_tune_gate", "report_ready"):
         scenario.run(name)
-    (rank, *_) = suggest(scenario.lab.experiment, tuned("little", "tiny", "paper").id)
+    (rank, *_) = suggest(scenario.store.experiment, tuned("little", "tiny", "paper").id)
     scenario = other_settings(lambda data: data["models"].update(yaml.safe_load(rank.line)))
     assert scenario.asked("model_baseline_gate") == [("model_baseline", "little-r4b|tiny")]
     assert "fine_tune_decision for little-r4b|tiny" in scenario.ask("report_ready")
@@ -164,7 +154,7 @@ def test_more_data_that_was_pasted_in_place_of_a_scale_starts_that_scale(scenari
     scenario.trained({("little", "paper"): 30, ("little-r4", "paper"): 30})
     scenario.decide_scale_up()
     scenario.run("scale_up_gate")
-    more = suggest(scenario.lab.experiment, tuned("little", "tiny", "paper").id)[-1]
+    more = suggest(scenario.store.experiment, tuned("little", "tiny", "paper").id)[-1]
 
     def paste(data):
         del data["scales"]["tiny"]
@@ -178,7 +168,7 @@ def test_a_model_that_left_the_experiment_file_leaves_stale_decisions_and_no_cra
     scenario = other_settings(lambda data: data["models"].pop("little-r4"))
     told = scenario.ask("release_gate")
     assert "is stale" in told or "has not been made" in told
-    assert [item.name for item in scenario.lab.state().decisions_of("small")].count("scale_up_decision") == 0
+    assert [item.name for item in scenario.store.state().decisions_of("small")].count("scale_up_decision") == 0
 
 
 def test_candidates_of_packed_rows_are_waited_for_and_go_on_under_their_recipe(scenario, other_settings):
@@ -188,7 +178,7 @@ def test_candidates_of_packed_rows_are_waited_for_and_go_on_under_their_recipe(s
     scenario.trained({("little", "fledgling"): 10, ("little-r4", "fledgling"): 10})
     assert "waiting for little--tiny--paper-packed--greedy--adapter" in scenario.ask("report_ready")
     for model, right in (("little", 90), ("little-r4", 10)):
-        scenario.measure(scenario.lab.experiment.tuned_candidate("paper", model=model, scale="tiny"), right)
+        scenario.measure(scenario.store.experiment.tuned_candidate("paper", model=model, scale="tiny"), right)
     assert scenario.decide_scale_up().candidates == ("little--tiny--paper-packed--greedy--adapter",)
     scenario.baselines(llm=90, slm=20, scale="small")
     last = scenario.ask("fine_tune_gate")[-1]
@@ -218,16 +208,16 @@ def test_nothing_is_trained_while_a_scales_rows_are_being_written(scenario):
 def test_the_same_figures_from_other_rows_are_other_evidence(scenario):
     scenario.root()
     scenario.baselines(llm=90, slm=50)
-    decision = scenario.lab.state().decision("fine_tune_decision", "little|tiny")
-    assert not scenario.lab.state().stale(decision)
+    decision = scenario.store.state().decision("fine_tune_decision", "little|tiny")
+    assert not scenario.store.state().stale(decision)
     candidate = base("little", "tiny")
     mirrored = evaluation(candidate, shares(50, 100)[::-1])
     assert (
         mirrored.results[Track.TOOLCALL].summary
         == evaluation(candidate, shares(50, 100)).results[Track.TOOLCALL].summary
     )
-    scenario.lab.store.write("slm_baseline", "little|tiny", mirrored, kind=Evaluation)
-    assert "has been measured again" in scenario.lab.state().stale(decision)
+    scenario.store.write("slm_baseline", "little|tiny", mirrored, kind=Evaluation)
+    assert "has been measured again" in scenario.store.state().stale(decision)
     assert ("train_and_evaluate", "little|tiny") not in scenario.asked("fine_tune_gate")
 
 
@@ -251,11 +241,11 @@ def test_reading_the_source_is_tried_again_where_that_may_help(scenario, monkeyp
         tried.append(source)
         raise SourceError(str(error)) from error
 
-    monkeypatch.setattr("swap_assets.defs.resources.load_source", read)
-    monkeypatch.setattr("swap_assets.defs.resources.RETRY_AFTER_S", 0)
+    monkeypatch.setattr("swap_assets.defs.resources.source.load_source", read)
+    monkeypatch.setattr("swap_assets.defs.resources.store.RETRY_AFTER_S", 0)
     assert _materialize(scenario, dataset.conversations) == str(error)
     assert len(tried) == times
-    assert scenario.lab.store.failure("hermes_conversations", None) == str(error)
+    assert scenario.store.failure("hermes_conversations", None) == str(error)
 
 
 def test_a_failed_run_is_told_with_where_it_failed(scenario, monkeypatch):
@@ -268,57 +258,13 @@ def test_a_failed_run_is_told_with_where_it_failed(scenario, monkeypatch):
         hopeless()
 
     posted = []
-    monkeypatch.setattr("swap_assets.defs.resources.post_alert", lambda text: posted.append(text) or "posted")
+    monkeypatch.setattr("swap_assets.defs.resources.tracking.post_alert", lambda text: posted.append(text) or "posted")
     done = doomed.execute_in_process(instance=scenario.instance, raise_on_error=False)
     context = dg.build_run_status_sensor_context(
         sensor_name="failed_run_alert", dagster_event=done.get_run_failure_event(), dagster_instance=scenario.instance,
-        dagster_run=done.dagster_run, resources={"lab": scenario.lab},
+        dagster_run=done.dagster_run, resources={"tracking": scenario.resources["tracking"]},
     )  # fmt: skip
-    failed_run_alert(context.for_run_failure())
+    with context.for_run_failure() as failure:
+        failed_run_alert(failure)
     assert posted == [f"tests: run {done.run_id[:8]} of doomed  failed at hopeless."]
     assert failed_run_alert.default_status is dg.DefaultSensorStatus.RUNNING
-
-
-def _merged(scenario, right):
-    """Record that `little` was released and merged, and which folder its merged weights lie in."""
-    chosen = tuned("little", "small", "paper")
-    adapter = LoraAdapter(
-        candidate_id=chosen.id, name="toolcall", answer_format=HERMES, status="trained", folder="adapter"
-    )
-    scenario.lab.store.write("paper_adapter", KEY, adapter, kind=LoraAdapter)
-    weights = MergedAdapter(
-        folder="merged", merged_hash="m", adapter_hash="a", prompt_hash="p", parity_rows=1, equal_texts=1,
-        max_logit_difference=0.0,
-    )  # fmt: skip
-    candidate = chosen.model_copy(update={"form": Form.MERGED})
-    made = MergedModel(
-        candidate_id=candidate.id, base="b", dtype="float32", decision="d", adapters={"toolcall": weights},
-        evaluation=evaluation(candidate, shares(right, 100)),
-        evidence=scenario.lab.evidence("small").of(chosen).evidence_hash(),
-    )  # fmt: skip
-    scenario.lab.store.write("merged_model", KEY, made, kind=MergedModel)
-
-
-def test_a_nightly_look_asks_the_merged_weights_anew_each_night(scenario, monkeypatch):
-    _decided(scenario)
-    _merged(scenario, right=100)
-    asked: list[tuple[Candidate, str, object]] = []
-
-    def ask(context, lab, worker, *, candidate, cases, answers_with, purpose):
-        asked.append((candidate, purpose, answers_with[Track.TOOLCALL][1]))
-        return evaluation(candidate, shares(100 if len(asked) == 1 else 60, 100))
-
-    monkeypatch.setattr("swap_assets.defs.drift.local_evaluation", ask)
-    monkeypatch.setattr("swap_assets.defs.drift._hosted_again", lambda context, lab, llm, epoch: llm)
-    monkeypatch.setattr(type(scenario.lab), "test_cases", lambda self, scale: [])
-    verdicts = []
-    for epoch in ("monday", "tuesday"):
-        done = dg.materialize(
-            [drift_check], instance=scenario.instance, partition_key="small", resources=_resources(scenario),
-            run_config={"ops": {"drift_check": {"config": {"epoch": epoch}}}},
-        )  # fmt: skip
-        verdicts.append([item.verdict for item in done.output_for_node("drift_check").found])
-    assert verdicts == [["steady", "steady"], ["steady", "drifted"]]
-    assert [candidate.form for candidate, _, _ in asked] == [Form.MERGED] * 2
-    assert [str(folder) for _, _, folder in asked] == ["merged"] * 2
-    assert len({purpose for _, purpose, _ in asked}) == 2  # answers kept from one night would answer the next

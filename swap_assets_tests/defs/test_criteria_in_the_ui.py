@@ -6,10 +6,8 @@ import yaml
 
 from swap_assets.backends.report.build import build_scale_report
 from swap_assets.backends.store.experiment_file import load_experiment
-from swap_assets.defs import evaluation as evaluations
+from swap_assets.defs import approaches
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES
-from swap_assets.defs.pipes import WorkerClient
-from swap_assets.defs.storage import ArtefactIOManager
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.keys import hosted, tuned
@@ -23,6 +21,7 @@ from swap_assets_tests.defs.scenarios import Scenario
 KEY = "little|tiny"
 CANDIDATE = tuned("little", "tiny", "fledgling")
 ROWS = 100
+(EVALUATION,) = (one for one in approaches.EVALUATIONS if one.key.path[-1] == "fledgling_evaluation")
 _UPSTREAM = [
     dg.AssetSpec("llm_baseline", partitions_def=SCALES),
     dg.AssetSpec("fledgling_structured_adapter", partitions_def=MODELS_AND_SCALES),
@@ -60,24 +59,27 @@ def judged(tmp_path, monkeypatch):
         (tmp_path / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         load_experiment.cache_clear()
         experiment = load_experiment(tmp_path / "swap.yaml")
-        monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+        monkeypatch.setattr("swap_assets.defs.resources.store.experiment_in_force", lambda: experiment)
         with dg.DagsterInstance.ephemeral() as instance:
-            lab = Scenario(instance).lab
-            lab.store.write("llm_baseline", "tiny", llm, kind=Evaluation)
+            scenario = Scenario(instance)
+            store = scenario.store
+            store.write("llm_baseline", "tiny", llm, kind=Evaluation)
             for name in (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL):
                 adapter = LoraAdapter(
                     candidate_id=CANDIDATE.id, name=name.track.value, answer_format=name, status="trained"
                 )
-                lab.store.write(f"fledgling_{name.track.value}_adapter", KEY, adapter, kind=LoraAdapter)
-            monkeypatch.setattr(type(lab), "test_cases", lambda *_: [])
-            monkeypatch.setattr(evaluations, "local_evaluation", lambda *_, **__: slm)
+                store.write(f"fledgling_{name.track.value}_adapter", KEY, adapter, kind=LoraAdapter)
+            monkeypatch.setattr(type(store), "test_files", lambda *_: ())
+            monkeypatch.setattr(approaches, "local_evaluation", lambda *_, **__: slm)
             done = dg.materialize(
-                [*_UPSTREAM, evaluations.fledgling_evaluation], selection=[evaluations.fledgling_evaluation],
+                [*_UPSTREAM, EVALUATION], selection=[EVALUATION],
                 instance=instance, partition_key=KEY,
-                resources={"lab": lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=lab)},
+                resources=scenario.resources,
             )  # fmt: skip
             checks = {found.check_name: found.metadata["verdict"].value for found in done.get_asset_check_evaluations()}
-            report = build_scale_report(lab.bench, "tiny", test_cases=lambda _: [], now="", notices=[], source="")
+            report = build_scale_report(
+                store.experiment, store.folder, "tiny", test_cases=lambda _: [], now="", notices=[], source=""
+            )
         return checks, {found.name: found.verdict for found in report.criteria[CANDIDATE.id]}
 
     return judge

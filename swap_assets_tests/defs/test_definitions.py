@@ -23,8 +23,8 @@ PUBLIC = {
         "fledgling_evaluation", "paper_evaluation", "fledgling_constrained_evaluation", "paper_constrained_evaluation",
     },
     "comparison": {"comparison_report", "scale_up_decision"},
-    "release": {"release_decision", "merged_model", "published_model"},
-    "monitoring": {"drift_check"},
+    "release": {"sealed_llm_evaluation", "release_decision", "merged_model", "published_model"},
+    "monitoring": {"repeated_llm_evaluation", "drift_check"},
 }  # fmt: skip
 BY_MODEL_AND_SCALE = (
     PUBLIC["training"] | PUBLIC["evaluation"] | PUBLIC["release"] | {"slm_baseline", "fine_tune_decision"}

@@ -10,7 +10,7 @@ import yaml
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.definitions import defs
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
@@ -69,7 +69,7 @@ def laboratory(tmp_path_factory):
         made.materialize(*MODEL_ASSETS, partition="little|tiny")
         made.materialize("comparison_report", partition="tiny")
         made.materialize("scale_up_decision", partition="tiny")
-        made.materialize("release_decision", partition="little|tiny")
+        made.materialize("sealed_llm_evaluation", "release_decision", partition="little|tiny")
         yield made
     patch.undo()
 
@@ -291,8 +291,8 @@ def test_constrained_answers_are_measured_where_the_model_asks_for_them_and_skip
     settings = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))
     settings["models"]["little"]["decoding"] = ["greedy", "constrained"]
     (laboratory.folder / "constrained.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-    experiment = load_experiment(laboratory.folder / "constrained.yaml")
-    monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+    monkeypatch.setenv("SWAP_CONFIG", str(laboratory.folder / "constrained.yaml"))
+    load_experiment.cache_clear()
     laboratory.materialize(name, partition=partition)
     measured = laboratory.store.read(name, partition, Evaluation)
     greedy = laboratory.store.read("paper_evaluation", partition, Evaluation)
@@ -302,4 +302,5 @@ def test_constrained_answers_are_measured_where_the_model_asks_for_them_and_skip
     (result,), (before,) = measured.results.values(), greedy.results.values()
     assert {row.case_id for row in result.rows} == {row.case_id for row in before.rows}
     assert [row.failure for row in result.rows] != [row.failure for row in before.rows] or result.rows != before.rows
-    assert Lab().adapters_of(measured.candidate) == Lab().adapters_of(greedy.candidate) != []
+    assert ExperimentStore().artefacts(measured) == ExperimentStore().artefacts(greedy) != []
+    load_experiment.cache_clear()

@@ -11,9 +11,9 @@ import yaml
 
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
+from swap_assets.definitions import resources_of
 from swap_assets.defs import baselines, dataset, test_splits
-from swap_assets.defs.resources import Lab
-from swap_assets.defs.storage import ArtefactIOManager
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import Conversation, ToolCall
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
@@ -37,17 +37,12 @@ class Laboratory:
         self._instance = instance
 
     def materialize(self, *names: str, config: dict[str, Any] | None = None, raises: bool = True) -> bool:
-        lab = Lab()
         found = dg.load_assets_from_modules([dataset, test_splits, baselines])
         run_config = {"ops": {name: {"config": config} for name in names}} if config else None
         return dg.materialize(
             [item for item in found if isinstance(item, dg.AssetsDefinition)],
             selection=dg.AssetSelection.assets(*names),
-            resources={
-                "lab": lab,
-                "worker": dg.ResourceDefinition.none_resource(),
-                "io_manager": ArtefactIOManager(lab=lab),
-            },
+            resources=resources_of(ExperimentStore()),
             partition_key="tiny" if "hermes_conversations" not in names else None,
             instance=self._instance,
             run_config=run_config,

@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from swap_assets.backends.processes.specs import MergeSpec, Spec, Tracking, Weights
-from swap_assets.defs.pipes import WorkerClient
+from swap_assets.defs.resources.processes import ModelProcesses
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets_tests.backends.test_specs import generate_spec
 from swap_assets_tests.backends.test_training import spec_for
 
@@ -17,11 +18,11 @@ LAST_STEP = r"step 6/6, loss \d+\.\d{4}, \d+ tokens/s, \d+ s left"
 
 def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     @dg.asset
-    def answers(context: dg.AssetExecutionContext, worker: WorkerClient) -> dg.MaterializeResult:
-        result = worker.run(context, spec, workdir=folder)
+    def answers(context: dg.AssetExecutionContext, processes: ModelProcesses) -> dg.MaterializeResult:
+        (result,) = processes.run_all(context, [(spec, folder)])
         return dg.MaterializeResult(metadata=result.model_dump(mode="json", include={"kind", "asked", "steps"}))
 
-    resources = {"worker": WorkerClient()}
+    resources = {"processes": ModelProcesses(store=ExperimentStore())}
     return dg.materialize([answers], resources=resources, instance=instance, raise_on_error=False)
 
 

@@ -27,10 +27,10 @@ def _passed(scenario, approval="approved"):
         decision = scenario.decide_release(model, "small", sealed=100)
         assert decision.action == "release"
     scenario.decide_release("little-r4", "small", sealed=60)
-    decision = scenario.lab.state().decision("release_decision", "little|small")
+    decision = scenario.store.state().decision("release_decision", "little|small")
     given = Approval(
         model="little", scale="small", verdict=approval, by="Ada", reason="tried it", evidence_hash=decision.content(),
-        at=scenario.lab.now(),
+        at=scenario.store.now(),
     )  # fmt: skip
     return decision, given
 
@@ -42,7 +42,7 @@ def test_a_pass_waits_for_a_person_and_names_the_command(scenario):
 
 def test_an_approved_release_starts_once(scenario):
     _, given = _passed(scenario)
-    give_approval(scenario.instance, scenario.lab, given)
+    give_approval(scenario.instance, scenario.store, given)
     assert scenario.asked("release_gate") == [("release", "little|small")]
     assert scenario.run("release_gate") == 1
     assert scenario.run("release_gate") == 0
@@ -52,23 +52,23 @@ def test_an_approved_release_starts_once(scenario):
 
 def test_a_persons_approval_stands_in_the_report_and_changes_no_hash(scenario):
     decision, given = _passed(scenario)
-    give_approval(scenario.instance, scenario.lab, given)
-    (shown,) = [one for one in scenario.lab.state().decisions_of("small") if one.partition == "little|small"
+    give_approval(scenario.instance, scenario.store, given)
+    (shown,) = [one for one in scenario.store.state().decisions_of("small") if one.partition == "little|small"
                 and one.name == "release_decision"]  # fmt: skip
     assert "approved by Ada (self-declared)" in shown.approval
     assert shown.content() == decision.content()
-    assert "approved by Ada" in to_markdown(lay_out(scenario.lab.report("small")))
+    assert "approved by Ada" in to_markdown(lay_out(scenario.resources["reports"].build("small")))
 
 
 def test_a_rejected_release_starts_nothing(scenario):
     _, given = _passed(scenario, "rejected")
-    give_approval(scenario.instance, scenario.lab, given)
+    give_approval(scenario.instance, scenario.store, given)
     assert "rejected by Ada" in scenario.ask("release_gate")
 
 
 def test_an_approval_is_void_when_the_evidence_changes(scenario):
     _, given = _passed(scenario)
-    give_approval(scenario.instance, scenario.lab, given)
+    give_approval(scenario.instance, scenario.store, given)
     scenario.decide_release("little", "small", sealed=100)
     assert scenario.asked("release_gate") == [("release", "little|small")]  # decided again, on the same evidence
     changed = scenario.decide_release("little", "small", sealed=100).model_copy(update={"reason": "other evidence"})
@@ -85,7 +85,7 @@ def test_an_approval_given_in_the_ui_holds_for_the_decision_it_was_given_on(scen
         )
     )  # fmt: skip
     assert scenario.asked("release_gate") == [("release", "little|small")]
-    assert scenario.lab.state().approvals["little|small"].by == "Grace"
+    assert scenario.store.state().approvals["little|small"].by == "Grace"
 
 
 def test_a_text_in_the_ui_that_is_no_approval_approves_nothing(scenario):

@@ -4,10 +4,9 @@ from datetime import datetime
 
 import dagster as dg
 
-from swap_assets.defs.drift import drift_check
-from swap_assets.defs.pipes import WorkerClient
+from swap_assets.defs.monitoring import drift_check, repeated_llm_evaluation
+from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.schedules import SCHEDULES, _nightly
-from swap_assets.defs.storage import ArtefactIOManager
 from swap_assets.domain.keys import hosted
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
@@ -16,8 +15,7 @@ def _failing(error, scenario):
     @dg.asset
     def hopeful(context: dg.AssetExecutionContext):
         tried.append(context.retry_number)
-        lab = scenario.lab
-        with lab.recording_failure(context), lab.explained(RuntimeError):
+        with scenario.store.recording_failure(context), explained(RuntimeError):
             raise error
 
     tried: list[int] = []
@@ -26,40 +24,39 @@ def _failing(error, scenario):
 
 
 def test_what_passes_by_itself_is_tried_again_and_recorded_only_when_it_does_not_pass(scenario, monkeypatch):
-    monkeypatch.setattr("swap_assets.defs.resources.RETRY_AFTER_S", 0)
+    monkeypatch.setattr("swap_assets.defs.resources.store.RETRY_AFTER_S", 0)
     result, tried = _failing(ConnectionResetError("reset by peer"), scenario)
     assert not result.success and tried == [0, 1, 2, 3]
-    assert scenario.lab.store.failure("hopeful", None) == "reset by peer"
+    assert scenario.store.failure("hopeful", None) == "reset by peer"
 
 
 def test_what_somebody_has_to_change_is_not_tried_again(scenario):
     result, tried = _failing(RuntimeError("the key was refused"), scenario)
     assert not result.success and tried == [0]
-    assert scenario.lab.store.failure("hopeful", None) == "the key was refused"
+    assert scenario.store.failure("hopeful", None) == "the key was refused"
 
 
 def test_a_nightly_look_says_what_has_changed_and_leaves_the_evidence_of_the_decisions_alone(scenario, monkeypatch):
     scenario.root()
     scenario.baselines(llm=90, slm=20)
-    before = scenario.lab.evidence("tiny").llm.evidence_hash()
+    before = scenario.store.evidence("tiny").llm.evidence_hash()
     answers = iter([90, 40])
 
-    def again(context, lab, llm, epoch):
+    def again(*_, llm, purpose, epoch):
         return evaluation(llm.candidate, shares(next(answers), 100))
 
-    monkeypatch.setattr("swap_assets.defs.drift._hosted_again", again)
+    monkeypatch.setattr("swap_assets.defs.monitoring.hosted_as_before", again)
+    monkeypatch.setattr(type(scenario.store), "test_files", lambda self, scale: ())
     for epoch, verdict in (("monday", "steady"), ("tuesday", "drifted")):
         done = dg.materialize(
-            [drift_check], instance=scenario.instance, partition_key="tiny",
-            run_config={"ops": {"drift_check": {"config": {"epoch": epoch}}}},
-            resources={
-                "lab": scenario.lab, "worker": WorkerClient(), "io_manager": ArtefactIOManager(lab=scenario.lab),
-            },
+            [repeated_llm_evaluation, drift_check], instance=scenario.instance, partition_key="tiny",
+            run_config={"ops": {"repeated_llm_evaluation": {"config": {"epoch": epoch}}}},
+            resources=scenario.resources,
         )  # fmt: skip
         report = done.output_for_node("drift_check")
         assert (report.epoch, [item.verdict for item in report.found]) == (epoch, [verdict])
     assert report.found[0].before == "monday"
-    assert scenario.lab.evidence("tiny").llm.evidence_hash() == before
+    assert scenario.store.evidence("tiny").llm.evidence_hash() == before
     assert scenario.asked("model_baseline_gate") == []
 
 
@@ -67,7 +64,9 @@ def test_the_nightly_schedule_is_there_only_where_the_experiment_file_gives_a_ti
     assert SCHEDULES == []
     schedule = _nightly("0 3 * * *")
     context = dg.build_schedule_context(
-        instance=scenario.instance, scheduled_execution_time=datetime(2026, 11, 24, 3), resources={"lab": scenario.lab}
+        instance=scenario.instance,
+        scheduled_execution_time=datetime(2026, 11, 24, 3),
+        resources={"store": scenario.store},
     )
     assert "nothing to compare with" in schedule(context).skip_message
     scenario.measure(hosted("big", "tiny"), 90)

@@ -52,7 +52,7 @@ def test_a_constrained_variant_is_started_and_waited_for_only_where_it_is_asked_
     settings["models"]["little-r4"]["decoding"] = ["greedy", "constrained"]
     (tmp_path / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     experiment = load_experiment(tmp_path / "swap.yaml")
-    monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+    monkeypatch.setattr("swap_assets.defs.resources.store.experiment_in_force", lambda: experiment)
     scenario = Scenario(scenario.instance)
     scenario.root()
     scenario.baselines(llm=90, slm=20)
@@ -78,7 +78,7 @@ def test_no_training_needed_at_all_skips_with_the_reason_and_the_report_is_ready
     text = EXPERIMENT.read_text(encoding="utf-8").replace("trains: always", "trains: when_gate_says")
     (tmp_path / "swap.yaml").write_text(text, encoding="utf-8")
     experiment = load_experiment(tmp_path / "swap.yaml")
-    monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+    monkeypatch.setattr("swap_assets.defs.resources.store.experiment_in_force", lambda: experiment)
     scenario = Scenario(scenario.instance)
     scenario.root()
     scenario.baselines(llm=20, slm=100)
@@ -89,7 +89,7 @@ def test_no_training_needed_at_all_skips_with_the_reason_and_the_report_is_ready
 def test_an_inconclusive_decision_acts_as_the_policy_says(scenario):
     scenario.root()
     scenario.baselines(llm=50, slm=50)
-    decision = scenario.lab.state().decision("fine_tune_decision", "little|tiny")
+    decision = scenario.store.state().decision("fine_tune_decision", "little|tiny")
     assert (decision.verdict, decision.action) == ("inconclusive", "train")
     assert len(scenario.asked("fine_tune_gate")) == 2
 
@@ -99,7 +99,7 @@ def test_the_report_is_ready_once_nothing_expected_is_outstanding(scenario):
     scenario.baselines(llm=90, slm=20)
     scenario.trained({("little", "paper"): 80, ("little", "fledgling"): 70, ("little-r4", "paper"): 60})
     assert "waiting for little-r4--tiny--fledgling--greedy--adapter" in scenario.ask("report_ready")
-    scenario.lab.store.record_failure("fledgling_toolcall_adapter", "little-r4|tiny", "out of memory")
+    scenario.store.folder.record_failure("fledgling_toolcall_adapter", "little-r4|tiny", "out of memory")
     assert scenario.run("report_ready") == 1
     assert "was started on this evidence" in scenario.ask("report_ready")
 

@@ -8,16 +8,17 @@ import dagster as dg
 from swap_assets import definitions as real
 from swap_assets.defs import metadata, release
 from swap_assets.defs.gates import jobs, sensors
-from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of, scale_of
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.guards import require_admitted, require_release
+from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import base, hosted, tuned
-from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.lora_adapter import Artefact, LoraAdapter
+from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 RIGHT = {"llm": 90, "base": 20, "paper": 95, "fledgling": 60}
@@ -25,10 +26,10 @@ ROWS = 100
 
 
 @dg.asset(partitions_def=SCALES, deps=["dataset_split", "single_turn_test"], group_name="baselines")
-def llm_baseline(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Evaluation]:
-    scale = scale_of(context)
-    lab.require_admitted(context, scale)
-    made = evaluation(hosted(lab.experiment.hosted_model.key, scale), shares(RIGHT["llm"], ROWS))
+def llm_baseline(context: dg.AssetExecutionContext, store: ExperimentStore) -> dg.MaterializeResult[Evaluation]:
+    scale = context.partition_key
+    require_admitted(context, store, scale)
+    made = evaluation(hosted(store.experiment.hosted_model.key, scale), shares(RIGHT["llm"], ROWS))
     return metadata.evaluation_result(made, run_id="")
 
 
@@ -65,23 +66,29 @@ def _evaluation(approach: str, adapters: list[str]) -> dg.AssetsDefinition:
 @dg.asset(
     partitions_def=SCALES, group_name="comparison", deps=["llm_baseline", "paper_evaluation", "fledgling_evaluation"]
 )
-def comparison_report(context: dg.AssetExecutionContext, lab: Lab) -> dg.MaterializeResult[Evaluation]:
-    return dg.MaterializeResult(value=lab.evidence(scale_of(context)).llm)
+def comparison_report(context: dg.AssetExecutionContext, store: ExperimentStore) -> dg.MaterializeResult[Evaluation]:
+    return dg.MaterializeResult(value=store.evidence(context.partition_key).llm)
 
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, group_name="release")
 def merged_model(
-    context: dg.AssetExecutionContext, lab: Lab, release_decision: Decision
+    context: dg.AssetExecutionContext, store: ExperimentStore, release_decision: Decision
 ) -> dg.MaterializeResult[Decision]:
-    lab.require_release(release_decision, None)
+    require_release(store, release_decision, None)
     return dg.MaterializeResult(value=release_decision)
 
 
-def _sealed(context, lab, worker, *, chosen, llm):
-    return evaluation(chosen, shares(ROWS, ROWS)), evaluation(llm.candidate, shares(ROWS - 10, ROWS))
+def _local(context, store, processes, *, candidate, artefacts, files, purpose):
+    return evaluation(candidate, shares(ROWS, ROWS))
 
 
-release._sealed = _sealed
+def _hosted(context, store, hosted, cases, *, llm, purpose, epoch):
+    made = evaluation(llm.candidate, shares(ROWS - 10, ROWS))
+    return made.model_copy(update={"dataset_hash": hash_of_cases(cases)})
+
+
+release.local_evaluation, release.hosted_as_before = _local, _hosted
+ExperimentStore.artefacts = lambda self, evaluated: [Artefact("toolcall", HERMES, None)]
 RECORDED = [
     llm_baseline,
     slm_baseline,

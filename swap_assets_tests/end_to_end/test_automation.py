@@ -14,7 +14,7 @@ import pytest
 
 from swap_assets.cli.dagster_service import session_members, stop_session
 from swap_assets.cli.story import Story
-from swap_assets.defs.resources import Lab
+from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets_tests.conftest import EXPERIMENT
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,7 @@ def test_the_daemon_carries_an_experiment_to_its_last_decision_however_often_it_
     began = time.monotonic()
     kill_at = [began + sum(when.uniform(4, 22) for _ in range(number + 1)) for number in range(kills)]
     with dg.DagsterInstance.get() as instance:
-        story, quiet = Story(instance, Lab(), Quiet()), 0
+        story, quiet = Story(instance, ExperimentStore(), Quiet()), 0
         while quiet < 3 and time.monotonic() < began + LIMIT_S:
             if kill_at and time.monotonic() > kill_at[0]:
                 kill_at.pop(0)

@@ -7,10 +7,12 @@ from typing import NamedTuple
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.provenance import weights_hash
+from swap_assets.backends.processes.spec_building import RECORDS_FILE
 from swap_assets.backends.processes.specs import Weights
 from swap_assets.backends.serving.stand_in import served_model
-from swap_assets.backends.store.workbench import RECORDS_FILE, Workbench
+from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.formats.native_interface import format_of
 from swap_assets.domain.keys import Candidate
@@ -26,7 +28,8 @@ class _Server(NamedTuple):
 
 
 def hosted_answers(
-    bench: Workbench,
+    experiment: Experiment,
+    store: ArtefactStore,
     candidate: Candidate,
     cases: Sequence[EvalCase],
     interfaces: Mapping[Track, Interface],
@@ -38,7 +41,8 @@ def hosted_answers(
     """Return the hosted model's records for each track, in the order of the cases.
 
     Args:
-        bench: The experiment.
+        experiment: Which hosted model, and how it is asked.
+        store: Where records and kept answers lie.
         candidate: Whose records they are.
         cases: The questions.
         interfaces: Which tracks to ask, and how.
@@ -51,17 +55,17 @@ def hosted_answers(
         ServingError: the stand-in's server did not come up.
     """
     answers: dict[Track, list[PredictionRecord]] = {}
-    with _server(bench, candidate) as server:
+    with _server(experiment, store, candidate) as server:
         for track, interface in interfaces.items():
-            answer_format = format_of(track, interface, text_format=bench.baseline_format(track))
-            folder = bench.store.work(purpose, candidate.id, answer_format.name)
+            answer_format = format_of(track, interface, text_format=experiment.baseline_formats.of(track))
+            folder = store.work(purpose, candidate.id, answer_format.name)
             done = ask_hosted(
-                bench.experiment.hosted_model,
+                experiment.hosted_model,
                 cases,
                 answer_format=answer_format,
                 candidate_id=candidate.id,
                 output=folder / RECORDS_FILE,
-                cache=bench.store.work("hosted") / CACHE_FILE,
+                cache=store.work("hosted") / CACHE_FILE,
                 epoch=epoch,
                 interface=interface,
                 base_url=server.base_url,
@@ -74,13 +78,13 @@ def hosted_answers(
 
 
 @contextlib.contextmanager
-def _server(bench: Workbench, candidate: Candidate) -> Iterator[_Server]:
-    model = bench.experiment.hosted_model
+def _server(experiment: Experiment, store: ArtefactStore, candidate: Candidate) -> Iterator[_Server]:
+    model = experiment.hosted_model
     if model.provider != "stand-in":
         yield _Server()
         return
     folder = miniatures.path(model.model)
     weights = Weights(source=str(folder), dtype="float32")
-    workdir = bench.store.work("server", candidate.id)
-    with served_model(weights, workdir=workdir, threads=bench.experiment.threads or 1) as endpoint:
+    workdir = store.work("server", candidate.id)
+    with served_model(weights, workdir=workdir, threads=experiment.threads or 1) as endpoint:
         yield _Server(endpoint.base_url, endpoint.model, weights_hash(str(folder)))

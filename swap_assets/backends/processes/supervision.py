@@ -1,4 +1,4 @@
-"""Starting a model process and staying in charge of it, from the parent's side; Dagster's part lives in `defs.pipes`.
+"""Starting a model process and staying in charge of it; what Dagster adds lives in `defs.resources.processes`.
 
 The child runs in a process group of its own. It is stopped when the parent is interrupted, and stops itself when the
 parent dies. Its stderr is passed on line by line and its end is kept for the error message. psutil waits for the

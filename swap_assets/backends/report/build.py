@@ -8,10 +8,9 @@ from pydantic import ValidationError
 from swap_assets.backends.models.provenance import file_hash, git_commit, versions
 from swap_assets.backends.report.files import previous_report
 from swap_assets.backends.report.records import AnswerTexts, generation_runs, training_runs
-from swap_assets.backends.store.artefacts import ArtefactMissingError
+from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
-from swap_assets.backends.store.workbench import Workbench
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
@@ -33,35 +32,37 @@ from swap_assets.domain.splits.scale_split import DatasetSplit
 _MODULE = "-m swap_assets.definitions"
 
 
-def report_folder(bench: Workbench, scale: str) -> Path:
+def report_folder(store: ArtefactStore, scale: str) -> Path:
     """Return (and make) the folder of a scale's report."""
-    return bench.store.work("reports", scale)
+    return store.work("reports", scale)
 
 
 def build_scale_report(
-    bench: Workbench, scale: str, *, notices: Sequence[str], source: str, test_cases: Callable[[str], list[EvalCase]],
-    now: str,
+    experiment: Experiment, store: ArtefactStore, scale: str, *, notices: Sequence[str], source: str,
+    test_cases: Callable[[str], list[EvalCase]], now: str,
 ) -> Report:  # fmt: skip
     """Build a scale's report from what is there now, compared with the newest one on other evidence.
 
     Args:
-        bench: the experiment on this machine.
+        experiment: the experiment file.
+        store: its folder.
         scale: of the report.
         notices: what every report of the experiment opens with.
         source: what was said when the rows were read.
         test_cases: reads a scale's test cases; may raise ArtefactMissingError.
         now: the time in UTC.
     """
-    inputs = _inputs(bench, scale, test_cases)
+    inputs = _inputs(experiment, store, scale, test_cases)
     about = {"notices": tuple(notices), "provenance": _provenance(source), "generated_at": now}
     inputs = inputs.model_copy(update=about)
     report = build_report(inputs)
-    return with_previous(report, previous_report(report_folder(bench, scale), report.evidence()))
+    return with_previous(report, previous_report(report_folder(store, scale), report.evidence()))
 
 
-def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalCase]]) -> ReportInputs:
+def _inputs(
+    experiment: Experiment, store: ArtefactStore, scale: str, test_cases: Callable[[str], list[EvalCase]]
+) -> ReportInputs:
     """Gather what was measured and decided, without what is only said of it."""
-    experiment, store = bench.experiment, bench.store
     evidence = Evidence(experiment, store, scale)
     state, evaluations = evidence.state, evidence.everything()
     llm_id = state.hosted(scale).id
@@ -85,25 +86,25 @@ def _inputs(bench: Workbench, scale: str, test_cases: Callable[[str], list[EvalC
         answer_text=AnswerTexts(store),
         trainings=training_runs(store, scale),
         generations=generation_runs(store, scale),
-        split=_split(bench, scale),
+        split=_split(store, scale),
         models=_origins(experiment),
         train_rows={name: entry.train for name, entry in experiment.scales.items()},
-        other_scales=_other_scales(bench, scale),
+        other_scales=_other_scales(experiment, store, scale),
         dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
         commands=_commands(experiment, scale),
-        facts=_facts(bench, scale),
+        facts=_facts(experiment, store, scale),
     )
 
 
-def _split(bench: Workbench, scale: str) -> DatasetSplit | None:
+def _split(store: ArtefactStore, scale: str) -> DatasetSplit | None:
     try:
-        return bench.store.read("dataset_split", scale, DatasetSplit)
+        return store.read("dataset_split", scale, DatasetSplit)
     except (ArtefactMissingError, ValidationError):
         return None
 
 
-def _other_scales(bench: Workbench, scale: str) -> list[Evaluation]:
-    others = (Evidence(bench.experiment, bench.store, name) for name in bench.experiment.scales if name != scale)
+def _other_scales(experiment: Experiment, store: ArtefactStore, scale: str) -> list[Evaluation]:
+    others = (Evidence(experiment, store, name) for name in experiment.scales if name != scale)
     return [item for other in others for item in other.everything()]
 
 
@@ -152,20 +153,20 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     ]
 
 
-def _facts(bench: Workbench, scale: str) -> dict[str, str]:
+def _facts(experiment: Experiment, store: ArtefactStore, scale: str) -> dict[str, str]:
     """Return the hashes beside those of the evaluations: settings, code, training rows."""
-    settings = bench.experiment.model_dump(mode="json", exclude={"storage", "notice"})
+    settings = experiment.model_dump(mode="json", exclude={"storage", "notice"})
     found = {"settings": content_hash(settings), "code": git_commit() or "no git checkout"}
-    for adapter in _adapters(bench, scale):
+    for adapter in _adapters(experiment, store, scale):
         found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
     return found
 
 
-def _adapters(bench: Workbench, scale: str) -> Iterator[LoraAdapter]:
-    for model in bench.experiment.models:
-        for asset in bench.experiment.adapter_assets():
+def _adapters(experiment: Experiment, store: ArtefactStore, scale: str) -> Iterator[LoraAdapter]:
+    for model in experiment.models:
+        for asset in experiment.adapter_assets():
             try:
-                adapter = bench.store.read(asset, partition_key(model, scale), LoraAdapter)
+                adapter = store.read(asset, partition_key(model, scale), LoraAdapter)
             except (ArtefactMissingError, ValidationError):
                 continue
             if adapter.status == "trained":

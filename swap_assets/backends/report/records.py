@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from swap_assets.backends.processes.spec_building import RECORDS_FILE
 from swap_assets.backends.processes.specs import RESULT_FILE
 from swap_assets.backends.store.artefacts import ArtefactStore
-from swap_assets.backends.store.workbench import RECORDS_FILE
 from swap_assets.domain.formats.base import Track, answer_formats, named_format
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.report.inputs import GenerationRun, TrainingRun

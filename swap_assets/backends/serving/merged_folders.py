@@ -10,102 +10,69 @@ Merging itself lives in `merging`, and runs in a process of its own.
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from swap_assets.backends.engines.local import artefact_hash
+from swap_assets.backends.processes.spec_building import base_weights, generation_spec, merge_spec
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
-from swap_assets.backends.store.artefacts import write_text
-from swap_assets.backends.store.workbench import Workbench
-from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.formats.base import AnswerFormat, Track
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import Candidate, Form
+from swap_assets.domain.lora_adapter import Artefact
 from swap_assets.domain.merged_model import MergedAdapter
-from swap_assets.domain.model import content_hash
-from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
-
-
-class AdapterFolder(NamedTuple):
-    """A trained adapter of a candidate and where it lies."""
-
-    name: str
-    answer_format: AnswerFormat
-    path: Path
+from swap_assets.domain.scoring.evaluation import Evaluation
 
 
 class MergedFolders:
-    """The merged models of one candidate, one for each of its adapters, to be judged on `cases`."""
+    """The merged models of one candidate, one for each of its adapters; the first stored cases check each merge.
+
+    An untouched base has no adapters, and so nothing to merge.
+    """
 
     def __init__(
-        self, bench: Workbench, chosen: Candidate, adapters: Sequence[AdapterFolder], cases: Sequence[EvalCase]
+        self,
+        experiment: Experiment,
+        store: ArtefactStore,
+        chosen: Candidate,
+        artefacts: Sequence[Artefact],
+        cases_files: tuple[Path, ...],
     ) -> None:
-        self._bench, self.chosen, self._cases = bench, chosen, list(cases)
-        self._adapters = {item.name: item for item in adapters}
-        self._work = {
-            item.name: bench.merge(chosen, item.name, folder=item.path, cases=self._cases) for item in adapters
-        }
-
-    @property
-    def candidate(self) -> Candidate:
-        """The merged candidate."""
-        return self.chosen.model_copy(update={"form": Form.MERGED})
+        self._experiment, self._store, self._cases_files = experiment, store, cases_files
+        self.candidate = chosen.model_copy(update={"form": Form.MERGED})
+        self._adapters = [item for item in artefacts if item.path]
+        self.work: list[tuple[MergeSpec, Path]] = [
+            merge_spec(experiment, store, chosen, item.name, folder=item.path, cases_files=cases_files)
+            for item in self._adapters
+            if item.path
+        ]
+        self.results: Sequence[MergeResult] = ()
 
     @property
     def base(self) -> Weights:
         """The weights that are merged into."""
-        return self._bench.weights(self.chosen.model)
+        return base_weights(self._experiment, self.candidate.model)
 
     @property
-    def work(self) -> list[tuple[MergeSpec, Path]]:
-        """What the process that merges is told, adapter by adapter."""
-        return list(self._work.values())
+    def unproven(self) -> list[Artefact]:
+        """The merged models that are to answer before they count."""
+        return [item._replace(path=spec.output) for item, (spec, _) in zip(self._adapters, self.work, strict=True)]
 
-    @property
-    def answers_with(self) -> dict[Track, tuple[AnswerFormat, Path]]:
-        """For each track the answer format to answer in, and the merged model that is to answer."""
-        return {
-            item.answer_format.track: (item.answer_format, self._work[name][0].output)
-            for name, item in self._adapters.items()
-        }
-
-    def refusal(self, decision: Decision, before: Evaluation) -> str:
-        """Say why the evaluation of the adapters cannot be what the merged model is compared with; "" where it can."""
-        name = self.chosen.evaluation_asset
-        if before.status != "evaluated":
-            return f"{self.chosen.id} has no evaluation to compare the merged model with: {before.reason}"
-        if decision.hashes.get(self.chosen.id, before.evidence_hash()) != before.evidence_hash():
-            return f"release_decision rests on an older {name}; materialise release_decision again"
-        if before.dataset_hash != hash_of_cases(self._cases):
-            return f"{name} was made on other test rows; materialise {name} and release_decision again"
-        if before.artefact_hash != self._artefact():
-            return f"{name} was made with other adapters; materialise {name} and release_decision again"
-        return ""
-
-    def keep(self, results: Sequence[MergeResult]) -> dict[str, MergedAdapter]:
+    def keep(self) -> dict[str, MergedAdapter]:
         """Put the unproven models in their final places and return what lies there."""
-        kept = {
-            name: _record(_move(result.model, "model"), result)
-            for name, result in zip(self._adapters, results, strict=True)
-        }
-        for name, item in self._adapters.items():  # their answers' specs can be run by hand again
-            folder = Path(kept[name].folder)
-            write_spec(*self._bench.generation(self.candidate, item.answer_format, self._cases, adapter=folder))
+        kept = {}
+        for item, result in zip(self._adapters, self.results, strict=True):
+            folder = _move(result.model, "model")
+            kept[item.name] = _record(folder, result)
+            spec, place = generation_spec(
+                self._experiment, self._store, self.candidate, item.answer_format, self._cases_files, adapter=folder
+            )
+            write_spec(spec, place)  # so that it can be run by hand again
         return kept
 
     def set_aside(self, evaluation: Evaluation) -> list[Path]:
         """Keep blocked models and what they scored out of everybody's way, and return where they lie."""
-        moved = [_move(spec.output, "blocked") for spec, _ in self._work.values()]
+        moved = [_move(spec.output, "blocked") for spec, _ in self.work]
         for folder in moved:
             write_text(folder.with_name("blocked_evaluation.json"), evaluation.model_dump_json(indent=1))
         return moved
-
-    def _artefact(self) -> str:
-        """Name the weights that the adapters answer with, as their evaluation does."""
-        specs = [
-            self._bench.generation(self.chosen, item.answer_format, self._cases, adapter=item.path)[0]
-            for item in self._adapters.values()
-        ]
-        return content_hash([artefact_hash(spec) for spec in specs])
 
 
 def _record(folder: Path, result: MergeResult) -> MergedAdapter:

@@ -81,8 +81,8 @@ class ArtefactStore:
         self._failure_path(asset, partition).unlink(missing_ok=True)
         return path
 
-    def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
-        """Read a value back as `kind`.
+    def stored(self, asset: str, partition: str | None, kind: Any) -> Path:
+        """Return where a value lies that has been written.
 
         Raises:
             ArtefactMissingError: it has not been materialised.
@@ -91,6 +91,15 @@ class ArtefactStore:
         if not path.exists():
             at = f" --partition '{partition}'" if partition else ""
             raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: --select {asset}{at}")
+        return path
+
+    def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
+        """Read a value back as `kind`.
+
+        Raises:
+            ArtefactMissingError: it has not been materialised.
+        """
+        path = self.stored(asset, partition, kind)
         if row_type := _row_type(kind):
             return cast(Value, conversation_store.read_rows(path, row_type))
         assert issubclass(kind, BaseModel)

@@ -3,20 +3,19 @@
 from pathlib import Path
 
 from swap_assets.backends.models.provenance import git_commit
-from swap_assets.backends.store.workbench import Workbench
+from swap_assets.backends.processes.specs import Tracking
 from swap_assets.backends.tracking.mlflow_runs import tracked_run
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 
 
-def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str) -> str:
+def track_evaluation(tracking: Tracking, evaluation: Evaluation, *, partition: str) -> str:
     """Write an evaluation as a finished run and return its id; an empty text where nothing was evaluated.
 
     Metric names are `TRACK.METRIC` for every candidate, so that MLflow's compare view lines them up.
     """
     if evaluation.status != "evaluated":
         return ""
-    tracking = bench.tracking(f"evaluate {evaluation.candidate.id}", kind="evaluation")
     tags = {
         "candidate_id": evaluation.candidate.id,
         "partition": partition,
@@ -35,9 +34,8 @@ def track_evaluation(bench: Workbench, evaluation: Evaluation, *, partition: str
     return run.id
 
 
-def track_report(bench: Workbench, report: Report, folder: Path) -> str:
+def track_report(tracking: Tracking, report: Report, folder: Path) -> str:
     """Put a report's files into a finished run of their own and return its id; earlier reports are not among them."""
-    tracking = bench.tracking(f"report {report.scale}", kind="report")
     tags = {"scale": report.scale, "evidence": report.evidence(), "verdict": report.verdict.kind}
     tags |= {"best_candidate": report.best_id, "git_commit": git_commit()}
     with tracked_run(tracking, params={"verdict": report.verdict.sentence}, tags=tags) as run:

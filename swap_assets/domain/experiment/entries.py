@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers, engine_of_entry
-from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Candidate, Decoding
@@ -160,6 +160,10 @@ class BaselineFormats(Frozen):
 
     toolcall: AnswerFormat = HERMES
     structured: AnswerFormat = FLEDGLING_STRUCTURED
+
+    def of(self, track: Track) -> AnswerFormat:
+        """Return the format of a track."""
+        return self.toolcall if track is Track.TOOLCALL else self.structured
 
 
 class Automation(Frozen):

@@ -224,7 +224,7 @@ def first_problem(error: ValidationError) -> str:
 
 def _unfit_names(approaches: dict[str, Approach]) -> str:
     """Say which approach cannot be named so, "" where all can: the names of assets are made of them."""
-    owners = dict.fromkeys(SHARED_ASSETS, "the project itself")
+    owners: dict[str, str] = dict.fromkeys(SHARED_ASSETS, "the project itself")
     for approach, settings in approaches.items():
         for name in (approach, *settings.adapters):
             if not _NAME.fullmatch(name):

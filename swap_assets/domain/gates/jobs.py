@@ -6,8 +6,8 @@ from swap_assets.domain.keys import (
     COMPARISON_REPORT,
     FINE_TUNE_DECISION,
     MERGED_MODEL,
-    RELEASE_DECISION,
     SCALE_UP_DECISION,
+    SEALED_ASSETS,
     SLM_BASELINE,
 )
 
@@ -23,7 +23,11 @@ TRAIN = Job(
     groups=("training", "evaluation"),
 )
 REPORT = Job("report", "A scale's report, and whether to go on to the next.", (COMPARISON_REPORT, SCALE_UP_DECISION))
-SEALED_TEST = Job("sealed_test", "The sealed rows, asked once, and the decision to release.", (RELEASE_DECISION,))
+SEALED_TEST = Job(
+    "sealed_test",
+    "The sealed rows, asked once, and the decision to release.",
+    SEALED_ASSETS,
+)
 RELEASE = Job(
     "release", "The merged model of a release that passed and, where asked for, was approved.", (MERGED_MODEL,)
 )

@@ -1,0 +1,137 @@
+"""The factory: each approach of the experiment file gets its adapters and its evaluations, greedy and constrained.
+
+    approaches:
+      paper-r64: {extends: paper, lora: {r: 64}}     makes paper_r64_adapter, paper_r64_evaluation, ...
+
+Not here: how a training goes (`backends.methods`), and what an approach is (`domain.experiment.approaches`).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from swap_assets.defs import metadata
+from swap_assets.defs.answering import local_evaluation
+from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
+from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
+from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.domain.experiment.approaches import Approach
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.formats.base import Track
+from swap_assets.domain.judging.criteria import criteria_of
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import (
+    STRUCTURED_TRACK,
+    TEST_SPLITS,
+    TOOLCALL_TRACK,
+    Decoding,
+    adapter_asset,
+    evaluation_asset,
+)
+from swap_assets.domain.lora_adapter import LoraAdapter
+from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
+
+_TRACK_ASSETS = {Track.TOOLCALL: TOOLCALL_TRACK, Track.STRUCTURED: STRUCTURED_TRACK}
+
+
+def adapters_of(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """Return the assets that train the adapters of every approach."""
+    return [
+        _adapter(approach, settings, name)
+        for approach, settings in sorted(experiment.approaches.items())
+        for name in settings.adapters
+    ]
+
+
+def evaluations_of(experiment: Experiment) -> list[dg.AssetsDefinition]:
+    """Return the assets that evaluate every approach under every way of decoding."""
+    return [
+        _evaluation(approach, settings, decoding)
+        for decoding in Decoding
+        for approach, settings in sorted(experiment.approaches.items())
+    ]
+
+
+def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinition:
+    answer_format = settings.adapters[name]
+    track = _TRACK_ASSETS[answer_format.track]
+
+    @dg.asset(
+        name=adapter_asset(approach, name, settings.adapters),
+        partitions_def=MODELS_AND_SCALES,
+        deps=[track],
+        pool=MODEL_PROCESS_POOL,
+        kinds={"pytorch", "huggingface"},
+        description=f"The LoRA adapter of approach '{approach}' ({settings.method}) that answers in {answer_format}.",
+    )
+    def adapter(
+        context: dg.AssetExecutionContext,
+        store: ExperimentStore,
+        processes: ModelProcesses,
+        fine_tune_decision: Decision,
+    ) -> dg.MaterializeResult[LoraAdapter]:
+        model, scale = model_and_scale_of(context)
+        candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale)
+        made = LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="skipped")
+        if settings.trains == "when_gate_says" and fine_tune_decision.action == "skip":
+            return metadata.skipped_adapter(made.model_copy(update={"reason": fine_tune_decision.reason}))
+        with store.recording_failure(context):
+            result, spec_file = processes.train(context, candidate, name, track=track)
+        return metadata.trained_adapter(made, result, spec_file=spec_file)
+
+    return adapter
+
+
+def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.AssetsDefinition:
+    asset = evaluation_asset(approach, decoding)
+    trained = [adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
+
+    @dg.asset(
+        name=asset,
+        partitions_def=MODELS_AND_SCALES,
+        ins={name: dg.AssetIn(dagster_type=LoraAdapter) for name in trained},
+        deps=TEST_SPLITS,
+        pool=MODEL_PROCESS_POOL,
+        kinds={"huggingface"},
+        check_specs=metadata.criterion_checks(asset),
+        description=f"What approach '{approach}' answered to every test row of the scale, {decoding} decoding.",
+    )
+    def evaluation(
+        context: dg.AssetExecutionContext,
+        store: ExperimentStore,
+        processes: ModelProcesses,
+        tracking: ResultTracking,
+        llm_baseline: Evaluation,
+        **adapters: LoraAdapter,
+    ) -> Iterator[dg.MaterializeResult[Evaluation]]:
+        made = _answered(context, store, processes, [adapters[name] for name in trained], approach, decoding)
+        run_id = tracking.evaluation(made, partition=context.partition_key)
+        judged = criteria_of(made, llm_baseline, store.experiment.gates)
+        yield metadata.evaluation_result(made, run_id=run_id, checks=metadata.check_results(judged))
+
+    return evaluation
+
+
+def _answered(
+    context: dg.AssetExecutionContext,
+    store: ExperimentStore,
+    processes: ModelProcesses,
+    adapters: list[LoraAdapter],
+    approach: str,
+    decoding: Decoding,
+) -> Evaluation:
+    """Let the adapters answer; a candidate whose adapters or decoding were left out is skipped with the reason."""
+    model, scale = model_and_scale_of(context)
+    candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale, decoding=decoding)
+    if decoding not in store.experiment.small_model(model).decoding:
+        return not_evaluated(candidate, "skipped", f"models.{model}.decoding does not list {decoding.value}")
+    if reasons := [adapter.reason for adapter in adapters if adapter.status == "skipped"]:
+        return not_evaluated(candidate, "skipped", reasons[0])
+    artefacts = [item.artefact for item in adapters]
+    files = store.test_files(scale)
+    return local_evaluation(context, store, processes, candidate=candidate, artefacts=artefacts, files=files)
+
+
+ADAPTERS = adapters_of(experiment_in_force())
+EVALUATIONS = evaluations_of(experiment_in_force())

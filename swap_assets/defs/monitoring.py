@@ -1,0 +1,104 @@
+"""Measuring the hosted and the released models again, in a new epoch and beside the earlier one.
+
+What the gates read stays untouched: a nightly look must not make every decision stale and start every training again.
+"""
+
+import dagster as dg
+from pydantic import Field
+
+from swap_assets.defs import metadata
+from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
+from swap_assets.defs.partitions import SCALES
+from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
+from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
+from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
+from swap_assets.domain.keys import (
+    LLM_BASELINE,
+    MERGED_MODEL,
+    RELEASE_DECISION,
+    TEST_SPLITS,
+    Candidate,
+    partition_key,
+)
+from swap_assets.domain.scoring.evaluation import Evaluation
+
+_KEPT = "drift_measurement"
+
+
+class DriftConfig(dg.Config):
+    """Which measurement this is; the schedule gives the time it was due."""
+
+    epoch: str = Field(default="", description="a name never used before; empty: the time now")
+
+
+@dg.asset(partitions_def=SCALES, deps=[LLM_BASELINE, *TEST_SPLITS], pool=HOSTED_POOL, kinds={"openai"})
+def repeated_llm_evaluation(
+    context: dg.AssetExecutionContext, config: DriftConfig, store: ExperimentStore, hosted: HostedLlm
+) -> dg.MaterializeResult[Measurement]:
+    """The hosted LLM's answers to the scale's test rows in a new epoch, through the interface that counts."""
+    scale, epoch = context.partition_key, config.epoch or store.now()
+    llm, cases = store.evidence(scale).llm, store.cases(store.test_files(scale))
+    again = hosted_as_before(context, store, hosted, cases, llm=llm, purpose="drift", epoch=epoch)
+    return metadata.measurement_result(Measurement(epoch=epoch, evaluation=again))
+
+
+@dg.asset(
+    partitions_def=SCALES,
+    deps=[LLM_BASELINE, RELEASE_DECISION, MERGED_MODEL, *TEST_SPLITS],
+    pool=MODEL_PROCESS_POOL,
+    kinds={"huggingface"},
+)
+def drift_check(
+    context: dg.AssetExecutionContext,
+    store: ExperimentStore,
+    processes: ModelProcesses,
+    tracking: ResultTracking,
+    repeated_llm_evaluation: Measurement,
+) -> dg.MaterializeResult[DriftReport]:
+    """Whether the hosted or a released model answers the scale's test rows otherwise than when last measured."""
+    scale, epoch = context.partition_key, repeated_llm_evaluation.epoch
+    measured = [repeated_llm_evaluation]
+    found = [_held_against_before(store, repeated_llm_evaluation, store.evidence(scale).llm)]
+    if found[0].before == epoch:
+        told = f"epoch '{epoch}' has been looked at; materialise repeated_llm_evaluation and drift_check together"
+        raise dg.Failure(description=told, allow_retries=False)
+    for before in _released(store, scale):
+        with store.recording_failure(context):
+            artefacts = deciding(store.artefacts(before))
+        # Answers are kept by purpose, so that no look is answered from an earlier one's.
+        again = local_evaluation(
+            context, store, processes, candidate=before.candidate, artefacts=artefacts,
+            files=store.test_files(scale), purpose=f"drift {epoch}",
+        )  # fmt: skip
+        measured.append(Measurement(epoch=epoch, evaluation=again))
+        found.append(_held_against_before(store, measured[-1], before))
+    for now in measured:
+        store.write(_KEPT, now.evaluation.candidate.id, now, kind=Measurement)
+    for item in found:
+        if item.verdict == "drifted":
+            context.log.warning("%s %s", item.sentence, tracking.alert(f"{store.experiment.name}: {item.sentence}"))
+    return metadata.drift_result(DriftReport(scale=scale, epoch=epoch, found=tuple(found)))
+
+
+def _held_against_before(store: ExperimentStore, now: Measurement, first: Evaluation) -> Drift:
+    """Compare with the last look, or with the evidence of the decisions at the first one."""
+    key, policy = now.evaluation.candidate.id, store.experiment.gates
+    there = store.exists(_KEPT, key, Measurement)
+    before = store.read(_KEPT, key, Measurement) if there else Measurement(epoch="first", evaluation=first)
+    metric = policy.primary
+    return drift(now, before, metric=metric, margin_points=policy.release.margin_points)
+
+
+def _released(store: ExperimentStore, scale: str) -> list[Evaluation]:
+    """Return what was measured of each model in use: its merged weights, else the candidate that was released."""
+    evidence, state, found = store.evidence(scale), store.state(), []
+    for model in store.experiment.models:
+        merged, decision = evidence.merged(model), state.decision(RELEASE_DECISION, partition_key(model, scale))
+        if merged and merged.status == "evaluated":
+            found.append(merged)
+        elif decision and decision.action == "release":
+            released = evidence.of(Candidate.from_id(decision.candidates[0]))
+            found += [released] if released.status == "evaluated" else []
+    return found

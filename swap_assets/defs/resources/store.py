@@ -1,0 +1,133 @@
+"""The experiment in force and its folder: what assets have left there, and the rows that candidates are asked.
+
+Not here: handing values from asset to asset (`io_manager`), and what follows from them (`domain`).
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dagster as dg
+from pydantic import Field
+
+from swap_assets.backends.engines.records import read_cases
+from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.backends.store.evaluated_artefacts import ArtefactError, evaluated_artefacts
+from swap_assets.backends.store.evidence import Evidence, read_state
+from swap_assets.backends.store.experiment_file import load_experiment, storage_root
+from swap_assets.backends.store.row_files import write_rows
+from swap_assets.defs.resources.failures import RETRIES, RETRY_AFTER_S, explained, passes
+from swap_assets.domain.conversations import Conversation, EvalCase
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS
+from swap_assets.domain.lora_adapter import Artefact
+from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.splits.capabilities import eval_cases
+from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.state import State
+
+Value = TypeVar("Value")
+
+
+def experiment_in_force() -> Experiment:
+    """Return the experiment that SWAP_CONFIG names, or swap.yaml of the current folder."""
+    return load_experiment()
+
+
+class ExperimentStore(dg.ConfigurableResource):
+    """The values of assets by name and partition key (None: unpartitioned), in the experiment's folder."""
+
+    config: str = Field(default="", description="the experiment file; empty: SWAP_CONFIG, else ./swap.yaml")
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment file, typed."""
+        return load_experiment(Path(self.config)) if self.config else experiment_in_force()
+
+    @property
+    def folder(self) -> ArtefactStore:
+        """The folder itself, for the other resources."""
+        return ArtefactStore(storage_root(self.experiment))
+
+    def now(self) -> str:
+        """Return the time in UTC, to the second."""
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+    def exists(self, asset: str, partition: str | None, kind: Any) -> bool:
+        """Whether a value is there."""
+        return self.folder.exists(asset, partition, kind)
+
+    def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
+        """Read a value; one that is not there is refused with what to materialise."""
+        return self.folder.read(asset, partition, kind)
+
+    def write(self, asset: str, partition: str | None, value: Any, *, kind: Any) -> Path:
+        """Write a value and return where it lies."""
+        return self.folder.write(asset, partition, value, kind=kind)
+
+    def failure(self, asset: str, partition: str | None) -> str:
+        """Return why the last attempt failed, "" where none did."""
+        return self.folder.failure(asset, partition)
+
+    def keep(self, subject: str, name: str, text: str) -> Path:
+        """Keep a text that is no asset's value, such as a drawing, and return where it lies."""
+        path = self.folder.work(subject) / name
+        write_text(path, text)
+        return path
+
+    def state(self) -> State:
+        """Return what the folder says of what has been measured, decided and approved; nothing is parsed for it."""
+        return read_state(self.experiment, self.folder)
+
+    def evidence(self, scale: str) -> Evidence:
+        """Return the evaluations of a scale in full, each read when it is asked for."""
+        return Evidence(self.experiment, self.folder, scale)
+
+    def artefacts(self, evaluation: Evaluation) -> list[Artefact]:
+        """Return the adapters, merged models or base that made an evaluation; others than those are refused."""
+        with explained(ArtefactError):
+            return evaluated_artefacts(self.experiment, self.folder, evaluation)
+
+    def test_files(self, scale: str) -> tuple[Path, ...]:
+        """Return the stored test splits of a scale; one that is not there is refused with what to materialise."""
+        return tuple(self.folder.stored(name, scale, list[EvalCase]) for name in TEST_SPLITS)
+
+    def sealed_files(self, scale: str) -> tuple[Path, ...]:
+        """Return the stored cases of the sealed release test, () where the experiment keeps none.
+
+        Only what decides on a release calls this.
+        """
+        split = self.read(DATASET_SPLIT, scale, DatasetSplit)
+        path = self.folder.work("sealed_cases") / f"{split.content_hash}.parquet"
+        if split.release and not path.exists():
+            write_rows(path, self._cases_of(split.release), EvalCase)
+        return (path,) if split.release else ()
+
+    def cases(self, files: Sequence[Path]) -> list[EvalCase]:
+        """Return the cases in stored files, each once, with the labels of all the splits it serves."""
+        return read_cases(files) if files else []
+
+    def validation_cases(self, scale: str) -> list[EvalCase]:
+        """Return the cases of a scale's validation conversations."""
+        return self._cases_of(self.read(DATASET_SPLIT, scale, DatasetSplit).validation)
+
+    def _cases_of(self, ids: Sequence[str]) -> list[EvalCase]:
+        rows = {row.id: row for row in self.read(HERMES_CONVERSATIONS, None, list[Conversation])}
+        return [case for name in ids for case in eval_cases(rows[name])]
+
+    @contextlib.contextmanager
+    def recording_failure(self, context: dg.AssetExecutionContext) -> Iterator[None]:
+        """Keep why a step failed, for the report; what passes by itself is first tried after 30, 60, 120 seconds."""
+        try:
+            yield
+        except Exception as error:
+            if passes(error) and context.retry_number < RETRIES:
+                raise dg.RetryRequested(RETRIES, RETRY_AFTER_S * 2**context.retry_number) from error
+            why = error.description if isinstance(error, dg.Failure) else str(error)
+            partition = context.partition_key if context.has_partition_key else None
+            first_line = (why or type(error).__name__).splitlines()[0]
+            asset = min(context.selected_asset_keys).path[-1]  # a step that makes several is named by one of them
+            self.folder.record_failure(asset, partition, first_line)
+            raise
