@@ -15,7 +15,7 @@ from swap_assets.cli.score_files import given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import row_metrics
-from swap_assets.domain.report.foreign import visible
+from swap_assets.domain.report.wording import visible
 from swap_assets.domain.scoring.answer_files import GivenRow, GoldRow, score_rows
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from swap_assets.cli.score_files import given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.report.foreign import visible
+from swap_assets.domain.report.wording import visible
 from swap_assets.domain.scoring.answer_files import GoldRow, Scored, format_names, score_rows
 from swap_assets.domain.scoring.answer_files_report import comparison, report, summary_of
 

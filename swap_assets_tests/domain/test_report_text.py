@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from swap_assets.domain.report.foreign import excerpt, visible
 from swap_assets.domain.report.layout import lay_out, to_markdown
 from swap_assets.domain.report.tables import Table, cell, csv, frame, html, markdown_table, terminal
+from swap_assets.domain.report.wording import excerpt, visible
 from swap_assets_tests.domain.reports import full_report
 
 HOSTILE = [

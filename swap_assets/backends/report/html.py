@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.backends.report.drawing import Plot
-from swap_assets.domain.report.foreign import visible
 from swap_assets.domain.report.layout import Document
 from swap_assets.domain.report.tables import html
+from swap_assets.domain.report.wording import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from swap_assets.backends.report.drawing import COLOURS, INK, SOFT, Plot, colour, draw, lines_for, marker, shortened
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import metric_title
-from swap_assets.domain.report.comparison import WITHIN_POINTS, compared_in
 from swap_assets.domain.report.figures import ALL, Figure, by_key
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in
 from swap_assets.domain.report.wording import ABSENT, display_name, spaced
 
 if TYPE_CHECKING:

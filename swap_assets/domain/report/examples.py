@@ -10,10 +10,9 @@ from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import exact_rows
-from swap_assets.domain.report.foreign import excerpt
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.tables import Group, Table, frame
-from swap_assets.domain.report.wording import display_name, spaced
+from swap_assets.domain.report.wording import display_name, excerpt, spaced
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.scoring.scores import RowScore
 

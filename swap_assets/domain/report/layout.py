@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.report import evidence, results
-from swap_assets.domain.report.comparison import compared_in
 from swap_assets.domain.report.cost import cost
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Section, Table, cell, frame, markdown_parts, markdown_table
+from swap_assets.domain.report.verdict import compared_in
 from swap_assets.domain.report.wording import ABSENT, display_name, percent, points, significant
 
 

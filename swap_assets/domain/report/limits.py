@@ -6,9 +6,8 @@ from typing import Literal
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.cost import SwapCost
-from swap_assets.domain.report.foreign import excerpt
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.wording import TRACK_TITLES, display_name
+from swap_assets.domain.report.wording import TRACK_TITLES, display_name, excerpt
 from swap_assets.domain.splits.leakage import LeakageReport
 
 

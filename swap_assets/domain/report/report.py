@@ -13,13 +13,12 @@ from swap_assets.domain.judging.decisions import Contrast
 from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.changes import Changes, causes, facts_of, movements
-from swap_assets.domain.report.comparison import best_of, compared_in, llm_comparisons
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
 from swap_assets.domain.report.figures import Figure, figures_of, framed, never_calling
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
-from swap_assets.domain.report.verdict import Verdict, cautions, verdict
+from swap_assets.domain.report.verdict import Verdict, best_of, cautions, compared_in, llm_comparisons, verdict
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Status
 

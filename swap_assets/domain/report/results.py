@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
-from swap_assets.domain.report.comparison import WITHIN_POINTS, compared_in, surpasses, within
 from swap_assets.domain.report.figures import (
     ALL,
     failure_counts,
@@ -14,6 +13,7 @@ from swap_assets.domain.report.figures import (
 )
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Section, Table, frame, section
+from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in, surpasses, within
 from swap_assets.domain.report.wording import (
     ABSENT,
     IN_PERCENT,

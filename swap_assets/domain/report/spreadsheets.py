@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.metrics import over_domains, shown_in
-from swap_assets.domain.report.comparison import surpasses, within
 from swap_assets.domain.report.cost import SwapCost
 from swap_assets.domain.report.figures import ALL, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import frame
+from swap_assets.domain.report.verdict import surpasses, within
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.domain.report.foreign import visible
-from swap_assets.domain.report.wording import ABSENT
+from swap_assets.domain.report.wording import ABSENT, visible
 
 if TYPE_CHECKING:
     import pandas as pd

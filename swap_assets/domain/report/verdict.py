@@ -1,4 +1,4 @@
-"""The answer to the question that the report is opened for, in one sentence, and how sure it is."""
+"""Every candidate against the LLM on identical rows, and the sentence that the report is opened for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -7,11 +7,17 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision
 from swap_assets.domain.judging.rivalry import passing_for_sure
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import Figure, by_key
+from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.wording import display_name, spaced
+from swap_assets.domain.statistics.paired import Columns
 
+# The guide's question "is it within 10 points of the LLM?".
+WITHIN_POINTS = 10.0
+Answer = Literal["yes", "no", "cannot be told"]
 VerdictKind = Literal["yes", "promising", "not shown", "no", "none"]
 _UNSEEN = ("tools", "unseen", Track.TOOLCALL)
 _ROWS = {"test": "test rows", "release_test": "sealed rows that nothing else had read"}
@@ -146,3 +152,48 @@ def cautions(figures: Iterable[Figure], *, llm_id: str, metric: str) -> dict[str
         for name, value in values.items()
         if llm is not None and value < llm
     }
+
+
+def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
+    """Compare every candidate with the LLM in the primary and the core metrics of each track."""
+    metrics = dict.fromkeys([inputs.metric, *inputs.policy.core])
+    found: list[Contrast] = []
+    for track in Track:
+        llm = inputs.llm.track(track) if inputs.llm else None
+        if llm is None:
+            continue
+        reference = Columns(llm.rows)
+        own = [(item, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
+        for metric in metrics:
+            compared = ((item.candidate.id, columns.against(reference, metric)) for item, columns in own)
+            found += [
+                Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track)
+                for name, pair in compared
+                if pair
+            ]
+    return tuple(found)
+
+
+def within(item: Contrast) -> Answer:
+    """Say whether a candidate is within 10 points of the LLM, by the interval alone."""
+    return _answer(yes=item.high_points <= WITHIN_POINTS, no=item.low_points > WITHIN_POINTS)
+
+
+def surpasses(item: Contrast) -> Answer:
+    """Say whether a candidate is ahead of the LLM, by the interval alone."""
+    return _answer(yes=item.high_points < 0, no=item.low_points >= 0)
+
+
+def _answer(*, yes: bool, no: bool) -> Answer:
+    return "yes" if yes else "no" if no else "cannot be told"
+
+
+def compared_in(comparisons: Iterable[Contrast], metric: str, track: Track = Track.TOOLCALL) -> list[Contrast]:
+    """Return the comparisons of a track in one metric, one a candidate."""
+    return [item for item in comparisons if item.track is track and item.metric == metric]
+
+
+def best_of(compared: Iterable[Contrast], *, trained: bool = False) -> Contrast | None:
+    """Return the candidate nearest to the LLM, or furthest ahead; `trained` leaves out untouched models."""
+    found = (item for item in compared if not trained or Candidate.from_id(item.candidate_id).approach != "none")
+    return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
