@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from swap_assets.backends.serving.local_server import free_port
 from swap_assets.cli.environment import MODULE, dagster_command
 
 _READY_S, _STOP_S = 90.0, 25.0
@@ -33,13 +33,6 @@ class Service(NamedTuple):
 
 class ServiceError(RuntimeError):
     """Dagster did not come up; the message says where its log lies."""
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @contextlib.contextmanager
