@@ -1,4 +1,4 @@
-"""What a decision is, once made: rule, evidence, verdict, action, reason. Making one lives in `gates`.
+"""What a decision is, once made: rule, evidence, verdict, action, reason. Making one lives in `domain.gates`.
 
 release_decision for phi-4-mini|large: verdict inconclusive, action wait,
 reason "phi-4-mini--large--paper--greedy--adapter is 1.2 points behind gpt-4o--large... on field_f1 (...)"
@@ -148,7 +148,7 @@ class Decision(Frozen):
     suggestions: tuple[Suggestion, ...] = ()
     decided_by: str = "policy"
     decided_at: str = ""
-    approval: str = Field(default="", description="a person's word on a release; added where it is shown, never stored")
+    approval: str = Field(default="", description="a person's verdict on a release; added where it is shown, never stored")
 
     def content(self) -> str:
         """Hash what was decided on what; not who, when, and what people say: the same evidence has the same hash."""
