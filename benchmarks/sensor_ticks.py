@@ -47,7 +47,7 @@ def main(models: int = 8, scales: int = 3) -> None:
                 took.append(1000 * (time.process_time() - began))
             began = time.process_time()
             for gate in GATES:
-                gate.outcome(dataclasses.replace(scenario.lab.state(), root="v1"))
+                gate.outcome(dataclasses.replace(scenario.store.state(), root="v1"))
             own = 1000 * (time.process_time() - began)
         first, others = took[0], sorted(took[1:])
         print(f"{models} models x {scales} scales, {len(SENSORS_BY_NAME)} sensors, milliseconds a round")

@@ -21,7 +21,7 @@ from swap_assets.defs import (
     test_splits,
 )
 from swap_assets.defs.alerts import failed_run_alert
-from swap_assets.defs.gates import jobs, sensors
+from swap_assets.defs.gates import decision_assets, jobs, sensors
 from swap_assets.defs.resources.hosted import HostedLlm
 from swap_assets.defs.resources.hub import Hub
 from swap_assets.defs.resources.io_manager import ArtefactIOManager
@@ -40,7 +40,7 @@ GROUPS: dict[str, Iterable[ModuleType | dg.AssetsDefinition]] = {
     "baselines": (baselines,),
     "training": approaches.ADAPTERS,
     "evaluation": approaches.EVALUATIONS,
-    "comparison": (comparison,),
+    "comparison": (comparison, *decision_assets()),
     "release": (release, merged_model, published_model),
     "monitoring": (monitoring,),
 }

@@ -1,5 +1,7 @@
 """What is there before any training: how the hosted LLM is asked, its answers and the SLM's, and the first gate."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from pydantic import Field
 
@@ -98,10 +100,14 @@ def slm_baseline(
     return metadata.evaluation_result(evaluation, run_id=run_id)
 
 
-@dg.asset(partitions_def=MODELS_AND_SCALES, kinds={"python"})
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES,
+    kinds={"python"},
+    check_specs=[metadata.gate_check("fine_tune_decision", MODELS_AND_SCALES)],
+)
 def fine_tune_decision(
     store: ExperimentStore, tracking: ResultTracking, slm_baseline: Evaluation, llm_baseline: Evaluation
-) -> dg.MaterializeResult[Decision]:
+) -> Iterator[dg.MaterializeResult[Decision]]:
     """Whether the small model needs training: it does where it trails the LLM too far on any core metric."""
     decision = fine_tune(slm_baseline, llm_baseline, store.experiment.gates)
-    return metadata.decision_result(tracking.decided(decision))
+    yield metadata.decision_result(tracking.decided(decision))

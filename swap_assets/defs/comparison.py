@@ -1,6 +1,6 @@
-"""The comparison of all candidates of a scale, and whether to go on to the next one.
+"""The comparison of all candidates of a scale; whether to go on to the next one is a gate (`domain.gates.scale_up`).
 
-Both read the experiment's folder instead of asset inputs: a candidate that is absent, skipped or failed is named, and
+It reads the experiment's folder instead of asset inputs: a candidate that is absent, skipped or failed is named, and
 Dagster's fan-in input would raise for the first missing partition.
 """
 
@@ -12,9 +12,6 @@ from swap_assets.defs.partitions import SCALES
 from swap_assets.defs.resources.reports import Reports
 from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
-from swap_assets.domain.gates.scale_up import scale_up
-from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, SLM_BASELINE
 from swap_assets.domain.report.report import Report
 
@@ -31,19 +28,3 @@ def comparison_report(
     folder = reports.write(report)
     tracking.report(report, folder)
     return metadata.report_result(report, folder, reports.plots(report))
-
-
-@dg.asset(partitions_def=SCALES, deps=[comparison_report, *EVIDENCE], kinds={"python"})
-def scale_up_decision(
-    context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking
-) -> dg.MaterializeResult[Decision]:
-    """Whether to go on to the next scale, and who: a clear winner alone, else all that reach their share of the LLM."""
-    scale, experiment = context.partition_key, store.experiment
-    evidence = store.evidence(scale)
-    decision = scale_up(
-        evidence.contenders(), evidence.llm, experiment.gates, scale=scale, next_scale=experiment.next_scale(scale)
-    )
-    best = min(decision.contrasts, key=lambda item: item.delta_points, default=None)
-    if decision.action == "iterate" and best:
-        decision = decision.model_copy(update={"suggestions": suggest(experiment, best.candidate_id)})
-    return metadata.decision_result(tracking.decided(decision))

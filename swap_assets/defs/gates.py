@@ -3,18 +3,24 @@
 A run key is made of the evidence that a run acts on, so Dagster starts it once, however often it is asked for.
 """
 
+from collections.abc import Iterator
 from functools import cache, reduce
 from operator import or_
 from typing import Any
 
 import dagster as dg
 
+from swap_assets.defs import metadata
 from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.guards import REQUESTED_BY
+from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES
 from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.defs.runs import runs_of, state_of
 from swap_assets.domain.gates import registry
-from swap_assets.domain.gates.gate import Gate, Job, Step
+from swap_assets.domain.gates.gate import Deciding, Gate, Job, Step
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import model_and_scale
 
 # The tag of a run that a sensor asked for; it holds the reason.
 BECAUSE = "swap/because"
@@ -34,6 +40,35 @@ def sensors() -> list[dg.SensorDefinition]:
 def _job(job: Job):
     chosen = [dg.AssetSelection.assets(*job.assets), *map(dg.AssetSelection.groups, job.groups)]
     return dg.define_asset_job(job.name, selection=reduce(or_, chosen), description=job.description)
+
+
+def decision_assets() -> list[dg.AssetsDefinition]:
+    """Return the decisions that gates make of what is measured; those that ask for more are written by hand."""
+    return [_decision_asset(entry) for entry in registry.decisions().values() if entry.judge]
+
+
+def _decision_asset(entry: Deciding) -> dg.AssetsDefinition:
+    judge, partitions = entry.judge, MODELS_AND_SCALES if entry.per == "model" else SCALES
+    assert judge is not None
+
+    @dg.asset(
+        name=entry.name,
+        description=entry.description,
+        partitions_def=partitions,
+        deps=entry.rests_on(experiment_in_force()),
+        kinds={"python"},
+        check_specs=[metadata.gate_check(entry.name, partitions)],
+    )
+    def decide(
+        context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking
+    ) -> Iterator[dg.MaterializeResult[Decision]]:
+        model, scale = model_and_scale(context.partition_key)
+        evidence = store.evidence(scale)
+        candidates = evidence.of_model(model) if model else evidence.contenders()
+        decision = judge(candidates, evidence.llm, store.experiment, context.partition_key)
+        yield metadata.decision_result(tracking.decided(decision))
+
+    return decide
 
 
 def _sensor(gate: Gate) -> dg.SensorDefinition:

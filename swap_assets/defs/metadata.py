@@ -31,6 +31,7 @@ from swap_assets.domain.report.wording import percent
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
+GATE_CHECK = "passes"
 
 
 def markdown(text: str) -> dg.MetadataValue:
@@ -156,7 +157,18 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
     }
     if decision.rows_needed is not None:
         shown["rows_that_would_settle_it"] = decision.rows_needed
-    return dg.MaterializeResult(value=decision, metadata=shown, data_version=dg.DataVersion(decision.content()))
+    check = dg.AssetCheckResult(
+        check_name=GATE_CHECK, passed=decision.verdict == "pass", severity=dg.AssetCheckSeverity.WARN,
+        description=decision.reason, metadata={"verdict": decision.verdict, "action": decision.action},
+    )  # fmt: skip
+    version = dg.DataVersion(decision.content())
+    return dg.MaterializeResult(value=decision, metadata=shown, data_version=version, check_results=[check])
+
+
+def gate_check(decision: str, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
+    """Return the check of a decision: green where the evidence passes the gate, amber where not."""
+    told = "The evidence passes the gate; what follows where it does not is the policy's."
+    return check_spec(GATE_CHECK, decision, description=told, partitions_def=partitions)
 
 
 def _measured_table(decision: Decision) -> str:

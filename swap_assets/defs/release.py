@@ -4,6 +4,8 @@ The hosted LLM is asked those rows in an asset of its own, because a step waits 
 place of a model process while it waits for a service, nor ask a service beside its pool.
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from swap_assets.defs import metadata
@@ -53,10 +55,11 @@ def sealed_llm_evaluation(
     deps=[*_READ, *experiment_in_force().adapter_assets(), SEALED_LLM_EVALUATION],
     pool=MODEL_PROCESS_POOL,
     kinds={"python"},
+    check_specs=[metadata.gate_check("release_decision", MODELS_AND_SCALES)],
 )
 def release_decision(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
-) -> dg.MaterializeResult[Decision]:
+) -> Iterator[dg.MaterializeResult[Decision]]:
     """Whether the model's best candidate may replace the LLM: only when sealed rows show that it is no worse."""
     model, scale = model_and_scale_of(context)
     evidence, policy = store.evidence(scale), store.experiment.gates
@@ -71,7 +74,7 @@ def release_decision(
         )
         sealed = (ours, theirs)
     decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
-    return metadata.decision_result(tracking.decided(decision))
+    yield metadata.decision_result(tracking.decided(decision))
 
 
 def _nominated(store: ExperimentStore, model: str, scale: str) -> Candidate | None:

@@ -112,7 +112,7 @@ class Scenario:
 
 def nothing_left_to_do(scenario: Scenario) -> None:
     """Record a whole experiment: everything measured, decided, and acted on by every sensor."""
-    experiment = scenario.lab.experiment
+    experiment = scenario.store.experiment
     scenario.root()
     for scale in experiment.scales:
         scenario.tracks("v1", scale)

@@ -29,7 +29,7 @@ def test_a_round_of_all_sensors_with_nothing_new_parses_no_evaluation(scenario, 
     settings["models"]["third"] = {"extends": "little"}
     (tmp_path / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     experiment = load_experiment(tmp_path / "swap.yaml")
-    monkeypatch.setattr("swap_assets.defs.resources.experiment_in_force", lambda: experiment)
+    monkeypatch.setattr("swap_assets.defs.resources.store.experiment_in_force", lambda: experiment)
     scenario = Scenario(scenario.instance)
     nothing_left_to_do(scenario)
     assert (len(experiment.models), len(experiment.scales)) == (3, 2)

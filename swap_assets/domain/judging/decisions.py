@@ -148,7 +148,9 @@ class Decision(Frozen):
     suggestions: tuple[Suggestion, ...] = ()
     decided_by: str = "policy"
     decided_at: str = ""
-    approval: str = Field(default="", description="a person's verdict on a release; added where it is shown, never stored")
+    approval: str = Field(
+        default="", description="a person's verdict on a release; added where it is shown, never stored"
+    )
 
     def content(self) -> str:
         """Hash what was decided on what; not who, when, and what people say: the same evidence has the same hash."""
