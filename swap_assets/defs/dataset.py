@@ -11,8 +11,7 @@ from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.resources.source import ConversationSource
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import Conversation, Quarantined
-from swap_assets.domain.experiment.notices import Notices
-from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.experiment.sources import LoadedSource, Notices
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TOOLCALL_TRACK
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.profile.profile import DatasetProfile, profile_markdown, profile_sentence, profile_source

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swap_assets.domain.experiment.break_even import (
+from swap_assets.domain.experiment.costs import (
     break_even_utilisation,
     break_even_volume,
     requests_to_repay,

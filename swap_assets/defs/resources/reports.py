@@ -8,7 +8,7 @@ from swap_assets.backends.report.build import build_scale_report, report_folder
 from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.defs.resources.store import ExperimentStore
-from swap_assets.domain.experiment.notices import Notices
+from swap_assets.domain.experiment.sources import Notices
 from swap_assets.domain.report.report import Report
 
 

@@ -90,3 +90,16 @@ class LoadedSource(Frozen):
     def balanced(self) -> bool:
         """Whether no row was lost without a reason."""
         return self.rows_in == len(self.conversations) + len(self.quarantined)
+
+
+class Notices(Frozen):
+    """What a source said when it was read, kept for the first lines of every report."""
+
+    warning: str = ""
+    source: str = ""
+
+    @classmethod
+    def of(cls, loaded: LoadedSource) -> "Notices":
+        """Take the notices of a source that was read."""
+        read = f"{loaded.rows_in} rows, {len(loaded.conversations)} kept, {len(loaded.quarantined)} quarantined"
+        return cls(warning=loaded.first_line_warning, source="; ".join((read, *loaded.notes)))

@@ -1,18 +1,18 @@
 """What replacing the LLM would cost or save, every figure with where it comes from, and the section that shows it.
 
-The formulas are `experiment.break_even`'s.
+The formulas are `experiment.costs`'s.
 """
 
 from typing import TYPE_CHECKING, Literal
 
-from swap_assets.domain.experiment.break_even import (
+from swap_assets.domain.experiment.costs import (
     break_even_utilisation,
     break_even_volume,
+    cost_per_thousand,
     requests_to_repay,
     served_request,
     swapped_request,
 )
-from swap_assets.domain.experiment.costs import cost_per_thousand
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import select
@@ -258,7 +258,7 @@ def _by_utilisation(found: SwapCost) -> Table:
         for row, money in amounts.items()
     )
     caption = f"1,000 requests after the swap, by utilisation of the card, in {found.currency}"
-    note = "Formulas: domain/experiment/break_even.py; a month has 730 hours."
+    note = "Formulas: domain/experiment/costs.py; a month has 730 hours."
     return Table("cost-utilisation", caption, frame(header, rows), note=note)
 
 
