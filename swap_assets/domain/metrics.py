@@ -9,6 +9,7 @@ candidates in `statistics`.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Literal, NamedTuple, Protocol
 
 from pydantic import AfterValidator
@@ -82,6 +83,7 @@ def entry_of(name: str) -> MetricEntry:
     return METRICS[name.removesuffix(STRICT_SUFFIX)]
 
 
+@cache  # asked for each row of each candidate
 def field_of(name: str) -> str:
     """Return the field of a row's score that holds a metric's value, "" where the metric computes its own."""
     field = entry_of(name).field

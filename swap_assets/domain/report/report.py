@@ -94,7 +94,7 @@ class Report(About):
     def main_figures(self, candidate_id: str, track: Track) -> dict[str, Figure]:
         """Return a candidate's figures over all rows that the main table shows, by metric."""
         found = {item.metric: item for item in self.figures
-                 if (item.candidate_id, item.track, item.split) == (candidate_id, track, "")}  # fmt: skip
+                 if not item.split and item.candidate_id == candidate_id and item.track is track}  # fmt: skip
         return {name: found[name] for name in dict.fromkeys((*shown_in("main"), self.metric)) if name in found}
 
     def content(self) -> str:
