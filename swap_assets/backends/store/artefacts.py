@@ -50,7 +50,7 @@ class ValueRecord(Frozen):
             known = EvaluationRecord.of(value)
             return cls(version=known.evidence_hash, sha256=sha256, evaluation=known)
         content = getattr(value, "content", None)
-        return cls(version=content() if callable(content) else sha256, sha256=sha256)
+        return cls(version=str(content()) if callable(content) else sha256, sha256=sha256)
 
 
 class ArtefactStore:

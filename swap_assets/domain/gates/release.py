@@ -49,8 +49,9 @@ def release(
         found.append(judged)
     incomplete = [text for item in (*there, llm, *(sealed or ())) if (text := _incomplete(item))]
     verdict: Verdict = "inconclusive"
-    if not incomplete and (judged or (best and not may_open_sealed(best, policy))):
-        verdict = _verdict_on(judged or best, policy)
+    read = judged or (None if may_open_sealed(best, policy) else best)
+    if read and not incomplete:
+        verdict = _verdict_on(read, policy)
     return decide(
         [*there, llm],
         name=RELEASE_DECISION,

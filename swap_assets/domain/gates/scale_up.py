@@ -37,7 +37,8 @@ def scale_up(
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in there]
     limits = {item.candidate_id: (100 - share) * item.llm for item in found}
     sides = _sides(found, limits)
-    verdict: Verdict = next((side for side in ("pass", "inconclusive") if side in sides.values()), "fail")
+    found_sides = set(sides.values())
+    verdict: Verdict = "pass" if "pass" in found_sides else "inconclusive" if "inconclusive" in found_sides else "fail"
     enough = ("pass", "inconclusive") if policy.scale_up.when_inconclusive == "scale_up" else ("pass",)
     reaching = tuple(sorted(name for name, side in sides.items() if side in enough))
     contest = _contest([item for item in there if item.candidate.id in reaching], found, policy.primary)
