@@ -84,3 +84,14 @@ def test_the_files_of_the_top_level_are_there():
         "constraints.txt", "Makefile", "CHANGELOG.md", "LICENSE", "docs/decisions", ".ci/run",
     ):  # fmt: skip
         assert (REPOSITORY / name).exists(), name
+
+
+def test_the_readme_names_every_asset_of_the_graph():
+    from swap_assets.definitions import defs
+
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    names = {node.key.path[-1] for node in defs.resolve_asset_graph().asset_nodes}
+    approaches = {
+        name for name in names if name.endswith(("_adapter", "_evaluation")) and name != "sealed_llm_evaluation"
+    }
+    assert {name for name in names - approaches if f"`{name}`" not in text} == set()
