@@ -5,59 +5,59 @@
 Row `i` depends on the seed, `i` and the settings alone, so asking for more rows changes no earlier one. Every row
 belongs to a pool (`provenance.config` is "train" or "test"): phrasings, names, places and words are reserved for one
 of them, so that no test row can come out of the training stream. How much of a test row is new beyond its values is a
-setting (`Novelty`). The grammar is in `grammar`, how each kind of conversation goes in `dialogues`.
+setting (`Novelty`). The tools are in `tools`, how each kind of conversation goes in `dialogues`.
 """
 
 import random
 from collections.abc import Iterator
 from functools import cache
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from swap_assets.domain.conversations import Conversation, Provenance
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.reading.parsing import conversation_id
-from swap_assets.domain.synthetic.dialogues import KINDS, Dialogue, Writer
-from swap_assets.domain.synthetic.grammar import Pool, ToolPlan
-from swap_assets.domain.synthetic.tools import ALL_TOOLS, DOMAINS
+from swap_assets.domain.synthetic.dialogues import KINDS, Writer
+from swap_assets.domain.synthetic.tools import ALL_TOOLS, DOMAINS, Pool, ToolPlan
 from swap_assets.domain.synthetic.values import Values
 
-SOURCE = "synthetic"
 
+class _Weights(Frozen):
+    """Weights relative to each other; 0 leaves an entry out."""
 
-class KindWeights(Frozen):
-    """How often each kind of conversation is made; weights relative to each other, 0 leaves a kind out."""
-
-    simple: float = Field(default=3, ge=0)
-    moderate: float = Field(default=3, ge=0)
-    complex: float = Field(default=2, ge=0)
-    parallel: float = Field(default=2, ge=0)
-    clarification: float = Field(default=2, ge=0)
-    sequential: float = Field(default=2, ge=0)
-    context_dependent: float = Field(default=2, ge=0)
-    no_call: float = Field(default=2, ge=0)
+    _without_any: ClassVar[str]
 
     @model_validator(mode="after")
-    def _some_kind_is_made(self) -> "KindWeights":
-        if not any(getattr(self, kind) for kind in KINDS):
-            raise ValueError("every weight is 0, so no conversation could be made; give one kind a weight")
+    def _one_is_above_zero(self) -> Self:
+        if not any(self.model_dump().values()):
+            raise ValueError(f"every weight is 0, so {self._without_any} a weight")
         return self
 
 
-class Novelty(Frozen):
+class KindWeights(_Weights):
+    """How often each kind of conversation is made; weights relative to each other, 0 leaves a kind out."""
+
+    _without_any = "no conversation could be made; give one kind"
+    simple: NonNegativeFloat = 3
+    moderate: NonNegativeFloat = 3
+    complex: NonNegativeFloat = 2
+    parallel: NonNegativeFloat = 2
+    clarification: NonNegativeFloat = 2
+    sequential: NonNegativeFloat = 2
+    context_dependent: NonNegativeFloat = 2
+    no_call: NonNegativeFloat = 2
+
+
+class Novelty(_Weights):
     """What is new in a test row, as weights relative to each other; its values are new in every one of them."""
 
+    _without_any = "no test row could be made; give one kind of novelty"
     values: float = Field(default=0, ge=0, description="only the values: tools and wordings are those of training rows")
     wordings: float = Field(default=1, ge=0, description="the wordings too")
     tools: float = Field(
         default=0, ge=0, description="the tools, with the phrasings that belong to them: one of `unseen_domains`"
     )
-
-    @model_validator(mode="after")
-    def _some_row_is_made(self) -> "Novelty":
-        if not (self.values or self.wordings or self.tools):
-            raise ValueError("every weight is 0, so no test row could be made; give one kind of novelty a weight")
-        return self
 
 
 class GeneratorSettings(Frozen):
@@ -124,31 +124,26 @@ def _generate_row(settings: GeneratorSettings, index: int, revision: str) -> Con
     source = random.Random(f"{settings.seed}:{index}")
     pool: Pool = "test" if source.random() < settings.test_share else "train"
     novelty = _novelty(settings, source) if pool == "test" else ""
-    weights = [getattr(settings.kinds, kind) for kind in KINDS]
-    kind = source.choices(tuple(KINDS), weights=weights)[0]
+    kind = source.choices(tuple(KINDS), weights=[getattr(settings.kinds, kind) for kind in KINDS])[0]
     domains = settings.unseen_domains if novelty == "tools" else settings.domains
     writer = Writer(
-        pool if novelty == "wordings" else "train",
-        source,
-        Values(pool, source, verbatim=settings.verbatim_values),
+        pool=pool if novelty == "wordings" else "train",
+        random=source,
+        values=Values(pool, source, verbatim=settings.verbatim_values),
         tools=available_tools(domains, settings.tools_per_domain),
         max_distractors=settings.max_distractors,
         closing=settings.closing,
     )
-    dialogue: Dialogue = KINDS[kind](writer)
+    plan, tools, turns = KINDS[kind](writer)
     return Conversation(
-        id=conversation_id("", dialogue.tools, dialogue.turns),
-        tools=dialogue.tools,
-        turns=dialogue.turns,
+        id=conversation_id("", tools, turns),
+        tools=tools,
+        turns=turns,
         provenance=Provenance(
-            source=SOURCE,
-            config=pool,
-            row=index,
-            row_id=f"{settings.seed}-{index}",
-            revision=revision,
+            source="synthetic", config=pool, row=index, row_id=f"{settings.seed}-{index}", revision=revision,
             origin="synthetic",
         ),
-        category=dialogue.plan.domain,
+        category=plan.domain,
         subcategory=kind,
-        task=dialogue.plan.name,
-    )
+        task=plan.name,
+    )  # fmt: skip

@@ -6,13 +6,13 @@ until its own hash says the same. What both pools share is what a tool's schema 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from swap_assets.domain.synthetic.grammar import Pool, Slot
+from swap_assets.domain.synthetic.tools import Pool, Slot
 
 _SUFFIXES = ("ville", "ton", "burg", "field", "ford", "port")
 _EXTENSIONS = ("pdf", "txt", "csv", "docx", "png")
@@ -33,10 +33,10 @@ class Value(NamedTuple):
 class Vocabulary(NamedTuple):
     """The lists of one pool."""
 
-    first_names: tuple[str, ...]
-    last_names: tuple[str, ...]
-    words: tuple[str, ...]
-    foreign_names: tuple[str, ...]
+    first_names: list[str]
+    last_names: list[str]
+    words: list[str]
+    foreign_names: list[str]
 
 
 def entity_pool(entry: str) -> Pool:
@@ -49,32 +49,21 @@ def vocabulary(pool: Pool) -> Vocabulary:
     """Return the lists of a pool; Faker is read once."""
     from importlib import import_module
 
-    person = import_module("faker.providers.person.en_US").Provider
-    lorem = import_module("faker.providers.lorem.en_US").Provider
-    foreign = [
-        name
-        for locale in _LOCALES
-        for name in import_module(f"faker.providers.person.{locale}").Provider.last_names
-        if not name.isascii()
-    ]
+    def provider(kind: str, locale: str = "en_US") -> Any:
+        return import_module(f"faker.providers.{kind}.{locale}").Provider
 
-    def reserved(entries: Any, *, ascii_only: bool = True) -> tuple[str, ...]:
-        return tuple(
-            sorted(
-                {
-                    entry
-                    for entry in entries
-                    if entity_pool(entry) == pool and ((entry.isalpha() and entry.isascii()) or not ascii_only)
-                }
-            )
-        )
+    def reserved(entries: Iterable[str]) -> list[str]:
+        return sorted({entry for entry in entries if entity_pool(entry) == pool})
 
-    words = [word for word in lorem.word_list if len(word) > 2]
+    def plain(entries: Iterable[str]) -> list[str]:
+        return reserved(entry for entry in entries if entry.isalpha() and entry.isascii())
+
+    person, foreign = provider("person"), [name for each in _LOCALES for name in provider("person", each).last_names]
     return Vocabulary(
-        first_names=reserved(person.first_names),
-        last_names=reserved(person.last_names),
-        words=reserved(words),
-        foreign_names=reserved(foreign, ascii_only=False),
+        first_names=plain(person.first_names),
+        last_names=plain(person.last_names),
+        words=plain(word for word in provider("lorem").word_list if len(word) > 2),
+        foreign_names=reserved(name for name in foreign if not name.isascii()),
     )
 
 
@@ -88,14 +77,26 @@ class Values:
     """
 
     def __init__(self, pool: Pool, random_: random.Random, *, verbatim: bool) -> None:
-        self._name_of_pool: Pool = pool
-        self._pool = vocabulary(pool)
+        self._pool: Pool = pool
+        self._lists = vocabulary(pool)
         self._random = random_
         self.verbatim = verbatim
 
     def draw(self, slot: Slot) -> Value:
         """Draw a value that is valid against the slot's schema."""
-        made = getattr(self, f"_{slot.kind}")(slot)
+        match slot.kind:
+            case "int":
+                low, high = int(slot.options[0]), int(slot.options[1])
+                made = self._reserved(lambda: self._random.randint(low, high))
+            case "number":
+                low, high = int(slot.options[0]) * 10, int(slot.options[1]) * 10
+                made = self._reserved(lambda: self._random.randint(low, high - 1) / 10)
+            case "enum":
+                made = self._random.choice(slot.options)
+            case "bool":
+                made = Value(True, slot.label)
+            case _:
+                made = self._of_kind(slot.kind)
         if isinstance(made, list):
             return Value(made, made[0] if len(made) == 1 else f"{', '.join(made[:-1])} and {made[-1]}")
         return made if isinstance(made, Value) else Value(made, str(made))
@@ -103,78 +104,58 @@ class Values:
     def _reserved(self, make: Callable[[], Any]) -> Any:
         """Draw until the value is one of this pool's."""
         value = make()
-        while entity_pool(str(value)) != self._name_of_pool:
+        while entity_pool(str(value)) != self._pool:
             value = make()
         return value
 
-    def _word(self, _: Slot) -> str:
-        return self._random.choice(self._pool.words)
+    def _of_kind(self, kind: str) -> Any:
+        pick, number, lists = self._random.choice, self._random.randint, self._lists
+        match kind:
+            case "word":
+                return pick(lists.words)
+            case "words":
+                return self._random.sample(lists.words, number(2, 3))
+            case "phrase":
+                return " ".join(self._of_kind("words"))
+            case "people":
+                return [self._person() for _ in range(number(2, 3))]
+            case "email":
+                return f"{pick(lists.first_names)}.{pick(lists.last_names)}@{pick(lists.words)}.com".lower()
+            case "emails":
+                return [self._of_kind("email") for _ in range(number(1, 2))]
+            case "place":
+                return pick(lists.last_names) + pick(_SUFFIXES)
+            case "handle":
+                return f"{pick(lists.first_names).lower()}{number(10, 9999)}"
+            case "file":
+                return f"{pick(lists.words)}-{number(1, 999)}.{pick(_EXTENSIONS)}"
+            case "code":
+                return self._reserved(lambda: f"{self._letters(2)}-{number(1000, 9999)}")
+            case "ticker":
+                return self._reserved(lambda: self._letters(4))
+        return getattr(self, f"_{kind}")()
 
-    def _words(self, _: Slot) -> list[str]:
-        return self._random.sample(self._pool.words, self._random.randint(2, 3))
+    def _letters(self, count: int) -> str:
+        return "".join(self._random.choices(_LETTERS, k=count))
 
-    def _phrase(self, slot: Slot) -> str:
-        return " ".join(self._words(slot))
+    def _person(self) -> str:
+        foreign = not self.verbatim and self._random.random() < 0.2
+        last_names = self._lists.foreign_names if foreign else self._lists.last_names
+        return f"{self._random.choice(self._lists.first_names)} {self._random.choice(last_names)}"
 
-    def _person(self, _: Slot) -> str:
-        last = self._pool.last_names
-        if not self.verbatim and self._pool.foreign_names and self._random.random() < 0.2:
-            last = self._pool.foreign_names
-        return f"{self._random.choice(self._pool.first_names)} {self._random.choice(last)}"
-
-    def _people(self, slot: Slot) -> list[str]:
-        return [self._person(slot) for _ in range(self._random.randint(2, 3))]
-
-    def _email(self, slot: Slot) -> str:
-        first, last = self._random.choice(self._pool.first_names), self._random.choice(self._pool.last_names)
-        return f"{first}.{last}@{self._word(slot)}.com".lower()
-
-    def _emails(self, slot: Slot) -> list[str]:
-        return [self._email(slot) for _ in range(self._random.randint(1, 2))]
-
-    def _place(self, _: Slot) -> str:
-        return self._random.choice(self._pool.last_names) + self._random.choice(_SUFFIXES)
-
-    def _handle(self, _: Slot) -> str:
-        return f"{self._random.choice(self._pool.first_names).lower()}{self._random.randint(10, 9999)}"
-
-    def _file(self, slot: Slot) -> str:
-        return f"{self._word(slot)}-{self._random.randint(1, 999)}.{self._random.choice(_EXTENSIONS)}"
-
-    def _code(self, _: Slot) -> str:
-        draw, number = self._random.choices, self._random.randint
-        return self._reserved(lambda: f"{''.join(draw(_LETTERS, k=2))}-{number(1000, 9999)}")
-
-    def _ticker(self, _: Slot) -> str:
-        return self._reserved(lambda: "".join(self._random.choices(_LETTERS, k=4)))
-
-    def _int(self, slot: Slot) -> int:
-        low, high = int(slot.options[0]), int(slot.options[1])
-        return self._reserved(lambda: self._random.randint(low, high))
-
-    def _number(self, slot: Slot) -> float:
-        low, high = int(slot.options[0]), int(slot.options[1])
-        return self._reserved(lambda: self._random.randint(low * 10, high * 10 - 1) / 10)
-
-    def _enum(self, slot: Slot) -> str:
-        return self._random.choice(slot.options)
-
-    def _bool(self, slot: Slot) -> Value:
-        return Value(True, slot.label)
-
-    def _date(self, _: Slot) -> Value:
+    def _date(self) -> Value:
         day = self._reserved(lambda: _FIRST_DAY + timedelta(days=self._random.randrange(_DAYS)))
         forms = [day.isoformat(), f"{day.day} {day:%B %Y}", f"{day:%B} {day.day}, {day.year}"]
         return Value(day.isoformat(), forms[0] if self.verbatim else self._random.choice(forms))
 
-    def _time(self, _: Slot) -> Value:
+    def _time(self) -> Value:
         clock = self._reserved(lambda: f"{self._random.randrange(24):02d}:{self._random.randrange(0, 60, 5):02d}")
         hour, minute = int(clock[:2]), int(clock[3:])
         half = f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
         return Value(clock, clock if self.verbatim else self._random.choice([clock, half]))
 
-    def _address(self, slot: Slot) -> Value:
-        street = f"{self._random.randint(1, 250)} {self._random.choice(self._pool.last_names)} Street"
+    def _address(self) -> Value:
+        street = f"{self._random.randint(1, 250)} {self._random.choice(self._lists.last_names)} Street"
         postcode = self._reserved(lambda: f"{self._random.randint(0, 99999):05d}")
-        parts = {"street": street, "city": self._place(slot), "postcode": postcode}
+        parts = {"street": street, "city": self._of_kind("place"), "postcode": postcode}
         return Value(parts, f"{parts['street']}, {parts['postcode']} {parts['city']}")
