@@ -15,7 +15,7 @@ from benchmarks.tables import head, line
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
-from swap_assets.domain.scoring.domain_spread import domain_spread
+from swap_assets.domain.scoring.aggregation import domain_spread
 from swap_assets.domain.scoring.scores import Metric, RowScore
 from swap_assets.domain.statistics.intervals import mean_interval, wilson
 from swap_assets.domain.statistics.paired import PairedDifference, holm, non_inferiority

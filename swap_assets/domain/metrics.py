@@ -10,7 +10,7 @@ candidates in `statistics`.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
@@ -42,6 +42,7 @@ class MetricEntry(NamedTuple):
     asked: float | None = None
 
 
+_OVER_DOMAINS: Any = {"strict": True, "over_domains": True, "gates": False}
 METRICS: dict[str, MetricEntry] = {
     "field_f1": MetricEntry("field F1", "score", "field_f1", strict=True, tables=("main", "labels")),
     "exact_match": MetricEntry("whole answer exact", "rate", "exact_match", strict=True, tables=("main", "labels")),
@@ -53,25 +54,10 @@ METRICS: dict[str, MetricEntry] = {
     "field_precision": MetricEntry("field precision", "score", "field_precision", strict=True, tables=("json",)),
     "field_recall": MetricEntry("field recall", "score", "field_recall", strict=True, tables=("json",)),
     "no_call_accuracy": MetricEntry("no-call accuracy", "rate", "no_call_correct", tables=("main",)),
-    "domain_deviation": MetricEntry(
-        "deviation of field F1 over domains", "deviation", strict=True, over_domains=True, gates=False
-    ),
-    "domain_deviation_corrected": MetricEntry(
-        "the same without sampling noise", "deviation", strict=True, over_domains=True, gates=False
-    ),
-    "domain_lowest": MetricEntry(
-        "field F1 in the weakest domain", "score", strict=True, over_domains=True, gates=False
-    ),
+    "domain_deviation": MetricEntry("deviation of field F1 over domains", "deviation", **_OVER_DOMAINS),
+    "domain_deviation_corrected": MetricEntry("the same without sampling noise", "deviation", **_OVER_DOMAINS),
+    "domain_lowest": MetricEntry("field F1 in the weakest domain", "score", **_OVER_DOMAINS),
 }
-
-
-class ScoredRow(Protocol):
-    """A row's score as far as a metric reads it."""
-
-    @property
-    def values(self) -> dict[str, float | None]:
-        """What metrics computed of their own when the row was scored."""
-        ...
 
 
 def entry_of(name: str) -> MetricEntry:
@@ -88,12 +74,6 @@ def field_of(name: str) -> str:
     """Return the field of a row's score that holds a metric's value, "" where the metric computes its own."""
     field = entry_of(name).field
     return field + STRICT_SUFFIX if field and name.endswith(STRICT_SUFFIX) else field
-
-
-def row_value(row: ScoredRow, name: str) -> float | None:
-    """Return a metric's value of one scored row, None where it does not apply."""
-    field = field_of(name)
-    return getattr(row, field) if field else row.values.get(name)
 
 
 def computed_values(case: EvalCase, parsed: ParsedAnswer) -> dict[str, float | None]:

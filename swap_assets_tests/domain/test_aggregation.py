@@ -9,8 +9,7 @@ from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scoring.aggregation import summarise
-from swap_assets.domain.scoring.domain_spread import domain_spread
+from swap_assets.domain.scoring.aggregation import domain_spread, summarise
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
 

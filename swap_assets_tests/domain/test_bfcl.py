@@ -9,7 +9,7 @@ import pytest
 
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl
-from swap_assets.domain.scoring.bfcl_answers import BfclAnswerError, parse_bfcl_answer, python_calls
+from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer, python_calls
 
 CASE = EvalCase(id="1", conversation_id="1", turn=0, tools=(), history=(), gold_calls=(), origin="real")
 AREA = {
@@ -180,7 +180,7 @@ def test_python_calls_decoded_json_and_tags_are_read(text: str, calls: list[tupl
     ],
 )
 def test_what_is_no_list_of_keyword_calls_is_refused_and_harms_nothing(text: str):
-    with pytest.raises(BfclAnswerError):
+    with pytest.raises((ValueError, SyntaxError, RecursionError, MemoryError)):
         python_calls(text)
     parse_bfcl_answer(text)
 

@@ -4,7 +4,7 @@ import pytest
 
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scoring.row_scoring import score_record
+from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import RowScore
 from swap_assets_tests.domain.scoring_cases import Case
 from swap_assets_tests.domain.scoring_cases_calls import CALLS, NO_CALLS
@@ -38,7 +38,7 @@ def score(case: Case) -> RowScore:
             "finish_reason": case.finish,
         }
     )
-    return score_record(gold, record)
+    return score_all([gold], [record])[0]
 
 
 def test_there_are_at_least_sixty_hand_worked_cases_and_each_has_a_reason_of_its_own():

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult, Verdict, criteria_in_force
-from swap_assets.domain.scoring.aggregation import figure_of
-from swap_assets.domain.scoring.domain_spread import OTHER_DOMAIN
+from swap_assets.domain.scoring.aggregation import OTHER_DOMAIN, figure_of
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import Metric, RowScore
 from swap_assets.domain.statistics.paired import paired_difference

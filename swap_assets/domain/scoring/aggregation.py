@@ -2,17 +2,17 @@
 
 Macro figures are means over rows (`metrics`), micro figures count fields over all rows together (`micro`). Rates carry
 Wilson intervals, means are resampled by conversation. Unscored rows are counted and enter no figure.
-The spread over domains lives in `domain_spread`.
+
+Field F1 differs between domains by chance alone: with 5 rows a domain, equal true quality would pass the rule "standard
+deviation below 0.15" only half of the time. So the raw figure stands beside one with the sampling noise taken out.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.metrics import STRICT_SUFFIX, entry_of, field_of, row_metrics
-from swap_assets.domain.scoring.domain_spread import OTHER_DOMAIN, domain_spread
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
 from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALL = "all"  # under by_label[split]: every row of the split together
 EXAMPLES = 3
+OTHER_DOMAIN = "other"  # the label of rows that belong to none of the ten
 _COUNTS = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
 
 
@@ -56,9 +57,12 @@ def summarise(
     scored = [score for score in scores if score.scored]
     table = _table(scored)
     by_label = _by_label(scored)
-    metrics = _metrics(table, seed)
     domains = {label: rows for label, rows in by_label.get("domain", {}).items() if label != ALL}
-    failures, examples = _failures(scores)
+    failed: dict[str, list[str]] = {}
+    for score in scores:
+        if score.failure != "none":
+            failed.setdefault(score.failure, []).append(score.case_id)
+    failed = dict(sorted(failed.items(), key=lambda item: -len(item[1])))  # most frequent first
     return EvalSummary(
         candidate_id=candidate_id,
         answer_format=answer_format,
@@ -66,7 +70,8 @@ def summarise(
         cases=len(scores),
         scored=len(scored),
         unscored=len(scores) - len(scored),
-        metrics=metrics | domain_spread({label: [scored[row] for row in rows] for label, rows in domains.items()}),
+        metrics=_metrics(table, seed)
+        | domain_spread({label: [scored[row] for row in rows] for label, rows in domains.items()}),
         micro=_micro(table, seed),
         by_label={
             split: {label: _metrics(table.rows(rows), seed) for label, rows in labels.items()}
@@ -76,8 +81,8 @@ def summarise(
             origin: _metrics(table.rows([row for row, score in enumerate(scored) if score.origin == origin]), seed)
             for origin in sorted({score.origin for score in scored})
         },
-        failures=failures,
-        failure_examples=examples,
+        failures={failure: len(ids) for failure, ids in failed.items()},
+        failure_examples={failure: tuple(ids[:EXAMPLES]) for failure, ids in failed.items()},
     )
 
 
@@ -114,23 +119,20 @@ def _metrics(table: _Table, seed: int) -> dict[str, Metric]:
 
 def _figure(table: _Table, name: str, seed: int) -> Metric:
     values, clusters = table.column(name)
-    return _rate(values) if entry_of(name).unit == "rate" else _mean(values, clusters, seed=seed)
-
-
-def _mean(values: "np.ndarray", clusters: "np.ndarray", *, seed: int) -> Metric:
+    unit = "rate" if entry_of(name).unit == "rate" else "score"
     if not len(values):
-        return Metric(value=None, unit="score", method="applies to no row")
-    low, high, method = mean_interval(values, clusters, seed=seed)
-    value = float(values.mean())
-    return Metric(value=value, low=max(0.0, low), high=min(1.0, high), n=len(values), method=method)
-
-
-def _rate(values: "np.ndarray") -> Metric:
-    if not len(values):
-        return Metric(value=None, unit="rate", method="applies to no row")
+        return Metric(value=None, unit=unit, method="applies to no row")
+    if unit == "score":
+        return _mean(values, clusters, seed=seed)
     successes = round(float(values.sum()))
     low, high = wilson(successes, len(values))
     return Metric(value=successes / len(values), low=low, high=high, n=len(values), unit="rate", method="Wilson")
+
+
+def _mean(values: "np.ndarray", clusters: "np.ndarray", *, seed: int) -> Metric:
+    low, high, method = mean_interval(values, clusters, seed=seed)
+    value = float(values.mean())
+    return Metric(value=value, low=max(0.0, low), high=min(1.0, high), n=len(values), method=method)
 
 
 def _micro(table: _Table, seed: int) -> dict[str, Metric]:
@@ -169,11 +171,64 @@ def _by_label(scores: Sequence[RowScore]) -> dict[str, dict[str, list[int]]]:
     return {split: dict(sorted(grouped[split].items())) for split in sorted(grouped)}
 
 
-def _failures(scores: Sequence[RowScore]) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
-    """Return how often each failure class occurs, most frequent first, and the first case ids of each."""
-    counts = Counter(score.failure for score in scores if score.failure != "none")
-    examples: dict[str, list[str]] = {failure: [] for failure, _ in counts.most_common()}
-    for score in scores:
-        if score.failure != "none" and len(examples[score.failure]) < EXAMPLES:
-            examples[score.failure].append(score.case_id)
-    return dict(counts.most_common()), {failure: tuple(found) for failure, found in examples.items()}
+def domain_spread(
+    domains: dict[str, list[RowScore]], metric: str = "field_f1", *, seed: int = SEED
+) -> dict[str, Metric]:
+    """Return `domain_deviation`, `domain_deviation_corrected` and `domain_lowest`; {} for fewer than two domains.
+
+    Raw is the sample standard deviation of the domains' means. The corrected one is the square root of what exceeds
+    the variance that chance alone gives them (method of moments); its interval is the Q-profile of Viechtbauer (2007,
+    Statistics in Medicine 26) over the pooled within-domain variance.
+    """
+    import numpy as np
+
+    rows = {label: [row for row in found if row.value(metric) is not None] for label, found in domains.items()}
+    values = {label: np.array([row.value(metric) for row in found]) for label, found in rows.items() if found}
+    if len(values) < 2:
+        return {}
+    means = np.array([found.mean() for found in values.values()])
+    total = sum(len(found) for found in values.values())
+    raw = float(np.std(means, ddof=1))
+    lowest = list(values)[int(np.argmin(means))]
+    worst = _mean(values[lowest], cluster_numbers([row.conversation_id for row in rows[lowest]]), seed=seed)
+    return {
+        "domain_deviation": Metric(value=raw, n=total, unit="deviation", method=f"{len(means)} domains, raw"),
+        "domain_deviation_corrected": _corrected(means, list(values.values()), raw),
+        "domain_lowest": worst.model_copy(update={"method": f"lowest: {lowest}"}),
+    }
+
+
+def _corrected(means: "np.ndarray", values: "list[np.ndarray]", raw: float) -> Metric:
+    import numpy as np
+
+    sizes = np.array([len(found) for found in values], dtype=float)
+    total, count = int(sizes.sum()), len(means)
+    if total == count:
+        return Metric(value=None, n=total, unit="deviation", method="one row a domain: noise cannot be told apart")
+    within = sum(float(np.sum((found - found.mean()) ** 2)) for found in values) / (total - count)
+    noise = within / sizes
+    value = float(np.sqrt(max(0.0, raw**2 - float(noise.mean()))))
+    low, high = _q_profile(means, noise) if within > 1e-12 else (raw, raw)
+    high = high or raw  # domains more alike than chance makes them: the profile is empty, and raw bounds the truth
+    method = f"{count} domains, noise taken out"
+    return Metric(value=value, low=low, high=high, n=total, unit="deviation", method=method)
+
+
+def _q_profile(means: "np.ndarray", noise: "np.ndarray") -> tuple[float, float]:
+    """Return the between-domain deviations whose heterogeneity statistic lies at the 97.5 % and 2.5 % of chi-square."""
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.stats import chi2
+
+    def heterogeneity(variance: float) -> float:
+        weights = 1 / (noise + variance)
+        return float(np.sum(weights * (means - np.sum(weights * means) / np.sum(weights)) ** 2))
+
+    def deviation_at(share: float) -> float:
+        target = float(chi2.ppf(share, len(means) - 1))
+        if heterogeneity(0.0) <= target:
+            return 0.0
+        root: Any = brentq(lambda variance: heterogeneity(variance) - target, 0.0, 1e4)
+        return float(np.sqrt(root))
+
+    return deviation_at(0.975), deviation_at(0.025)

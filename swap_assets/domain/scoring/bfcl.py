@@ -11,7 +11,7 @@ one counts on both sides where it was given and gold knows it. A call without an
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import EvalCase, ToolCall
@@ -19,17 +19,16 @@ from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.scoring.row_scoring import Reading, row_of
 from swap_assets.domain.scoring.scores import FailureClass, RowScore
 
-Accepted = Mapping[str, Mapping[str, Sequence[Any]]]
+Parameters = Mapping[str, Sequence[Any]]
+Accepted = Mapping[str, Parameters]
 Function = Mapping[str, Any]
 
 _PYTHON_TYPES: dict[str, type] = {
     "string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list, "dict": dict,
     "any": str,
 }  # fmt: skip
-_LISTS = ("array", "tuple")
+_TYPE_NAMES = {kind: name for name, kind in _PYTHON_TYPES.items() if name not in ("any", "tuple")}
 _IGNORED = re.compile(r"[ ,./\-_*^]")
-
-
 _CLASSES: dict[str, FailureClass] = {
     "wrong_function": "wrong_function",
     "missing_parameter": "missing_argument",
@@ -97,11 +96,9 @@ def check_answer(functions: Sequence[Function], accepted: Sequence[Accepted], ca
     """
     if len(calls) != len(accepted):
         return Outcome(False, "wrong_count", f"{len(accepted)} calls expected, got {len(calls)}")
-    described = {str(function.get("name")): function for function in functions}
     free = list(calls)
-    for gold in accepted:
-        ((name, parameters),) = gold.items()
-        tried = [check_call(described.get(name), name, parameters, call) for call in free]
+    for name, parameters, described in _gold_calls(functions, accepted):
+        tried = [_check_call(described, name, parameters, call) for call in free]
         matched = next((index for index, outcome in enumerate(tried) if outcome.valid), None)
         if matched is None:
             return tried[0] if len(tried) == 1 else Outcome(False, "no_match", f"no call fits {name}")
@@ -109,89 +106,86 @@ def check_answer(functions: Sequence[Function], accepted: Sequence[Accepted], ca
     return RIGHT
 
 
-def check_call(function: Function | None, name: str, accepted: Mapping[str, Sequence[Any]], call: ToolCall) -> Outcome:
-    """Judge one call against one gold call."""
+def _gold_calls(functions: Sequence[Function], accepted: Sequence[Accepted]) -> Iterator[tuple[str, Parameters, Any]]:
+    """Yield gold's calls: name, accepted values, and `properties` and `required` of the function.
+
+    Where a function is not described, they are as its accepted values show them.
+    """
+    known = {str(function.get("name")): function for function in functions}
+    for gold in accepted:
+        ((name, parameters),) = gold.items()
+        described = (known[name].get("parameters") or {}) if name in known else {
+            "properties": {key: _described_by(values) for key, values in parameters.items()},
+            "required": [key for key, values in parameters.items() if "" not in values],
+        }  # fmt: skip
+        yield name, parameters, {key: described.get(key) or {} for key in ("properties", "required")}
+
+
+def _described_by(values: Sequence[Any]) -> dict[str, Any]:
+    """Return a parameter's description as its first accepted value shows it."""
+    first = next((value for value in values if value != ""), "")
+    described: dict[str, Any] = {"type": _TYPE_NAMES.get(type(first), "any")}
+    if isinstance(first, list):
+        described["items"] = {"type": _TYPE_NAMES.get(type(first[0]) if first else str, "any")}
+    return described
+
+
+def _check_call(described: Mapping[str, Any], name: str, accepted: Parameters, call: ToolCall) -> Outcome:
     if call.name != name:
         return Outcome(False, "wrong_function", f"{name} expected, got {call.name}")
-    described = described_parameters(function, accepted)
-    for parameter in described["required"]:
-        if parameter not in call.arguments:
-            return Outcome(False, "missing_parameter", parameter)
+    missing = next((key for key in described["required"] if key not in call.arguments), None)
+    if missing is not None:
+        return Outcome(False, "missing_parameter", missing)
     for parameter, value in call.arguments.items():
         if parameter not in described["properties"] or parameter not in accepted:
             return Outcome(False, "unexpected_parameter", parameter)
-        wrong = value_problem(value, accepted[parameter], described["properties"][parameter])
-        if wrong:
+        if wrong := _value_problem(value, accepted[parameter], described["properties"][parameter]):
             return Outcome(False, wrong, parameter)
-    for parameter, values in accepted.items():
-        if parameter not in call.arguments and "" not in values:
-            return Outcome(False, "missing_parameter", parameter)
-    return RIGHT
+    missing = next((key for key, values in accepted.items() if key not in call.arguments and "" not in values), None)
+    return RIGHT if missing is None else Outcome(False, "missing_parameter", missing)
 
 
-def value_problem(value: Any, accepted: Sequence[Any], description: Mapping[str, Any]) -> str:
+def _value_problem(value: Any, accepted: Sequence[Any], description: Mapping[str, Any]) -> str:
     """Return why a value is not accepted, "" where it is."""
-    kind = _PYTHON_TYPES.get(str(description.get("type")), str)
-    inner = None
-    if description.get("type") in _LISTS:
+    written = description.get("type")
+    kind, inner = _PYTHON_TYPES.get(str(written), str), None
+    if written in ("array", "tuple"):
         inner = _PYTHON_TYPES.get(str((description.get("items") or {}).get("type")), str)
-    if description.get("type") == "float" and type(value) is int:
+    if written == "float" and type(value) is int:
         if abs(value) >= 1e308:  # no float can hold it, and no accepted value is that large
             return "wrong_value"
         value = float(value)
     as_variable = _type_of_match(value, accepted, kind, inner)
     if as_variable is None:
         return "wrong_type"
-    return "" if _value_accepted(value, accepted, kind, inner, literal=not as_variable) else "wrong_value"
-
-
-def described_parameters(function: Function | None, accepted: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return `properties` and `required` of a function, as its accepted values show them where it is not described."""
-    if function is not None:
-        described = function.get("parameters") or {}
-        return {"properties": described.get("properties") or {}, "required": described.get("required") or []}
-    return {
-        "properties": {name: _described_by(values) for name, values in accepted.items()},
-        "required": [name for name, values in accepted.items() if "" not in values],
-    }
-
-
-def _described_by(values: Sequence[Any]) -> dict[str, Any]:
-    """Return a parameter's description as its first accepted value shows it."""
-    words = {kind: word for word, kind in _PYTHON_TYPES.items() if word not in ("any", "tuple")}
-    first = next((value for value in values if value != ""), "")
-    described: dict[str, Any] = {"type": words.get(type(first), "any")}
-    if isinstance(first, list):
-        described["items"] = {"type": words.get(type(first[0]) if first else str, "any")}
-    return described
+    fits = value in accepted if as_variable else _value_accepted(value, accepted, kind, inner)
+    return "" if fits else "wrong_value"
 
 
 def _type_of_match(value: Any, accepted: Sequence[Any], kind: type, inner: type | None) -> bool | None:
-    """Return None where the type is wrong, else whether the accepted values are of another type than described."""
+    """Return None where the type is wrong, else whether the accepted values are of another type than described.
+
+    The items of a list have to be of the types of some accepted list's.
+    """
     answer_type = next((type(one) for one in accepted if one != ""), None)
-    if type(value) is kind:
-        if inner is not None and not _items_fit(value, accepted, inner):
-            return None
-        return answer_type is not None and answer_type is not kind
-    return True if type(value) is answer_type else None
-
-
-def _items_fit(value: list[Any], accepted: Sequence[Any], inner: type) -> bool:
-    """Whether some accepted list has items of the types that the value's items have."""
-    return any(
+    if type(value) is not kind:
+        return True if type(value) is answer_type else None
+    if inner is not None and not any(
         not isinstance(one, list) or all(_type_of_match(item, one, inner, None) is not None for item in value)
         for one in accepted
-    )
+    ):
+        return None
+    return answer_type is not None and answer_type is not kind
 
 
-def _value_accepted(value: Any, accepted: Sequence[Any], kind: type, inner: type | None, *, literal: bool) -> bool:
-    if literal and kind is dict:
+def _value_accepted(value: Any, accepted: Sequence[Any], kind: type, inner: type | None) -> bool:
+    if kind is dict:
         return any(_same_object(value, one) for one in accepted if one != "")
-    if literal and kind is list and inner is dict:
-        return any(_same_objects(value, one) for one in accepted)
-    if literal and kind is str:
+    if kind is list and inner is dict:
+        return any(len(value) == len(one) and all(map(_same_object, value, one)) for one in accepted)
+    if kind is str:
         return _plain(value) in [_plain(one) for one in accepted if isinstance(one, str)]
-    if literal and kind is list:
+    if kind is list:
         return _plain_items(value) in [_plain_items(one) for one in accepted if isinstance(one, list | str)]
     return value in accepted
 
@@ -202,10 +196,6 @@ def _same_object(value: Any, accepted: Any) -> bool:
         return False
     known = all(key in accepted and _plain(inner) in _plain_items(accepted[key]) for key, inner in value.items())
     return known and all(key in value or "" in values for key, values in accepted.items())
-
-
-def _same_objects(value: list[Any], accepted: Sequence[Any]) -> bool:
-    return len(value) == len(accepted) and all(_same_object(*pair) for pair in zip(value, accepted, strict=True))
 
 
 def _plain_items(values: Any) -> list[Any]:
@@ -221,35 +211,19 @@ def _field_counts(
     functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]
 ) -> tuple[int, int, int]:
     """Return fields that are right, predicted and gold; calls are paired by name, whole matches first."""
-    described = {str(function.get("name")): function for function in functions}
-    free = list(calls)
-    hits, gold_fields = 0, 0
-    for gold in accepted:
-        ((name, parameters),) = gold.items()
+    free, hits, gold_fields = list(calls), 0, 0
+    for name, parameters, described in _gold_calls(functions, accepted):
         same = [call for call in free if call.name == name]
-        same.sort(key=lambda call: not check_call(described.get(name), name, parameters, call).valid)
-        chosen = same[0] if same else None
+        chosen = min(same, key=lambda call: not _check_call(described, name, parameters, call).valid, default=None)
         if chosen is not None:
             free.remove(chosen)
-        right, wanted = _pair_counts(described.get(name), parameters, chosen)
-        hits, gold_fields = hits + right, gold_fields + wanted
+        given = chosen.arguments if chosen else {}
+        wanted = [key for key, values in parameters.items() if key in given or "" not in values]
+        known = ((key, described["properties"].get(key, {"type": "any"})) for key in wanted if key in given)
+        right = sum(not _value_problem(given[key], parameters[key], one) for key, one in known)
+        hits += right if wanted or given else chosen is not None
+        gold_fields += max(1, len(wanted))
     return hits, sum(max(1, len(call.arguments)) for call in calls), gold_fields
-
-
-def _pair_counts(
-    function: Function | None, accepted: Mapping[str, Sequence[Any]], call: ToolCall | None
-) -> tuple[int, int]:
-    given = call.arguments if call else {}
-    wanted = [name for name, values in accepted.items() if name in given or "" not in values]
-    if not wanted and not given:
-        return int(call is not None), 1
-    properties = described_parameters(function, accepted)["properties"]
-    right = [
-        name
-        for name in wanted
-        if name in given and not value_problem(given[name], accepted[name], properties.get(name, {"type": "any"}))
-    ]
-    return len(right), max(1, len(wanted))
 
 
 def _explain(outcome: Outcome, accepted: Sequence[Accepted], parsed: ParsedAnswer) -> tuple[FailureClass, str]:

@@ -7,7 +7,7 @@ wrong row has exactly one class and the counts add up to the number of wrong row
 import json
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import ParsedAnswer
@@ -21,29 +21,25 @@ _REFUSAL = re.compile(
 _SHOWN = 120
 
 
-class Evidence(NamedTuple):
-    """What the explanation of a wrong answer rests on."""
-
-    case: EvalCase
-    parsed: ParsedAnswer
-    gold: list[Fields]
-    predicted: list[Fields]
-    found: Comparison
-    finish_reason: str
-
-
-def explain(evidence: Evidence) -> tuple[FailureClass, str]:
-    """Return the failure class of a wrong answer and its first difference from gold."""
-    return _no_usable_answer(evidence) or _wrong_calls(evidence) or _wrong_arguments(evidence)
+def explain(
+    case: EvalCase, parsed: ParsedAnswer, gold: list[Fields], predicted: list[Fields], found: Comparison, finish: str
+) -> tuple[FailureClass, str]:
+    """Return the failure class of a wrong answer that ended for the reason `finish`, and its first difference."""
+    return (
+        _no_usable_answer(parsed, gold, predicted, finish)
+        or _wrong_calls(case, gold, predicted, found)
+        or _wrong_arguments(gold, predicted, found)
+    )
 
 
-def _no_usable_answer(evidence: Evidence) -> tuple[FailureClass, str] | None:
-    parsed, gold = evidence.parsed, evidence.gold
-    if evidence.finish_reason == "content_filter":
+def _no_usable_answer(
+    parsed: ParsedAnswer, gold: list[Fields], predicted: list[Fields], finish: str
+) -> tuple[FailureClass, str] | None:
+    if finish == "content_filter":
         return "refusal", "the answer was withheld by a content filter"
     if not gold and parsed.calls:
-        return "called_when_it_should_not", f"no call is right, got {_names(evidence.predicted)}"
-    if evidence.finish_reason == "length":
+        return "called_when_it_should_not", f"no call is right, got {_names(predicted)}"
+    if finish == "length":
         return "truncated", "the answer was cut at the token limit"
     if not parsed.calls and not parsed.unread and _REFUSAL.search(parsed.text[:300]):
         return "refusal", f"expected {_names(gold) or 'another answer'}, got: {_short(parsed.text)}"
@@ -54,25 +50,24 @@ def _no_usable_answer(evidence: Evidence) -> tuple[FailureClass, str] | None:
     return None
 
 
-def _wrong_calls(evidence: Evidence) -> tuple[FailureClass, str] | None:
-    gold, predicted, found = evidence.gold, evidence.predicted, evidence.found
+def _wrong_calls(
+    case: EvalCase, gold: list[Fields], predicted: list[Fields], found: Comparison
+) -> tuple[FailureClass, str] | None:
     if not found.missing and not found.extra:
         return None
-    expected = Counter(call.name for call in gold)
-    given = Counter(call.name for call in predicted)
     difference = f"expected {_names(gold)}, got {_names(predicted) or 'no call'}"
     if found.missing and found.extra:
-        offered = {tool.name for tool in evidence.case.tools}
-        invented = [name for name in given - expected if offered and name not in offered]
+        offered = {tool.name for tool in case.tools}
+        added = Counter(call.name for call in predicted) - Counter(call.name for call in gold)
+        invented = offered and not offered.issuperset(added)
         return ("unknown_function" if invented else "wrong_function"), difference
     return ("missing_call" if found.missing else "extra_call"), difference
 
 
-def _wrong_arguments(evidence: Evidence) -> tuple[FailureClass, str]:
-    gold, predicted = evidence.gold, evidence.predicted
+def _wrong_arguments(gold: list[Fields], predicted: list[Fields], found: Comparison) -> tuple[FailureClass, str]:
     if same_calls(gold, predicted, ordered=False):
         return "wrong_order", f"expected {_names(gold)} in this order, got {_names(predicted)}"
-    for index, other in evidence.found.pairs:
+    for index, other in found.pairs:
         if gold[index].leaves != predicted[other].leaves:
             return _argument_difference(gold[index], predicted[other])
     raise AssertionError("a wrong answer differs from gold in its calls, its arguments or its order")
@@ -94,15 +89,16 @@ def _argument_difference(gold: Fields, predicted: Fields) -> tuple[FailureClass,
     added = next((path for path in predicted.leaves if path and path[0] not in wanted_keys), None)
     if added is not None:
         return "extra_argument", f"{where}{_path(added)} was not asked for"
-    path = next(iter(gold.leaves.keys() ^ predicted.leaves.keys()))
+    path = next(
+        path for path in (*gold.leaves, *predicted.leaves) if (path in gold.leaves) != (path in predicted.leaves)
+    )
     side = "is missing" if path in gold.leaves else "was not asked for"
     return "wrong_value", f"{where}{_path(path)} {side}"
 
 
 def _names(calls: list[Fields]) -> str:
-    return ", ".join(call.name or "the arguments" for call in calls[:5]) + (
-        f" and {len(calls) - 5} more" if len(calls) > 5 else ""
-    )
+    more = f" and {len(calls) - 5} more" if len(calls) > 5 else ""
+    return ", ".join(call.name or "the arguments" for call in calls[:5]) + more
 
 
 def _path(path: Path) -> str:

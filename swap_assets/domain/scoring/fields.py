@@ -12,7 +12,6 @@ in a list does.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import ToolCall
@@ -51,23 +50,12 @@ def fields_of(call: ToolCall) -> Fields:
     """Return a call's name and fields."""
     leaves: Leaves = {}
     _flatten(call.arguments, (), leaves)
-    return Fields(text_key(call.name), leaves)
+    return Fields(_composed(call.name), leaves)
 
 
-def text_key(text: str) -> str:
+def _composed(text: str) -> str:
     """Return the form in which two texts are compared: NFC."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def scalar_key(value: Any) -> Any:
-    """Return a scalar such that == on it means the same JSON scalar; Python itself says 1 == 1.0 == True."""
-    if isinstance(value, str):
-        return text_key(value)
-    if isinstance(value, bool):
-        return ("boolean", value)
-    if isinstance(value, float) and value != value:
-        return _NAN
-    return value
 
 
 def compare(gold: list[Fields], predicted: list[Fields]) -> Comparison:
@@ -79,26 +67,27 @@ def compare(gold: list[Fields], predicted: list[Fields]) -> Comparison:
     if gold == predicted:
         count = sum(len(call.leaves) for call in gold)
         return Comparison([(index, index) for index in range(len(gold))], [], [], count, count, count)
-    free = dict(enumerate(predicted))
+    missing, extra = list(range(len(gold))), list(range(len(predicted)))
     pairs = []
+
+    def pair(one: int, other: int) -> None:
+        pairs.append((one, other))
+        missing.remove(one)
+        extra.remove(other)
+
     for index, call in enumerate(gold):
-        same = next((other for other, candidate in free.items() if candidate == call), None)
+        same = next((other for other in extra if predicted[other] == call), None)
         if same is not None:
-            pairs.append((index, same))
-            del free[same]
-    paired = {index for index, _ in pairs}
-    open_gold = [index for index in range(len(gold)) if index not in paired]
-    for name in dict.fromkeys(gold[index].name for index in open_gold):
-        rows = [index for index in open_gold if gold[index].name == name]
-        columns = [index for index, call in free.items() if call.name == name]
-        pairs += _assign(rows, columns, gold, predicted)
-    pairs.sort()
-    used = {other for _, other in pairs}
-    paired = {index for index, _ in pairs}
+            pair(index, same)
+    for name in dict.fromkeys(gold[index].name for index in missing):
+        rows = [index for index in missing if gold[index].name == name]
+        columns = [index for index in extra if predicted[index].name == name]
+        for one, other in _assign(rows, columns, gold, predicted):
+            pair(one, other)
     return Comparison(
-        pairs=pairs,
-        missing=[index for index in range(len(gold)) if index not in paired],
-        extra=[index for index in range(len(predicted)) if index not in used],
+        pairs=sorted(pairs),
+        missing=missing,
+        extra=extra,
         true_positives=sum(overlap(gold[one].leaves, predicted[other].leaves) for one, other in pairs),
         gold=sum(len(call.leaves) for call in gold),
         predicted=sum(len(call.leaves) for call in predicted),
@@ -116,18 +105,8 @@ def same_calls(gold: list[Fields], predicted: list[Fields], *, ordered: bool) ->
         return False
     if ordered or len(gold) == 1:
         return gold == predicted
-    return Counter(map(_hashable, gold)) == Counter(map(_hashable, predicted))
-
-
-def same_names(gold: list[Fields], predicted: list[Fields]) -> bool:
-    """Whether the same functions are called, each as often."""
-    return sorted(call.name for call in gold) == sorted(call.name for call in predicted)
-
-
-def same_arguments(gold: list[Fields], predicted: list[Fields]) -> bool:
-    """Whether the same argument objects are given, whatever the functions are called."""
-    nameless = [Fields("", call.leaves) for call in gold], [Fields("", call.leaves) for call in predicted]
-    return same_calls(*nameless, ordered=False)
+    counted = [Counter((call.name, frozenset(call.leaves.items())) for call in calls) for calls in (gold, predicted)]
+    return counted[0] == counted[1]
 
 
 def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
@@ -135,27 +114,12 @@ def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
 
     Hermes writes such a reference as `$functions.search.result`; `{{search.output}}` and `<search.result>` mean it too.
     """
-    if len(calls) < 2:
-        return False
-    names = [call.name for call in calls]
-    for index, call in enumerate(calls):
-        texts = [text for text in _texts(call.arguments) if ".result" in text or ".output" in text]
-        if any(f"{name}.{word}" in text for text in texts for name in names[:index] for word in ("result", "output")):
+    read = [fields_of(call) for call in calls]
+    for index, call in enumerate(read):
+        texts = [text for text in call.leaves.values() if isinstance(text, str) and "." in text]
+        if any(f"{one.name}.{word}" in text for text in texts for one in read[:index] for word in ("result", "output")):
             return True
     return False
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a JSON value, without its keys."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
-
-
-def _hashable(call: Fields) -> tuple[str, frozenset[tuple[Path, Any]]]:
-    return call.name, frozenset(call.leaves.items())
 
 
 def _assign(rows: list[int], columns: list[int], gold: list[Fields], predicted: list[Fields]) -> list[tuple[int, int]]:
@@ -174,7 +138,7 @@ def _flatten(value: Any, path: Path, into: Leaves) -> None:
     """Write the fields under `path`; arguments nest at most `literals.MAX_DEPTH` deep."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            here = (*path, key if key.isascii() else text_key(key))
+            here = (*path, key if key.isascii() else _composed(key))
             if type(inner) is int or (type(inner) is str and inner.isascii()):
                 into[here] = inner  # most fields: this spares them two calls
             else:
@@ -184,5 +148,9 @@ def _flatten(value: Any, path: Path, into: Leaves) -> None:
             _flatten(inner, (*path, index), into)
     elif isinstance(value, dict | list | tuple):
         into[path] = _EMPTY_OBJECT if isinstance(value, dict) else _EMPTY_LIST
+    elif isinstance(value, str):
+        into[path] = _composed(value)
+    elif isinstance(value, bool):
+        into[path] = ("boolean", value)  # Python itself says 1 == True
     else:
-        into[path] = scalar_key(value)
+        into[path] = _NAN if isinstance(value, float) and value != value else value

@@ -17,16 +17,8 @@ from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.metrics import STRICT_SUFFIX, computed_values
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
-from swap_assets.domain.scoring.failures import Evidence, explain
-from swap_assets.domain.scoring.fields import (
-    Comparison,
-    Fields,
-    compare,
-    fields_of,
-    same_arguments,
-    same_calls,
-    same_names,
-)
+from swap_assets.domain.scoring.failures import explain
+from swap_assets.domain.scoring.fields import Comparison, Fields, compare, fields_of, same_calls
 from swap_assets.domain.scoring.scores import RowScore
 
 _FIGURES = ("name_match", "arguments_exact", "exact_match", "field_precision", "field_recall", "field_f1")
@@ -48,43 +40,44 @@ def score_all(cases: Iterable[EvalCase], records: Iterable[PredictionRecord]) ->
     unknown = by_case.keys() - {case.id for case in cases}
     if unknown:
         raise ValueError(f"{len(unknown)} records answer cases that are not scored here, such as '{min(unknown)}'")
-    return [score_record(case, by_case.get(case.id)) for case in cases]
+    return [_score_record(case, by_case.get(case.id)) for case in cases]
 
 
-def score_record(case: EvalCase, record: PredictionRecord | None) -> RowScore:
-    """Score one case; without a record, or with one that holds no answer, the row is unscored."""
+def _score_record(case: EvalCase, record: PredictionRecord | None) -> RowScore:
     if record is None or not record.obtained:
         return unscored(case, (record.error if record else "") or "no answer was obtained")
-    return score_answer(case, read_record(case, record), finish_reason=record.finish_reason)
+    if record.finish_reason == "content_filter":
+        parsed = _REFUSED
+    else:
+        parsed = record.parsed or record.answer_format.read(record.text, function=function_asked_for(case))
+    return score_answer(case, parsed, finish_reason=record.finish_reason)
 
 
 def unscored(case: EvalCase, reason: str) -> RowScore:
     """Return the row of a case whose answer could not be obtained."""
-    return RowScore(
-        case_id=case.id,
-        conversation_id=case.conversation_id,
-        labels=case.labels,
-        splits=case.splits,
-        origin=case.origin,
-        scored=False,
-        first_difference=reason,
-        failure="not_obtained",
-    )
+    return RowScore(**_row(case), scored=False, first_difference=reason, failure="not_obtained")
 
 
-def read_record(case: EvalCase, record: PredictionRecord) -> ParsedAnswer:
-    """Return what a record says: nothing where it is a refusal, its parsed answer, else its text read now."""
-    if record.finish_reason == "content_filter":
-        return _REFUSED
-    if record.parsed is not None:
-        return record.parsed
-    return record.answer_format.read(record.text, function=function_asked_for(case))
+def _row(case: EvalCase) -> dict[str, Any]:
+    known = ("conversation_id", "labels", "splits", "origin")
+    return {"case_id": case.id, **{name: getattr(case, name) for name in known}}
 
 
 def function_asked_for(case: EvalCase) -> str:
     """Return the function whose arguments an answer without a name gives: gold's, else the first on offer."""
     named = [call.name for call in case.gold_calls] or [tool.name for tool in case.tools]
     return named[0] if named else ""
+
+
+class Reading(NamedTuple):
+    """What one reading of an answer comes to: figures of the row, fields that are right, fields that are charged.
+
+    Charged is what precision over many rows is divided by: silence costs as much as gold is long.
+    """
+
+    figures: dict[str, float | None]
+    right: int
+    charged: int
 
 
 def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "stop") -> RowScore:
@@ -94,24 +87,21 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
     predicted = gold if same else [fields_of(call) for call in parsed.calls]
     found = compare(gold, predicted)
     quiet = not parsed.unread and finish_reason != "content_filter" and bool(parsed.text.strip() or parsed.valid_json)
-    figures = _figures(gold, predicted, found, ordered=case.ordered, quiet=quiet)
-    lenient = Reading(figures, found.true_positives, _charged(found))
-    strict = lenient
+    lenient = strict = _reading(gold, predicted, found, ordered=case.ordered, quiet=quiet)
     if not parsed.compliant:
         calls = [fields_of(call) for call in parsed.strict_calls]
-        compared = compare(gold, calls)
-        strict_figures = _figures(gold, calls, compared, ordered=case.ordered, quiet=False)
-        strict = Reading(strict_figures, compared.true_positives, _charged(compared))
-    evidence = Evidence(case, parsed, gold, predicted, found, finish_reason)
-    failure, difference = ("none", "") if figures["exact_match"] else explain(evidence)
+        strict = _reading(gold, calls, compare(gold, calls), ordered=case.ordered, quiet=False)
+    right = lenient.figures["exact_match"]
+    failure, difference = ("none", "") if right else explain(case, parsed, gold, predicted, found, finish_reason)
+    valid = float(parsed.valid_json) if parsed.valid_json is not None else 0.0 if gold else None
     return row_of(
         case,
         parsed,
         lenient,
         strict,
-        valid_json=_valid_json(case, parsed),
+        valid_json=valid,
         schema_valid=_schema_valid(case, parsed),
-        no_call_correct=None if gold else figures["exact_match"],
+        no_call_correct=None if gold else right,
         gold_fields=found.gold,
         extra_calls=len(found.extra),
         missing_calls=len(found.missing),
@@ -120,22 +110,10 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
     )
 
 
-class Reading(NamedTuple):
-    """What one reading of an answer comes to: figures of the row, fields that are right, fields that are charged."""
-
-    figures: dict[str, float | None]
-    right: int
-    charged: int
-
-
 def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Reading, **evidence: Any) -> RowScore:
     """Return a row's score from its two readings; metrics that compute their own value do so here."""
     return RowScore(
-        case_id=case.id,
-        conversation_id=case.conversation_id,
-        labels=case.labels,
-        splits=case.splits,
-        origin=case.origin,
+        **_row(case),
         format_compliant=float(parsed.compliant),
         true_positives=lenient.right,
         predicted_fields=lenient.charged,
@@ -149,37 +127,25 @@ def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Readi
     )
 
 
-def _figures(
-    gold: list[Fields], predicted: list[Fields], found: Comparison, *, ordered: bool, quiet: bool
-) -> dict[str, float | None]:
-    """Return the per-row figures of one reading; `quiet` says that an answer without calls is one in words."""
+def _reading(gold: list[Fields], predicted: list[Fields], found: Comparison, *, ordered: bool, quiet: bool) -> Reading:
+    """Return one reading of an answer; `quiet` says that an answer without calls is one in words."""
+    hits, charged = found.true_positives, found.predicted or found.gold
     if not gold:
         right = float(quiet and not predicted)
         fields = dict.fromkeys(("field_precision", "field_recall", "field_f1"), right)
-        return {"name_match": None, "arguments_exact": None, "exact_match": right, **fields}
+        return Reading({"name_match": None, "arguments_exact": None, "exact_match": right, **fields}, hits, charged)
     if gold == predicted:
-        return dict.fromkeys(_FIGURES, 1.0)
-    precision = found.true_positives / found.predicted if found.predicted else 0.0
-    recall = found.true_positives / found.gold
-    return {
-        "name_match": float(same_names(gold, predicted)),
-        "arguments_exact": float(same_arguments(gold, predicted)),
+        return Reading(dict.fromkeys(_FIGURES, 1.0), hits, charged)
+    nameless = ([Fields("", call.leaves) for call in calls] for calls in (gold, predicted))
+    figures: dict[str, float | None] = {
+        "name_match": float(sorted(call.name for call in gold) == sorted(call.name for call in predicted)),
+        "arguments_exact": float(same_calls(*nameless, ordered=False)),  # whatever the functions are called
         "exact_match": float(same_calls(gold, predicted, ordered=ordered)),
-        "field_precision": precision,
-        "field_recall": recall,
-        "field_f1": 2 * found.true_positives / (found.predicted + found.gold),
+        "field_precision": hits / found.predicted if found.predicted else 0.0,
+        "field_recall": hits / found.gold,
+        "field_f1": 2 * hits / (found.predicted + found.gold),
     }
-
-
-def _charged(found: Comparison) -> int:
-    """Return the fields that precision over many rows is divided by: silence costs as much as gold is long."""
-    return found.predicted or found.gold
-
-
-def _valid_json(case: EvalCase, parsed: ParsedAnswer) -> float | None:
-    if parsed.valid_json is not None:
-        return float(parsed.valid_json)
-    return 0.0 if case.gold_calls else None
+    return Reading(figures, hits, charged)
 
 
 def _schema_valid(case: EvalCase, parsed: ParsedAnswer) -> float | None:

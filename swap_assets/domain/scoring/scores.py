@@ -9,7 +9,7 @@ from pydantic import Field
 
 from swap_assets.domain.conversations import Origin, ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, Track
-from swap_assets.domain.metrics import row_value
+from swap_assets.domain.metrics import field_of
 from swap_assets.domain.model import Frozen
 
 FailureClass = Literal[
@@ -65,7 +65,8 @@ class RowScore(Frozen):
 
     def value(self, metric: str) -> float | None:
         """Return a metric's value by its registered name, None where it does not apply to this row."""
-        return row_value(self, metric)
+        field = field_of(metric)
+        return getattr(self, field) if field else self.values.get(metric)
 
 
 class Metric(Frozen):
