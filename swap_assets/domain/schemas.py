@@ -1,7 +1,7 @@
 """Whether a call fits the JSON Schema of the function it names, as jsonschema-rs says (draft 2020-12).
 
 Over 9,736 calls of 1,250 real schemas it takes 20 microseconds to compile a schema and 1 to check a call; jsonschema
-says the same and takes 1,940 and 57.
+takes 1,940 and 57. That both say the same is held by a test on generated schemas and calls.
 
 Not checked: `pattern` and `patternProperties`, since a pattern can be made to run for hours by the text it is given;
 `format`; remote `$ref`, since scoring reads no network. A schema that is itself broken says nothing about a call: None.

@@ -196,6 +196,7 @@ def test_trap_glaive_rows_have_function_calls_and_observations_as_turns_of_their
         ({"conversations": [], "tools": [nested(5000)]}, QuarantineReason.TOOLS_UNREADABLE),
         ({"messages": [], "tools": [{"name": "f", "parameters": nested(5000)}]}, QuarantineReason.NESTED_TOO_DEEP),
         (hermes_row("half an emoji \ud83d"), QuarantineReason.BROKEN_UNICODE),
+        (hermes_row("hi", tools=[{"name": "half \ud83d"}]), QuarantineReason.BROKEN_UNICODE),
         (hermes_row("<tool_call>" + "[" * 100_000 + "</tool_call>"), QuarantineReason.CALL_UNREADABLE),
     ],
 )

@@ -12,23 +12,13 @@ rows have no `ground_truth`; any other row without one has no answer to score ag
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
-from swap_assets.domain.reading.plain_values import read_tools
-from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, unreadable_as
+from swap_assets.domain.conversations import ToolCall, Turn
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, read_tools, unreadable_as
 
 _TYPES = {
-    "dict": "object",
-    "HashMap": "object",
-    "float": "number",
-    "double": "number",
-    "long": "integer",
-    "tuple": "array",
-    "ArrayList": "array",
-    "Array": "array",
-    "String": "string",
-    "char": "string",
-    "Boolean": "boolean",
-}
+    "dict": "object", "HashMap": "object", "float": "number", "double": "number", "long": "integer", "tuple": "array",
+    "ArrayList": "array", "Array": "array", "String": "string", "char": "string", "Boolean": "boolean",
+}  # fmt: skip
 NO_CALL_TEXT = "None of the functions fits this request."
 _OMITTED = ""
 
@@ -45,7 +35,7 @@ def read(row: Mapping[str, Any]) -> Reading:
         RowError: with the reason why the row can't be read.
     """
     with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
-        tools = tuple(_with_json_schema(tool) for tool in read_tools(row["function"]))
+        tools = read_tools(row["function"])
     system, turns = [], []
     for message in _messages(row["question"]):
         if message["role"] == "system":
@@ -58,7 +48,8 @@ def read(row: Mapping[str, Any]) -> Reading:
         raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "a BFCL row without its accepted answers (ground_truth)")
     calls = _gold(row.get("ground_truth") or [])
     answer = Turn(role="assistant", calls=calls, text="" if calls else NO_CALL_TEXT)
-    return Reading("\n".join(system), tools, (*turns, answer), ())
+    tools = tuple(tool.model_copy(update={"parameters": json_schema(tool.parameters)}) for tool in tools)
+    return Reading("\n".join(system), tools, (*turns, answer))
 
 
 def _messages(question: Any) -> list[dict[str, str]]:
@@ -75,26 +66,18 @@ def _gold(truth: Any) -> tuple[ToolCall, ...]:
     for entry in truth if isinstance(truth, list) else [truth]:
         if not isinstance(entry, dict) or len(entry) != 1:
             raise RowError(QuarantineReason.CALL_UNREADABLE, "a ground truth is not {name: {parameter: [values]}}")
-        name, accepted = next(iter(entry.items()))
-        calls.append(ToolCall(name=name, arguments=_first_values(accepted)))
+        calls += [ToolCall(name=name, arguments=_first_values(accepted)) for name, accepted in entry.items()]
     return tuple(calls)
 
 
 def _first_values(accepted: dict[str, Any]) -> dict[str, Any]:
-    chosen = {}
-    for name, values in accepted.items():
-        first = values[0] if isinstance(values, list) and values else _OMITTED
-        if first != _OMITTED:
-            chosen[name] = _first_values(first) if _is_nested(first) else first
-    return chosen
+    firsts = {name: values[0] for name, values in accepted.items() if isinstance(values, list) and values}
+    return {name: _plain(first) for name, first in firsts.items() if first != _OMITTED}
 
 
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(inner, list) for inner in value.values())
-
-
-def _with_json_schema(tool: ToolSpec) -> ToolSpec:
-    return ToolSpec(name=tool.name, description=tool.description, parameters=json_schema(tool.parameters))
+def _plain(value: Any) -> Any:
+    nested = isinstance(value, dict) and value and all(isinstance(inner, list) for inner in value.values())
+    return _first_values(value) if nested else value
 
 
 def json_schema(schema: Any) -> Any:

@@ -8,12 +8,13 @@ The older revision has no `tools` column and writes Python literals. The two jso
 answer with an object: read as one call of a function named after the schema, so that they are scored like the others.
 """
 
+import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
-from swap_assets.domain.reading.hermes_markup import read_tool_block, tagged_bodies, tool_block
-from swap_assets.domain.reading.plain_values import read_calls, read_response, read_tools, read_value
 from swap_assets.domain.reading.row_reading import (
     QuarantineReason,
     Reading,
@@ -21,13 +22,19 @@ from swap_assets.domain.reading.row_reading import (
     RowError,
     UnreadableError,
     joined,
+    read_call,
+    read_response,
+    read_tools,
+    read_value,
     unreadable_as,
-)
+)  # fmt: skip
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
 _TOOL_ROLES = {"tool", "observation", "function_response"}
 _NO_TOOLS = ("", "[]", "null", "None")
 _SCHEMA_FUNCTION = "answer"  # json_mode schemas without a title
+_BLANKS = re.compile(r"\s*")
+_TORN_OFF = re.compile(r"\{\s*['\"]type['\"]\s*:\s*['\"]function['\"].*['\"]parameters['\"]\s*:\s*$", re.DOTALL)
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -43,20 +50,20 @@ def read(row: Mapping[str, Any]) -> Reading:
     """
     messages = _messages(row.get("conversations"))
     system = "\n".join(text for role, text in messages if role == "system")
+    said = [(role, text) for role, text in messages if role != "system"]
     schema = _schema_tool(row, system)
     if schema is not None:
-        turns, repairs = _schema_turns(messages, schema), ()
-        return Reading("", (schema,), turns, repairs)
-    tools, tool_repairs = _tools(row, system)
-    turns, turn_repairs = _turns(messages, tools)
-    kept_system = "" if tool_block(system) else system
-    return Reading(kept_system, tools, turns, (*tool_repairs, *turn_repairs))
+        return Reading("", (schema,), tuple(_schema_turn(role, text, schema) for role, text in said))
+    repairs: list[Repair] = []
+    tools = _tools(row, system, repairs)
+    turns = joined([_turn(role, text, tools, repairs) for role, text in said])
+    return Reading("" if _block(system) else system, tools, turns, tuple(repairs))
 
 
 def _messages(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, str):
         with unreadable_as(QuarantineReason.TURN_UNREADABLE):
-            value, _ = read_value(value)
+            value = read_value(value, [])
     if not isinstance(value, list | tuple):
         raise RowError(QuarantineReason.TURN_UNREADABLE, f"conversations is a {type(value).__name__}, not a list")
     return [_message(entry) for entry in value]
@@ -71,92 +78,118 @@ def _message(entry: Any) -> tuple[str, str]:
     return str(role), text
 
 
-def _tools(row: Mapping[str, Any], system: str) -> tuple[tuple[ToolSpec, ...], tuple[Repair, ...]]:
-    """Read the tools from their column or, where it is missing or empty, from the system text."""
-    column = row.get("tools")
-    block = tool_block(system)
+def _tools(row: Mapping[str, Any], system: str, repairs: list[Repair]) -> tuple[ToolSpec, ...]:
+    """Read the tools from their column or, where it is missing or empty, from the system text.
+
+    Seven of 194 real rows read `{"type": "function", ... "parameters": <tools> [{...}}}] </tools>`: there the prefix
+    that was torn off in front of the tag is put back.
+    """
+    column, block = row.get("tools"), _block(system)
     with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
         if isinstance(column, str) and column.strip() not in _NO_TOOLS:
-            column, _ = read_value(column)
+            column = read_value(column, [])
         if column and not isinstance(column, str):
-            return read_tools(column), ()
+            return read_tools(column)
         if block is None:
-            return (), ()
-        value, repairs = read_tool_block(*block)
-        return read_tools(value), repairs
+            return ()
+        prefix, body = block
+        if torn := _TORN_OFF.search(prefix):
+            repairs.append(Repair.TOOLS_SPLIT_AROUND_TAG)
+            body = "[" + torn.group() + body.strip().removeprefix("[")
+        return read_tools(read_value(body, []))
 
 
-def _turns(messages: list[tuple[str, str]], tools: tuple[ToolSpec, ...]) -> tuple[tuple[Turn, ...], tuple[Repair, ...]]:
-    turns: list[Turn] = []
-    repairs: list[Repair] = []
-    for role, text in messages:
-        if role == "system":
-            continue
-        if role == "function_call":
-            turn, found = _bare_calls(text, tools)
-        elif role in _TOOL_ROLES:
-            turn, found = _responses(role, text)
-        elif _ROLES[role] == "assistant":
-            turn, found = _answer(text, tools)
-        else:
-            turn, found = Turn(role="user", text=text), ()
-        turns.append(turn)
-        repairs.extend(found)
-    return joined(turns), tuple(repairs)
-
-
-def _answer(text: str, tools: tuple[ToolSpec, ...]) -> tuple[Turn, tuple[Repair, ...]]:
-    """Read an assistant turn; only here are `<tool_call>` tags calls, the system text holds them as an example."""
-    with unreadable_as(QuarantineReason.CALL_UNREADABLE):
-        bodies, prose = tagged_bodies(text, "tool_call")
-        read = [read_calls([value], tools, repairs) for value, repairs in map(read_value, bodies)]
-    calls = tuple(call for found, _ in read for call in found)
-    return Turn(role="assistant", text=prose, calls=calls), tuple(repair for _, found in read for repair in found)
-
-
-def _bare_calls(text: str, tools: tuple[ToolSpec, ...]) -> tuple[Turn, tuple[Repair, ...]]:
-    with unreadable_as(QuarantineReason.CALL_UNREADABLE):
-        value, repairs = read_value(text)
-        calls, repairs = read_calls(value if isinstance(value, list) else [value], tools, repairs)
-    return Turn(role="assistant", calls=calls), repairs
-
-
-def _responses(role: str, text: str) -> tuple[Turn, tuple[Repair, ...]]:
-    try:
-        bodies, _ = tagged_bodies(text, "tool_response")
-    except UnreadableError:
+def _turn(role: str, text: str, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> Turn:
+    """Read a turn; only the assistant's `<tool_call>` tags are calls, the system text holds them as an example."""
+    if role in _TOOL_ROLES:
         bodies = []
-    read = [read_response(body) for body in bodies or [text]]
-    found = tuple(repair for _, response_repairs in read for repair in response_repairs)
-    return Turn(role="tool", responses=tuple(response for response, _ in read)), found
+        with suppress(UnreadableError):
+            bodies, _ = _tagged_bodies(text, "tool_response")
+        return Turn(role="tool", responses=tuple(read_response(body, repairs) for body in bodies or [text]))
+    if _ROLES[role] == "user":
+        return Turn(role="user", text=text)
+    with unreadable_as(QuarantineReason.CALL_UNREADABLE):
+        if role == "function_call":
+            value, prose = read_value(text, repairs), ""
+            calls = [read_call(one, tools, repairs) for one in (value if isinstance(value, list) else [value])]
+        else:
+            bodies, prose = _tagged_bodies(text, "tool_call")
+            calls = [read_call(read_value(body, repairs), tools, repairs) for body in bodies]
+    return Turn(role="assistant", text=prose, calls=tuple(calls))
+
+
+def _tagged_bodies(text: str, tag: str) -> tuple[list[str], str]:
+    r"""Return the bodies between `<tag>` and `</tag>` in order, and the text with these blocks taken out.
+
+    `<tool_call>\n{"arguments": {"queries": ['...'], "name": "ExpertQAExtractor"}}\n</tool_call>` is one real answer: a
+    literal backslash and n, Python quotes inside JSON, and the name in the wrong place.
+
+    Raises:
+        UnreadableError: a tag is opened and never closed.
+    """
+    bodies, rest, at = [], [], 0
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    while (start := text.find(opening, at)) >= 0:
+        rest.append(text[at:start])
+        start += len(opening)
+        end = _end_of_body(text, start, closing)
+        if end < 0:
+            raise UnreadableError(f"{opening} is never closed")
+        bodies.append(text[start:end])
+        at = end + len(closing)
+    return bodies, "".join([*rest, text[at:]]).strip()
+
+
+def _end_of_body(text: str, start: int, closing: str) -> int:
+    """Return where a body's closing tag stands, -1 where there is none.
+
+    That is right after the JSON value that it begins with, so that a tag inside one of its strings does not cut it
+    short; else the first one.
+    """
+    with suppress(ValueError, RecursionError):
+        _, end = json.JSONDecoder().raw_decode(text, _after_blanks(text, start))
+        end = _after_blanks(text, end)
+        if text.startswith(closing, end):
+            return end
+    return text.find(closing, start)
+
+
+def _after_blanks(text: str, at: int) -> int:
+    blanks = _BLANKS.match(text, at)
+    return blanks.end() if blanks else at
+
+
+def _block(system: str, tag: str = "tools") -> tuple[str, str] | None:
+    """Return (the text before the block, its body) for the first `<tags>` block whose body is not blank.
+
+    The words "within <tools> </tools> XML tags" come before the real block in every Hermes row.
+    """
+    for match in re.finditer(f"<{tag}>(.*?)</{tag}>", system, flags=re.DOTALL):
+        if match.group(1).strip():
+            return system[: match.start()], match.group(1)
+    return None
 
 
 def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
     """Return the schema of a json_mode row as a tool; None for every other row."""
-    schema, block = row.get("schema"), tool_block(system, "schema")
+    schema, block = row.get("schema"), _block(system, "schema")
     if not schema and block is None:
         return None
     if schema is None or isinstance(schema, str):
         text = schema or (block[1] if block else "")
         with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
-            schema, _ = read_value(text)
+            schema = read_value(text, [])
     if not isinstance(schema, dict):
         raise RowError(QuarantineReason.TOOLS_UNREADABLE, f"the schema is a {type(schema).__name__}, not an object")
     title = schema.get("title")
     return ToolSpec(name=title if isinstance(title, str) and title else _SCHEMA_FUNCTION, parameters=schema)
 
 
-def _schema_turns(messages: list[tuple[str, str]], schema: ToolSpec) -> tuple[Turn, ...]:
-    turns = []
-    for role, text in messages:
-        if role == "system":
-            continue
-        if _ROLES.get(role) != "assistant":
-            turns.append(Turn(role="user", text=text))
-            continue
-        with unreadable_as(QuarantineReason.ANSWER_NOT_AN_OBJECT):
-            answer, _ = read_value(text)
-        if not isinstance(answer, dict):
-            raise RowError(QuarantineReason.ANSWER_NOT_AN_OBJECT, f"the answer is a {type(answer).__name__}")
-        turns.append(Turn(role="assistant", calls=(ToolCall(name=schema.name, arguments=answer),)))
-    return tuple(turns)
+def _schema_turn(role: str, text: str, schema: ToolSpec) -> Turn:
+    if _ROLES.get(role) != "assistant":
+        return Turn(role="user", text=text)
+    with unreadable_as(QuarantineReason.ANSWER_NOT_AN_OBJECT):
+        answer = read_value(text, [])
+    if not isinstance(answer, dict):
+        raise RowError(QuarantineReason.ANSWER_NOT_AN_OBJECT, f"the answer is a {type(answer).__name__}")
+    return Turn(role="assistant", calls=(ToolCall(name=schema.name, arguments=answer),))

@@ -13,8 +13,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
-from swap_assets.domain.reading.plain_values import read_call, read_tools, read_value
-from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, joined, unreadable_as
+from swap_assets.domain.reading.row_reading import (
+    QuarantineReason,
+    Reading,
+    RowError,
+    joined,
+    read_call,
+    read_tools,
+    read_value,
+    unreadable_as,
+)  # fmt: skip
 
 _RESPONSE_KEYS = ("response", "completion", "output")
 
@@ -39,10 +47,12 @@ def read(row: Mapping[str, Any]) -> Reading:
     messages = request["messages"]
     if isinstance(messages, str):
         with unreadable_as(QuarantineReason.TURN_UNREADABLE):
-            messages, _ = read_value(messages)
+            messages = read_value(messages, [])
     if not isinstance(messages, list | tuple) or not all(isinstance(message, Mapping) for message in messages):
         raise RowError(QuarantineReason.TURN_UNREADABLE, "messages is not a list of objects")
-    tools = _tools(request)
+    offered = request.get("tools") or request.get("functions")
+    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+        tools = read_tools(read_value(offered, []) if isinstance(offered, str) else offered)
     names: dict[str, str] = {}
     turns, system = [], []
     for message in [*messages, *_completion(row)]:
@@ -50,13 +60,7 @@ def read(row: Mapping[str, Any]) -> Reading:
             system.append(_content(message))
         else:
             turns.append(_turn(message, tools, names))
-    return Reading("\n".join(system), tools, joined(turns), ())
-
-
-def _tools(request: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
-    value = request.get("tools") or request.get("functions")
-    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
-        return read_tools(read_value(value)[0] if isinstance(value, str) else value)
+    return Reading("\n".join(system), tools, joined(turns))
 
 
 def _completion(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -103,9 +107,8 @@ def _calls(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[
     for entry in entries:
         function = entry.get("function") if isinstance(entry, Mapping) else None
         with unreadable_as(QuarantineReason.CALL_UNREADABLE):
-            call, _ = read_call(function, tools)
-        names[str(entry.get("id"))] = call.name
-        calls.append(call)
+            calls.append(read_call(function, tools, []))
+        names[str(entry.get("id"))] = calls[-1].name
     return tuple(calls)
 
 

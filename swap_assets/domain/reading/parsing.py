@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
 from swap_assets.domain.formats.literals import deeper_than
 from swap_assets.domain.model import canonical_json
@@ -38,44 +40,32 @@ def parse_row(
     row_id = _label(row, "id") if isinstance(row, Mapping) else ""
     provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
     try:
-        reading = _read(row)
-        _check(reading)
-        return build_conversation(reading, provenance, row)
+        return _conversation(_read(row), provenance, row)
     except RowError as error:
-        refusal = error
+        return _quarantined(provenance, error.reason, error.detail, raw=_shorten(row))
+    except ValidationError:  # half a surrogate pair in a name
+        return _quarantined(provenance, QuarantineReason.BROKEN_UNICODE, "surrogates not allowed", raw=_shorten(row))
     except RecursionError:
-        refusal = RowError(QuarantineReason.NESTED_TOO_DEEP, "lists or objects inside each other without end")
-    return Quarantined(
-        source=source,
-        config=config,
-        row=index,
-        row_id=row_id,
-        reason=refusal.reason,
-        detail=refusal.detail,
-        raw=_shorten(row),
-    )
+        detail = "lists or objects inside each other without end"
+        return _quarantined(provenance, QuarantineReason.NESTED_TOO_DEEP, detail, raw=_shorten(row))
 
 
-def build_conversation(reading: Reading, provenance: Provenance, row: Mapping[str, Any]) -> Conversation:
-    """Put a reading and its provenance together; the labels are the row's own where it has them.
+def _quarantined(place: Provenance, reason: QuarantineReason, detail: str, *, raw: str = "") -> Quarantined:
+    known = place.model_dump(include={"source", "config", "row", "row_id"})
+    return Quarantined(**known, reason=reason, detail=detail, raw=raw)
 
-    Raises:
-        RowError: the row holds half a surrogate pair (a cut emoji), which no file or tokenizer can hold.
-    """
-    labels = {key: _label(row, key) for key in ("category", "subcategory", "task")}
+
+def _conversation(reading: Reading, provenance: Provenance, row: Mapping[str, Any]) -> Conversation:
+    """Put a reading and its provenance together; the labels are the row's own where it has them."""
+    _check(reading)
     try:
         identity = conversation_id(reading.system, reading.tools, reading.turns)
-    except UnicodeEncodeError as error:
+    except UnicodeEncodeError as error:  # half a surrogate pair (a cut emoji), which no file or tokenizer can hold
         raise RowError(QuarantineReason.BROKEN_UNICODE, error.reason) from None
-    return Conversation(
-        id=identity,
-        system=reading.system,
-        tools=reading.tools,
-        turns=reading.turns,
-        provenance=provenance,
-        repairs=tuple(dict.fromkeys(str(repair) for repair in reading.repairs)),
-        **labels,
-    )
+    labels = {key: _label(row, key) for key in ("category", "subcategory", "task")}
+    repairs = tuple(dict.fromkeys(map(str, reading.repairs)))
+    known = {"id": identity, "provenance": provenance, "repairs": repairs}
+    return Conversation.model_validate(reading._asdict() | known | labels)
 
 
 def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn, ...]) -> str:
@@ -84,21 +74,16 @@ def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn,
     Raises:
         UnicodeEncodeError: a text has no UTF-8 form.
     """
-    said = canonical_json([system, [_tool_key(tool) for tool in tools], [_turn_key(turn) for turn in turns]])
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    offered = [[tool.name, tool.description, tool.parameters] for tool in tools]
+    said = []
+    for turn in turns:
+        calls = [[call.name, call.arguments] for call in turn.calls]
+        said.append([turn.role, turn.text, calls, [[answer.name, answer.content] for answer in turn.responses]])
+    return hashlib.sha256(canonical_json([system, offered, said]).encode()).hexdigest()[:16]
 
 
 def _label(row: Mapping[str, Any], key: str) -> str:
     return str(row.get(key) or "").encode("utf-8", "replace").decode()
-
-
-def _tool_key(tool: ToolSpec) -> list[Any]:
-    return [tool.name, tool.description, tool.parameters]
-
-
-def _turn_key(turn: Turn) -> list[Any]:
-    calls = [[call.name, call.arguments] for call in turn.calls]
-    return [turn.role, turn.text, calls, [[answer.name, answer.content] for answer in turn.responses]]
 
 
 def _read(row: Any) -> Reading:
@@ -138,9 +123,7 @@ def _shorten(row: Any) -> str:
     return text if len(text) <= _RAW_LIMIT else text[:_RAW_LIMIT] + "..."
 
 
-def set_duplicates_aside(
-    conversations: Iterable[Conversation],
-) -> tuple[list[Conversation], list[Quarantined]]:
+def set_duplicates_aside(conversations: Iterable[Conversation]) -> tuple[list[Conversation], list[Quarantined]]:
     """Keep the first of equal conversations; the others are quarantined and name the row they repeat."""
     kept: dict[str, Conversation] = {}
     repeats = []
@@ -151,9 +134,7 @@ def set_duplicates_aside(
     return list(kept.values()), repeats
 
 
-def set_beginnings_aside(
-    conversations: Sequence[Conversation],
-) -> tuple[list[Conversation], list[Quarantined]]:
+def set_beginnings_aside(conversations: Sequence[Conversation]) -> tuple[list[Conversation], list[Quarantined]]:
     """Keep whole conversations; those that are the beginning of another one are quarantined and name it.
 
     An agent's log has a line for each request, and each repeats the turns before it. The longest one holds all of
@@ -173,12 +154,5 @@ def set_beginnings_aside(
 
 
 def _aside(row: Conversation, reason: QuarantineReason, how: str, other: Conversation) -> Quarantined:
-    place = row.provenance
-    return Quarantined(
-        source=place.source,
-        config=place.config,
-        row=place.row,
-        row_id=place.row_id,
-        reason=reason,
-        detail=f"{how} row {other.provenance.row} of {other.provenance.config or other.provenance.source}",
-    )
+    place = other.provenance
+    return _quarantined(row.provenance, reason, f"{how} row {place.row} of {place.config or place.source}")

@@ -1,11 +1,23 @@
-"""What reading a row gives or fails with; shared by the shapes in `hermes_rows`, `openai_logs` and `bfcl_rows`."""
+"""What rows are made of, whoever wrote them: values, tools, calls and responses, read tolerantly, every repair named.
 
+`{"type": "function", "function": {...}}` (Hermes, OpenAI) and the bare `{"name", "description", "parameters"}`
+(glaive, BFCL) are the same tool; arguments may be an object or its JSON text. Functions that repair add what they did
+to the list `repairs`. The shapes of rows live in `hermes_rows`, `openai_logs` and `bfcl_rows`.
+"""
+
+import ast
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import ToolSpec, Turn
+from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+
+_LITERAL_NEWLINE = "\\n"
+_MAX_STRIPS = 8  # a body is wrapped in one or two literal newlines; more than eight is not such a body
+_JSON = json.JSONDecoder(strict=False)  # lets raw line breaks and tabs stand inside strings
 
 
 class QuarantineReason(StrEnum):
@@ -51,8 +63,7 @@ class RowError(ValueError):
 
     def __init__(self, reason: QuarantineReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+        self.reason, self.detail = reason, detail
 
 
 class Reading(NamedTuple):
@@ -61,7 +72,7 @@ class Reading(NamedTuple):
     system: str
     tools: tuple[ToolSpec, ...]
     turns: tuple[Turn, ...]
-    repairs: tuple[Repair, ...]
+    repairs: tuple[Repair, ...] = ()
 
 
 @contextmanager
@@ -83,12 +94,123 @@ def joined(turns: list[Turn]) -> tuple[Turn, ...]:
     for turn in turns:
         if result and turn.role != "user" and result[-1].role == turn.role:
             before = result.pop()
-            text = "\n".join(part for part in (before.text, turn.text) if part)
-            turn = Turn(
-                role=turn.role,
-                text=text,
-                calls=before.calls + turn.calls,
-                responses=before.responses + turn.responses,
-            )
+            calls, responses = before.calls + turn.calls, before.responses + turn.responses
+            text = "\n".join(filter(None, (before.text, turn.text)))
+            turn = Turn(role=turn.role, text=text, calls=calls, responses=responses)
         result.append(turn)
     return tuple(result)
+
+
+def read_value(text: str, repairs: list[Repair]) -> Any:
+    """Return a JSON value, or a Python literal of JSON values, wrapped or not in literal newlines; types stay exact.
+
+    The order that worked on real rows: JSON, raw line breaks inside strings allowed; the same without the literal
+    newlines at both ends; a Python literal.
+
+    Raises:
+        UnreadableError: neither JSON nor a Python literal made of JSON values.
+    """
+    with suppress(ValueError, RecursionError):
+        return _JSON.decode(text)
+    stripped = text
+    for _ in range(_MAX_STRIPS):
+        stripped = stripped.strip().removeprefix(_LITERAL_NEWLINE).removesuffix(_LITERAL_NEWLINE)
+    stripped = stripped.strip()
+    if stripped != text.strip():
+        repairs.append(Repair.LITERAL_NEWLINES)
+        with suppress(ValueError, RecursionError):
+            return _JSON.decode(stripped)
+    try:
+        value = ast.literal_eval(stripped)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        said = str(error).partition(": <ast.")[0]  # an address in memory would differ from run to run
+        raise UnreadableError(f"neither JSON nor a Python literal: {said}") from None
+    if not _is_json(value):
+        raise UnreadableError("a Python literal with values that JSON does not have")
+    return value
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | bool | int | float)
+
+
+def read_tools(value: Any) -> tuple[ToolSpec, ...]:
+    """Read a list of tools; None and an empty list mean that none are offered.
+
+    Raises:
+        UnreadableError: not a list, or an entry without a name or with parameters that are no object.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise UnreadableError(f"tools are a {type(value).__name__}, not a list")
+    return tuple(_read_tool(entry) for entry in value)
+
+
+def _read_tool(entry: Any) -> ToolSpec:
+    function = entry.get("function", entry) if isinstance(entry, dict) else entry
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+        raise UnreadableError("a tool without a name")
+    parameters = function.get("parameters")
+    if isinstance(parameters, str):
+        parameters = read_value(parameters, [])
+    if parameters is not None and not isinstance(parameters, dict):
+        raise UnreadableError(f"the parameters of {function['name']} are a {type(parameters).__name__}, not an object")
+    description = function.get("description")
+    parts = [function["name"], description if isinstance(description, str) else "", parameters or {}]
+    return _shared(json.dumps(parts))
+
+
+@lru_cache(maxsize=4096)
+def _shared(text: str) -> ToolSpec:
+    """Return the tool of a JSON text, one object for all rows that offer it: an agent's log repeats its tools."""
+    name, description, parameters = json.loads(text)
+    return ToolSpec(name=name, description=description, parameters=parameters)
+
+
+def read_call(value: Any, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> ToolCall:
+    """Read one call, lifting a name that was put inside the arguments and renaming its one list.
+
+    Extraction rows write `{"arguments": {"queries": [...], "name": "F"}}` while F declares another single property.
+
+    Raises:
+        UnreadableError: no name, or arguments that are not an object.
+    """
+    if not isinstance(value, dict):
+        raise UnreadableError(f"a call is a {type(value).__name__}, not an object")
+    name, arguments = value.get("name"), value.get("arguments", {})
+    if isinstance(arguments, str):
+        arguments = read_value(arguments, []) if arguments.strip() else {}
+    if not isinstance(arguments, dict):
+        raise UnreadableError(f"arguments are a {type(arguments).__name__}, not an object")
+    if name is None and isinstance(arguments.get("name"), str):
+        name = arguments["name"]
+        arguments = {key: inner for key, inner in arguments.items() if key != "name"}
+        repairs.append(Repair.NAME_LIFTED)
+        tool = next((tool for tool in tools if tool.name == name), None)
+        declared = list((tool.parameters.get("properties") or {}) if tool else {})
+        match list(arguments.values()):
+            case [list() as only] if len(declared) == 1 and declared[0] not in arguments:
+                arguments = {declared[0]: only}
+                repairs.append(Repair.ARGUMENT_RENAMED)
+    if not isinstance(name, str) or not name:
+        raise UnreadableError("a call without a name")
+    return ToolCall(name=name, arguments=arguments)
+
+
+def read_response(text: str, repairs: list[Repair]) -> ToolResponse:
+    """Read what a tool answered: `{"name", "content"}`, any other JSON value, or text kept as it stands."""
+    try:
+        value = read_value(text, [])
+    except UnreadableError:
+        repairs.append(Repair.RESPONSE_KEPT_AS_TEXT)
+        return ToolResponse(content=text)
+    if isinstance(value, dict) and set(value) == {"name", "content"} and isinstance(value["name"], str):
+        return ToolResponse(**value)
+    return ToolResponse(content=value)
