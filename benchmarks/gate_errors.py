@@ -16,9 +16,9 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
 from swap_assets.domain.scoring.aggregation import domain_spread
+from swap_assets.domain.scoring.paired import PairedDifference, non_inferiority
 from swap_assets.domain.scoring.scores import Metric, RowScore
-from swap_assets.domain.statistics.intervals import mean_interval, wilson
-from swap_assets.domain.statistics.paired import PairedDifference, holm, non_inferiority
+from swap_assets.domain.statistics import holm, mean_interval, wilson
 
 EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)

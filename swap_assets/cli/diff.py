@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from swap_assets.cli.environment import fail
-from swap_assets.cli.score import FormatName, Functions, Gold
-from swap_assets.cli.score_files import given_or_exit, gold_or_exit
+from swap_assets.cli.score import FormatName, Functions, Gold, given_or_exit, gold_or_exit
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import row_metrics

@@ -18,11 +18,11 @@ from swap_assets.domain.experiment.sources import SyntheticSource
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scoring.paired import paired_difference
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import RowScore
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
-from swap_assets.domain.statistics.paired import paired_difference
 from swap_assets.domain.synthetic.generator import generate
 from swap_assets.domain.tracks import TrackData, TrainingExample, toolcall_track
 

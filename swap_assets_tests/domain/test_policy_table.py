@@ -11,7 +11,7 @@ from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.release import may_open_sealed, nominate, release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.suggestions import suggest
-from swap_assets.domain.statistics.paired import conversations_needed
+from swap_assets.domain.statistics import conversations_needed
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
 
 

@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
+from swap_assets.domain.scoring.paired import PairedDifference, non_inferiority, paired_difference
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets.domain.statistics.intervals import mean_interval, nothing_seen, wilson
-from swap_assets.domain.statistics.paired import (
-    PairedDifference,
-    conversations_needed,
-    holm,
-    mcnemar_exact,
-    non_inferiority,
-    paired_difference,
-)
+from swap_assets.domain.statistics import conversations_needed, holm, mcnemar_exact, mean_interval, nothing_seen, wilson
 
 
 def rows(values: list[float | None], *, per_conversation: int = 1, exact: bool = False) -> list[RowScore]:

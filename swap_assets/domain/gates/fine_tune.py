@@ -11,7 +11,7 @@ from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, base, eval
 from swap_assets.domain.keys import partition_key as key_of
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord, State
-from swap_assets.domain.statistics.intervals import nothing_seen
+from swap_assets.domain.statistics import nothing_seen
 
 
 def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:

@@ -12,7 +12,8 @@ from typing import Any
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision, Measured
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.statistics.paired import conversations_needed, paired_difference
+from swap_assets.domain.scoring.paired import paired_difference
+from swap_assets.domain.statistics import conversations_needed
 
 # Decisions compare function calling; the structured track is reported beside it.
 DECIDING_TRACK = Track.TOOLCALL

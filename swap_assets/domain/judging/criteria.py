@@ -14,8 +14,8 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult, Verdict, criteria_in_force
 from swap_assets.domain.scoring.aggregation import OTHER_DOMAIN, figure_of
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
+from swap_assets.domain.scoring.paired import paired_difference
 from swap_assets.domain.scoring.scores import Metric, RowScore
-from swap_assets.domain.statistics.paired import paired_difference
 
 NOTHING = Metric(value=None)
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.statistics.paired import PairedDifference
+from swap_assets.domain.scoring.paired import PairedDifference
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 

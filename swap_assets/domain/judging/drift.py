@@ -8,7 +8,7 @@ from typing import Literal
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.statistics.paired import paired_difference
+from swap_assets.domain.scoring.paired import paired_difference
 
 Drifted = Literal["steady", "drifted", "inconclusive", "not_comparable"]
 

@@ -6,8 +6,9 @@ Each further candidate is one more chance to be lucky, so p-values are adjusted 
 from collections.abc import Mapping, Sequence
 
 from swap_assets.domain.judging.decisions import Contrast, Rivalry
+from swap_assets.domain.scoring.paired import Columns, PairedDifference
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets.domain.statistics.paired import Columns, PairedDifference, chance_of_passing, holm
+from swap_assets.domain.statistics import chance_of_passing, holm
 
 PASSES = 0.025  # one-sided, the counterpart of a 95 % interval
 WINS = 0.05  # two-sided

@@ -18,8 +18,8 @@ from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.tables import frame
 from swap_assets.domain.report.wording import ABSENT, TRACK_TITLES, display_name, percent, plain, significant
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
+from swap_assets.domain.scoring.paired import Columns
 from swap_assets.domain.scoring.scores import Metric
-from swap_assets.domain.statistics.paired import Columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import Figure, by_key
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.wording import display_name, spaced
-from swap_assets.domain.statistics.paired import Columns
+from swap_assets.domain.scoring.paired import Columns
 
 # The guide's question "is it within 10 points of the LLM?".
 WITHIN_POINTS = 10.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.metrics import STRICT_SUFFIX, entry_of, field_of, row_metrics
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
-from swap_assets.domain.statistics.intervals import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
+from swap_assets.domain.statistics import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ALL = "all"  # under by_label[split]: every row of the split together
 EXAMPLES = 3
 OTHER_DOMAIN = "other"  # the label of rows that belong to none of the ten
-_COUNTS = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
+FIELD_COUNTS = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
 
 
 class _Table(NamedTuple):
@@ -105,8 +105,8 @@ def _table(scores: Sequence[RowScore]) -> _Table:
 
     names = row_metrics()
     fields = [field_of(name) for name in names]  # all at once: 100,000 rows have 2,000,000 values
-    read = attrgetter(*(field or "scored" for field in fields), *_COUNTS)
-    columns = {name: index for index, name in enumerate((*names, *_COUNTS))}
+    read = attrgetter(*(field or "scored" for field in fields), *FIELD_COUNTS)
+    columns = {name: index for index, name in enumerate((*names, *FIELD_COUNTS))}
     values = np.array([read(score) for score in scores], dtype=float).reshape(-1, len(columns))
     for name in (name for name, field in zip(names, fields, strict=True) if not field):
         values[:, columns[name]] = [np.nan if (value := score.value(name)) is None else value for score in scores]

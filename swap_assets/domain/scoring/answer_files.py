@@ -8,9 +8,9 @@ obtained. Reading files and printing lives in `cli`.
 
 import json
 import marshal
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
@@ -20,7 +20,7 @@ from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason
 from swap_assets.domain.scoring.bfcl import score_bfcl
-from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, parse_bfcl_answer
+from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, holds_accepted_values, parse_bfcl_answer
 from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer, unscored
 from swap_assets.domain.scoring.scores import RowScore
@@ -45,9 +45,9 @@ class GoldRow(Frozen):
     accepted: tuple[dict[str, dict[str, list[Any]]], ...] = ()
 
     @property
-    def expects_call(self) -> bool:
-        """Whether a call is right on this row."""
-        return bool(self.case.gold_calls or self.accepted)
+    def id(self) -> str:
+        """What predictions name it by."""
+        return self.case.id
 
     def score(self, answer_format: AnswerFormat | None, given: "GivenRow | None") -> RowScore:
         """Score a prediction; without one, or with one that was not obtained, the row is unscored."""
@@ -81,6 +81,9 @@ class Scored(Frozen):
     without_gold: tuple[str, ...] = ()
 
 
+_Row = TypeVar("_Row", GoldRow, GivenRow)
+
+
 def format_names() -> tuple[str, ...]:
     """Return the names that `--format` takes: every answer format's, and BFCL's."""
     return (*answer_formats(), BFCL)
@@ -92,10 +95,8 @@ def format_named(name: str) -> AnswerFormat | None:
     Raises:
         AnswerFileError: there is no such answer format.
     """
-    if name == BFCL:
-        return None
     try:
-        return named_format(name)
+        return None if name == BFCL else named_format(name)
     except ValueError:
         raise AnswerFileError(f"'{name}' is no answer format: choose one of {', '.join(format_names())}") from None
 
@@ -106,21 +107,7 @@ def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, An
     Raises:
         AnswerFileError: a row cannot be read, an id is missing or comes twice; it names all such rows.
     """
-    found: dict[str, GoldRow] = {}
-    problems: list[tuple[str, str]] = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            gold = _bfcl_gold(row) if answer_format is None else _gold(answer_format, row)
-        except (ValueError, TypeError) as error:
-            named = row.get("id") is not None
-            problems.append((str(row["id"]) if named else f"line {number}", _reason(error)))
-            continue
-        if gold.case.id in found:
-            problems.append((gold.case.id, "comes twice"))
-        found[gold.case.id] = gold
-    if problems:
-        raise _unusable(problems, "gold")
-    return found
+    return _by_id(rows, _bfcl_gold if answer_format is None else partial(_gold, answer_format), kind="gold")
 
 
 def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
@@ -129,20 +116,33 @@ def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
     Raises:
         AnswerFileError: a row has no id or no prediction, or an id comes twice; it names all such rows.
     """
-    found: dict[str, GivenRow] = {}
+    return _by_id(rows, _given, kind="prediction")
+
+
+def _by_id(
+    rows: Sequence[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], _Row], *, kind: str
+) -> dict[str, _Row]:
+    """Read rows by id; those that cannot be used are named in one sentence: the first with their reason, all by id."""
+    found: dict[str, _Row] = {}
     problems: list[tuple[str, str]] = []
     for number, row in enumerate(rows, start=1):
-        row_id = row.get("id", row.get("case_id"))
-        key = "prediction" if "prediction" in row else "text"
-        if row_id is None or key not in row:
-            problems.append((f"line {number}", "needs `id` and `prediction`"))
-        elif str(row_id) in found:
-            problems.append((str(row_id), "comes twice"))
-        else:
-            found[str(row_id)] = _given(str(row_id), row[key], row)
-    if problems:
-        raise _unusable(problems, "prediction")
-    return found
+        try:
+            one = read(row)
+        except (ValueError, TypeError) as error:
+            named = row.get("id") is not None
+            problems.append((str(row["id"]) if named else f"line {number}", _reason(error)))
+            continue
+        if one.id in found:
+            problems.append((one.id, "comes twice"))
+        found[one.id] = one
+    if not problems:
+        return found
+    named = "; ".join(f"{row_id} ({reason})" for row_id, reason in problems[:_EXPLAINED])
+    if others := ", ".join(row_id for row_id, _ in problems[_EXPLAINED:_NAMED]):
+        more = f" and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        named += f"; and {others}{more}"
+    counted = f"{len(problems)} {kind} row{'s' if len(problems) > 1 else ''}"
+    raise AnswerFileError(f"{counted} cannot be used, nothing was scored: {named}")
 
 
 def score_rows(
@@ -159,10 +159,9 @@ def score_rows(
 def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
     if "gold_calls" in row:
         try:
-            case = EvalCase.model_validate(row)
+            return GoldRow(case=EvalCase.model_validate(row))
         except ValidationError as error:
             raise ValueError(f"no case of this project: {_reason(error)}") from None
-        return GoldRow(case=case)
     if row.get("id") is None or "reference" not in row:
         raise ValueError("needs `id` and `reference`")
     reference = _as_text(row["reference"])
@@ -172,7 +171,9 @@ def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
     calls = () if read is None else answer_format.reference_calls(read)
     if isinstance(row["reference"], bool | int | float):
         raise ValueError("`reference` is a number: an answer is text, or JSON that holds calls")
-    ordered = bool(row["ordered"]) if "ordered" in row else _may_refer(reference) and uses_earlier_result(calls)
+    # Most texts cannot refer to an earlier result at all, which spares a walk through their calls.
+    refers = reference is not None and any(mark in reference for mark in (".result", ".output", "\\u"))
+    ordered = bool(row["ordered"]) if "ordered" in row else refers and uses_earlier_result(calls)
     case = _case(row, tools=tools, gold_calls=calls, ordered=ordered)
     return GoldRow(case=case, reference=reference or "", read=read)
 
@@ -191,11 +192,6 @@ def _case(row: Mapping[str, Any], **known: Any) -> EvalCase:
         origin=row.get("origin") or "real",
         **{"tools": (), "gold_calls": (), **known},
     )
-
-
-def _may_refer(reference: str | None) -> bool:
-    """Whether a text can hold a reference to an earlier result at all; most cannot, which spares a walk through it."""
-    return reference is not None and any(mark in reference for mark in (".result", ".output", "\\u"))
 
 
 def _listed(tools: Any) -> Any:
@@ -231,9 +227,8 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
     if row.get("id") is None or not (accepted or "ground_truth" in row or "reference" in row or "function" in row):
         raise ValueError("needs `id` and `ground_truth`, or `function` alone where no call is right")
     functions = row.get("function") or ()
-    for call in accepted or ():
-        if not isinstance(call, dict) or len(call) != 1 or not all(_accepted_values(one) for one in call.values()):
-            raise ValueError('an accepted call is written {"function": {"parameter": [accepted values]}}')
+    if not all(map(holds_accepted_values, accepted or ())):
+        raise ValueError('an accepted call is written {"function": {"parameter": [accepted values]}}')
     return GoldRow(
         case=_case(row),
         functions=tuple([functions] if isinstance(functions, dict) else functions),
@@ -242,19 +237,13 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
     )
 
 
-def _accepted_values(parameters: Any) -> bool:
-    return isinstance(parameters, dict) and all(isinstance(values, list) for values in parameters.values())
-
-
-def _given(row_id: str, prediction: Any, row: Mapping[str, Any]) -> GivenRow:
-    finish = row.get("finish_reason") or "stop"
-    known = finish in ("stop", "length", "tool_calls", "content_filter", "error")
-    return GivenRow(
-        id=row_id,
-        text=_as_text(prediction),
-        finish_reason=finish if known else "stop",
-        error=str(row.get("error") or ""),
-    )
+def _given(row: Mapping[str, Any]) -> GivenRow:
+    row_id, key = row.get("id", row.get("case_id")), "prediction" if "prediction" in row else "text"
+    if row_id is None or key not in row:
+        raise ValueError("needs `id` and `prediction`")
+    finish: Any = row.get("finish_reason")
+    known = finish if finish in get_args(FinishReason) else "stop"
+    return GivenRow(id=str(row_id), text=_as_text(row[key]), finish_reason=known, error=str(row.get("error") or ""))
 
 
 def _as_text(value: Any) -> str | None:
@@ -267,13 +256,3 @@ def _reason(error: Exception) -> str:
         first = error.errors()[0]
         return f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}"
     return str(error).splitlines()[0][:160]
-
-
-def _unusable(problems: Sequence[tuple[str, str]], kind: str) -> AnswerFileError:
-    """Name the rows that cannot be used: the first with their reason, all others by id."""
-    counted = f"{len(problems)} {kind} row{'s' if len(problems) > 1 else ''}"
-    named = "; ".join(f"{row_id} ({reason})" for row_id, reason in problems[:_EXPLAINED])
-    if others := ", ".join(row_id for row_id, _ in problems[_EXPLAINED:_NAMED]):
-        more = f" and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-        named += f"; and {others}{more}"
-    return AnswerFileError(f"{counted} cannot be used, nothing was scored: {named}")

@@ -6,18 +6,13 @@ from typing import Any
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
-from swap_assets.domain.scoring.aggregation import summarise
+from swap_assets.domain.scoring.aggregation import FIELD_COUNTS, summarise
 from swap_assets.domain.scoring.answer_files import BFCL, GivenRow, GoldRow, Scored
+from swap_assets.domain.scoring.paired import non_inferiority, paired_difference
 from swap_assets.domain.scoring.published import READERS, published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric
-from swap_assets.domain.statistics.paired import non_inferiority, paired_difference
 
 COMPARED = ("field_f1", "exact_match")
-
-
-def summary_of(answer_format: AnswerFormat | None, scored: Scored, *, name: str) -> EvalSummary:
-    """Aggregate the scores of a file; BFCL answers belong to the tool-call track."""
-    return summarise(name, answer_format or HERMES, scored.rows)
 
 
 def report(
@@ -25,9 +20,11 @@ def report(
     gold: Mapping[str, GoldRow],
     given: Mapping[str, GivenRow],
     scored: Scored,
-    summary: EvalSummary,
+    *,
+    name: str,
 ) -> dict[str, Any]:
-    """Return the report of one file of predictions, ready for JSON."""
+    """Return the report of one file of predictions, ready for JSON; BFCL answers belong to the tool-call track."""
+    summary = summarise(name, answer_format or HERMES, scored.rows)
     found: dict[str, Any] = {
         "answer_format": answer_format.name if answer_format else BFCL,
         "complete": summary.complete,
@@ -38,12 +35,13 @@ def report(
             "unscored": summary.unscored,
             "without_prediction": len(scored.without_prediction),
             "without_gold": len(scored.without_gold),
-            "gold_without_call": sum(not row.expects_call for row in gold.values()),
+            "gold_without_call": sum(not (row.case.gold_calls or row.accepted) for row in gold.values()),
         },
         "ids_without_prediction": list(scored.without_prediction),
         "ids_without_gold": list(scored.without_gold),
         "macro": _by_reading(summary.metrics),
-        "micro": _by_reading(summary.micro) | {"fields": _field_counts(scored)},
+        "micro": _by_reading(summary.micro)
+        | {"fields": {name: sum(getattr(row, name) for row in scored.rows) for name in FIELD_COUNTS}},
         "by_label": {
             split: {label: _by_reading(metrics) for label, metrics in labels.items()}
             for split, labels in summary.by_label.items()
@@ -88,20 +86,13 @@ def comparison(ours: Scored, other: Scored, *, margin_points: float) -> dict[str
 
 def _by_reading(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
     """Split metrics into the lenient and the strict reading; what has only one reading stands in both."""
-    lenient = {name: metric for name, metric in metrics.items() if not name.endswith(STRICT_SUFFIX)}
-    strict = {
-        name.removesuffix(STRICT_SUFFIX): metric for name, metric in metrics.items() if name.endswith(STRICT_SUFFIX)
-    }
-    strict |= {name: metric for name, metric in lenient.items() if not METRICS[name].strict}
+    written = {name: metric.model_dump(mode="json") for name, metric in metrics.items()}
+    lenient = {name: metric for name, metric in written.items() if not name.endswith(STRICT_SUFFIX)}
+    strict = {name.removesuffix(STRICT_SUFFIX): metric for name, metric in written.items() if name not in lenient}
     return {
-        reading: {name: metric.model_dump(mode="json") for name, metric in found.items()}
-        for reading, found in (("lenient", lenient), ("strict", strict))
+        "lenient": lenient,
+        "strict": strict | {name: metric for name, metric in lenient.items() if not METRICS[name].strict},
     }
-
-
-def _field_counts(scored: Scored) -> dict[str, int]:
-    names = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
-    return {name: sum(getattr(row, name) for row in scored.rows) for name in names}
 
 
 def _published(
@@ -113,12 +104,11 @@ def _published(
 ) -> dict[str, Any]:
     """Return the figures in the published convention beside ours, over the same rows: those with an answer."""
     pairs = []
-    for row_id in (score.case_id for score in scored.rows if score.scored):
-        row = gold[row_id]
+    for row in (gold[score.case_id] for score in scored.rows if score.scored):
         reference = row.reference or answer_format.write(row.case.gold_calls)
-        pairs.append((reference, given[row_id].text or ""))
+        pairs.append((reference, given[row.id].text or ""))
     ours = {
-        name: {reading: _value(summary, name, reading) for reading in ("lenient", "strict")}
+        name: {"lenient": summary.micro[name].value, "strict": summary.micro[name + STRICT_SUFFIX].value}
         for name in ("field_precision", "field_recall", "field_f1")
     }
     note = (
@@ -126,7 +116,3 @@ def _published(
         "ours: leaves of the arguments only, an invalid output costs precision as well"
     )
     return published_figures(answer_format, pairs) | {"ours": ours, "difference": note}
-
-
-def _value(summary: EvalSummary, name: str, reading: str) -> float | None:
-    return summary.micro[name if reading == "lenient" else name + STRICT_SUFFIX].value

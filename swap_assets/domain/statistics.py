@@ -1,4 +1,4 @@
-"""95 % intervals of rates, means and ratios: numbers in, numbers out. Comparing two candidates lives in `paired`.
+"""95 % intervals of rates, means and ratios, and tests: numbers in, numbers out. Comparing rows is `scoring.paired`.
 
 Rows of one conversation are not independent, so resampling draws whole conversations. scipy does what it has; it is
 imported where it is used (0.7 s). All randomness comes from a seed.
@@ -10,6 +10,7 @@ than ten conversations the interval is at least Student's t.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,3 +125,44 @@ def cluster_numbers(conversations: Sequence[str]) -> "np.ndarray":
 
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in conversations], dtype=np.int64)
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test: a fair coin over the discordant pairs."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+def chance_of_passing(distance: float, *, low: float, high: float) -> float:
+    """Return the one-sided p-value against "the true distance to the limit is 0 or less", taken as normal.
+
+    Args:
+        distance: how far the measured value lies on the good side of the limit.
+        low: the lower end of the measurement's 95 % interval, in the same unit.
+        high: its upper end.
+    """
+    from scipy.stats import norm
+
+    return float(norm.sf(distance / max((high - low) / (2 * 1.959964), 1e-12)))
+
+
+def conversations_needed(distance: float, deviation: float, *, power: float = 0.8) -> int | None:
+    """Return how many conversations in all show a one-sided distance at 97.5 % with the given power.
+
+    n = ((z_0.975 + z_power) * deviation / distance)^2, the usual normal approximation; None where distance <= 0.
+    """
+    from scipy.stats import norm
+
+    if distance <= 0:
+        return None
+    least = ceil(3.7 / distance)  # with no deviation seen, `nothing_seen(n)` still has to fall below the distance
+    return max(least, ceil(float((norm.ppf(0.975) + norm.ppf(power)) * deviation / distance) ** 2))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for several candidates in one decision (Holm 1979), in the given order."""
+    import numpy as np
+    from statsmodels.stats.multitest import multipletests
+
+    return np.asarray(multipletests(p_values, method="holm")[1]).tolist() if p_values else []

@@ -1,35 +1,26 @@
 """Two candidates on identical rows: the difference with its interval, and how many rows a decision needs.
 
-Rows come as anything with an id, a conversation and values by metric; each is read once however often it is compared
-(a report compares twenty candidates in three metrics and two tracks). Intervals live in `intervals`.
+Each row is read once however often it is compared (a report compares twenty candidates in three metrics and two
+tracks). Intervals and tests live in `statistics`.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from swap_assets.domain.model import Frozen
-from swap_assets.domain.statistics.intervals import SEED, cluster_error, cluster_numbers, mean_interval
+from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.statistics import (
+    SEED,
+    chance_of_passing,
+    cluster_error,
+    cluster_numbers,
+    conversations_needed,
+    mcnemar_exact,
+    mean_interval,
+)
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class Row(Protocol):
-    """A scored row as far as comparisons read it."""
-
-    @property
-    def case_id(self) -> str:
-        """The case that was answered."""
-        ...
-
-    @property
-    def conversation_id(self) -> str:
-        """The conversation that the case is of; rows of one are not independent."""
-        ...
-
-    def value(self, metric: str) -> float | None:
-        """A metric's value, None where it does not apply."""
-        ...
 
 
 class PairedDifference(Frozen):
@@ -80,7 +71,7 @@ class NonInferiority(Frozen):
 class Columns:
     """One candidate's rows as columns, one for each metric that is asked for."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[RowScore]) -> None:
         self.rows = rows
         self.cases = [row.case_id for row in rows]
         self._columns: dict[str, np.ndarray] = {}
@@ -136,17 +127,10 @@ class Columns:
 
 
 def paired_difference(
-    rows_a: Sequence[Row], rows_b: Sequence[Row], metric: str = "field_f1", *, seed: int = SEED
+    rows_a: Sequence[RowScore], rows_b: Sequence[RowScore], metric: str = "field_f1", *, seed: int = SEED
 ) -> PairedDifference | None:
     """Compare two candidates once, as `Columns.against` does."""
     return Columns(rows_a).against(Columns(rows_b), metric, seed=seed)
-
-
-def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test: a fair coin over the discordant pairs."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
 def non_inferiority(difference: PairedDifference, margin: float) -> NonInferiority:
@@ -167,42 +151,3 @@ def non_inferiority(difference: PairedDifference, margin: float) -> NonInferiori
         conversations_needed=needed,
         further_conversations=None if needed is None else max(0, needed - difference.conversations),
     )
-
-
-def chance_of_passing(distance: float, *, low: float, high: float) -> float:
-    """Return the one-sided p-value against "the true distance to the limit is 0 or less", taken as normal.
-
-    Args:
-        distance: how far the measured value lies on the good side of the limit.
-        low: the lower end of the measurement's 95 % interval, in the same unit.
-        high: its upper end.
-    """
-    from scipy.stats import norm
-
-    return float(norm.sf(distance / max((high - low) / (2 * 1.959964), 1e-12)))
-
-
-def conversations_needed(distance: float, deviation: float, *, power: float = 0.8) -> int | None:
-    """Return how many conversations in all show a one-sided distance at 97.5 % with the given power.
-
-    n = ((z_0.975 + z_power) * deviation / distance)^2, the usual normal approximation; None where distance <= 0.
-    """
-    from math import ceil
-
-    from scipy.stats import norm
-
-    if distance <= 0:
-        return None
-    least = ceil(3.7 / distance)  # with no deviation seen, `nothing_seen(n)` still has to fall below the distance
-    return max(least, ceil(float((norm.ppf(0.975) + norm.ppf(power)) * deviation / distance) ** 2))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for several candidates in one decision (Holm 1979), in the given order."""
-    import numpy as np
-    from statsmodels.stats.multitest import multipletests
-
-    if not p_values:
-        return []
-    _, adjusted, *_ = multipletests(p_values, method="holm")
-    return np.asarray(adjusted, dtype=float).tolist()

@@ -1,1 +1,0 @@
-"""Intervals, paired differences and corrections for several comparisons: numbers in, numbers out."""
