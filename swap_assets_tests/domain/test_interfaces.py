@@ -11,9 +11,17 @@ from jsonschema import Draft202012Validator
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.formats.base import Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_question, own_name, wire_names
+from swap_assets.domain.formats.native_interface import (
+    NotStrictError,
+    calls_text,
+    listed_calls,
+    native_question,
+    own_name,
+    strict_schema,
+    wire_names,
+    without_added_nulls,
+)
 from swap_assets.domain.formats.openai import OPENAI
-from swap_assets.domain.formats.strict_schema import NotStrictError, strict_schema, without_added_nulls
 from swap_assets.domain.judging.interface_choice import InterfaceScore, choose
 
 BOOK = ToolSpec(
@@ -103,7 +111,9 @@ def test_the_structured_answer_loses_its_wrapper_and_the_nulls_that_strict_mode_
     assert parsed.compliant
     assert parsed.calls == (ToolCall(name="tables.book now", arguments={"city": "Oslo", "where": {}}),)
     assert listed_calls(case(), '{"calls": []}') == "[]"
-    assert listed_calls(case(), "no json") == "no json"
+    for unlike_a_call in ("no json", '{"calls": "no list"}', "[]"):
+        assert listed_calls(case(), unlike_a_call) == unlike_a_call
+    assert listed_calls(case(), '{"calls": [1, {"tool_name": "x"}]}') == '[1, {"tool_name": "x"}]'
 
 
 def test_a_strict_schema_requires_everything_and_closes_every_object() -> None:

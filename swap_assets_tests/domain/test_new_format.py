@@ -21,19 +21,15 @@ _FILE = """
 import re
 
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
-from swap_assets.domain.formats.calls_in_json import dump, make_call, strict_tags
-from swap_assets.domain.formats.constraints import words_or_calls
+from swap_assets.domain.formats.calls_in_json import make_call, strict_tags
 
 
 class _Dashed(AnswerFormat):
-    def _write_call(self, call):
-        return f"-- {call.name} {dump(call.arguments)}</tool_call>"
+    def _around(self, name):
+        return f"-- {name} ", "</tool_call>"
 
     def _read_strictly(self, text, function):
         return strict_tags(text, re.compile(r"-- (\\S+) "), lambda tag, value: make_call(tag.group(1), value))
-
-    def grammar(self, tools, schemas):
-        return words_or_calls(tools, schemas, around=lambda name: (f"-- {name} ", "</tool_call>"))
 
 
 DASHED = _Dashed(

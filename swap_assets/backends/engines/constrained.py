@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.constraints import ANY_OBJECT, argument_schema
+from swap_assets.domain.formats.calls_in_json import ANY_OBJECT, argument_schema
 
 if TYPE_CHECKING:
     import torch

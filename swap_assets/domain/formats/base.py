@@ -21,6 +21,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec
+from swap_assets.domain.formats.calls_in_json import ONLY_WORDS, WORDS_OR_CALLS, calls_grammar, dump
 from swap_assets.domain.formats.literals import LiteralError, without_lone_surrogates
 from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, find_bare, find_tagged
 from swap_assets.domain.model import Frozen
@@ -90,10 +91,11 @@ class AnswerFormat(ABC):
 
     def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
         """Return the assistant's answer; without calls it is `text`."""
-        return "\n".join([text] * bool(text) + [self._write_call(call) for call in calls])
+        written = [dump(call.arguments).join(self._around(call.name)) for call in calls]
+        return "\n".join([text] * bool(text) + written)
 
-    def _write_call(self, call: ToolCall) -> str:
-        """Return one call as it stands on its own; for formats that leave `write` as it is."""
+    def _around(self, name: str) -> tuple[str, str]:
+        """Return what stands before and after the arguments in a call; for formats that write calls a line each."""
         raise NotImplementedError
 
     @abstractmethod
@@ -182,12 +184,12 @@ class AnswerFormat(ABC):
 
         Args:
             tools: the tools on offer.
-            schemas: the schema of each tool's arguments, in the order of the tools; see `constraints`.
+            schemas: the schema of each tool's arguments, in the order of the tools; see `argument_schema`.
 
         Raises:
             ValueError: no local model answers in this format.
         """
-        raise ValueError(f"answers in the answer format {self.name} cannot be constrained: name another answer format")
+        return calls_grammar(tools, schemas, start=WORDS_OR_CALLS if tools else ONLY_WORDS, around=self._around)
 
     def __str__(self) -> str:
         return self.name

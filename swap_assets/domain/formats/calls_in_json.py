@@ -1,24 +1,34 @@
-"""From JSON values to calls: which objects are a call, strictly in one shape or leniently in any.
+"""Calls written as JSON: which values are a call, strictly in one shape or leniently in any, and their grammar.
 
 A call has been seen written as `{"name": "f", "arguments": {...}}`, `{"tool_name": ..., "arguments": ...}`,
 `{"tool_call": "f", "arguments": ...}`, `{"function": {"name": "f", "arguments": "{...}"}}` and, in the extraction rows
 of Hermes, `{"arguments": {"name": "f", ...}}`. Finding the values in a loose text lives in `tags`.
+
+The grammar, for constrained decoding, is Lark as llguidance reads it. Each format puts its own marks around the
+arguments, so that its strict reading takes every whole answer, and the arguments follow the tool's own JSON Schema.
+Compiling it, and what happens to schemas that cannot be compiled, lives in the backend that decodes.
 """
 
 import json
 import re
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.literals import LiteralError, read_strict, read_tolerant
+from swap_assets.domain.schemas import plain_schema
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")
-ARGUMENTS_UNREADABLE = "a call's arguments could not be read"
-_UNREADABLE = object()  # not None, which is JSON's null: no arguments at all
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
+_UNREADABLE = object()  # not None, which is JSON's null: no arguments at all
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _CLOSE = "</tool_call>"
+ANY_OBJECT: dict[str, Any] = {"type": "object"}
+_AS_WRITTEN = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+# Words are what the strict reading takes for words: no mark of a call, no brace that could begin one, not only blanks.
+_WORDS = r"""/(.|\n)*[^\s\x1c-\x1f](.|\n)*/ & ~/(.|\n)*(\{|[<\[]\/?tool_call|"(name|tool_name)"[ \t\r\n]*:)(.|\n)*/"""
+WORDS_OR_CALLS = f'WORDS | call ("\\n" call)*\nWORDS: {_WORDS}'
+ONLY_WORDS = f"WORDS\nWORDS: {_WORDS}"
 
 
 def dump(value: object) -> str:
@@ -114,7 +124,7 @@ def _read_text(text: str, notes: dict[str, None]) -> Any:
     try:
         value, _, repairs = read_tolerant(text)
     except LiteralError:
-        notes[ARGUMENTS_UNREADABLE] = None
+        notes["a call's arguments could not be read"] = None
         return _UNREADABLE
     notes |= dict.fromkeys(repairs)
     return value
@@ -127,3 +137,58 @@ def _as_arguments(value: Any, notes: dict[str, None]) -> dict[str, Any] | None:
     if value is None:
         return {}
     return value if isinstance(value, dict) else None
+
+
+def argument_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema that the arguments of a tool's calls follow; a schema of no object is any object.
+
+    An object that names its properties takes no others unless it says so itself: free keys could be written twice.
+    """
+    schema = plain_schema(dict(parameters))
+    kind = schema.get("type", "object")
+    if "object" not in (kind if isinstance(kind, list) else [kind]):
+        return ANY_OBJECT
+    return _closed({**schema, "type": "object"})
+
+
+def _closed(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    found, properties = dict(schema), schema.get("properties")
+    if isinstance(properties, dict):
+        found["properties"] = {name: _closed(inner) for name, inner in properties.items()}
+        apart = {"anyOf", "allOf", "oneOf", "not", "$ref", "if", "dependentSchemas"} & schema.keys()
+        if properties and not apart and set(schema.get("required", ())) <= properties.keys():
+            found.setdefault("additionalProperties", False)
+    if "items" in schema:
+        found["items"] = _closed(schema["items"])
+    return found
+
+
+def calls_grammar(
+    tools: tuple[ToolSpec, ...],
+    schemas: tuple[dict[str, Any], ...],
+    *,
+    start: str,
+    around: Callable[[str], tuple[str, str]],
+) -> str:
+    """Return a grammar whose rule `call` is a call of any tool.
+
+    Args:
+        tools: the tools on offer.
+        schemas: the schema of each tool's arguments, in the order of the tools.
+        start: the rule of a whole answer.
+        around: what stands before and after the arguments in a call of a name.
+    """
+    lines = ["%llguidance {}", f"start: {start}"]
+    if tools:
+        lines.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
+    for number, (tool, schema) in enumerate(zip(tools, schemas, strict=True)):
+        before, after = around(tool.name)
+        lines.append(f"call_{number}: {dump(before)} {schema_rule(schema)} {dump(after)}")
+    return "\n".join(lines) + "\n"
+
+
+def schema_rule(schema: dict[str, Any]) -> str:
+    """Return what stands in a rule for JSON that follows a schema, spaced as `dump` spaces it."""
+    return f"%json {json.dumps({**schema, 'x-guidance': _AS_WRITTEN})}"

@@ -4,14 +4,16 @@ from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
-from swap_assets.domain.formats.calls_in_json import call_of_shape, calls_of_list, dump
-from swap_assets.domain.formats.constraints import calls_grammar
+from swap_assets.domain.formats.calls_in_json import call_of_shape, calls_grammar, calls_of_list, dump
 from swap_assets.domain.formats.literals import read_whole
 
 
 class _FledglingStructured(AnswerFormat):
     def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
         return dump([{"tool_name": call.name, "arguments": call.arguments} for call in calls])
+
+    def _around(self, name: str) -> tuple[str, str]:
+        return f'{{"tool_name": {dump(name)}, "arguments": ', "}"
 
     def _read_strictly(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
         value = read_whole(text)
@@ -20,11 +22,7 @@ class _FledglingStructured(AnswerFormat):
 
     def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
         start = '"[]" | "[" call (", " call)* "]"' if tools else '"[]"'
-        return calls_grammar(tools, schemas, start=start, around=_around)
-
-
-def _around(name: str) -> tuple[str, str]:
-    return f'{{"tool_name": {dump(name)}, "arguments": ', "}"
+        return calls_grammar(tools, schemas, start=start, around=self._around)
 
 
 FLEDGLING_STRUCTURED = _FledglingStructured(

@@ -1,29 +1,18 @@
 """`hermes`: a JSON object with name and arguments inside `<tool_call>` tags; the dataset's own format."""
 
 import re
-from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
+from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import call_of_shape, dump, strict_tags
-from swap_assets.domain.formats.constraints import words_or_calls
-
-_TAG = re.compile("<tool_call>")
 
 
 class _Hermes(AnswerFormat):
-    def _write_call(self, call: ToolCall) -> str:
-        return f"<tool_call>\n{dump({'name': call.name, 'arguments': call.arguments})}\n</tool_call>"
+    def _around(self, name: str) -> tuple[str, str]:
+        return f'<tool_call>\n{{"name": {dump(name)}, "arguments": ', "}\n</tool_call>"
 
     def _read_strictly(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
-        return strict_tags(text, _TAG, lambda tag, value: call_of_shape(value, "name"))
-
-    def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
-        return words_or_calls(tools, schemas, around=_around)
-
-
-def _around(name: str) -> tuple[str, str]:
-    return f'<tool_call>\n{{"name": {dump(name)}, "arguments": ', "}\n</tool_call>"
+        return strict_tags(text, re.compile("<tool_call>"), lambda tag, value: call_of_shape(value, "name"))
 
 
 HERMES = _Hermes(

@@ -1,8 +1,9 @@
 """`openai`: the `tool_calls` list of a chat completion as JSON, or a whole message around it."""
 
+from contextlib import suppress
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import calls_of_list, dump, make_call
 from swap_assets.domain.formats.literals import LiteralError, read_whole
@@ -32,6 +33,9 @@ class _OpenAI(AnswerFormat):
         words = message["content"] or message.get("refusal") or ""
         return words if isinstance(words, str) and not message.get("function_call") else text
 
+    def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
+        raise ValueError(f"answers in the answer format {self.name} cannot be constrained: name another answer format")
+
 
 def written_calls(calls: list[tuple[str, str]]) -> str:
     """Write calls, each a name and its arguments as JSON text."""
@@ -40,17 +44,13 @@ def written_calls(calls: list[tuple[str, str]]) -> str:
 
 
 def _strict_call(value: Any) -> ToolCall | None:
-    if not isinstance(value, dict) or not value.keys() <= {"id", "type", "function", "index"}:
-        return None
-    function = value.get("function")
-    if value.get("type") != "function" or not isinstance(function, dict):
-        return None
-    if function.keys() != {"name", "arguments"} or not isinstance(function["arguments"], str):
-        return None
-    try:
-        return make_call(function["name"], read_whole(function["arguments"].strip()))
-    except LiteralError:
-        return None
+    match value:
+        case {"type": "function", "function": {"name": name, "arguments": str(arguments), **rest}} if not (
+            rest or value.keys() - {"id", "type", "function", "index"}
+        ):
+            with suppress(LiteralError):
+                return make_call(name, read_whole(arguments.strip()))
+    return None
 
 
 OPENAI = _OpenAI(
