@@ -126,10 +126,16 @@ def by_key(figures: Iterable[Figure]) -> dict[Key, Figure]:
 
 def framed(figures: Sequence[Figure]) -> "pd.DataFrame":
     """Return one row a figure: its fields, the candidate's name, the track in words, and its text."""
-    names = {figure.candidate_id: display_name(figure.candidate_id) for figure in figures}
     header = (*Figure.model_fields, "name", "form", "text")
-    rows = ((*figure.__dict__.values(), names[figure.candidate_id], TRACK_TITLES[figure.track].lower(), figure.text())
-            for figure in figures)  # fmt: skip
+    rows = (
+        (
+            *figure.__dict__.values(),
+            display_name(figure.candidate_id),
+            TRACK_TITLES[figure.track].lower(),
+            figure.text(),
+        )
+        for figure in figures
+    )
     return frame(header, rows)
 
 
@@ -153,14 +159,12 @@ def pivot(
 
     `rows` are the columns of `found` that come first, by the titles they get; rows stand in the order first met.
     """
-    import pandas as pd
-
-    if found.empty:
-        return frame((*rows.values(), *titles.values()), ())
     keys = [*dict.fromkeys((*rows, "candidate_id", "track"))]
-    order = pd.MultiIndex.from_frame(found[keys].drop_duplicates())
-    wide = found.set_index([*keys, by])["text"].unstack(by).reindex(index=order, columns=[*titles])
-    return wide.fillna(ABSENT).reset_index()[[*rows, *titles]].rename(columns={**rows, **titles})
+    texts: dict[tuple, dict[str, str]] = {}
+    for *key, column, text in found[[*keys, by, "text"]].itertuples(index=False, name=None):
+        texts.setdefault(tuple(key), {})[column] = text
+    lines = ((*key[: len(rows)], *(own.get(name, ABSENT) for name in titles)) for key, own in texts.items())
+    return frame((*rows.values(), *titles.values()), lines)
 
 
 def failure_counts(figures: "pd.DataFrame") -> "pd.DataFrame":

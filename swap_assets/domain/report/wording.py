@@ -7,6 +7,7 @@ its own markup on top.
 """
 
 import unicodedata
+from functools import cache
 from typing import Protocol
 
 from swap_assets.domain.formats.base import Track
@@ -34,6 +35,7 @@ class Interval(Protocol):
     def high(self) -> float | None: ...  # noqa: D102
 
 
+@cache
 def display_name(candidate_id: str) -> str:
     """Return a candidate as it is told apart within one scale: `teacher (hosted LLM)`, `student (paper adapter)`."""
     candidate = Candidate.from_id(candidate_id)
