@@ -7,7 +7,7 @@ import typer
 
 from swap_assets.cli.environment import Config, dagster_environment, fail
 from swap_assets.cli.explain import Subject, decision_named
-from swap_assets.domain.judging.approval import Approval
+from swap_assets.domain.judging.decisions import Approval
 
 Name = Annotated[str, typer.Option("--by", help="who says so; nothing checks it")]
 Reason = Annotated[str, typer.Option("--reason", help="why, for whoever asks in a year")]

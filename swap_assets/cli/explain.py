@@ -10,8 +10,8 @@ from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.evidence import read_state
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
-from swap_assets.domain.gates.explanation import explain as explained
 from swap_assets.domain.gates.registry import decisions
+from swap_assets.domain.gates.registry import explain as explained
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.state import State
 

@@ -10,8 +10,7 @@ from swap_assets.cli.tables import print_decision
 from swap_assets.defs.gates import BECAUSE
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.defs.runs import runs_of, state_of
-from swap_assets.domain.gates.explanation import tries
-from swap_assets.domain.gates.registry import GATES
+from swap_assets.domain.gates.registry import GATES, tries
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.state import State
 

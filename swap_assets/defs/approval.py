@@ -10,7 +10,7 @@ import dagster as dg
 
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.resources.store import ExperimentStore
-from swap_assets.domain.judging.approval import Approval, read_reported
+from swap_assets.domain.judging.decisions import Approval, read_reported
 from swap_assets.domain.keys import RELEASE_APPROVAL, RELEASE_DECISION
 from swap_assets.domain.state import State
 

@@ -1,7 +1,7 @@
 """The released candidate's adapters merged into their 16-bit base, and scored again on the same rows.
 
 Not here: whether they may be (`guards`), how merging goes (`backends.serving.merging`), and what a drop is
-(`domain.judging.merge_check`).
+(`domain.judging.consistency`).
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, MergedFolders, ModelProcesses
 from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
 from swap_assets.domain.judging.decisions import Decision, Override
-from swap_assets.domain.judging.merge_check import MergeVerdict, judge_merge
 from swap_assets.domain.keys import MERGED_MODEL, SLM_BASELINE, TEST_SPLITS, Candidate, Form
 from swap_assets.domain.merged_model import MergedModel, refusal_to_merge
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases

@@ -15,11 +15,10 @@ from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.resources.processes import TrainResult
 from swap_assets.defs.resources.store import experiment_in_force
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.judging.consistency import DriftReport, Measurement, MergeVerdict
 from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.judging.drift import DriftReport, Measurement
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
-from swap_assets.domain.judging.merge_check import MergeVerdict
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.metrics import metric_title, shown_in

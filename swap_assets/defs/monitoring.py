@@ -13,7 +13,7 @@ from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.defs.resources.tracking import ResultTracking
-from swap_assets.domain.judging.drift import Drift, DriftReport, Measurement, drift
+from swap_assets.domain.judging.consistency import Drift, DriftReport, Measurement, drift
 from swap_assets.domain.keys import (
     LLM_BASELINE,
     MERGED_MODEL,

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.judging.approval import Approval, Standing, standing, standing_sentence
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.decisions import Approval, Decision, Standing, standing, standing_sentence
 from swap_assets.domain.keys import (
     FINE_TUNE_DECISION,
     SCALE_UP_DECISION,

@@ -17,7 +17,7 @@ from swap_assets.backends.serving.merging import MergeError, merge, read_card, r
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.judging.merge_check import judge_merge
+from swap_assets.domain.judging.consistency import judge_merge
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import Evaluation, measure

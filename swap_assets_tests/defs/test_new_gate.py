@@ -6,8 +6,8 @@ import pytest
 from swap_assets.defs import gates
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.gates import registry
-from swap_assets.domain.gates.explanation import explain
 from swap_assets.domain.gates.gate import Deciding, Gate, Job, Step, unusable
+from swap_assets.domain.gates.registry import explain
 from swap_assets.domain.judging.contrasts import decide
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import LLM_BASELINE, SLM_BASELINE, model_and_scale

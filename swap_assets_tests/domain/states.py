@@ -5,8 +5,7 @@ from typing import Any
 import yaml
 
 from swap_assets.domain.experiment.experiment import Experiment, parse_experiment
-from swap_assets.domain.judging.approval import Approval
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord, State
 from swap_assets_tests.conftest import EXPERIMENT

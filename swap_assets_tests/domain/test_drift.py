@@ -2,7 +2,7 @@
 
 import pytest
 
-from swap_assets.domain.judging.drift import Measurement, drift
+from swap_assets.domain.judging.consistency import Measurement, drift
 from swap_assets_tests.domain.evaluations import LLM, evaluation, shares
 
 

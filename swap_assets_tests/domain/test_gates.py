@@ -9,9 +9,8 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.release import may_open_sealed, nominate, release, release_refusal
 from swap_assets.domain.gates.scale_up import scale_up
-from swap_assets.domain.judging.contrasts import contrast
+from swap_assets.domain.judging.contrasts import clear_winner, contrast, rivalries
 from swap_assets.domain.judging.decisions import Override
-from swap_assets.domain.judging.rivalry import clear_winner, rivalries
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.scoring.evaluation import not_evaluated
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares

@@ -3,7 +3,7 @@
 import pytest
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.merge_check import judge_merge
+from swap_assets.domain.judging.consistency import judge_merge
 from swap_assets.domain.keys import Form
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import FLEDGLING, PAPER, evaluation, shares

@@ -10,9 +10,8 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.release import release
-from swap_assets.domain.judging.approval import Approval
 from swap_assets.domain.judging.contrasts import contrast
-from swap_assets.domain.judging.decisions import Suggestion
+from swap_assets.domain.judging.decisions import Approval, Suggestion
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord, Usage
 from swap_assets.domain.report.figures import by_key

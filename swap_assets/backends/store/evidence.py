@@ -9,8 +9,7 @@ from typing import Any
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.gates import registry
-from swap_assets.domain.judging.approval import Approval
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.keys import (
     LLM_BASELINE,
     MERGED_MODEL,

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.gates.gate import Deciding, Gate, Step, unusable
-from swap_assets.domain.gates.jobs import BASELINE, MODEL_BASELINE, REPORT, TRAIN
+from swap_assets.domain.gates.gate import BASELINE, MODEL_BASELINE, REPORT, TRAIN, Deciding, Gate, Step, unusable
 from swap_assets.domain.judging.contrasts import contrasts, decide, rows_to_settle
 from swap_assets.domain.judging.decisions import Contrast, Decision, Verdict
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, base, evaluation_asset, model_and_scale

@@ -9,11 +9,18 @@ from typing import Literal, NamedTuple
 
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import (
+    BASELINE_ASSETS,
+    COMPARISON_REPORT,
+    FINE_TUNE_DECISION,
+    MERGED_MODEL,
+    SCALE_UP_DECISION,
+    SEALED_ASSETS,
+    SLM_BASELINE,
+)
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import State
-
-NOTHING_READ = "hermes_conversations has not been materialised yet: nothing is admitted"
 
 
 class Job(NamedTuple):
@@ -26,15 +33,33 @@ class Job(NamedTuple):
 
     def command(self, partition: str) -> str:
         """Return the command that does the same by hand; the command line takes no partition for a job."""
-        selected = [*([",".join(self.assets)] if self.assets else []), *(f"group:{name}" for name in self.groups)]
-        selection = " or ".join(selected)
-        quoted = f"'{selection}'" if " " in selection else selection
-        return materialize(quoted, partition)
+        assets = [",".join(self.assets)] if self.assets else []
+        selection = " or ".join([*assets, *(f"group:{name}" for name in self.groups)])
+        return materialize(f"'{selection}'" if " " in selection else selection, partition)
 
 
 def materialize(selection: str, partition: str) -> str:
     """Return the command that materialises some assets at a partition."""
     return f"dagster asset materialize -m swap_assets.definitions --select {selection} --partition '{partition}'"
+
+
+# From the first rows of a scale to the release.
+BASELINE = Job("baseline", "A scale's splits, tracks and test rows, and the hosted LLM's answers.", BASELINE_ASSETS)
+MODEL_BASELINE = Job(
+    "model_baseline",
+    "The untouched model's answers, and whether it needs training.",
+    (SLM_BASELINE, FINE_TUNE_DECISION),
+)
+TRAIN = Job(
+    "train_and_evaluate",
+    "The adapters that the decisions let through, and their evaluations.",
+    groups=("training", "evaluation"),
+)
+REPORT = Job("report", "A scale's report, and whether to go on to the next.", (COMPARISON_REPORT, SCALE_UP_DECISION))
+SEALED_TEST = Job("sealed_test", "The sealed rows, asked once, and the decision to release.", SEALED_ASSETS)
+RELEASE = Job(
+    "release", "The merged model of a release that passed and, where asked for, was approved.", (MERGED_MODEL,)
+)
 
 
 class Step(Frozen):
@@ -95,10 +120,10 @@ class Gate(NamedTuple):
     def outcome(self, state: State) -> Outcome:
         """Return what is due and what is waited for."""
         if not state.root:
-            return Outcome(waits=(NOTHING_READ,))
+            return Outcome(waits=("hermes_conversations has not been materialised yet: nothing is admitted",))
         found = list(self.due(state))
-        steps = tuple(item for item in found if isinstance(item, Step))
-        return Outcome(steps=steps, waits=tuple(item for item in found if isinstance(item, str)))
+        waits = tuple(item for item in found if isinstance(item, str))
+        return Outcome(tuple(item for item in found if isinstance(item, Step)), waits)
 
 
 def unusable(state: State, name: str, partition: str) -> str:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.gates.gate import Deciding, Gate, Step, unusable
-from swap_assets.domain.gates.jobs import RELEASE, SEALED_TEST
+from swap_assets.domain.gates.gate import RELEASE, SEALED_TEST, Deciding, Gate, Step, unusable
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrast, contrasts, decide, evaluated, rows_to_settle
 from swap_assets.domain.judging.decisions import Contrast, Decision, Override, Verdict
 from swap_assets.domain.keys import RELEASE_DECISION, SCALE_UP_DECISION, models_of, partition_key

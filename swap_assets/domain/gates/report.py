@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from swap_assets.domain.gates.fine_tune import trains
-from swap_assets.domain.gates.gate import Gate, Step
-from swap_assets.domain.gates.jobs import MODEL_BASELINE, REPORT, TRAIN
+from swap_assets.domain.gates.gate import MODEL_BASELINE, REPORT, TRAIN, Gate, Step
 from swap_assets.domain.keys import (
     COMPARISON_REPORT,
     FINE_TUNE_DECISION,

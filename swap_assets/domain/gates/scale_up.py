@@ -5,11 +5,19 @@ from itertools import zip_longest
 
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.gates.gate import Deciding, Gate, Step, unusable
-from swap_assets.domain.gates.jobs import BASELINE, SEALED_TEST
-from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrasts, decide, evaluated, rows_to_settle
+from swap_assets.domain.gates.gate import BASELINE, SEALED_TEST, Deciding, Gate, Step, unusable
+from swap_assets.domain.judging.contrasts import (
+    DECIDING_TRACK,
+    WINS,
+    clear_winner,
+    contrasts,
+    decide,
+    evaluated,
+    passing_for_sure,
+    rivalries,
+    rows_to_settle,
+)
 from swap_assets.domain.judging.decisions import Contrast, Decision, Rivalry, Verdict
-from swap_assets.domain.judging.rivalry import WINS, clear_winner, passing_for_sure, rivalries
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import (
     COMPARISON_REPORT,

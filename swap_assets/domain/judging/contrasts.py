@@ -1,22 +1,26 @@
-"""Candidates beside the LLM on identical rows: what every gate judges, and how many rows would settle it.
+"""Candidates beside the LLM and each other on identical rows: what every gate judges, and what rows would settle it.
 
 A threshold on LLM - SLM (in points) is passed for sure when the whole 95 % interval lies on its good side, failed for
 sure when it lies on the bad side, and inconclusive between. What an inconclusive verdict does is policy: it trains
-and scales up, because the next measurement is cheap beside a wrong stop; it never releases.
+and scales up, because the next measurement is cheap beside a wrong stop; it never releases. Each further candidate of
+a decision is one more chance to be lucky, so p-values are adjusted by Holm's method (Holm 1979).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.decisions import Contrast, Decision, Measured
+from swap_assets.domain.judging.decisions import Contrast, Decision, Measured, Rivalry
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.paired import paired_difference
-from swap_assets.domain.statistics import conversations_needed
+from swap_assets.domain.scoring.paired import Columns, PairedDifference, paired_difference
+from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.statistics import chance_of_passing, conversations_needed, holm
 
 # Decisions compare function calling; the structured track is reported beside it.
 DECIDING_TRACK = Track.TOOLCALL
+PASSES = 0.025  # one-sided, the counterpart of a 95 % interval
+WINS = 0.05  # two-sided
 
 
 def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK) -> Contrast | None:
@@ -76,3 +80,60 @@ def rows_to_settle(item: Contrast, limit_points: float) -> int | None:
     distance = abs(limit_points - item.delta_points) / 100
     needed = conversations_needed(distance, item.deviation_points / 100)
     return None if needed is None else ceil(needed * item.rows / item.conversations)
+
+
+def passing_for_sure(found: Sequence[Contrast], limits: Sequence[float]) -> list[bool]:
+    """Say which candidates are surely within their limit on LLM - SLM (points), all of them judged in one decision.
+
+    A single candidate passes where its interval does; of several, only those that also survive Holm's adjustment.
+    """
+    p_values = [
+        chance_of_passing(limit - item.delta_points, low=item.low_points, high=item.high_points)
+        for item, limit in zip(found, limits, strict=True)
+    ]
+    adjusted = holm(p_values) if len(found) > 1 else [0.0] * len(found)
+    return [item.high_points <= limit and p <= PASSES for item, limit, p in zip(found, limits, adjusted, strict=True)]
+
+
+def rivalries(rows: Mapping[str, Sequence[RowScore]], best: str, metric: str) -> tuple[Rivalry, ...]:
+    """Compare the best candidate with each rival that answered the same rows, in the order given.
+
+    Args:
+        rows: scored rows of every candidate in the contest, the best one's among them.
+        best: the id of the candidate with the highest value.
+        metric: the name of the metric that is compared.
+    """
+    leader = Columns(rows[best])
+    compared = {name: leader.against(Columns(rival), metric) for name, rival in rows.items() if name != best}
+    found = {name: paired for name, paired in compared.items() if paired}
+    p_values = [chance_of_no_lead(paired) for paired in found.values()]
+    return tuple(
+        Rivalry(
+            candidate_id=best,
+            rival_id=name,
+            metric=metric,
+            ahead_points=100 * paired.difference,
+            p_value=p,
+            p_adjusted=adjusted,
+        )
+        for (name, paired), p, adjusted in zip(found.items(), p_values, holm(p_values), strict=True)
+    )
+
+
+def chance_of_no_lead(difference: PairedDifference) -> float:
+    """Return the two-sided p-value of "A is not ahead of B"; 1 where A is behind.
+
+    Whole answers are compared by McNemar's exact test on conversations; everything else by the difference and its
+    interval, which is resampled by conversation.
+    """
+    if difference.difference <= 0:
+        return 1.0
+    if difference.metric == "exact_match":
+        return difference.mcnemar_p if difference.only_a > difference.only_b else 1.0
+    one_sided = chance_of_passing(difference.difference, low=difference.low, high=difference.high)
+    return min(1.0, 2 * one_sided)
+
+
+def clear_winner(contest: Sequence[Rivalry], rivals: int) -> bool:
+    """Whether the best candidate is ahead of each of its rivals by more than chance; without a rival it is."""
+    return len(contest) == rivals and all(item.p_adjusted <= WINS for item in contest)

@@ -1,9 +1,12 @@
 """What a decision is, once made: rule, evidence, verdict, action, reason. Making one lives in `domain.gates`.
 
+A release may need a person's approval: given by name, bound to the evidence it was given on, void when that changes.
+
 release_decision for phi-4-mini|large: verdict inconclusive, action wait,
 reason "phi-4-mini--large--paper--greedy--adapter is 1.2 points behind gpt-4o--large... on field_f1 (...)"
 """
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -14,8 +17,9 @@ from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.scoring.paired import PairedDifference
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-
-
+Standing = Literal["not_required", "waiting", "approved", "rejected", "void"]
+# What a person writes into the description where an event is reported in the UI.
+_REPORTED = re.compile(r"^\s*(approved?|reject(?:ed)?)\s+by\s+([^:]+?)\s*:\s*(.+)$", re.IGNORECASE | re.DOTALL)
 _ROWS = {"test": "rows", "release_test": "sealed rows"}
 
 
@@ -160,3 +164,68 @@ class Decision(Frozen):
     def partition(self) -> str:
         """The partition key it was made for: the scale, or `MODEL|SCALE`."""
         return partition_key(self.model, self.scale) if self.model else self.scale
+
+
+class Approval(Frozen):
+    """One person's verdict on a release decision; `evidence_hash` is the `content()` of the decision it is on.
+
+    `by` is what the person wrote: nothing here checks who it was.
+    """
+
+    decision: Literal["release_decision"] = "release_decision"
+    model: str
+    scale: str
+    verdict: Literal["approved", "rejected"]
+    by: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=3, max_length=2000)
+    evidence_hash: str
+    at: str = ""
+
+    @property
+    def partition(self) -> str:
+        """The partition key of the release that it is on."""
+        return partition_key(self.model, self.scale)
+
+    def content(self) -> str:
+        """Hash everything but when."""
+        return content_hash(self.model_dump(mode="json", exclude={"at"}))
+
+    def sentence(self) -> str:
+        """Say it in words; the name is self-declared and is said to be."""
+        return f"{self.verdict} by {self.by} (self-declared) at {self.at or 'an unknown time'}: {self.reason}"
+
+
+def standing(decision: Decision, approval: Approval | None, *, required: bool) -> Standing:
+    """Return where a passed release stands with people; a rejection counts even where no approval is asked for."""
+    if approval is not None and approval.evidence_hash == decision.content():
+        return approval.verdict
+    if not required:
+        return "not_required"
+    return "waiting" if approval is None else "void"
+
+
+def standing_sentence(decision: Decision, approval: Approval | None, *, required: bool) -> str:
+    """Say where a passed release stands, and what to do about it."""
+    where = standing(decision, approval, required=required)
+    command = f"swap-assets approve '{decision.name}:{decision.partition}' --by NAME --reason TEXT"
+    if where in ("approved", "rejected"):
+        assert approval is not None
+        return f"The release was {approval.sentence().rstrip('.')}."
+    return {
+        "not_required": "The policy asks for nobody's approval (gates.release.approval: none).",
+        "waiting": f"Waiting for a person: {command}, or reject.",
+        "void": f"The approval given was on other evidence, so it is void; look again: {command}, or reject.",
+    }[where]
+
+
+def read_reported(text: str) -> tuple[Literal["approved", "rejected"], str, str] | None:
+    """Read `approved by NAME: REASON` or `rejected by NAME: REASON`; None where a text is neither.
+
+    Returns:
+        Verdict, name, reason.
+    """
+    found = _REPORTED.match(text)
+    if found is None or len(found[3].strip()) < 3:
+        return None
+    verdict = "approved" if found[1].lower().startswith("approve") else "rejected"
+    return verdict, found[2].strip(), found[3].strip()

@@ -48,12 +48,8 @@ class InterfaceChoice(Frozen):
     def content(self) -> str:
         """Hash what was chosen and on what, leaving out cost."""
         tracks = {
-            track.value: [
-                choice.interface,
-                choice.reason,
-                [score.model_dump(exclude={"cost"}) for score in choice.scores],
-            ]
-            for track, choice in self.tracks.items()
+            track.value: [one.interface, one.reason, [score.model_dump(exclude={"cost"}) for score in one.scores]]
+            for track, one in self.tracks.items()
         }
         return content_hash(self.model, self.scale, self.metric, tracks, self.dataset_hash)
 

@@ -7,6 +7,7 @@ A variant stands beside the model that it extends. More data stands in place of 
 came after it would wait for a decision that says iterate.
 """
 
+from collections.abc import Container, Iterator
 from typing import Any
 
 from swap_assets.domain.experiment.experiment import Experiment
@@ -25,56 +26,39 @@ def suggest(experiment: Experiment, best: str) -> tuple[Suggestion, ...]:
         best: the id of the candidate that came nearest to the LLM.
     """
     candidate = Candidate.from_id(best)
-    more_data = _more_data(experiment, candidate.scale)
-    if candidate.form is Form.BASE:
-        return (more_data,)
-    return (*_variants(experiment, candidate), more_data)
+    variants = () if candidate.form is Form.BASE else _variants(experiment, candidate)
+    return (*variants, _more_data(experiment, candidate.scale))
 
 
-def _variants(experiment: Experiment, candidate: Candidate) -> list[Suggestion]:
+def _variants(experiment: Experiment, candidate: Candidate) -> Iterator[Suggestion]:
     model, approach = candidate.model, candidate.recipe
     settings = experiment.approach_for(approach, model=model, scale=candidate.scale)
     lora, epochs = settings.lora, settings.training.epochs
-    found = []
-    if (rank := 2 * lora.r) <= _HIGHEST_RANK:
-        changes = {"lora": {"r": rank, "alpha": 2 * lora.alpha}}
-        text = f"rank {rank} instead of {lora.r}: room for more to learn"
-        found.append(_variant(experiment, model, f"r{rank}", approach, changes, text=text))
-    if (more := 2 * epochs) <= _MOST_EPOCHS:
-        changes = {"training": {"epochs": more}}
-        text = f"{more} epochs instead of {epochs}: the same rows seen longer"
-        found.append(_variant(experiment, model, f"e{more}", approach, changes, text=text))
-    return found
-
-
-def _variant(
-    experiment: Experiment, model: str, ending: str, approach: str, changes: dict[str, Any], *, text: str
-) -> Suggestion:
-    name = _free_name(f"{model}-{ending}", experiment.models)
-    entry = {"extends": model, "approaches": {approach: changes}}
-    return Suggestion(text=text, entry=f"models:\n  {_flow(name, entry)}")
+    rank, more = 2 * lora.r, 2 * epochs
+    rank_text = f"rank {rank} instead of {lora.r}: room for more to learn"
+    epochs_text = f"{more} epochs instead of {epochs}: the same rows seen longer"
+    for possible, ending, changes, text in (
+        (rank <= _HIGHEST_RANK, f"r{rank}", {"lora": {"r": rank, "alpha": 2 * lora.alpha}}, rank_text),
+        (more <= _MOST_EPOCHS, f"e{more}", {"training": {"epochs": more}}, epochs_text),
+    ):
+        if possible:
+            entry = {"extends": model, "approaches": {approach: changes}}
+            yield _suggestion(text, "models", f"{model}-{ending}", experiment.models, entry)
 
 
 def _more_data(experiment: Experiment, scale: str) -> Suggestion:
     sizes = experiment.scale(scale)
-    name = _free_name(f"{scale}-x{_MORE}", experiment.scales)
-    entry = sizes.model_copy(update={"train": _MORE * sizes.train}).model_dump(mode="json", exclude_defaults=True)
-    text = (
-        f"{_MORE * sizes.train} training rows instead of {sizes.train}, in place of scale '{scale}', where the source "
-        "holds as many"
-    )
-    return Suggestion(text=text, entry=f"scales:\n  {_flow(name, entry)}")
+    rows = _MORE * sizes.train
+    text = f"{rows} training rows instead of {sizes.train}, in place of scale '{scale}', where the source holds as many"
+    entry = sizes.model_copy(update={"train": rows}).model_dump(mode="json", exclude_defaults=True)
+    return _suggestion(text, "scales", f"{scale}-x{_MORE}", experiment.scales, entry)
 
 
-def _free_name(wanted: str, taken: Any) -> str:
-    name = wanted
-    while name in taken:
-        name += "b"
-    return name
-
-
-def _flow(name: str, entry: Any) -> str:
-    """Write an entry as YAML in one line."""
+def _suggestion(text: str, section: str, name: str, taken: Container[str], entry: Any) -> Suggestion:
+    """Return an entry under a name that is still free, as YAML in one line."""
     import yaml
 
-    return yaml.safe_dump({name: entry}, default_flow_style=True, sort_keys=False, width=10_000).strip()[1:-1]
+    while name in taken:
+        name += "b"
+    line = yaml.safe_dump({name: entry}, default_flow_style=True, sort_keys=False, width=10_000).strip()[1:-1]
+    return Suggestion(text=text, entry=f"{section}:\n  {line}")

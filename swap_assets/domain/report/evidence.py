@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.approval import Approval
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.metrics import METRICS, metric_title
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
 from swap_assets.domain.report.figures import failure_counts, pivot, select

@@ -5,8 +5,8 @@ from typing import Literal
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.judging.contrasts import passing_for_sure
 from swap_assets.domain.judging.decisions import Contrast, Decision
-from swap_assets.domain.judging.rivalry import passing_for_sure
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.model import Frozen

@@ -1,6 +1,6 @@
 """What was measured of one candidate on one scale, or why nothing was; scoring itself lives in `scoring`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -102,21 +102,18 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     """Add up tokens and cost of the answers that were obtained, with latency percentiles (nearest rank)."""
     obtained = [record for record in records if record.obtained]
     costs = [record.cost for record in obtained if record.cost is not None]
-    seconds = sorted(record.latency_s for record in obtained)
-    first = sorted(record.first_token_s for record in obtained if record.first_token_s is not None)
+    seconds = [record.latency_s for record in obtained]
+    first = [record.first_token_s for record in obtained if record.first_token_s is not None]
     kinds = {record.latency_kind for record in obtained}
+    ranks = [("latency", seconds, percent) for percent in (50, 95, 99)]
+    ranks += [("first_token", first, percent) for percent in (50, 95, 99)]
     return Totals(
         answers=len(obtained),
         prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
         completion_tokens=sum(record.usage.completion_tokens for record in obtained),
         cost=sum(costs) if costs else None,
-        latency_p50_s=_nearest_rank(seconds, 50),
-        latency_p95_s=_nearest_rank(seconds, 95),
-        latency_p99_s=_nearest_rank(seconds, 99),
         latency_kind=kinds.pop() if len(kinds) == 1 else "request",
-        first_token_p50_s=_nearest_rank(first, 50),
-        first_token_p95_s=_nearest_rank(first, 95),
-        first_token_p99_s=_nearest_rank(first, 99),
+        **{f"{name}_p{percent}_s": _nearest_rank(values, percent) for name, values, percent in ranks},
     )
 
 
@@ -131,26 +128,21 @@ def served(records: Sequence[PredictionRecord]) -> Served:
         raise ValueError("the records are of several interfaces or epochs: keep those of one and score again")
     interface, epoch = asked.pop() if asked else (Interface.TEXT, "first")
     obtained = [record for record in records if record.obtained]
+    told = {
+        "engines": "engine", "models": "served_model", "fingerprints": "fingerprint", "deployments": "deployment",
+        "api_versions": "api_version",
+    }  # fmt: skip
+    distinct = {name: {getattr(record, field) for record in obtained} - {""} for name, field in told.items()}
     return Served(
-        engines=_distinct(record.engine for record in obtained),
-        models=_distinct(record.served_model for record in obtained),
-        fingerprints=_distinct(record.fingerprint for record in obtained),
-        deployments=_distinct(record.deployment for record in obtained),
-        api_versions=_distinct(record.api_version for record in obtained),
+        **{name: tuple(sorted(texts)) for name, texts in distinct.items()},
         seeds=tuple(sorted({record.seed for record in obtained if record.seed is not None})),
         interface=interface,
         epoch=epoch,
     )
 
 
-def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({text for text in texts if text}))
-
-
-def _nearest_rank(ordered: list[float], percent: int) -> float | None:
-    if not ordered:
-        return None
-    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
+def _nearest_rank(values: Sequence[float], percent: int) -> float | None:
+    return sorted(values)[max(0, -(-percent * len(values) // 100) - 1)] if values else None
 
 
 def measure(
