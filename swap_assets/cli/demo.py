@@ -21,8 +21,8 @@ from swap_assets.cli.dagster_service import ServiceError
 from swap_assets.cli.demo_by_decisions import by_decisions
 from swap_assets.cli.demo_by_sensors import by_sensors, refuse_beside_another, refuse_stopped_sensors
 from swap_assets.cli.environment import TEMPLATES, dagster_command, dagster_environment, experiment_or_exit, fail
+from swap_assets.cli.report import print_decisions, print_report
 from swap_assets.cli.segments import SegmentError
-from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.report import Report

@@ -15,8 +15,7 @@ from swap_assets.cli.environment import PROJECT, fail
 from swap_assets.cli.profile import load_visibly
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 from swap_assets.domain.experiment.sources import LocalSource
-from swap_assets.domain.profile.profile import profile_markdown, profile_source
-from swap_assets.domain.profile.sizes import ProposedSizes, propose_sizes
+from swap_assets.domain.profile import ProposedSizes, profile_markdown, profile_source, propose_sizes
 from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _SEED = 42

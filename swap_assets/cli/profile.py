@@ -9,7 +9,7 @@ from rich.console import Console
 from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.cli.environment import fail
 from swap_assets.domain.experiment.sources import LoadedSource, LocalSource
-from swap_assets.domain.profile.profile import profile_markdown, profile_source
+from swap_assets.domain.profile import profile_markdown, profile_source
 from swap_assets.domain.splits.leakage_index import LeakageIndex, repetitions
 
 _TOLD_EVERY = 500  # rows between two updates of the count on the terminal

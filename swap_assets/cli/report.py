@@ -1,6 +1,11 @@
-"""`swap-assets report`: the main tables of a scale's report on the terminal, and its page in the browser."""
+"""`swap-assets report`: the main tables of a scale's report on the terminal, and its page in the browser.
+
+What others wrote can neither colour the terminal nor move its cursor.
+"""
 
 import webbrowser
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,10 +16,16 @@ from swap_assets.backends.report.files import HTML_FILE, read_report
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
-from swap_assets.cli.tables import print_decisions, print_report
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
+from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.layout import lay_out
+from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import terminal, terminal_text
+
+_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+# What of the main table stands on a terminal, with shorter titles.
+_SHOWN = {"candidate": "candidate", "rows": "rows", "field F1": "field F1", "whole answer exact": "exact",
+          "name match": "name", "valid JSON": "JSON", "LLM − SLM, points": "LLM − SLM"}  # fmt: skip
 
 
 def report(
@@ -55,3 +66,39 @@ def report(
 def _last_with_report(experiment: Experiment, store: ArtefactStore) -> str:
     scales = list(experiment.scales)
     return next((name for name in reversed(scales) if read_report(report_folder(store, name))), scales[0])
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the verdict and the main table of each track."""
+    for notice in report.notices:
+        console.print(f"[yellow]{terminal_text(notice)}[/]")
+    console.print(f"\n[bold]Scale {terminal_text(report.scale)}[/]")
+    console.print(f"[bold]{terminal_text(report.verdict.sentence)}[/]")
+    if report.verdict.how_sure:
+        console.print(terminal_text(report.verdict.how_sure))
+    for table in lay_out(report).section("candidates").tables:
+        if table.name.startswith("main-"):
+            shown = table.frame[[name for name in _SHOWN if name in table.header]].rename(columns=_SHOWN)
+            console.print(terminal(replace(table, frame=shown)))
+    for note in report.candidates:
+        if note.status != "evaluated":
+            console.print(f"[dim]{terminal_text(f'{note.name}: {note.status}: {note.reason}')}[/]", highlight=False)
+
+
+def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
+    """Print each decision with its verdict, action and reason."""
+    console.print("\n[bold]Decisions[/]")
+    for item in decisions:
+        print_decision(item, console)
+
+
+def print_decision(item: Decision, console: Console) -> None:
+    """Print a decision with its verdict, action and reason."""
+    subject = f"{item.model} at {item.scale}" if item.model else item.scale
+    colour = _COLOURS[item.verdict]
+    action = item.action.replace("_", " ")
+    console.print(
+        f"[bold]{item.name}[/] ({subject}): [{colour}]{item.verdict}[/] → [bold]{action}[/]. "
+        f"{terminal_text(item.reason)}",
+        highlight=False,
+    )

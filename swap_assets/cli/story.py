@@ -6,7 +6,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.cli.tables import print_decision
+from swap_assets.cli.report import print_decision
 from swap_assets.defs.gates import BECAUSE
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.defs.runs import runs_of, state_of

@@ -14,7 +14,7 @@ from swap_assets.domain.conversations import Conversation, Quarantined
 from swap_assets.domain.experiment.sources import LoadedSource, Notices
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TOOLCALL_TRACK
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.profile.profile import DatasetProfile, profile_markdown, profile_sentence, profile_source
+from swap_assets.domain.profile import DatasetProfile, profile_markdown, profile_sentence, profile_source
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
 from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track

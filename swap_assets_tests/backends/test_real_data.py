@@ -13,7 +13,7 @@ from benchmarks.data import write_row
 from swap_assets.backends.datasets.loading import load_source
 from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
 from swap_assets.domain.experiment.sources import LoadedSource, LocalSource
-from swap_assets.domain.profile.profile import profile_source
+from swap_assets.domain.profile import profile_source
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.capability_splits import select

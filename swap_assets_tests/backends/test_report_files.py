@@ -11,13 +11,18 @@ import pytest
 import yaml
 from rich.console import Console
 
-from swap_assets.backends.report.files import previous_report, read_report, write_report
-from swap_assets.backends.report.html import content_security_policy, to_html
+from swap_assets.backends.report.files import (
+    content_security_policy,
+    previous_report,
+    read_report,
+    to_html,
+    write_report,
+)
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.report.records import AnswerTexts, training_runs
 from swap_assets.backends.store.artefacts import ArtefactStore
-from swap_assets.cli.tables import print_report
+from swap_assets.cli.report import print_report
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import build_report

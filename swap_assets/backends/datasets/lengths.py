@@ -7,7 +7,7 @@ from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
-from swap_assets.domain.profile.profile import LengthProfile, length_profile
+from swap_assets.domain.profile import LengthProfile, length_profile
 
 # A chat template's own tokens around a message: role, beginning and end marks. Phi-4-mini has 3, Llama 3.1 has 5.
 _TOKENS_PER_MESSAGE = 5

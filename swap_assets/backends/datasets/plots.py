@@ -3,7 +3,7 @@
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from swap_assets.domain.profile.profile import DatasetProfile, LengthProfile
+from swap_assets.domain.profile import DatasetProfile, LengthProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

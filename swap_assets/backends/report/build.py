@@ -15,12 +15,7 @@ from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.judging.criteria import criteria_of
-from swap_assets.domain.keys import (
-    BASELINE_ASSETS,
-    FINE_TUNE_DECISION,
-    SLM_BASELINE,
-    partition_key,
-)
+from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, partition_key
 from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs

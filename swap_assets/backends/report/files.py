@@ -2,25 +2,35 @@
 
 reports/SCALE/report.html, report.json, report.md, csv/*.csv, model_cards/CANDIDATE/MODEL_CARD.md
 reports/SCALE/previous/TIME-EVIDENCE.json     earlier reports that rest on other evidence
+
+The page loads nothing, runs nothing, and shows what others wrote as text: Jinja escapes every value, and the content
+security policy allows the file's own style sheet, by its hash, and images that are in the file. It has no script and no
+inline style, so the policy needs no exception.
 """
 
+import base64
+import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from swap_assets.backends.report.html import to_html
+from swap_assets.backends.report.drawing import Plot
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.store.artefacts import write_text
-from swap_assets.domain.report.layout import lay_out, to_markdown
+from swap_assets.domain.report.layout import Document, lay_out, to_markdown
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.spreadsheets import spreadsheets
-from swap_assets.domain.report.tables import csv
+from swap_assets.domain.report.tables import csv, html
+from swap_assets.domain.report.wording import visible
 
 HTML_FILE, JSON_FILE, MARKDOWN_FILE = "report.html", "report.json", "report.md"
 _PREVIOUS = "previous"
 KEPT = 20
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -70,3 +80,40 @@ def _read(path: Path) -> Report | None:
         return Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def to_html(document: Document, plots: Mapping[str, Plot]) -> str:
+    """Return the whole page; a plot that was not drawn is left out."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_shown,
+    )  # fmt: skip
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html.jinja").render(
+        document=document,
+        report=document.report,
+        plots=plots,
+        policy=content_security_policy(style),
+        style=Markup(style),  # the package's own file; a style element's text is not escaped
+        data_url=data_url,
+        table_html=html,
+    )
+
+
+def content_security_policy(style: str) -> str:
+    """Return the policy that allows this style sheet and images in the file, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def data_url(svg: str) -> str:
+    """Return an SVG image as an address that needs no network; as an image it runs no script."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _shown(value: Any) -> Any:
+    # Exactly str: the package's own markup is a subclass.
+    return visible(value) if type(value) is str else value

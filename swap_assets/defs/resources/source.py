@@ -13,7 +13,7 @@ from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource
-from swap_assets.domain.profile.profile import DatasetProfile, LengthProfile
+from swap_assets.domain.profile import DatasetProfile, LengthProfile
 
 
 class ConversationSource(dg.ConfigurableResource):

@@ -11,13 +11,7 @@ from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
 from swap_assets.domain.report.figures import failure_counts, pivot, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Group, Section, Table, frame, section
-from swap_assets.domain.report.wording import (
-    ABSENT,
-    display_name,
-    plain,
-    significant,
-    spaced,
-)
+from swap_assets.domain.report.wording import ABSENT, display_name, plain, significant, spaced
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,24 +3,24 @@
 Laying it out in sections of tables is `layout`, writing those in every form is `tables`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast
+from swap_assets.domain.keys import Form
 from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.report.changes import Changes, causes, facts_of, movements
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
 from swap_assets.domain.report.figures import Figure, figures_of, framed, never_calling
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
 from swap_assets.domain.report.verdict import Verdict, best_of, cautions, compared_in, llm_comparisons, verdict
-from swap_assets.domain.report.wording import display_name
-from swap_assets.domain.scoring.evaluation import Evaluation, Status
+from swap_assets.domain.report.wording import TRACK_TITLES, display_name
+from swap_assets.domain.scoring.evaluation import Evaluation, Served, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,36 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 3
 # What differs from run to run, or says what differed, without the report saying anything else.
 _TIMED = {"generated_at", "figures", "cost", "changes", "trainings", "decisions", "limits", "provenance"}
+UNKNOWN = "not recorded"
 _POINTS = 120  # of a loss curve that are kept; a plot shows no more
+
+
+class Cause(Frozen):
+    """One thing that is not what it was: its name, and the hashes or texts before and now."""
+
+    what: str
+    before: str
+    now: str
+
+
+class Movement(Frozen):
+    """A candidate's field F1 in one track, before and now, as shares of 1; None where it was not measured."""
+
+    name: str
+    track: str
+    before: float | None
+    now: float | None
+
+
+class Changes(Frozen):
+    """What is different from the previous report. `note` says why nothing could be compared, where that is so."""
+
+    previous_at: str = ""
+    previous_hash: str = ""
+    note: str = ""
+    causes: tuple[Cause, ...] = ()
+    movements: tuple[Movement, ...] = ()
+    verdict_before: str = ""
 
 
 class Answers(Frozen):
@@ -172,3 +201,55 @@ def _evenly(points: tuple[LossPoint, ...]) -> tuple[LossPoint, ...]:
         return points
     step = (len(points) - 1) / (_POINTS - 1)
     return tuple(points[round(index * step)] for index in range(_POINTS))
+
+
+def facts_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    """Return the hashes of what was measured: the test rows, each candidate's weights, and its prompt in each track."""
+    found: dict[str, str] = {}
+    for item in evaluations:
+        name = display_name(item.candidate.id)
+        found["test rows"] = item.dataset_hash or UNKNOWN
+        if item.artefact_hash:
+            found[f"weights of {name}"] = item.artefact_hash
+        for track, result in item.results.items():
+            form = TRACK_TITLES[track].lower()
+            found[f"prompt of {name}, {form}"] = result.prompt_hash or UNKNOWN
+            if item.candidate.form is Form.HOSTED:
+                found[f"served as, {form}"] = _served(result.served)
+    return found
+
+
+def _served(served: Served) -> str:
+    """Return what the service said of itself: a hosted model may change under its name."""
+    told = {key: value for key, value in served.model_dump(mode="json").items() if value}
+    words = (
+        f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for key, value in told.items()
+    )
+    return "; ".join(words) or UNKNOWN
+
+
+def causes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Cause, ...]:
+    """Return the recorded facts that differ; one that only one of the two knows counts as different."""
+    return tuple(
+        Cause(what=key, before=before.get(key, UNKNOWN), now=now.get(key, UNKNOWN))
+        for key in sorted({*before, *now})
+        if before.get(key, UNKNOWN) != now.get(key, UNKNOWN)
+    )
+
+
+def movements(before: Iterable[Figure], now: Iterable[Figure]) -> tuple[Movement, ...]:
+    """Return the candidates whose field F1 is not what it was."""
+    then, today = _scores(before), _scores(now)
+    return tuple(
+        Movement(name=name, track=track, before=then.get((name, track)), now=today.get((name, track)))
+        for name, track in sorted({*then, *today})
+        if then.get((name, track)) != today.get((name, track))
+    )
+
+
+def _scores(figures: Iterable[Figure]) -> dict[tuple[str, str], float | None]:
+    return {
+        (display_name(item.candidate_id), TRACK_TITLES[item.track]): item.value
+        for item in figures
+        if (item.split, item.metric) == ("", "field_f1")
+    }

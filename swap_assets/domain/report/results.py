@@ -5,12 +5,7 @@ from typing import TYPE_CHECKING
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
-from swap_assets.domain.report.figures import (
-    ALL,
-    failure_counts,
-    pivot,
-    select,
-)
+from swap_assets.domain.report.figures import ALL, failure_counts, pivot, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Section, Table, frame, section
 from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in, surpasses, within
