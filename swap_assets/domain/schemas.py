@@ -20,6 +20,9 @@ _TYPES = {
 }  # fmt: skip
 _KNOWN_TYPES = frozenset({"object", "array", "string", "boolean", "null", "number", "integer"})
 _SKIPPED = frozenset({"pattern", "patternProperties", "format", "$schema", "$id", "id"})
+_MOST_CHECKS = 4096
+_Check = Callable[[Any], bool]
+_CHECKS: dict[int, tuple[dict[str, Any], _Check | None]] = {}
 
 
 def calls_fit_schemas(calls: tuple[ToolCall, ...], tools: tuple[ToolSpec, ...]) -> bool | None:
@@ -36,35 +39,25 @@ def calls_fit_schemas(calls: tuple[ToolCall, ...], tools: tuple[ToolSpec, ...]) 
 def _fits(call: ToolCall, tool: ToolSpec | None) -> bool | None:
     if tool is None:
         return False
-    check = _check_of(_SameObject(tool.parameters))
+    check = _check_of(tool.parameters)
     try:
         return None if check is None else check(call.arguments)
     except ValueError:  # nested deeper than 255 levels, or half a surrogate pair
         return None
 
 
-class _SameObject:
-    """A schema as a cache's key: by identity, which costs nothing; the key holds it, so no other gets its address."""
-
-    __slots__ = ("schema",)
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return id(self.schema)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SameObject) and other.schema is self.schema
+def _check_of(schema: dict[str, Any]) -> _Check | None:
+    """Return a schema's check, kept by the schema's address: the entry holds the schema, so no other gets it."""
+    known = _CHECKS.get(id(schema))
+    if known is None:
+        if len(_CHECKS) >= _MOST_CHECKS:
+            _CHECKS.clear()
+        known = _CHECKS[id(schema)] = (schema, _compiled(json.dumps(schema)))
+    return known[1]
 
 
-@lru_cache(maxsize=4096)
-def _check_of(tool: _SameObject) -> Callable[[Any], bool] | None:
-    return _compiled(json.dumps(tool.schema))
-
-
-@lru_cache(maxsize=4096)
-def _compiled(schema_text: str) -> Callable[[Any], bool] | None:
+@lru_cache(maxsize=_MOST_CHECKS)
+def _compiled(schema_text: str) -> _Check | None:
     """Return the check of a schema, None for one that is broken; equal schemas of other rows are compiled once."""
     from jsonschema_rs import Draft202012Validator
 

@@ -40,21 +40,14 @@ def toolcall_track(
     conversations: Iterable[Conversation], answer_format: AnswerFormat = FLEDGLING_TOOLCALL
 ) -> list[TrainingExample]:
     """Return whole conversations, ending with the assistant's last turn."""
-    return [
-        _example(conversation, conversation.assistant_turns()[-1], answer_format)
-        for conversation in conversations
-        if conversation.assistant_turns()
-    ]
+    spoken = ((each, each.assistant_turns()) for each in conversations)
+    return [_example(each, speaking[-1], answer_format) for each, speaking in spoken if speaking]
 
 
 def structured_track(conversations: Iterable[Conversation]) -> list[TrainingExample]:
     """Return conversations cut after the last assistant turn that a JSON list can answer."""
-    examples = []
-    for conversation in conversations:
-        end = _last_structured_turn(conversation)
-        if end is not None:
-            examples.append(_example(conversation, end, FLEDGLING_STRUCTURED))
-    return examples
+    ends = ((each, _last_structured_turn(each)) for each in conversations)
+    return [_example(each, end, FLEDGLING_STRUCTURED) for each, end in ends if end is not None]
 
 
 def _last_structured_turn(conversation: Conversation) -> int | None:

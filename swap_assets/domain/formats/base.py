@@ -27,7 +27,6 @@ from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, fi
 from swap_assets.domain.model import Frozen
 
 MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict reading has no limit
-_WRONG_FORM = "not written to the letter of the answer format"
 
 
 class Track(StrEnum):
@@ -165,7 +164,7 @@ class AnswerFormat(ABC):
             compliant=False,
             valid_json=found.json_valid and answered,
             unread=found.unread,
-            problems=notes + found.problems or (_WRONG_FORM,),
+            problems=notes + found.problems or ("not written to the letter of the answer format",),
         )
 
     def reference_calls(self, read: ParsedAnswer) -> tuple[ToolCall, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec
-from swap_assets.domain.formats.literals import LiteralError, read_strict, read_tolerant
+from swap_assets.domain.formats.literals import read_strict, readable, skip_blank
 from swap_assets.domain.schemas import plain_schema
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")
@@ -23,6 +23,7 @@ _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
 _UNREADABLE = object()  # not None, which is JSON's null: no arguments at all
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _CLOSE = "</tool_call>"
+Around = Callable[[str], tuple[str, str]]
 ANY_OBJECT: dict[str, Any] = {"type": "object"}
 _AS_WRITTEN = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 # Words are what the strict reading takes for words: no mark of a call, no brace that could begin one, not only blanks.
@@ -64,19 +65,14 @@ def strict_tags(
         tag = opening.match(text, at)
         if not tag:
             return None
-        value, end, _ = read_strict(text, _skip(text, tag.end()))
-        end = _skip(text, end)
+        value, end, _ = read_strict(text, skip_blank(text, tag.end(), _BLANK))
+        end = skip_blank(text, end, _BLANK)
         call = read(tag, value)
         if call is None or not text.startswith(_CLOSE, end):
             return None
         calls.append(call)
-        at = _skip(text, end + len(_CLOSE))
+        at = skip_blank(text, end + len(_CLOSE), _BLANK)
     return tuple(calls) or None
-
-
-def _skip(text: str, at: int) -> int:
-    match = _BLANK.match(text, at)
-    return match.end() if match else at
 
 
 def lenient_calls(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
@@ -121,13 +117,12 @@ def make_call(name: Any, arguments: Any) -> ToolCall | None:
 
 def _read_text(text: str, notes: dict[str, None]) -> Any:
     """Read a text that should be one value and nothing else, tolerantly; `_UNREADABLE` where it is not."""
-    try:
-        value, _, repairs = read_tolerant(text)
-    except LiteralError:
+    literal = readable(text)
+    if not literal:
         notes["a call's arguments could not be read"] = None
         return _UNREADABLE
-    notes |= dict.fromkeys(repairs)
-    return value
+    notes |= dict.fromkeys(literal.repairs)
+    return literal.value
 
 
 def _as_arguments(value: Any, notes: dict[str, None]) -> dict[str, Any] | None:
@@ -166,11 +161,7 @@ def _closed(schema: Any) -> Any:
 
 
 def calls_grammar(
-    tools: tuple[ToolSpec, ...],
-    schemas: tuple[dict[str, Any], ...],
-    *,
-    start: str,
-    around: Callable[[str], tuple[str, str]],
+    tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...], *, start: str, around: Around
 ) -> str:
     """Return a grammar whose rule `call` is a call of any tool.
 

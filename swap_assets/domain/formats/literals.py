@@ -14,9 +14,11 @@ pattern that cannot backtrack. Finding calls in an answer lives in `tags`.
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 MAX_DEPTH = 64  # real arguments nest below 10; pydantic and jsonschema recurse and give up near 250
+_BLANK = re.compile(r"(?:\s|\\[nrt])*+")  # Hermes extraction rows hold a literal backslash and n around the JSON
 MAX_TOKENS = 200_000  # about 0.2 s of tolerant reading; a 1,524-character answer holds some 500
 
 
@@ -78,9 +80,17 @@ def read_tolerant(text: str, start: int = 0) -> Literal:
         return _Reader(text, start).read()
 
 
-def skip_blank(text: str, start: int) -> int:
-    """Return the offset of the first character at or after `start` that is neither blank nor an escaped line break."""
-    match = _BLANK.match(text, start)
+def readable(text: str, start: int = 0) -> Literal | None:
+    """Return what `read_tolerant` reads, None where it cannot."""
+    try:
+        return read_tolerant(text, start)
+    except LiteralError:
+        return None
+
+
+def skip_blank(text: str, start: int, blank: re.Pattern[str] = _BLANK) -> int:
+    """Return where what `blank` matches at `start` ends; unless told otherwise, blanks and escaped line breaks."""
+    match = blank.match(text, start)
     return match.end() if match else start
 
 
@@ -96,7 +106,6 @@ def _no_constant(name: str) -> Any:
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
-_BLANK = re.compile(r"(?:\s|\\[nrt])*+")  # Hermes extraction rows hold a literal backslash and n around the JSON
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|\'[^\'\\]*+(?:\\.[^\'\\]*+)*+\'', re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
 _WORD = re.compile(r"[-+]?[A-Za-z_$][\w$]*+")
@@ -105,7 +114,6 @@ _CLOSING_MARK = re.compile(r"</|```|\Z")
 CLOSERS_MISSING = "closing brackets missing"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]+")
-_LOW_SURROGATE = re.compile("[\udc00-\udfff]")
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\n": ""}
 _WORDS: dict[str, Any] = {
     "true": True, "false": False, "null": None, "True": True, "False": False, "None": None,
@@ -115,15 +123,13 @@ _WORDS: dict[str, Any] = {
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
 
 
+@dataclass(slots=True)
 class _Frame:
     """One open container; `key` is the pending key of an object."""
 
-    __slots__ = ("closer", "key", "value")
-
-    def __init__(self, opener: str) -> None:
-        self.closer = _CLOSERS[opener]
-        self.value: dict[str, Any] | list[Any] = {} if opener == "{" else []
-        self.key: str | None = None
+    value: dict[str, Any] | list[Any]
+    closer: str
+    key: str = ""
 
 
 class _Reader:
@@ -159,8 +165,8 @@ class _Reader:
             if len(self.stack) >= MAX_DEPTH:
                 raise LiteralError(f"nested deeper than {MAX_DEPTH} levels", self.at)
             if char == "(":
-                self._repair("python literal")
-            self.stack.append(_Frame(char))
+                self.repairs["python literal"] = None
+            self.stack.append(_Frame({} if char == "{" else [], _CLOSERS[char]))
             self.at += 1
             return False, None
         return True, self._scalar(char)
@@ -169,26 +175,22 @@ class _Reader:
         """Close an empty container, or one that ends in a comma."""
         frame = self.stack.pop()
         if frame.value:
-            self._repair("trailing comma")
+            self.repairs["trailing comma"] = None
         self.at += 1
         return frame.value
 
     def _key(self, frame: _Frame) -> None:
-        match = _STRING.match(self.text, self.at)
-        if match:
-            frame.key = self._string(match.group())
-        else:
-            match = _BARE_KEY.match(self.text, self.at)
-            if not match:
-                raise LiteralError("expected a key", self.at)
-            frame.key = match.group()
-            self._repair("bare key")
-        self.at = match.end()
-        self.at = skip_blank(self.text, self.at)
+        quoted = _STRING.match(self.text, self.at)
+        match = quoted or _BARE_KEY.match(self.text, self.at)
+        if not match:
+            raise LiteralError("expected a key", self.at)
+        if not quoted:
+            self.repairs["bare key"] = None
+        frame.key = self._string(match.group()) if quoted else match.group()
+        self.at = skip_blank(self.text, match.end())
         if self.text[self.at : self.at + 1] != ":":
             raise LiteralError("expected ':' after a key", self.at)
-        self.at += 1
-        self.at = skip_blank(self.text, self.at)
+        self.at = skip_blank(self.text, self.at + 1)
 
     def _scalar(self, char: str) -> Any:
         if char in ('"', "'"):
@@ -205,29 +207,26 @@ class _Reader:
             raise LiteralError("expected a value", self.at)
         self.at = match.end()
         if match.group() not in ("true", "false", "null"):
-            self._repair("python literal")
+            self.repairs["python literal"] = None
         return _WORDS[match.group()]
 
     def _number(self, match: re.Match[str]) -> int | float:
         if match.end() == len(self.text) and self.stack:
             raise LiteralError("cut in the middle of a number", self.at)
         self.at = match.end()
-        written = match.group()
-        if written.lstrip("+-").isdigit():
-            if len(written) > 1 and written.lstrip("+-").startswith("0") and written.lstrip("+-") != "0":
-                raise LiteralError("a number begins with 0", match.start())
-            if len(written) > 4_000:  # Python refuses to read integers of more than 4,300 digits
-                raise LiteralError("an integer of more than 4,000 digits", match.start())
-            return int(written)
-        return float(written)
+        written, digits = match.group(), match.group().lstrip("+-")
+        if not digits.isdigit():
+            return float(written)
+        if digits.startswith("0") and digits != "0":
+            raise LiteralError("a number begins with 0", match.start())
+        if len(written) > 4_000:  # Python refuses to read integers of more than 4,300 digits
+            raise LiteralError("an integer of more than 4,000 digits", match.start())
+        return int(written)
 
     def _string(self, quoted: str) -> str:
-        body = quoted[1:-1]
         if quoted[0] == "'":
-            self._repair("python literal")
-        if "\\" not in body:
-            return body
-        return _ESCAPE.sub(_unescape, body)
+            self.repairs["python literal"] = None
+        return _ESCAPE.sub(_unescape, quoted[1:-1])
 
     def _store(self, value: Any) -> None:
         frame = self.stack[-1]
@@ -235,8 +234,8 @@ class _Reader:
             frame.value.append(value)
             return
         if frame.key in frame.value:
-            self._repair("a key is written twice")
-        frame.value[str(frame.key)] = value
+            self.repairs["a key is written twice"] = None
+        frame.value[frame.key] = value
 
     def _after_value(self) -> tuple[bool, Any]:
         """Read what follows a value inside a container: (True, container) where that closes it."""
@@ -249,14 +248,11 @@ class _Reader:
         if char == frame.closer:
             self.at += 1
         elif _CLOSING_MARK.match(self.text, self.at):
-            self._repair(CLOSERS_MISSING)
+            self.repairs[CLOSERS_MISSING] = None
         else:
             raise LiteralError("expected ',' or a closing bracket", self.at)
         self.stack.pop()
         return True, frame.value
-
-    def _repair(self, what: str) -> None:
-        self.repairs[what] = None
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -279,11 +275,7 @@ def deeper_than(value: Any, limit: int) -> bool:
 
 
 def _joined(run: re.Match[str]) -> str:
-    halves = run.group()
-    if not _LOW_SURROGATE.search(halves):
-        return "�" * len(halves)
-    whole = halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return "".join("�" if "\ud800" <= char <= "\udfff" else char for char in whole)
+    return run.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def without_lone_surrogates(value: Any) -> Any:

@@ -7,16 +7,14 @@ Two styles: `hermes` is the upstream dataset's own system prompt with JSON Schem
 signature, `book_table(city: string, guests: integer, note?: string)`, for models with little context.
 """
 
-import json
 from typing import Any
 
-from swap_assets.domain.conversations import ToolResponse, ToolSpec, Turn
+from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.formats.calls_in_json import dump
 from swap_assets.domain.model import content_hash
 
 Message = dict[str, str]
-
-
 _HERMES_OPENING = (
     "You are a function calling AI model. You are provided with function signatures within <tools> </tools> XML tags. "
     "You may call one or more functions to assist with the user query. Don't make assumptions about what values to "
@@ -33,8 +31,7 @@ def render_tools(tools: tuple[ToolSpec, ...], style: PromptStyle) -> str:
     """Return the part of the system message that says which tools are on offer."""
     if style is PromptStyle.COMPACT:
         return "\n".join([signature(tool) for tool in tools] or ["no tools"])
-    listed = json.dumps([tool_schema(tool) for tool in tools], ensure_ascii=False)
-    return f"{_HERMES_OPENING}<tools>\n{listed}\n</tools>"
+    return f"{_HERMES_OPENING}<tools>\n{dump([tool_schema(tool) for tool in tools])}\n</tools>"
 
 
 def tool_schema(tool: ToolSpec) -> dict[str, Any]:
@@ -78,13 +75,9 @@ def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
     if turn.role == "assistant":
         return {"role": "assistant", "content": answer_format.write(turn.calls, turn.text)}
     if turn.role == "tool":
-        return {"role": "tool", "content": "\n".join(_render_response(response) for response in turn.responses)}
+        bodies = [dump({"name": each.name, "content": each.content}) for each in turn.responses]
+        return {"role": "tool", "content": "\n".join(f"<tool_response>\n{one}\n</tool_response>" for one in bodies)}
     return {"role": "user", "content": turn.text}
-
-
-def _render_response(response: ToolResponse) -> str:
-    body = json.dumps({"name": response.name, "content": response.content}, ensure_ascii=False)
-    return f"<tool_response>\n{body}\n</tool_response>"
 
 
 def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_template: str = "") -> str:
@@ -95,25 +88,17 @@ def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_templat
     return content_hash(render_messages(*PROBE, answer_format=answer_format, style=style), chat_template)
 
 
+_PROPERTIES = {
+    "a": {"type": "string", "enum": ["x", "y"]},
+    "b": {"type": "array", "items": {"type": "integer"}},
+    "c": {"type": "object", "properties": {"e": {"type": "number"}}},
+}
+_SCHEMA = {"type": "object", "properties": _PROPERTIES, "required": ["a"]}
 PROBE: tuple[tuple[ToolSpec, ...], tuple[Turn, ...]] = (
-    (
-        ToolSpec(
-            name="f",
-            description="d",
-            parameters={
-                "type": "object",
-                "properties": {
-                    "a": {"type": "string", "enum": ["x", "y"]},
-                    "b": {"type": "array", "items": {"type": "integer"}},
-                    "c": {"type": "object", "properties": {"e": {"type": "number"}}},
-                },
-                "required": ["a"],
-            },
-        ),
-    ),
+    (ToolSpec(name="f", description="d", parameters=_SCHEMA),),
     (
         Turn(role="user", text="u"),
-        Turn.model_validate({"role": "assistant", "calls": [{"name": "f", "arguments": {"a": "x", "b": [1]}}] * 2}),
+        Turn(role="assistant", calls=(ToolCall(name="f", arguments={"a": "x", "b": [1]}),) * 2),
         Turn(role="tool", responses=(ToolResponse(name="f", content={"k": "é"}),)),
         Turn(role="assistant", text="t"),
     ),

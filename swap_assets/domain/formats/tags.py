@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.formats.calls_in_json import lenient_calls, make_call
-from swap_assets.domain.formats.literals import CLOSERS_MISSING, LiteralError, read_tolerant, skip_blank
+from swap_assets.domain.formats.literals import CLOSERS_MISSING, LiteralError, read_tolerant, readable, skip_blank
 
 MAX_FAILED_STARTS = 200  # unreadable tags, or brackets in prose that open no value, before the search gives up,
 MAX_WASTED_CHARS = 500_000  # or what was read behind them in vain: half a second at most
@@ -29,15 +29,10 @@ _ARGUMENT_ATTRIBUTES = ("arguments", "args", "parameters")
 _ESCAPED_QUOTE = re.compile(r'\\(["\'])')
 
 UNREADABLE = "a call's body could not be read"
-_AROUND_THE_JSON = frozenset(
-    {
-        "arguments written as an attribute",
-        "a call's tag is not closed",
-        "text before a call's JSON",
-        "text after a call's JSON",
-        "a code fence inside a call",
-    }
-)
+_AROUND_THE_JSON = {
+    "arguments written as an attribute", "a call's tag is not closed", "text before a call's JSON",
+    "text after a call's JSON", "a code fence inside a call",
+}  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -51,7 +46,7 @@ class Found(NamedTuple):
     @property
     def json_valid(self) -> bool:
         """Whether the JSON of every call is RFC 8259 JSON, whatever stood around it."""
-        return not self.unread and all(problem in _AROUND_THE_JSON for problem in self.problems)
+        return not self.unread and _AROUND_THE_JSON.issuperset(self.problems)
 
 
 def begins_a_call(text: str) -> bool:
@@ -85,8 +80,7 @@ def find_bare(text: str) -> Found:
     outside, at = [], 0
     for start, value, end, repairs in _values(text):
         notes = dict.fromkeys(repairs)
-        calls_here = lenient_calls(value, tagged=False, notes=notes)
-        if calls_here:
+        if calls_here := lenient_calls(value, tagged=False, notes=notes):
             calls += calls_here
             problems |= notes
             outside.append(text[at:start])
@@ -186,26 +180,27 @@ class _Tag:
 
     def _attribute_json(self, opener: int, *, quoted: bool) -> Any:
         """Read JSON that is an attribute's value: bare, or in quotes with its own quotes escaped in some way."""
-        quote = self.text[self.at]
-        try:
-            value, end, repairs = read_tolerant(self.text, opener)
-            self._note(*repairs)
-            self.at = end + (quoted and self.text[end : end + 1] == quote)
-            return value
-        except LiteralError:
-            plain = _PLAIN_VALUE.match(self.text, self.at)
-            if not quoted or not plain:
-                self.at = opener + 1
-                return None
-            self.at = plain.end()
-            return self._variants(plain.group()[1:-1])
+        quote, literal = self.text[self.at], readable(self.text, opener)
+        if literal:
+            self._note(*literal.repairs)
+            self.at = literal.end + (quoted and self.text[literal.end : literal.end + 1] == quote)
+            return literal.value
+        plain = _PLAIN_VALUE.match(self.text, self.at)
+        if not quoted or not plain:
+            self.at = opener + 1
+            return None
+        self.at = plain.end()
+        return self._variants(plain.group()[1:-1])
 
     def _body(self, *, optional: bool) -> list[Any]:
         """Read the values up to the tag's closing, the next tag's opening, or the end of the text."""
         values: list[Any] = []
         start = self.at
         while True:
-            self._skip_fence()
+            self.at = skip_blank(self.text, self.at)
+            if fence := _FENCE.match(self.text, self.at):
+                self._note("a code fence inside a call")
+                self.at = skip_blank(self.text, fence.end())
             if self.text.startswith(_CLOSE, self.at):
                 self.at += len(_CLOSE)
                 return values
@@ -229,44 +224,31 @@ class _Tag:
         self.at = end + (len(_CLOSE) if end == close else 0)
         return values
 
-    def _skip_fence(self) -> None:
-        self.at = skip_blank(self.text, self.at)
-        fence = _FENCE.match(self.text, self.at)
-        if fence:
-            self._note("a code fence inside a call")
-            self.at = skip_blank(self.text, fence.end())
-
     def _next_value(self) -> Any:
-        if self.text[self.at : self.at + 1] not in ("{", "[", '"'):
+        literal = readable(self.text, self.at) if self.text.startswith(("{", "[", '"'), self.at) else None
+        if not literal:
             return None
-        try:
-            value, self.at, repairs = read_tolerant(self.text, self.at)
-        except LiteralError:
-            return None
-        self._note(*repairs)
-        return value
+        self.at = literal.end
+        self._note(*literal.repairs)
+        return literal.value
 
     def _rescue(self, body: str) -> list[Any]:
         """Read a body whose JSON stands behind prose, or whose quotes were escaped."""
         first = _BRACKET.search(body)
         if not first:
             return []
-        try:
-            value, _, repairs = read_tolerant(body, first.start())
-            self._note("text before a call's JSON", *repairs)
-        except LiteralError:
-            value = self._variants(body[first.start() :])
+        if literal := readable(body, first.start()):
+            self._note("text before a call's JSON", *literal.repairs)
+            return [literal.value]
+        value = self._variants(body[first.start() :])
         return [] if value is None else [value]
 
     def _variants(self, written: str) -> Any:
         """Read JSON whose quotes were escaped by backslashes or as HTML entities; None where neither helps."""
         for variant in (_ESCAPED_QUOTE.sub(r"\1", written), html.unescape(written)):
-            try:
-                value = read_tolerant(variant).value
+            if literal := readable(variant):
                 self._note("escaped quotes")
-                return value
-            except LiteralError:
-                continue
+                return literal.value
         return None
 
     def _note(self, *problems: str) -> None:
@@ -275,13 +257,10 @@ class _Tag:
 
 def _bare(written: str, attribute: str) -> Any:
     """Return the value of an attribute without quotes: the JSON scalar that it is, else its text; a name is text."""
-    if attribute == "name":
+    literal = readable(written)
+    if attribute == "name" or not literal or literal.end != len(written) or isinstance(literal.value, dict | list):
         return written
-    try:
-        value, end, _ = read_tolerant(written)
-    except LiteralError:
-        return written
-    return value if end == len(written) and not isinstance(value, dict | list) else written
+    return literal.value
 
 
 def _prose(text: str) -> str:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
+from swap_assets.domain.formats.literals import skip_blank
 from swap_assets.domain.reading.row_reading import (
     QuarantineReason,
     Reading,
@@ -147,16 +148,11 @@ def _end_of_body(text: str, start: int, closing: str) -> int:
     short; else the first one.
     """
     with suppress(ValueError, RecursionError):
-        _, end = json.JSONDecoder().raw_decode(text, _after_blanks(text, start))
-        end = _after_blanks(text, end)
+        _, end = json.JSONDecoder().raw_decode(text, skip_blank(text, start, _BLANKS))
+        end = skip_blank(text, end, _BLANKS)
         if text.startswith(closing, end):
             return end
     return text.find(closing, start)
-
-
-def _after_blanks(text: str, at: int) -> int:
-    blanks = _BLANKS.match(text, at)
-    return blanks.end() if blanks else at
 
 
 def _block(system: str, tag: str = "tools") -> tuple[str, str] | None:

@@ -256,13 +256,5 @@ def no_call(writer: Writer) -> Dialogue:
     return Dialogue(request.plan, tuple(offered), (writer.user(request.text), decline))
 
 
-KINDS: dict[str, Callable[[Writer], Dialogue]] = {
-    "simple": simple,
-    "moderate": moderate,
-    "complex": complex_,
-    "parallel": parallel,
-    "clarification": clarification,
-    "sequential": sequential,
-    "context_dependent": context_dependent,
-    "no_call": no_call,
-}
+_KINDS = (simple, moderate, complex_, parallel, clarification, sequential, context_dependent, no_call)
+KINDS: dict[str, Callable[[Writer], Dialogue]] = {kind.__name__.removesuffix("_"): kind for kind in _KINDS}
