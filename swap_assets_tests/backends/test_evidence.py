@@ -2,7 +2,7 @@
 
 import pytest
 
-from swap_assets.backends.store.artefacts import ArtefactStore, record_path
+from swap_assets.backends.store.artefacts import ArtefactStore, ArtefactUnreadableError, record_path
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
@@ -118,6 +118,13 @@ def test_a_value_that_was_changed_beside_its_record_speaks_for_itself(read, stor
     changed = evaluation(LLM, shares(70, 100))
     path.write_text(changed.model_dump_json(), encoding="utf-8")
     assert read().state.evaluation(LLM) == EvaluationRecord.of(changed)
+
+
+def test_a_folder_that_another_version_made_is_refused_in_a_sentence(read, store):
+    path = store.write("llm_baseline", "tiny", evaluation(LLM, shares(80, 100)), kind=Evaluation)
+    path.write_text(path.read_text(encoding="utf-8").replace("answer_format", "contract"), encoding="utf-8")
+    with pytest.raises(ArtefactUnreadableError, match="materialise llm_baseline again"):
+        read()
 
 
 def test_a_decision_on_a_candidate_that_is_no_longer_made_is_stale(read, store):

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from swap_assets.backends.store import row_files as conversation_store
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
@@ -34,6 +34,10 @@ _ROW_TYPES = (Conversation, EvalCase, Quarantined)
 
 class ArtefactMissingError(FileNotFoundError):
     """An asset's value is not there yet; the message says what to materialise."""
+
+
+class ArtefactUnreadableError(ValueError):
+    """A value is there and cannot be understood; the message says what to do."""
 
 
 class ValueRecord(Frozen):
@@ -168,7 +172,7 @@ def record_path(path: Path) -> Path:
 @lru_cache(maxsize=4096)
 def parsed(path: str, _version: _Version, kind: type[Known]) -> Known:
     """Return a file's value; `_version` tells files of one path apart."""
-    return kind.model_validate_json(Path(path).read_bytes())
+    return _understood(Path(path), Path(path).read_bytes(), kind)
 
 
 @lru_cache(maxsize=4096)
@@ -179,7 +183,17 @@ def evaluation_record_of(path: str, _version: _Version) -> EvaluationRecord:
         record = ValueRecord.model_validate_json(beside.read_bytes())
         if record.evaluation and record.sha256 == hashlib.sha256(raw).hexdigest():
             return record.evaluation
-    return EvaluationRecord.of(Evaluation.model_validate_json(raw))
+    return EvaluationRecord.of(_understood(Path(path), raw, Evaluation))
+
+
+def _understood(path: Path, raw: bytes, kind: type[Known]) -> Known:
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError:
+        raise ArtefactUnreadableError(
+            f"{path} is not as this version writes it, and was made by another one or changed by hand: materialise "
+            f"{path.parent.name} again, or name another folder in the experiment file's storage"
+        ) from None
 
 
 def write_text(path: Path, text: str) -> None:
