@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from swap_assets.defs import metadata
+from swap_assets.defs import adapter_metadata, checks, metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
@@ -75,10 +75,10 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
         candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale)
         made = LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="skipped")
         if settings.trains == "when_gate_says" and fine_tune_decision.action == "skip":
-            return metadata.skipped_adapter(made.model_copy(update={"reason": fine_tune_decision.reason}))
+            return adapter_metadata.skipped_adapter(made.model_copy(update={"reason": fine_tune_decision.reason}))
         with store.recording_failure(context):
             result, spec_file = processes.train(context, candidate, name, track=track)
-        return metadata.trained_adapter(made, result, spec_file=spec_file)
+        return adapter_metadata.trained_adapter(made, result, spec_file=spec_file)
 
     return adapter
 
@@ -94,7 +94,7 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
         deps=TEST_SPLITS,
         pool=MODEL_PROCESS_POOL,
         kinds={"huggingface"},
-        check_specs=metadata.criterion_checks(asset),
+        check_specs=checks.criterion_checks(asset),
         description=f"What approach '{approach}' answered to every test row of the scale, {decoding} decoding.",
     )
     def evaluation(
@@ -108,7 +108,7 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
         made = _answered(context, store, processes, [adapters[name] for name in trained], approach, decoding)
         run_id = tracking.evaluation(made, partition=context.partition_key)
         judged = criteria_of(made, llm_baseline, store.experiment.gates)
-        yield metadata.evaluation_result(made, run_id=run_id, checks=metadata.check_results(judged))
+        yield metadata.evaluation_result(made, run_id=run_id, checks=checks.check_results(judged))
 
     return evaluation
 

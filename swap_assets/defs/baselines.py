@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from swap_assets.defs import metadata
+from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import hosted_results, local_evaluation
 from swap_assets.defs.guards import require_admitted
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of
@@ -103,7 +103,7 @@ def slm_baseline(
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
     kinds={"python"},
-    check_specs=[metadata.gate_check("fine_tune_decision", MODELS_AND_SCALES)],
+    check_specs=[checks.gate_check("fine_tune_decision", MODELS_AND_SCALES)],
 )
 def fine_tune_decision(
     store: ExperimentStore, tracking: ResultTracking, slm_baseline: Evaluation, llm_baseline: Evaluation

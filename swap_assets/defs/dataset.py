@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
-from swap_assets.defs import metadata
+from swap_assets.defs import checks, metadata
 from swap_assets.defs.partitions import SCALES
 from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.resources.source import ConversationSource
@@ -107,7 +107,7 @@ def dataset_profile(
     partitions_def=SCALES,
     kinds={"python"},
     check_specs=[
-        metadata.check_spec(
+        checks.check_spec(
             NO_LEAKAGE,
             DATASET_SPLIT,
             partitions_def=SCALES,

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from swap_assets.defs import metadata
+from swap_assets.defs import checks, metadata
 from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.guards import REQUESTED_BY
 from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES
@@ -57,7 +57,7 @@ def _decision_asset(entry: Deciding) -> dg.AssetsDefinition:
         partitions_def=partitions,
         deps=entry.rests_on(experiment_in_force()),
         kinds={"python"},
-        check_specs=[metadata.gate_check(entry.name, partitions)],
+        check_specs=[checks.gate_check(entry.name, partitions)],
     )
     def decide(
         context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from swap_assets.defs import metadata
+from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.guards import require_release
@@ -50,7 +50,7 @@ class MergeConfig(dg.Config):
     pool=MODEL_PROCESS_POOL,
     kinds={"huggingface"},
     check_specs=[
-        metadata.check_spec(
+        checks.check_spec(
             CHECK,
             MERGED_MODEL,
             blocking=True,
@@ -74,7 +74,7 @@ def merged_model(
     with store.recording_failure(context):
         merge = _scored_again(context, store, processes, release_decision)
         run_id = tracking.evaluation(merge.after, partition=context.partition_key) if merge.folders.work else ""
-        check = metadata.merge_check_result(CHECK, merge.judged)
+        check = checks.merge_check_result(CHECK, merge.judged)
         if not merge.judged.passed:
             yield check
             raise _blocked(merge)

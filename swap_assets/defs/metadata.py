@@ -4,22 +4,16 @@ Formatting only: every number shown here was computed in the domain.
 """
 
 import base64
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
-from swap_assets.defs.partitions import MODELS_AND_SCALES
-from swap_assets.defs.resources.processes import TrainResult
-from swap_assets.defs.resources.store import experiment_in_force
+from swap_assets.defs.checks import GATE_CHECK
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.consistency import DriftReport, Measurement, MergeVerdict
-from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
-from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.metrics import metric_title, shown_in
 from swap_assets.domain.model import Frozen
@@ -30,7 +24,6 @@ from swap_assets.domain.report.wording import percent
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
-GATE_CHECK = "passes"
 
 
 def markdown(text: str) -> dg.MetadataValue:
@@ -51,30 +44,6 @@ def sample(value: Frozen | None) -> dg.MetadataValue:
 def counts_table(counts: Mapping[str, int], *, of: str) -> dg.MetadataValue:
     """Return counts as a two-column table."""
     return markdown(markdown_table([of, "rows"], [[name, str(count)] for name, count in counts.items()]) or "none")
-
-
-def skipped_adapter(adapter: LoraAdapter) -> dg.MaterializeResult[LoraAdapter]:
-    """Return the record of an adapter that nobody trained, with the decision's reason."""
-    shown: Shown = {"status": "skipped by decision", "reason": adapter.reason}
-    version = dg.DataVersion(f"skipped: {adapter.reason}")
-    return dg.MaterializeResult(value=adapter, metadata=shown, data_version=version)
-
-
-def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Path) -> dg.MaterializeResult[LoraAdapter]:
-    """Return the record of a trained adapter with what the training left behind: rows, losses, speed, memory."""
-    found = {
-        "status": "trained",
-        "folder": str(result.adapter),
-        "adapter_hash": result.adapter_hash,
-        "dataset_hash": result.dataset_hash,
-        "prompt_hash": result.prompt_hash,
-        "mlflow_run_id": result.mlflow_run_id,
-    }
-    return dg.MaterializeResult(
-        value=adapter.model_copy(update=found),
-        metadata=_training(result, spec_file),
-        data_version=dg.DataVersion(result.adapter_hash),
-    )
 
 
 def evaluation_result(
@@ -164,12 +133,6 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
     return dg.MaterializeResult(value=decision, metadata=shown, data_version=version, check_results=[check])
 
 
-def gate_check(decision: str, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
-    """Return the check of a decision: green where the evidence passes the gate, amber where not."""
-    told = "The evidence passes the gate; what follows where it does not is the policy's."
-    return check_spec(GATE_CHECK, decision, description=told, partitions_def=partitions)
-
-
 def _measured_table(decision: Decision) -> str:
     rows = [
         [item.candidate_id, item.evidence_hash, item.dataset_hash, item.artefact_hash, *item.prompt_hashes.values()]
@@ -237,53 +200,6 @@ def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedMod
     return dg.MaterializeResult(value=model, metadata=shown, data_version=version)
 
 
-def check_spec(
-    name: str,
-    asset: str,
-    *,
-    description: str,
-    blocking: bool = False,
-    partitions_def: dg.PartitionsDefinition = MODELS_AND_SCALES,
-) -> dg.AssetCheckSpec:
-    """Return the spec of a check that has a result for each partition of its asset."""
-    with warnings.catch_warnings():  # Dagster calls partitioned checks a preview, once for each of them
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name, asset=asset, description=description, blocking=blocking, partitions_def=partitions_def
-        )
-
-
-def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:
-    """Return one non-blocking check for each success criterion."""
-    demands = criteria_in_force(experiment_in_force().gates)
-    return [check_spec(item.name, asset, description=item.description) for item in demands]
-
-
-def merge_check_result(name: str, judged: MergeVerdict) -> dg.AssetCheckResult:
-    """Return how merged weights compare with their adapters, in points of each track."""
-    shown = {f"{item.track.value}_points": -item.delta_points for item in judged.contrasts}
-    return dg.AssetCheckResult(check_name=name, passed=judged.passed, description=judged.reason, metadata=shown)
-
-
-def check_results(judged: Sequence[CriterionResult]) -> list[dg.AssetCheckResult]:
-    """Return the checks' results: green where the criterion is passed, amber where it is not or cannot be told."""
-    return [_check(result) for result in judged]
-
-
-def _check(result: CriterionResult) -> dg.AssetCheckResult:
-    shown: dict[str, Any] = {"verdict": result.verdict, "threshold": f"{result.threshold:g} {result.unit}"}
-    shown["rows"] = result.rows
-    if result.value is not None:
-        shown["value"] = float(result.value)
-    return dg.AssetCheckResult(
-        check_name=result.name,
-        passed=result.verdict == "pass",
-        severity=dg.AssetCheckSeverity.WARN,
-        description=result.sentence,
-        metadata=shown,
-    )
-
-
 def _metrics_table(evaluation: Evaluation, track: Track) -> str:
     summary = evaluation.results[track].summary
     rows = [[metric_title(name), percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
@@ -331,47 +247,3 @@ def _served_table(served: Served, prompt_hash: str) -> str:
 def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:
     rows = [row for row in evaluation.results[track].rows if row.field_f1 is not None]
     return min(rows, key=lambda row: (row.field_f1 or 0.0, row.case_id), default=None)
-
-
-def _training(result: TrainResult, spec_file: Path) -> Shown:
-    rows = result.train_rows
-    curve = [[str(point.step), f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
-    validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
-    return {
-        "rows": counts_table(
-            {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost},
-            of="training rows",
-        ),
-        "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
-        "loss": markdown(markdown_table(["step", "training loss"], curve)),
-        "validation_loss": markdown(markdown_table(["epoch", "validation loss"], validation) or "no validation rows"),
-        "memory": markdown(_memory_table(result)),
-        "steps": result.steps,
-        "kept_step": result.kept_step,
-        "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
-        "reused": "yes: the same training had been finished before" if result.reused else "no",
-        "trainable_parameters": result.trainable_parameters,
-        "trainable_percent": round(100 * result.trainable_parameters / result.parameters, 2),
-        "tokens_per_second": result.tokens_per_second,
-        "training_seconds": result.seconds,
-        "process_seconds": result.total_seconds,
-        "peak_memory_mb": result.peak_memory_mb,
-        "device": result.device,
-        "adapter": dg.MetadataValue.path(str(result.adapter)),
-        "adapter_hash": result.adapter_hash,
-        "dataset_hash": result.dataset_hash,
-        "prompt_hash": result.prompt_hash,
-        "spec": dg.MetadataValue.path(str(spec_file)),
-        "mlflow_run": result.mlflow_run_id or "not tracked",
-    }
-
-
-def _memory_table(result: TrainResult) -> str:
-    memory = result.memory
-    parts = (memory.weights_mb, memory.adapter_mb, memory.activations_mb, memory.logits_mb, memory.total_mb)
-    free = f"{memory.available_mb:.0f}" if memory.available_mb is not None else "not known"
-    shown = [*(f"{part:.0f}" for part in parts), free, str(result.peak_memory_mb)]
-    header = ["weights MB", "adapter, optimiser", "activations", "logits", "estimate", "was free", "measured peak"]
-    rows = f"{result.micro_batch} rows at once, {result.rows_per_step} a step"
-    kept = ", activations recomputed" if result.gradient_checkpointing else ""
-    return "\n\n".join((markdown_table(header, [shown]), rows + kept, *result.rungs))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from swap_assets.defs import metadata
+from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
 from swap_assets.defs.comparison import EVIDENCE
 from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
@@ -55,7 +55,7 @@ def sealed_llm_evaluation(
     deps=[*_READ, *experiment_in_force().adapter_assets(), SEALED_LLM_EVALUATION],
     pool=MODEL_PROCESS_POOL,
     kinds={"python"},
-    check_specs=[metadata.gate_check("release_decision", MODELS_AND_SCALES)],
+    check_specs=[checks.gate_check("release_decision", MODELS_AND_SCALES)],
 )
 def release_decision(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking

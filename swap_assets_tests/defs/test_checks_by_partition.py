@@ -3,14 +3,14 @@
 import dagster as dg
 
 from swap_assets.definitions import defs
-from swap_assets.defs import metadata
+from swap_assets.defs import checks
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 
 NAME = "as_good_as_it_gets"
 
 
 @dg.asset(
-    partitions_def=MODELS_AND_SCALES, check_specs=[metadata.check_spec(NAME, "measured", description="the first alone")]
+    partitions_def=MODELS_AND_SCALES, check_specs=[checks.check_spec(NAME, "measured", description="the first alone")]
 )
 def measured(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     passed = context.partition_key == "little|tiny"

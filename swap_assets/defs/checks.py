@@ -1,0 +1,67 @@
+"""The asset checks: each has a result for each partition of its asset, and says what the domain has judged."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from swap_assets.defs.partitions import MODELS_AND_SCALES
+from swap_assets.defs.resources.store import experiment_in_force
+from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
+from swap_assets.domain.judging.merge_check import MergeVerdict
+
+GATE_CHECK = "passes"
+
+
+def check_spec(
+    name: str,
+    asset: str,
+    *,
+    description: str,
+    blocking: bool = False,
+    partitions_def: dg.PartitionsDefinition = MODELS_AND_SCALES,
+) -> dg.AssetCheckSpec:
+    """Return the spec of a check that has a result for each partition of its asset."""
+    with warnings.catch_warnings():  # Dagster calls partitioned checks a preview, once for each of them
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name, asset=asset, description=description, blocking=blocking, partitions_def=partitions_def
+        )
+
+
+def gate_check(decision: str, partitions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
+    """Return the check of a decision: green where the evidence passes the gate, amber where not."""
+    told = "The evidence passes the gate; what follows where it does not is the policy's."
+    return check_spec(GATE_CHECK, decision, description=told, partitions_def=partitions)
+
+
+def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:
+    """Return one non-blocking check for each success criterion."""
+    demands = criteria_in_force(experiment_in_force().gates)
+    return [check_spec(item.name, asset, description=item.description) for item in demands]
+
+
+def merge_check_result(name: str, judged: MergeVerdict) -> dg.AssetCheckResult:
+    """Return how merged weights compare with their adapters, in points of each track."""
+    shown = {f"{item.track.value}_points": -item.delta_points for item in judged.contrasts}
+    return dg.AssetCheckResult(check_name=name, passed=judged.passed, description=judged.reason, metadata=shown)
+
+
+def check_results(judged: Sequence[CriterionResult]) -> list[dg.AssetCheckResult]:
+    """Return the checks' results: green where the criterion is passed, amber where it is not or cannot be told."""
+    return [_check(result) for result in judged]
+
+
+def _check(result: CriterionResult) -> dg.AssetCheckResult:
+    shown: dict[str, Any] = {"verdict": result.verdict, "threshold": f"{result.threshold:g} {result.unit}"}
+    shown["rows"] = result.rows
+    if result.value is not None:
+        shown["value"] = float(result.value)
+    return dg.AssetCheckResult(
+        check_name=result.name,
+        passed=result.verdict == "pass",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=result.sentence,
+        metadata=shown,
+    )
