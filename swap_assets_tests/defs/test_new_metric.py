@@ -3,7 +3,6 @@
 import pytest
 from pydantic import ValidationError
 
-from swap_assets.backends.tracking.evaluations import track_evaluation
 from swap_assets.defs import checks, metadata
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
@@ -70,8 +69,8 @@ def test_one_entry_brings_a_metric_into_graph_tables_checks_gates_csv_and_mlflow
     assert "25.0 \\[14–40\\]" in text
     rows = spreadsheets(report)["single_turn"].query("metric == 'calls_alone' and label == 'simple'")
     assert rows[rows["candidate"] == SLM.id]["value"].tolist() == [0.25]
-    run_id = track_evaluation(scenario.lab.bench, slm, partition="little|tiny")
-    run = MlflowClient(tracking_uri=f"sqlite:///{scenario.lab.store.root / 'mlflow.db'}").get_run(run_id)
+    run_id = scenario.resources["tracking"].evaluation(slm, partition="little|tiny")
+    run = MlflowClient(tracking_uri=f"sqlite:///{scenario.store.folder.root / 'mlflow.db'}").get_run(run_id)
     assert run.data.metrics["toolcall.calls_alone"] == 0.25
 
 
