@@ -8,8 +8,8 @@ import dagster as dg
 
 from swap_assets.defs.partitions import MODELS_AND_SCALES
 from swap_assets.defs.resources.store import experiment_in_force
+from swap_assets.domain.judging.consistency import MergeVerdict
 from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
-from swap_assets.domain.judging.merge_check import MergeVerdict
 
 GATE_CHECK = "passes"
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from swap_assets.defs.checks import GATE_CHECK
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.consistency import DriftReport, Measurement, MergeVerdict
+from swap_assets.domain.judging.consistency import DriftReport, Measurement
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.merged_model import MergedModel, PublishedModel
