@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.methods.data import TokenRow, rendered, tokenise
-from swap_assets.backends.models.chat_template import family_template
+from swap_assets.backends.models.local_model import family_template
 from swap_assets.domain.conversations import Conversation, Turn
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES

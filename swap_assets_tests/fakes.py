@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from swap_assets.backends.models.chat_template import family_template
+from swap_assets.backends.models.local_model import family_template
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.tracks import TrackData, TrainingExample

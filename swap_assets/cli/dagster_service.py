@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from swap_assets.backends.serving.local_server import free_port
+from swap_assets.backends.serving.servers import free_port
 from swap_assets.cli.environment import MODULE, dagster_command
 
 _READY_S, _STOP_S = 90.0, 25.0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.methods.data import tokenise
-from swap_assets.backends.models.chat_template import TemplateError, ensure_training_template, has_generation_marks
+from swap_assets.backends.models.local_model import TemplateError, ensure_training_template, has_generation_marks
 
 FOLDER = Path(__file__).parents[2] / "swap_assets" / "backends" / "models" / "chat_templates"
 TEMPLATES = sorted(FOLDER.glob("*.jinja"))

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines import ENGINES
-from swap_assets.backends.engines.base import Answer
-from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines import ENGINES, generate
+from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import AnswerLimitError, LocalEngine, render_prompt
 from swap_assets.backends.engines.records import RecordsError, read_cases, read_rows, write_rows
 from swap_assets.backends.engines.transformers import LocalModel
-from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
+from swap_assets.backends.models.model_files import miniature_folder
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights, read_spec, write_spec
 from swap_assets.backends.processes.supervision import worker_command
@@ -77,7 +76,7 @@ def test_batched_text_equals_one_by_one_text(tiny: Weights, rows: Path) -> None:
 def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one_by_one(rows: Path) -> None:
     import torch
 
-    student = Weights(source=str(miniatures.path("student")), dtype="float32")
+    student = Weights(source=str(miniature_folder("student")), dtype="float32")
     spec = spec_for(student, rows, max_new_tokens=160)
     cases = demo_cases()
     assert len(cases) > 60 and len({case.id for case in cases}) == len(cases)

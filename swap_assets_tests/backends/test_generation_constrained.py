@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines import generate
 from swap_assets.backends.engines.constrained import ConstraintError, Grammars
-from swap_assets.backends.engines.generation import generate
 from swap_assets.backends.engines.records import read_rows, write_rows
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights

@@ -8,8 +8,8 @@ import pytest
 
 from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.engines.hosted import ask_hosted
-from swap_assets.backends.hosted.clients import missing_variables
-from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.clients import HostedError, missing_variables
+from swap_assets.backends.serving.servers import Server
 from swap_assets.domain.experiment.entries import HostedModel, TokenPrice
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import ChatServer, Reply, completion, weather_case
@@ -35,11 +35,10 @@ def entry(**changes: Any) -> HostedModel:
 def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **changes: Any) -> Answered:
     cases = changes.pop("cases", None) or [weather_case(city) for city in CITIES]
     places = {"output": folder / "records.jsonl", "cache": folder / "answers.sqlite3"}
+    asked = Server(server.base_url, artefact_hash=changes.pop("artefact_hash", ""))
     options = {"candidate_id": "big--s--none--greedy--hosted", **places, **changes}
     said: list[str] = []
-    return ask_hosted(
-        model or entry(), cases, answer_format=HERMES, base_url=server.base_url, say=said.append, **options
-    )
+    return ask_hosted(model or entry(), cases, answer_format=HERMES, server=asked, say=said.append, **options)
 
 
 def always(status: int, body: str, **headers: str) -> Reply:

@@ -11,8 +11,7 @@ import pytest
 
 from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.engines.hosted import ask_hosted
-from swap_assets.backends.hosted.clients import missing_variables, open_client
-from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.clients import HostedError, missing_variables, open_client
 from swap_assets.backends.models.preflight import hosted_problem
 from swap_assets.domain.conversations import EvalCase, ToolResponse, Turn
 from swap_assets.domain.experiment.entries import HostedModel

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.engines.generation import generate as answer
+from swap_assets.backends.engines import generate as answer
 from swap_assets.backends.engines.records import read_rows, write_rows
 from swap_assets.backends.methods.sft import train
-from swap_assets.backends.models import miniatures
 from swap_assets.backends.models.local_model import limit_threads, quiet_libraries
+from swap_assets.backends.models.model_files import miniature_folder
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, TrainSpec, Weights
 from swap_assets.backends.store.experiment_file import load_experiment
@@ -26,7 +26,7 @@ from swap_assets.domain.splits.scale_split import split_scale
 from swap_assets.domain.synthetic.generator import generate
 from swap_assets.domain.tracks import TrackData, TrainingExample, toolcall_track
 
-STUDENT = Weights(source=str(miniatures.path("student")), dtype="float32")
+STUDENT = Weights(source=str(miniature_folder("student")), dtype="float32")
 QUIET = Reporter(write=lambda _: None)
 
 

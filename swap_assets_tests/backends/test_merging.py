@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines import generate
 from swap_assets.backends.engines.records import read_rows
-from swap_assets.backends.models.miniatures import path as miniature
+from swap_assets.backends.models.model_files import miniature_folder as miniature
 from swap_assets.backends.models.model_files import pickles
 from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.backends.processes.reporting import Reporter

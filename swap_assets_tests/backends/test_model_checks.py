@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.models import miniatures
-from swap_assets.backends.models.chat_template import TokenizerError, require_round_trip
 from swap_assets.backends.models.checks import model_findings
-from swap_assets.backends.models.model_files import Finding
+from swap_assets.backends.models.local_model import TokenizerError, require_round_trip
+from swap_assets.backends.models.model_files import Finding, miniature_folder
 from swap_assets.backends.processes.hardware import Gpu, Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets_tests.hub_stand_in import HubServer
 
-STUDENT = miniatures.path("student")
+STUDENT = miniature_folder("student")
 NAME = "org/model"
 MACHINE = Hardware(
     system="Linux", processor="", cpus=2, memory_gib=16.0, memory_free_gib=8.0, disk_free_gib=100.0, gpus=()

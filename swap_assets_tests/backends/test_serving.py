@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.engines.generation import Answered, generate
+from swap_assets.backends.engines import generate
+from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.engines.records import read_cases, read_rows
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import Weights
-from swap_assets.backends.serving.local_server import ServingError
-from swap_assets.backends.serving.stand_in import Endpoint, served_model
+from swap_assets.backends.serving.servers import Server, ServingError, served_model
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import PromptStyle
@@ -26,14 +26,14 @@ from swap_assets_tests.backends.test_processes import wait_until_gone
 pytestmark = pytest.mark.slow
 
 
-def ask(endpoint: Endpoint, cases: list[EvalCase], output: Path, *, limit: int) -> Answered:
+def ask(endpoint: Server, cases: list[EvalCase], output: Path, *, limit: int) -> Answered:
     entry = HostedModel(
         key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=limit, prompt_style=PromptStyle.COMPACT
     )
     return ask_hosted(
         entry, cases, answer_format=HERMES, candidate_id="c", output=output,
         cache=output.with_suffix(".sqlite3"),
-        base_url=endpoint.base_url, served_name=endpoint.model, say=lambda _: None,
+        server=endpoint, say=lambda _: None,
     )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def test_the_served_model_says_what_the_local_one_says_twice_alike_and_is_gone_a
 
 def test_the_server_ends_when_whoever_started_it_is_killed(tiny: Weights, tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from swap_assets.backends.serving.stand_in import *\n"
+        "import sys, time; from pathlib import Path; from swap_assets.backends.serving.servers import *\n"
         "with served_model(Weights.model_validate_json(sys.argv[1]), workdir=Path(sys.argv[2])) as endpoint:\n"
         "    print(endpoint.process_id, flush=True); time.sleep(60)\n"
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.generation import generate
+from swap_assets.backends.engines import generate
 from swap_assets.backends.engines.records import read_rows
 from swap_assets.backends.engines.vllm import VllmEngine
 from swap_assets.backends.processes import worker
@@ -17,8 +17,7 @@ from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.spec_building import generation_spec
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
 from swap_assets.backends.processes.supervision import run_workers
-from swap_assets.backends.serving.local_server import ServingError
-from swap_assets.backends.serving.vllm_server import room_for_rank
+from swap_assets.backends.serving.servers import ServingError, room_for_rank
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.engines import Transformers, VllmServer

@@ -1,23 +1,78 @@
-"""The one job of every engine: each case of a list answered once, records written as answers come, resumed on demand.
+"""What every engine is, and its one job: each case answered once, recorded as answers come, resumed on demand.
 
-Who answers lives in an engine's own file; where records lie, in `records`.
+An engine is one file of this folder: cases go in, answers come out as they end. One that answers for a small model is a
+`local.LocalEngine`. Where records lie, lives in `records`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from swap_assets.backends.engines import ENGINES
-from swap_assets.backends.engines.base import Answer, Engine
-from swap_assets.backends.engines.records import RecordFile, parsed, read_cases
+from swap_assets.backends.engines.records import RecordFile
 from swap_assets.backends.processes.reporting import Reporter, duration
-from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.predictions import FinishReason, PredictionRecord, Usage
+from swap_assets.domain.scoring.row_scoring import function_asked_for
+
+
+class Answer(NamedTuple):
+    """What was said to one case, and what only the engine knows of it; the fields are those of a `PredictionRecord`."""
+
+    case_id: str
+    text: str = ""
+    finish_reason: FinishReason = "stop"
+    usage: Usage = Usage()
+    latency_s: float = 0.0
+    first_token_s: float | None = None
+    cost: float | None = None
+    error: str = ""
+    served_model: str = ""
+    fingerprint: str = ""
+    seed: int | None = None
+    retries: int = 0
+
+
+class Engine(ABC):
+    """Answers cases.
+
+    `prompt_hash` names the renderer of its prompts, `constants` are fields that all its records share, `began` is when
+    the first question went out (monotonic, seconds): loading is no answering. `calls` are the requests to a service
+    that is asked over a network, `retries` those of them that were made again, by reason.
+    """
+
+    name: ClassVar[str]
+    prompt_hash: str = ""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.constants: dict[str, Any] = {}
+        self.retries: Mapping[str, int] = {}
+        self.calls = 0
+
+    @abstractmethod
+    def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
+        """Name each case's request: equal hashes are answered alike. Called once, with all cases, before the rest."""
+
+    @abstractmethod
+    def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
+        """Answer cases, some of those that `request_hashes` was given, and yield answers as they come, in any order."""
+
+    def remembered(self, cases: Sequence[EvalCase]) -> list[Answer] | None:
+        """Return the answers that the engine keeps itself; None where the file of records is all there is."""
+        return None
+
+    @abstractmethod
+    def plan(self, missing: Sequence[EvalCase]) -> str:
+        """Say in a line what asking the missing cases comes to."""
+
+    def summary(self) -> list[str]:
+        """Say afterwards how it went."""
+        return []
 
 
 class Answered(NamedTuple):
@@ -71,7 +126,7 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
             answer_format=job.answer_format,
             request_hash=hashes[case.id],
             prompt_hash=engine.prompt_hash,
-            parsed=None if answer.error else parsed(case, job.answer_format, answer.text),
+            parsed=None if answer.error else job.answer_format.read(answer.text, function=function_asked_for(case)),
             epoch=job.epoch,
         )
 
@@ -101,36 +156,6 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
         calls=engine.calls,
         retries=dict(engine.retries),
         seconds=round(seconds, 3),
-    )
-
-
-def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
-    """Answer every case of a spec into `spec.output` and return the totals.
-
-    Raises:
-        ModelUnavailableError: the model or adapter is not there. RecordsError: the files of cases cannot be used.
-        AnswerLimitError: `max_new_tokens` would cut an expected answer. OutOfRoomError: no row fits into memory.
-        ConstraintError: answers are to be constrained and cannot be. ServingError: the vLLM server cannot be had.
-    """
-    began = time.monotonic()
-    engine = ENGINES[spec.engine.kind](spec, reporter.line)
-    job = Job(spec.candidate_id, spec.answer_format, spec.output, spec.reuse, spec.epoch)
-    done = answer_cases(engine, read_cases(spec.cases_files), job, reporter=reporter)
-    speed = done.asked / done.seconds / spec.engine.paid_cards if done.seconds else 0.0
-    return GenerateResult(
-        **engine.figures(),
-        engine=engine.name,
-        output=spec.output,
-        prompt_hash=done.prompt_hash,
-        cases=len(done.records),
-        asked=done.asked,
-        reused=done.reused,
-        cut_answers=sum(record.finish_reason == "length" for record in done.records),
-        prompt_tokens=sum(record.usage.prompt_tokens for record in done.records),
-        completion_tokens=sum(record.usage.completion_tokens for record in done.records),
-        rows_per_second=round(speed, 2),
-        seconds=done.seconds,
-        total_seconds=round(time.monotonic() - began, 3),
     )
 
 

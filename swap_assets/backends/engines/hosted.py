@@ -8,23 +8,33 @@ request is asked lives in `backends/hosted`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from swap_assets.backends.engines.base import Answer, Engine
-from swap_assets.backends.engines.generation import Answered, Job, answer_cases
+from swap_assets.backends.engines.generation import Answer, Answered, Engine, Job, answer_cases
 from swap_assets.backends.hosted.asking import Asking, Unanswered
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError
-from swap_assets.backends.hosted.clients import open_client
-from swap_assets.backends.hosted.errors import HostedError
+from swap_assets.backends.hosted.clients import HostedError, open_client
 from swap_assets.backends.hosted.messages import Reply, Requests
+from swap_assets.backends.models.model_files import miniature_folder
+from swap_assets.backends.models.provenance import weights_hash
 from swap_assets.backends.processes.reporting import Reporter
+from swap_assets.backends.processes.spec_building import RECORDS_FILE
+from swap_assets.backends.processes.specs import Weights
+from swap_assets.backends.serving.servers import Server, served_model
+from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.costs import estimate_answers
 from swap_assets.domain.experiment.entries import HostedModel
-from swap_assets.domain.formats.base import AnswerFormat, Interface
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.formats.native_interface import format_of
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import canonical_json
+from swap_assets.domain.predictions import PredictionRecord
 
+CACHE_FILE = "answers.sqlite3"
 # Characters of a median answer of Hermes' call rows, where nothing was answered yet to take the mean of.
 _ANSWER_CHARACTERS = 200.0
 _CHARACTERS_PER_TOKEN = 4.0
@@ -43,11 +53,6 @@ class HostedEngine(Engine):
         self._known: dict[str, Reply] = {}
         self.prompt_hash, self.constants = requests.prompt_hash, requests.constants
         self.retries = asking.retries
-
-    @property
-    def calls(self) -> int:
-        """How many requests went out."""
-        return self._asking.calls
 
     def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
         """Name each case's request by who is asked, its whole body and the epoch."""
@@ -106,6 +111,7 @@ class HostedEngine(Engine):
                     yield self._arrived(found)
             finally:
                 runner.run(self._asking.close())
+                self.calls = self._asking.calls
         if self._asking.stopped:
             raise self._asking.stopped
 
@@ -158,9 +164,7 @@ def ask_hosted(
     cache: Path,
     epoch: str = "first",
     interface: Interface = Interface.TEXT,
-    base_url: str = "",
-    served_name: str = "",
-    artefact_hash: str = "",
+    server: Server = Server(),  # noqa: B008 - immutable
     say: Callable[[str], None] = print,
 ) -> Answered:
     """Ask a hosted model every case that has no answer in the cache yet.
@@ -174,9 +178,8 @@ def ask_hosted(
         cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
         epoch: The measurement; another one asks everything again.
         interface: Text, or native; what is native goes with the answer formats of `domain.formats.native_interface`.
-        base_url: Where the server listens, in place of the entry's (a stand-in's port is known only when it runs).
-        served_name: The model's name at that server, in place of the entry's.
-        artefact_hash: Names the weights where they are known, so that other weights are asked again.
+        server: What is asked in place of the entry's (a stand-in's port is known only when it runs); other weights than
+            its `artefact_hash` names are asked again.
         say: Takes progress lines.
 
     Raises:
@@ -185,15 +188,8 @@ def ask_hosted(
     """
     if not cases:
         raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")
-    client = open_client(model, base_url=base_url)
-    requests = Requests(
-        model,
-        answer_format=answer_format,
-        epoch=epoch,
-        interface=interface,
-        served_name=served_name,
-        artefact_hash=artefact_hash,
-    )
+    client = open_client(model, base_url=server.url)
+    requests = Requests(model, answer_format=answer_format, epoch=epoch, interface=interface, server=server)
     job = Job(candidate_id, answer_format, output, epoch=epoch)
     try:
         with AnswerCache(cache) as answers:
@@ -201,3 +197,45 @@ def ask_hosted(
             return answer_cases(engine, cases, job, reporter=Reporter(write=say))
     except CacheError as error:
         raise HostedError(str(error)) from None
+
+
+def hosted_answers(
+    experiment: Experiment,
+    store: ArtefactStore,
+    candidate: Candidate,
+    cases: Sequence[EvalCase],
+    interfaces: Mapping[Track, Interface],
+    *,
+    purpose: str,
+    epoch: str,
+    say: Callable[[str], None],
+) -> dict[Track, list[PredictionRecord]]:
+    """Ask the experiment's hosted model every case in each track, through the track's interface; see `ask_hosted`.
+
+    A stand-in's server runs for just as long. `purpose` names the records' folder.
+
+    Raises:
+        HostedError: the model cannot be asked. ServingError: the stand-in's server did not come up.
+    """
+    model, answers = experiment.hosted_model, {}
+    with _server(experiment, store, candidate) as server:
+        for track, interface in interfaces.items():
+            answer_format = format_of(track, interface, text_format=experiment.baseline_formats.of(track))
+            done = ask_hosted(
+                model, cases, answer_format=answer_format, candidate_id=candidate.id,
+                output=store.work(purpose, candidate.id, answer_format.name) / RECORDS_FILE,
+                cache=store.work("hosted") / CACHE_FILE, epoch=epoch, interface=interface, server=server, say=say,
+            )  # fmt: skip
+            answers[track] = list(done.records)
+    return answers
+
+
+@contextlib.contextmanager
+def _server(experiment: Experiment, store: ArtefactStore, candidate: Candidate) -> Iterator[Server]:
+    if experiment.hosted_model.provider != "stand-in":
+        yield Server()
+        return
+    weights = Weights(source=str(miniature_folder(experiment.hosted_model.model)), dtype="float32")
+    workdir = store.work("server", candidate.id)
+    with served_model(weights, workdir=workdir, threads=experiment.threads or 1) as server:
+        yield server._replace(artefact_hash=weights_hash(weights.source))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from swap_assets.backends.engines.base import Answer, Engine
+from swap_assets.backends.engines.generation import Answer, Engine
 from swap_assets.backends.methods.data import end_of_turn
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer

@@ -14,11 +14,9 @@ from pydantic import ValidationError
 from swap_assets.backends.store.row_files import StoreError
 from swap_assets.backends.store.row_files import read_rows as read_split
 from swap_assets.domain.conversations import EvalCase
-from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import union_of_cases
-from swap_assets.domain.scoring.row_scoring import function_asked_for
 
 Row = TypeVar("Row", bound=Frozen)
 
@@ -78,11 +76,6 @@ def _row(line: str, kind: type[Row], path: Path, number: int) -> Row:
         return kind.model_validate_json(line)
     except ValidationError as error:
         raise RecordsError(f"{path}, line {number} is no {kind.__name__}: {error.errors()[0]['msg']}") from None
-
-
-def parsed(case: EvalCase, answer_format: AnswerFormat, text: str) -> ParsedAnswer:
-    """Read an answer to a case in its answer format."""
-    return answer_format.read(text, function=function_asked_for(case))
 
 
 class RecordFile:

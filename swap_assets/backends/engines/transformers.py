@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.engines.base import Answer
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
+from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing

@@ -16,15 +16,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from swap_assets.backends.engines.base import Answer
+from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.models.local_model import ModelUnavailableError, load_config
-from swap_assets.backends.models.model_files import Finding
+from swap_assets.backends.models.model_files import Finding, State
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
-from swap_assets.backends.serving.local_server import ServingError
-from swap_assets.backends.serving.vllm_server import Server, room_for_rank, server_for
+from swap_assets.backends.serving.servers import Server, ServingError, room_for_rank, server_for
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.engines import EngineSettings, VllmServer
 
@@ -58,14 +57,14 @@ class VllmEngine(LocalEngine):
         """Say whether the server can be started or reached."""
         assert isinstance(settings, VllmServer)
         state, detail = _seen(key, settings, environment)
-        return [Finding(what="vLLM", state=state, detail=detail)]
+        return [Finding("vLLM", state, detail)]
 
     def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
         """Find or start the server, load the adapter there, and ask."""
         adapter = self.spec.adapter
         if adapter and not (adapter / "adapter_config.json").is_file():
             raise ModelUnavailableError(f"{adapter} holds no adapter; train it first")
-        server = server_for(self.spec, self.say)
+        server = server_for(self.spec, self._vllm, self.say)
         with self._client(server) as client, self._loaded(client, server) as name:
             self.method = f"{len(cases)} rows by vLLM {_version(client, server)}".rstrip()
             pool = ThreadPoolExecutor(self._vllm.concurrency)
@@ -118,13 +117,13 @@ class VllmEngine(LocalEngine):
     def _loaded(self, client: OpenAI, server: Server) -> Iterator[str]:
         """Make the adapter answer under a name, and take it out again; without an adapter it is the base's name."""
         served = self._obtained(lambda: [model.id for model in client.models.list()], server)
-        if server.base not in served:
+        if server.model not in served:
             raise ServingError(
-                f"the vLLM server at {server.url} serves {', '.join(served) or 'nothing'} and not {server.base}: "
+                f"the vLLM server at {server.url} serves {', '.join(served) or 'nothing'} and not {server.model}: "
                 "correct vllm.served_name in the model's entry"
             )
         if self.spec.adapter is None:
-            yield server.base
+            yield server.model
             return
         name, folder = f"{self.spec.candidate_id}--{self.artefact}", self.spec.adapter.absolute()
         if name not in served:
@@ -175,7 +174,7 @@ class VllmEngine(LocalEngine):
         return f"{where} refused a request ({_brief(error, server)}); answers so far are kept"
 
 
-def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[Literal["ok", "warn", "fail"], str]:
+def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[State, str]:
     if entry.command:
         if found := shutil.which(entry.command[0]):
             return "ok", found
@@ -183,7 +182,7 @@ def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[
         return "fail", f"{entry.command[0]} is not there: {advice}"
     if entry.key_env and not environment.get(entry.key_env):
         return "fail", f"its server needs {entry.key_env}: set it in .env"
-    root = entry.base_url.rstrip("/").removesuffix("/v1")
+    root = entry.root
     try:
         urllib.request.urlopen(f"{root}/health", timeout=_HEALTH_S).close()
     except (urllib.error.URLError, OSError, ValueError):

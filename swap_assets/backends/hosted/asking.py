@@ -14,9 +14,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.hosted import errors
+from swap_assets.backends.hosted import clients
 from swap_assets.backends.hosted.cache import AnswerCache, Claim, Spend
-from swap_assets.backends.hosted.errors import HostedError, UnreadableReplyError
+from swap_assets.backends.hosted.clients import HostedError, UnreadableReplyError
 from swap_assets.backends.hosted.messages import Reply, gather, read_reply, without_strict
 from swap_assets.backends.hosted.pace import Pace
 from swap_assets.domain.experiment.entries import HostedModel
@@ -43,13 +43,7 @@ class Asking:
     """
 
     def __init__(
-        self,
-        model: HostedModel,
-        client: AsyncOpenAI,
-        cache: AnswerCache,
-        *,
-        epoch: str,
-        say: Callable[[str], None],
+        self, model: HostedModel, client: AsyncOpenAI, cache: AnswerCache, *, epoch: str, say: Callable[[str], None]
     ) -> None:
         self.model = model
         self.retries: Counter[str] = Counter()
@@ -133,9 +127,9 @@ class Asking:
             return reply
         except Exception as error:
             # Without their cause: what the service itself says may quote the key, and tracebacks are kept.
-            if errors.stops_everything(error, first=first):
-                raise self._stop(HostedError(errors.explain(error, self.model))) from None
-            raise Unanswered(errors.explain(error, self.model)) from None
+            if clients.stops_everything(error, first=first):
+                raise self._stop(HostedError(clients.explain(error, self.model))) from None
+            raise Unanswered(clients.explain(error, self.model)) from None
         finally:
             self._cache.release(key)
 
@@ -154,12 +148,12 @@ class Asking:
             except Exception as error:
                 if self._adapted_to(error, sent=fields):
                     continue
-                if errors.refuses_schema(error) and (looser := without_strict(body)):
+                if clients.refuses_schema(error) and (looser := without_strict(body)):
                     body, loosened = looser, ("strict",)
                     continue
-                if errors.as_refusal(error):
+                if clients.as_refusal(error):
                     reply = Reply(finish_reason="content_filter")
-                elif not errors.passes(error) or retries >= self.model.max_retries or self.stopped:
+                elif not clients.passes(error) or retries >= self.model.max_retries or self.stopped:
                     raise
                 else:
                     retries += 1
@@ -197,8 +191,8 @@ class Asking:
         Raises:
             HostedError: the server asks for more than `longest_wait_s`.
         """
-        self.retries[errors.kind_of(error)] += 1
-        asked = errors.asked_wait_s(error)
+        self.retries[clients.kind_of(error)] += 1
+        asked = clients.asked_wait_s(error)
         if asked is not None and asked > self.model.longest_wait_s:
             raise HostedError(
                 f"{self.model.key} asks to wait {asked:.0f} s, longer than longest_wait_s "
@@ -207,16 +201,16 @@ class Asking:
         backoff = min(_LONGEST_BACKOFF_S, self.model.backoff_s * 2 ** (retry - 1))
         # Full jitter below, never less than the server asked for: those who were refused together come back apart.
         wait_s = (asked or 0.0) + random.uniform(0, backoff)
-        if errors.kind_of(error) == "429":
+        if clients.kind_of(error) == "429":
             self.pace.refused(began, asked or 0.0)
         if wait_s >= 1 and time.monotonic() > self._told_to_wait:
             self._told_to_wait = time.monotonic() + wait_s
-            self._say(f"{self.model.key} is asked again in {wait_s:.1f} s ({errors.kind_of(error)})")
+            self._say(f"{self.model.key} is asked again in {wait_s:.1f} s ({clients.kind_of(error)})")
         await asyncio.sleep(wait_s)
 
     def _adapted_to(self, error: Exception, *, sent: dict[str, Any]) -> bool:
         """Change a setting that the server does not know and say whether asking again makes sense."""
-        parameter = errors.rejected_parameter(error)
+        parameter = clients.rejected_parameter(error)
         if parameter not in sent or parameter in self._renamed.values():
             return False
         if other := _OTHER_LIMIT.get(parameter):

@@ -1,13 +1,19 @@
-"""Opening a client for a hosted model. Keys and tokens come from the environment and go to the client, nowhere else."""
+"""Opening a client for a hosted model, and what its errors mean: which stop everything, pass, or are an answer.
+
+Keys and tokens come from the environment and go to the client, nowhere else. The service's own text is never passed on
+for a refused key: it quotes a part of the key.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.hosted.errors import HostedError
 from swap_assets.domain.experiment.entries import HostedModel
 
 if TYPE_CHECKING:
@@ -16,6 +22,18 @@ if TYPE_CHECKING:
 _SCOPE = "https://cognitiveservices.azure.com/.default"
 _CONNECT_S = 10.0
 _NO_AZURE = "auth: entra needs the package azure-identity: pip install 'swap-assets[azure]'"
+_LONGEST = 300
+_PASSING = frozenset({408, 409, 429})
+_PARAMETERS = ("max_completion_tokens", "max_tokens", "temperature", "seed", "stream_options")
+_TRANSPORTS = ("httpx", "httpx2", "httpcore", "httpcore2", "json", "h11")
+
+
+class HostedError(RuntimeError):
+    """A hosted model cannot be asked; the message is one sentence that says what to do."""
+
+
+class UnreadableReplyError(RuntimeError):
+    """The server answered 200 with something that is no chat completion; asking again may help."""
 
 
 def missing_variables(model: HostedModel, environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -86,3 +104,121 @@ def _entra_tokens(model: HostedModel) -> Callable[[], Awaitable[str]]:
             ) from None
 
     return token
+
+
+def stops_everything(error: Exception, *, first: bool) -> bool:
+    """Say whether asking on is pointless: refused key, unknown deployment, or no connection at the first call."""
+    import openai
+
+    refusals = (HostedError, openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
+    if isinstance(error, refusals):
+        return True
+    # A server that was reached and then broke off or hung may still answer the next request.
+    unreachable = type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
+    return first and isinstance(error, openai.APIConnectionError) and unreachable
+
+
+def passes(error: Exception) -> bool:
+    """Say whether asking the same again may help: 408, 409, 429, 5xx, time-outs, lost connections, broken answers."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in _PASSING or error.status_code >= 500
+    if isinstance(error, openai.APIError):  # lost connections, time-outs, and errors in the middle of a stream
+        return True
+    # Everything that breaks while pieces arrive comes from the transport itself, whose classes share no base with ours.
+    ours = isinstance(error, UnreadableReplyError | OSError | asyncio.TimeoutError)
+    return ours or type(error).__module__.split(".")[0] in _TRANSPORTS
+
+
+def kind_of(error: Exception) -> str:
+    """Name an error in a word for the tally of retries."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return str(error.status_code)
+    if isinstance(error, openai.APITimeoutError | asyncio.TimeoutError) or "Timeout" in type(error).__name__:
+        return "timeout"
+    return "unreadable" if isinstance(error, UnreadableReplyError | ValueError) else "connection"
+
+
+def asked_wait_s(error: Exception) -> float | None:
+    """Return how long a server asks to wait, in seconds: `retry-after-ms`, `Retry-After` in seconds or as a date."""
+    import openai
+
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    return read_retry_after(error.response.headers, now=time.time())
+
+
+def read_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Read `retry-after-ms` or `Retry-After`; `now` is the time that a date is counted from, in seconds since 1970."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        try:
+            return max(0.0, float(text) * unit)
+        except ValueError:
+            pass
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def as_refusal(error: Exception) -> bool:
+    """Say whether the service's content filter refused the request; Azure answers 400 with code `content_filter`."""
+    import openai
+
+    return isinstance(error, openai.BadRequestError) and (
+        error.code == "content_filter" or "content_filter" in str(error.body)
+    )
+
+
+def rejected_parameter(error: Exception) -> str | None:
+    """Return the parameter that a 400 or 422 complains about, of those that can be changed; else None."""
+    import openai
+
+    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return None
+    if error.param in _PARAMETERS:
+        return error.param
+    complaint = str(error.body).lower()
+    if not any(word in complaint for word in ("unsupported", "unexpected", "unrecognized", "not supported", "extra")):
+        return None
+    # The first one named is the culprit; the one named after it is the advice ("use max_completion_tokens instead").
+    return min((name for name in _PARAMETERS if name in complaint), key=complaint.index, default=None)
+
+
+def refuses_schema(error: Exception) -> bool:
+    """Say whether a 400 or 422 complains about the schema that the answer should follow."""
+    import openai
+
+    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return False
+    return "response_format" in (error.param or "") or "schema" in str(error.body).lower()
+
+
+def explain(error: Exception, model: HostedModel) -> str:
+    """Say an error in one sentence without the key."""
+    import openai
+
+    access = model.key_env if model.auth == "key" and model.key_env else "the identity's role on the resource"
+    if isinstance(error, HostedError):
+        return str(error)
+    if isinstance(error, openai.AuthenticationError):
+        return f"{model.key} refused the key (401): check {access}"
+    if isinstance(error, openai.PermissionDeniedError):
+        return f"{model.key} refused access (403): check {access} and what it may use"
+    if isinstance(error, openai.NotFoundError):
+        return f"{model.key} knows no model '{model.model}' (404): check the deployment's name and the endpoint"
+    if kind_of(error) == "timeout" and type(error.__cause__).__name__ != "ConnectTimeout":
+        return f"no answer within {model.timeout_s:g} s after {model.max_retries} retries"
+    if isinstance(error, openai.APIConnectionError):
+        return f"{model.key} cannot be reached: check the endpoint and the network ({_brief(error, model)})"
+    return _brief(error, model)
+
+
+def _brief(error: Exception, model: HostedModel) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    key = os.environ.get(model.key_env, "") if model.key_env else ""
+    return (text.replace(key, "***") if key else text)[:_LONGEST]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
-from swap_assets.backends.hosted.clients import endpoint
-from swap_assets.backends.hosted.errors import UnreadableReplyError
+from swap_assets.backends.hosted.clients import UnreadableReplyError, endpoint
+from swap_assets.backends.serving.servers import Server
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
@@ -137,8 +137,7 @@ class Requests:
         answer_format: AnswerFormat,
         epoch: str,
         interface: Interface = Interface.TEXT,
-        served_name: str = "",
-        artefact_hash: str = "",
+        server: Server = Server(),  # noqa: B008 - immutable
     ) -> None:
         self.answer_format = answer_format
         self.interface = interface
@@ -147,11 +146,11 @@ class Requests:
         # Fields that all records of these requests share.
         self.constants = {"interface": interface, "deployment": model.model, "api_version": api_version}
         self._model = model
-        self._name = served_name or model.model
+        self._name = server.model or model.model
         # Newer OpenAI models refuse `max_tokens`; older compatible servers overlook its successor without a word.
         official = model.provider in ("azure", "openai") and not model.base_url
         self._limit_name = "max_completion_tokens" if official else "max_tokens"
-        self._who = [model.provider, model.model, api_version, endpoint(model), artefact_hash]
+        self._who = [model.provider, model.model, api_version, endpoint(model), server.artefact_hash]
         self.prompt_hash = self._hash_of_prompt()
 
     def body(self, case: EvalCase) -> dict[str, Any]:

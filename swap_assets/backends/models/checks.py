@@ -4,29 +4,30 @@ A miniature and a local folder need no network and ask for none. What disk and m
 what it is made of.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
-from swap_assets.backends.models import miniatures
-from swap_assets.backends.models.chat_template import (
+from swap_assets.backends.models.local_model import (
     PROBES,
     REMEDY,
     changed_probe,
     family_template,
     has_generation_marks,
-)
+)  # fmt: skip
 from swap_assets.backends.models.model_files import (
     Finding,
     ModelFiles,
+    State,
     files_of_folder,
     files_of_hub,
     is_safetensors,
+    miniature_folder,
+    miniature_problem,
     pickles,
-)
+)  # fmt: skip
 from swap_assets.backends.processes.hardware import Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
@@ -40,223 +41,205 @@ _CHECKPOINTS_SHARE = 0.25
 _BESIDE_WEIGHTS_GIB = 2.0
 
 
+class _Look(NamedTuple):
+    model: SmallModel
+    files: ModelFiles
+    machine: Hardware
+    approaches: list[Approach]
+
+
+# What a check found, and its one sentence; None where there is nothing to say.
+_Found = tuple[State, str] | None
+
+
 def model_findings(
     key: str, model: SmallModel, approaches: list[Approach], machine: Hardware, environment: Mapping[str, str]
 ) -> list[Finding]:
     """Look at everything that can be known of a model without loading it; what follows a failed access is left out."""
-    access, files = _access(key, model, environment)
-    found = [access, *ENGINES[model.engine.kind].findings(key, model.engine, environment)]
+    state, detail, files = _access(key, model, environment)
+    found = [Finding("access", state, detail), *ENGINES[model.engine.kind].findings(key, model.engine, environment)]
     if files:
-        found += [
-            _format(files),
-            *_own_code(model, files),
-            *_quantised(files),
-            *_licence(files),
-            template(files),
-            round_trip(files),
-            disk(model, files, machine, approaches),
-            memory(model, files, machine, approaches),
-        ]
-    return [finding.model_copy(update={"what": f"{key}: {finding.what}"}) for finding in found]
+        look = _Look(model, files, machine, approaches)
+        found += [Finding(what, *one) for what, check in _CHECKS.items() if (one := check(look))]
+    return [finding._replace(what=f"{key}: {finding.what}") for finding in found]
 
 
-def _access(key: str, model: SmallModel, environment: Mapping[str, str]) -> tuple[Finding, ModelFiles | None]:
+def _access(key: str, model: SmallModel, environment: Mapping[str, str]) -> tuple[State, str, ModelFiles | None]:
     if model.hub_id:
         return _hub_access(model, environment)
-    folder = miniatures.path(model.miniature) if model.miniature else Path(model.path).expanduser()
+    folder = miniature_folder(model.miniature) if model.miniature else Path(model.path).expanduser()
     missing = f"the folder {model.path} of model '{key}' does not exist; correct models.{key}.path"
-    problem = miniatures.problem(model.miniature) if model.miniature else ("" if folder.is_dir() else missing)
-    if problem:
-        return Finding(what="access", state="fail", detail=problem), None
-    detail = f"{folder}, on this machine"
-    return Finding(what="access", state="ok", detail=detail), files_of_folder(folder)
+    problem = miniature_problem(model.miniature) if model.miniature else ("" if folder.is_dir() else missing)
+    return ("fail", problem, None) if problem else ("ok", f"{folder}, on this machine", files_of_folder(folder))
 
 
-def _hub_access(model: SmallModel, environment: Mapping[str, str]) -> tuple[Finding, ModelFiles | None]:
+def _hub_access(model: SmallModel, environment: Mapping[str, str]) -> tuple[State, str, ModelFiles | None]:
     token = hub_token(environment)
     if model.gated and not token:
         if cached_folder(model.hub_id, model.revision):
             return _from_cache(model, "no token is set")
-        detail = (
-            f"{model.hub_id} is gated; ask for access on its hub page and set HUGGING_FACE_HUB_TOKEN to a token of "
-            "that account"
-        )
-        return Finding(what="access", state="fail", detail=detail), None
+        advice = "ask for access on its hub page and set HUGGING_FACE_HUB_TOKEN to a token of that account"
+        return "fail", f"{model.hub_id} is gated; {advice}", None
     try:
         found = look_up(model.hub_id, model.revision, token=token)
     except HubRefusalError as refusal:
-        return Finding(what="access", state="fail", detail=str(refusal)), None
+        return "fail", str(refusal), None
     except HubSilentError as silence:
         return _from_cache(model, str(silence))
     detail = f"{model.hub_id} at {found.commit[:12] or model.revision}, {len(found.files)} files"
-    return Finding(what="access", state="ok", detail=detail), files_of_hub(found, token=token)
+    return "ok", detail, files_of_hub(found, token=token)
 
 
-def _from_cache(model: SmallModel, why: str) -> tuple[Finding, ModelFiles | None]:
-    cached = cached_folder(model.hub_id, model.revision)
-    if cached is None:
-        detail = f"{why}, and {model.hub_id} is not in the hub's cache on this machine; download it where there is one"
-        return Finding(what="access", state="fail", detail=detail), None
-    detail = f"{why}; {model.hub_id} is taken from the hub's cache as it is"
-    return Finding(what="access", state="warn", detail=detail), files_of_folder(cached, named=model.hub_id)
+def _from_cache(model: SmallModel, why: str) -> tuple[State, str, ModelFiles | None]:
+    if cached := cached_folder(model.hub_id, model.revision):
+        detail = f"{why}; {model.hub_id} is taken from the hub's cache as it is"
+        return "warn", detail, files_of_folder(cached, named=model.hub_id)
+    detail = f"{why}, and {model.hub_id} is not in the hub's cache on this machine; download it where there is one"
+    return "fail", detail, None
 
 
-def _format(files: ModelFiles) -> Finding:
-    names = [name for name in files.sizes if "/" not in name]
+def _format(look: _Look) -> _Found:
+    names = [name for name in look.files.sizes if "/" not in name]
     if any(map(is_safetensors, names)):
-        return Finding(what="weights", state="ok", detail="safetensors")
+        return "ok", "safetensors"
     if found := pickles(names):
-        detail = (
-            f"{files.named} has only pickled weights ({found[0]}), which can run code when they are read; name a "
-            "repository with safetensors"
-        )
-        return Finding(what="weights", state="fail", detail=detail)
-    detail = f"{files.named} has no safetensors weights; name the repository of the model itself"
-    return Finding(what="weights", state="fail", detail=detail)
+        advice = "which can run code when they are read; name a repository with safetensors"
+        return "fail", f"{look.files.named} has only pickled weights ({found[0]}), {advice}"
+    return "fail", f"{look.files.named} has no safetensors weights; name the repository of the model itself"
 
 
-def _own_code(model: SmallModel, files: ModelFiles) -> list[Finding]:
-    if model.trust_remote_code:
-        detail = "code of the repository will run, because its entry says trust_remote_code: true; pin its revision"
-        return [Finding(what="own code", state="warn", detail=detail)]
-    config = _config(files)
+def _own_code(look: _Look) -> _Found:
+    if look.model.trust_remote_code:
+        why = "because its entry says trust_remote_code: true; pin its revision"
+        return "warn", f"code of the repository will run, {why}"
+    config = look.files.json("config.json")
     if not config.get("auto_map"):
-        return []
+        return None
     from transformers import CONFIG_MAPPING
 
     if config.get("model_type") in CONFIG_MAPPING:
-        return [Finding(what="own code", state="ok", detail="the repository's is left aside; transformers has its own")]
-    detail = "it runs only with code of its own: set trust_remote_code: true in its entry if you trust it"
-    return [Finding(what="own code", state="fail", detail=detail)]
+        return "ok", "the repository's is left aside; transformers has its own"
+    return "fail", "it runs only with code of its own: set trust_remote_code: true in its entry if you trust it"
 
 
-def _quantised(files: ModelFiles) -> list[Finding]:
-    stored = _config(files).get("quantization_config")
+def _quantised(look: _Look) -> _Found:
+    stored = look.files.json("config.json").get("quantization_config")
     if not stored:
-        return []
+        return None
     method = stored.get("quant_method", "quantised") if isinstance(stored, dict) else "quantised"
-    detail = f"stored quantised ({method}): it can be asked, but merged_model refuses it; name its 16-bit original"
-    return [Finding(what="stored as", state="warn", detail=detail)]
+    return (
+        "warn",
+        f"stored quantised ({method}): it can be asked, but merged_model refuses it; name its 16-bit original",
+    )
 
 
-def _licence(files: ModelFiles) -> list[Finding]:
+def _licence(look: _Look) -> _Found:
     """Name the licence that the model's own card states; fetching the card here lets what is made of it name it too."""
     from huggingface_hub import ModelCard
 
-    path = files.read("README.md")
+    path = look.files.read("README.md")
     data = ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True).data if path else {}
     stated = data.get("license_name") or data.get("license")
-    return [Finding(what="licence", state="ok", detail=f"{stated}, by its card")] if stated else []
+    return ("ok", f"{stated}, by its card") if stated else None
 
 
-def _config(files: ModelFiles) -> dict:
-    path = files.read("config.json")
-    return json.loads(path.read_text(encoding="utf-8")) if path else {}
-
-
-def round_trip(files: ModelFiles) -> Finding:
-    """Check the tokenizer file of a model."""
+def _round_trip(look: _Look) -> _Found:
     from tokenizers import Tokenizer
 
-    path = files.read("tokenizer.json")
+    path = look.files.read("tokenizer.json")
     if path is None:
-        return Finding(what="tokenizer", state="warn", detail="it has no tokenizer.json; checked when it is loaded")
+        return "warn", "it has no tokenizer.json; checked when it is loaded"
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more exact
-        return Finding(what="tokenizer", state="fail", detail=f"{path} cannot be read ({error}); fetch it again")
+        return "fail", f"{path} cannot be read ({error}); fetch it again"
     changed = changed_probe(
         lambda text: tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=True)
     )
     if changed:
-        return Finding(what="tokenizer", state="fail", detail=f"it changes answers: {changed}; {REMEDY}")
-    return Finding(what="tokenizer", state="ok", detail=f"{len(PROBES)} answers come back letter by letter")
+        return "fail", f"it changes answers: {changed}; {REMEDY}"
+    return "ok", f"{len(PROBES)} answers come back letter by letter"
 
 
-def template(files: ModelFiles) -> Finding:
+def _template(look: _Look) -> _Found:
     """Check that the chat template marks what the assistant says, or that its family has one that does."""
-    text = _template_text(files)
-    if text and has_generation_marks(text):
-        return Finding(what="template", state="ok", detail="its own marks the assistant's text")
-    if text and family_template(text):
-        return Finding(what="template", state="ok", detail="its family's marked template takes its place")
-    if text:
-        detail = "no mark of the assistant's text and no known family: training refuses unless trl knows it exactly"
-        return Finding(what="template", state="warn", detail=f"{detail}; add {{% generation %}} to it")
-    detail = "it has no chat template, so it cannot be asked as an assistant; name its instruct version"
-    return Finding(what="template", state="fail", detail=detail)
+    text = _template_text(look.files)
+    if not text:
+        return "fail", "it has no chat template, so it cannot be asked as an assistant; name its instruct version"
+    if has_generation_marks(text):
+        return "ok", "its own marks the assistant's text"
+    if family_template(text):
+        return "ok", "its family's marked template takes its place"
+    detail = "no mark of the assistant's text and no known family: training refuses unless trl knows it exactly"
+    return "warn", f"{detail}; add {{% generation %}} to it"
 
 
 def _template_text(files: ModelFiles) -> str:
     if path := files.read("chat_template.jinja"):
         return path.read_text(encoding="utf-8")
     for name in ("tokenizer_config.json", "chat_template.json"):
-        if path := files.read(name):
-            found = json.loads(path.read_text(encoding="utf-8")).get("chat_template") or ""
-            if isinstance(found, list):  # named templates, as some tokenizers have them
-                found = next((item["template"] for item in found if item.get("name") == "default"), "")
-            if found:
-                return str(found)
+        found = files.json(name).get("chat_template") or ""
+        if isinstance(found, list):  # named templates, as some tokenizers have them
+            found = next((item["template"] for item in found if item.get("name") == "default"), "")
+        if found:
+            return str(found)
     return ""
 
 
-class Parameters(NamedTuple):
-    """How many parameters a model has, and where the number comes from."""
-
-    number: float
-    basis: str
-
-
-def parameters(model: SmallModel, files: ModelFiles) -> Parameters:
-    """Return a model's parameters: by the size of its weights and their stored type, else as its entry says."""
-    if files.weights:
-        path = files.read("config.json")
-        config = json.loads(path.read_text(encoding="utf-8")) if path else {}
-        stored = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
-        return Parameters(files.weights / _BYTES.get(stored, 2.0), f"{files.weights / _GIB:.2f} GiB of {stored}")
-    return Parameters(model.parameters_billion * 1e9, "parameters_billion")
+def _parameters(look: _Look) -> tuple[float, str]:
+    """Return a model's parameters by the size of its weights and their stored type, else as its entry says; and why."""
+    if not (weights := look.files.weights):
+        return look.model.parameters_billion * 1e9, "parameters_billion"
+    config = look.files.json("config.json")
+    stored = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
+    return weights / _BYTES.get(stored, 2.0), f"{weights / _GIB:.2f} GiB of {stored}"
 
 
-def disk(model: SmallModel, files: ModelFiles, machine: Hardware, approaches: list[Approach]) -> Finding:
+def _disk(look: _Look) -> _Found:
     """Compare what is to be downloaded, checkpointed and merged with the free space."""
-    copy = parameters(model, files).number * _BYTES[model.dtype] / _GIB
-    merged = copy * max((len(approach.adapters) for approach in approaches), default=1)
-    download, checkpoints = files.missing / _GIB, copy * _CHECKPOINTS_SHARE
-    total = download + checkpoints + merged
+    copy, free = _parameters(look)[0] * _BYTES[look.model.dtype] / _GIB, look.machine.disk_free_gib
+    merged = copy * max((len(approach.adapters) for approach in look.approaches), default=1)
+    download, checkpoints = look.files.missing / _GIB, copy * _CHECKPOINTS_SHARE
     made_of = (
         f"download {download:.1f}, checkpoints about {checkpoints:.1f}, merged model {merged:.1f} GiB; "
-        f"{machine.disk_free_gib} GiB are free"
+        f"{free} GiB are free"
     )
-    if machine.disk_free_gib is None:
-        return Finding(what="disk", state="warn", detail=f"{made_of}: the free space could not be read")
-    if download + checkpoints > machine.disk_free_gib:
-        advice = "free some, or set HF_HOME and the experiment's storage to a larger disk"
-        return Finding(what="disk", state="fail", detail=f"{made_of}: {advice}")
-    if total > machine.disk_free_gib:
-        return Finding(what="disk", state="warn", detail=f"{made_of}: enough to train, not enough to merge")
-    return Finding(what="disk", state="ok", detail=made_of)
+    if free is None:
+        return "warn", f"{made_of}: the free space could not be read"
+    if download + checkpoints > free:
+        return "fail", f"{made_of}: free some, or set HF_HOME and the experiment's storage to a larger disk"
+    if download + checkpoints + merged > free:
+        return "warn", f"{made_of}: enough to train, not enough to merge"
+    return "ok", made_of
 
 
-def memory(model: SmallModel, files: ModelFiles, machine: Hardware, approaches: list[Approach]) -> Finding:
+def _memory(look: _Look) -> _Found:
     """Compare the least that answering and training need with the largest card, or the machine where there is none."""
-    size, basis = parameters(model, files)
-    card = max(machine.gpus, key=lambda gpu: gpu.memory_gib, default=None)
-    have, where = (card.memory_gib, card.name) if card else (machine.memory_gib, "this machine's memory")
-    answering = size * _BYTES[model.dtype] / _GIB
-    training = max((_trained_weights(size, model, approach) for approach in approaches), default=answering)
-    least = training + (_BESIDE_WEIGHTS_GIB if size > 1e9 else 0.0)
+    size, basis = _parameters(look)
+    card = max(look.machine.gpus, key=lambda gpu: gpu.memory_gib, default=None)
+    have, where = (card.memory_gib, card.name) if card else (look.machine.memory_gib, "this machine's memory")
+    bytes_each = _BYTES[look.model.dtype]
+    trained = [_NF4_BYTES if one.training.quantisation == "nf4" else bytes_each for one in look.approaches]
+    answering = size * bytes_each / _GIB
+    least = size * max(trained, default=bytes_each) / _GIB + (_BESIDE_WEIGHTS_GIB if size > 1e9 else 0.0)
     made_of = (
         f"{size / 1e9:.3g} billion parameters ({basis}): answering {answering:.1f} GiB, training at least "
         f"{least:.1f} GiB; {where} has {have} GiB"
     )
     if not size or have is None:
-        return Finding(what="memory", state="warn", detail="unknown; give the entry its parameters_billion")
+        return "warn", "unknown; give the entry its parameters_billion"
     if answering > have:
-        return Finding(what="memory", state="fail", detail=f"{made_of}: take a smaller model or a larger card")
-    if least > have:
-        return Finding(what="memory", state="fail", detail=f"{made_of}: set quantisation: nf4, or take a larger card")
-    return Finding(what="memory", state="ok", detail=made_of)
+        return "fail", f"{made_of}: take a smaller model or a larger card"
+    return ("fail", f"{made_of}: set quantisation: nf4, or take a larger card") if least > have else ("ok", made_of)
 
 
-def _trained_weights(size: float, model: SmallModel, approach: Approach) -> float:
-    return size * (_NF4_BYTES if approach.training.quantisation == "nf4" else _BYTES[model.dtype]) / _GIB
+_CHECKS: dict[str, Callable[[_Look], _Found]] = {
+    "weights": _format,
+    "own code": _own_code,
+    "stored as": _quantised,
+    "licence": _licence,
+    "template": _template,
+    "tokenizer": _round_trip,
+    "disk": _disk,
+    "memory": _memory,
+}

@@ -3,17 +3,31 @@
 Also one line of a preflight check, which tells what was found of them; the checks themselves live in `checks`.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from swap_assets.backends.hub.access import HubModel, cached_folder, fetch_small
-from swap_assets.domain.model import Frozen
 
 _LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 _WEIGHT_INDEXES = ("model.safetensors.index.json",)
+_MINIATURES = Path(__file__).parents[2] / "miniatures"
 State = Literal["ok", "warn", "fail"]
+
+
+def miniature_folder(name: str) -> Path:
+    """Return the absolute folder of a miniature of the package; a name with a slash is a folder of one's own."""
+    return Path(name).expanduser().absolute() if "/" in name else _MINIATURES / name
+
+
+def miniature_problem(name: str) -> str:
+    """Return what is wrong with a miniature's name, an empty text where there is one."""
+    if (miniature_folder(name) / "config.json").exists():
+        return ""
+    carried = ", ".join(sorted(entry.parent.name for entry in _MINIATURES.glob("*/config.json"))) or "none"
+    return f"there is no miniature '{name}'; the package carries {carried}"
 
 
 class ModelFiles(NamedTuple):
@@ -32,15 +46,16 @@ class ModelFiles(NamedTuple):
         """Bytes of the weights that would be loaded."""
         return sum(size for name, size in self.sizes.items() if _at_root(name) and name.endswith(".safetensors"))
 
+    def json(self, name: str) -> dict[str, Any]:
+        """Return what a small file of JSON holds, empty where there is none."""
+        path = self.read(name)
+        return json.loads(path.read_text(encoding="utf-8")) if path else {}
+
 
 def files_of_folder(folder: Path, *, named: str = "") -> ModelFiles:
     """Return the files of a folder on this machine, which need no network."""
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-
-    def read(name: str) -> Path | None:
-        return folder / name if name in sizes else None
-
-    return ModelFiles(named or str(folder), sizes, 0, read)
+    return ModelFiles(named or str(folder), sizes, 0, lambda name: folder / name if name in sizes else None)
 
 
 def files_of_hub(model: HubModel, *, token: str | None) -> ModelFiles:
@@ -55,7 +70,7 @@ def _at_root(name: str) -> bool:
     return "/" not in name
 
 
-class Finding(Frozen):
+class Finding(NamedTuple):
     """One line of `swap-assets doctor`."""
 
     what: str

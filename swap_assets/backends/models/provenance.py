@@ -20,16 +20,12 @@ from swap_assets.domain.model import Frozen
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "safetensors", "swap-assets")
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "config.json", "generation_config.json")
 _TOKENIZER_PATTERNS = ("tokenizer*", "chat_template*", "special_tokens_map.json")
-_CHUNK = 1 << 20
 
 
 def file_hash(path: Path) -> str:
     """Return the first 16 hex digits of a file's SHA-256."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()[:16]
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def files_hash(paths: Iterable[Path]) -> str:

@@ -10,7 +10,7 @@ Each returns a spec and its folder. What a spec holds lives in `specs`, and how 
 import os
 from pathlib import Path
 
-from swap_assets.backends.models import miniatures
+from swap_assets.backends.models.model_files import miniature_folder
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.tracking.mlflow_runs import tracking_uri
@@ -35,7 +35,7 @@ def tracking_of(experiment: Experiment, store: ArtefactStore, run_name: str, *, 
 def base_weights(experiment: Experiment, model: str) -> Weights:
     """Return where a small model's base weights come from."""
     entry = experiment.small_model(model)
-    source = str(miniatures.path(entry.miniature)) if entry.miniature else entry.hub_id
+    source = str(miniature_folder(entry.miniature)) if entry.miniature else entry.hub_id
     return Weights(
         source=source or str(Path(entry.path).expanduser().resolve()),
         revision=entry.revision if entry.hub_id else "",

@@ -21,7 +21,7 @@ def _passes(error: BaseException) -> bool:
         return False
     import openai
 
-    from swap_assets.backends.hosted.errors import passes
+    from swap_assets.backends.hosted.clients import passes
 
     return isinstance(error, openai.APIError) and passes(error)
 

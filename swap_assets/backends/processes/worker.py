@@ -127,7 +127,7 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
 
             return method(spec.method).train(spec, folder=folder, reporter=reporter)
         case GenerateSpec():
-            from swap_assets.backends.engines.generation import generate
+            from swap_assets.backends.engines import generate
 
             return generate(spec, reporter=reporter)
         case MergeSpec():
@@ -135,7 +135,7 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
 
             return merge(spec, reporter=reporter)
         case ServeSpec():
-            from swap_assets.backends.serving.stand_in import serve_forever
+            from swap_assets.backends.serving.servers import serve_forever
 
             serve_forever(spec)
             return None

@@ -1,12 +1,18 @@
-"""Merging an adapter into its 16-bit base, and checking that the merged model still answers as the adapter did.
+"""Merging an adapter into its 16-bit base, checking that the model still answers as the adapter did; its folders.
 
-Never into a quantised base: merging into 4 bit leaves 4 bit, and the model can score far below its adapter.
+Never into a quantised base: merging into 4 bit leaves 4 bit, and the model can score far below its adapter. `merge`
+runs in a process of its own. `MergedFolders` is where a candidate's merged models lie, in one of three states:
+
+    STORAGE/work/merged/CANDIDATE/ADAPTER/unproven/   merged, not yet scored again
+    STORAGE/work/merged/CANDIDATE/ADAPTER/model/      scored again and no worse than its adapter
+    STORAGE/work/merged/CANDIDATE/ADAPTER/blocked/    scored again and worse, kept to look at; the last one only
 """
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +25,15 @@ from swap_assets.backends.models.local_model import load_adapted, load_config, l
 from swap_assets.backends.models.model_files import refuse_pickles
 from swap_assets.backends.models.provenance import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard
 from swap_assets.backends.processes.reporting import Reporter
-from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights
+from swap_assets.backends.processes.spec_building import base_weights, generation_spec, merge_spec
+from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
+from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.prompts import render_messages
+from swap_assets.domain.keys import Candidate, Form
+from swap_assets.domain.lora_adapter import Artefact
+from swap_assets.domain.merged_model import MergedAdapter
+from swap_assets.domain.scoring.evaluation import Evaluation
 
 if TYPE_CHECKING:
     import torch
@@ -170,24 +183,83 @@ def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer
 
 
 def _merge_card(spec: MergeSpec, card: AdapterCard, merged_hash: str) -> MergeCard:
-    source = spec.weights.source
+    made = card.spec
     return MergeCard(
+        **{name: getattr(card, name) for name in ("base_hash", "adapter_hash", "dataset_hash", "prompt_hash")},
+        **{name: getattr(made, name) for name in ("answer_format", "prompt_style", "lora", "training", "seed")},
         candidate_id=spec.candidate_id,
-        answer_format=card.spec.answer_format,
-        prompt_style=card.spec.prompt_style,
-        base=Path(source).name if Path(source).is_absolute() else source,
+        base=Path(spec.weights.source).name if Path(spec.weights.source).is_absolute() else spec.weights.source,
         revision=spec.weights.revision,
         dtype=spec.weights.dtype,
-        base_hash=card.base_hash,
-        adapter_hash=card.adapter_hash,
-        dataset_hash=card.dataset_hash,
-        prompt_hash=card.prompt_hash,
         merged_hash=merged_hash,
-        lora=card.spec.lora,
-        training=card.spec.training,
-        seed=card.spec.seed,
-        datasets=card.spec.datasets,
-        licence=licence_of(card.spec),
+        datasets=made.datasets,
+        licence=licence_of(made),
         versions=provenance.versions(),
         git_commit=provenance.git_commit(),
     )
+
+
+class MergedFolders:
+    """The merged models of one candidate, one for each of its adapters; the first stored cases check each merge.
+
+    An untouched base has no adapters, and so nothing to merge.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        store: ArtefactStore,
+        chosen: Candidate,
+        artefacts: Sequence[Artefact],
+        cases_files: tuple[Path, ...],
+    ) -> None:
+        self._experiment, self._store, self._cases_files = experiment, store, cases_files
+        self.candidate = chosen.model_copy(update={"form": Form.MERGED})
+        self._adapters = [item for item in artefacts if item.path]
+        self.work: list[tuple[MergeSpec, Path]] = [
+            merge_spec(experiment, store, chosen, item.name, folder=item.path, cases_files=cases_files)
+            for item in self._adapters
+            if item.path
+        ]
+        self.results: Sequence[MergeResult] = ()
+
+    @property
+    def base(self) -> Weights:
+        """The weights that are merged into."""
+        return base_weights(self._experiment, self.candidate.model)
+
+    @property
+    def unproven(self) -> list[Artefact]:
+        """The merged models that are to answer before they count."""
+        return [item._replace(path=spec.output) for item, (spec, _) in zip(self._adapters, self.work, strict=True)]
+
+    def keep(self) -> dict[str, MergedAdapter]:
+        """Put the unproven models in their final places and return what lies there."""
+        kept = {}
+        for item, result in zip(self._adapters, self.results, strict=True):
+            folder = _move(result.model, "model")
+            shared = result.model_dump(include=set(MergedAdapter.model_fields))
+            kept[item.name] = MergedAdapter(folder=str(folder), **shared)
+            spec, place = generation_spec(
+                self._experiment, self._store, self.candidate, item.answer_format, self._cases_files, adapter=folder
+            )
+            write_spec(spec, place)  # so that it can be run by hand again
+        return kept
+
+    def set_aside(self, evaluation: Evaluation) -> list[Path]:
+        """Keep blocked models and what they scored out of everybody's way, and return where they lie."""
+        moved = [_move(spec.output, "blocked") for spec, _ in self.work]
+        for folder in moved:
+            write_text(folder.with_name("blocked_evaluation.json"), evaluation.model_dump_json(indent=1))
+        return moved
+
+
+def _move(folder: Path, name: str) -> Path:
+    """Rename a folder beside itself; what lay there before goes only when the new one is in place."""
+    final, before = folder.with_name(name), folder.with_name(f"{name}.old")
+    shutil.rmtree(before, ignore_errors=True)
+    if final.exists():
+        final.rename(before)
+    folder.rename(final)
+    shutil.rmtree(before, ignore_errors=True)
+    return final

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
-from swap_assets.backends.hosted.baseline import hosted_answers
+from swap_assets.backends.engines.hosted import hosted_answers
 from swap_assets.backends.models.preflight import PreflightError, require_hosted
 from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.resources.store import ExperimentStore

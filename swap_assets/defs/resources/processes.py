@@ -14,7 +14,7 @@ from swap_assets.backends.models.preflight import PreflightError, require_model
 from swap_assets.backends.processes.spec_building import generation_spec, training_spec
 from swap_assets.backends.processes.specs import GenerateResult, MergeResult, Spec, TrainResult, TrainSpec, WorkerResult
 from swap_assets.backends.processes.supervision import WorkerError, run_workers
-from swap_assets.backends.serving.merged_folders import MergedFolders
+from swap_assets.backends.serving.merging import MergedFolders
 from swap_assets.backends.tracking.tracing import training_trace
 from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.resources.store import ExperimentStore

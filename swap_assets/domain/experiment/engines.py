@@ -71,6 +71,11 @@ class VllmServer(EngineSettings):
         return self
 
     @property
+    def root(self) -> str:
+        """The address of a server that runs, without `/v1`."""
+        return self.base_url.rstrip("/").removesuffix("/v1")
+
+    @property
     def leased_cards(self) -> int:
         """A server that runs holds its cards itself."""
         return self.cards if self.command else 0
