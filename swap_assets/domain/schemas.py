@@ -30,16 +30,14 @@ def calls_fit_schemas(calls: tuple[ToolCall, ...], tools: tuple[ToolSpec, ...]) 
     if not tools:
         return None
     offered = {tool.name: tool for tool in tools}
-    verdicts = [_fits(call, offered.get(call.name)) for call in calls]
+    verdicts = [call.name in offered and _fits(call, offered[call.name].parameters) for call in calls]
     if False in verdicts:
         return False
     return None if None in verdicts else True
 
 
-def _fits(call: ToolCall, tool: ToolSpec | None) -> bool | None:
-    if tool is None:
-        return False
-    check = _check_of(tool.parameters)
+def _fits(call: ToolCall, schema: dict[str, Any]) -> bool | None:
+    check = _check_of(schema)
     try:
         return None if check is None else check(call.arguments)
     except ValueError:  # nested deeper than 255 levels, or half a surrogate pair

@@ -52,8 +52,7 @@ def structured_track(conversations: Iterable[Conversation]) -> list[TrainingExam
 
 def _last_structured_turn(conversation: Conversation) -> int | None:
     speaking = conversation.assistant_turns()
-    calling = [index for index in speaking if conversation.turns[index].calls]
-    if calling:
+    if calling := [index for index in speaking if conversation.turns[index].calls]:
         return calling[-1]
     return speaking[0] if conversation.tools and speaking else None
 

@@ -8,7 +8,7 @@ from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, T
 from swap_assets.domain.formats.base import PromptStyle, Track, answer_formats, named_format
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.native_interface import native_prompt_hash
-from swap_assets.domain.formats.prompts import prompt_hash, render_messages, render_system, signature
+from swap_assets.domain.formats.prompts import prompt_hash, render_messages, signature
 
 TOOL = ToolSpec(
     name="book_table",
@@ -38,8 +38,12 @@ def test_a_tool_without_a_schema_still_has_a_signature():
     assert signature(ToolSpec(name="f", parameters={"properties": {"x": True}})) == "f(x?: any)"
 
 
+def _system(answer_format, style):
+    return render_messages((TOOL,), (), answer_format=answer_format, style=style)[0]["content"]
+
+
 def test_the_hermes_style_holds_the_schema_as_json_between_tools_tags():
-    text = render_system((TOOL,), HERMES, PromptStyle.HERMES)
+    text = _system(HERMES, PromptStyle.HERMES)
     body = text.split("<tools>\n")[1].split("\n</tools>")[0]
     assert json.loads(body)[0]["function"]["parameters"] == TOOL.parameters
 
@@ -59,8 +63,8 @@ def test_calls_and_responses_of_the_history_are_written_in_the_format():
 @pytest.mark.parametrize("style", PromptStyle)
 @pytest.mark.parametrize("answer_format", answer_formats().values())
 def test_every_style_says_how_to_answer_in_every_format(style, answer_format):
-    assert len({render_system((TOOL,), other, style) for other in answer_formats().values()}) == len(answer_formats())
-    assert render_system((TOOL,), answer_format, style)
+    assert len({_system(other, style) for other in answer_formats().values()}) == len(answer_formats())
+    assert _system(answer_format, style)
 
 
 def test_the_hash_moves_with_format_style_and_template_and_with_nothing_else():

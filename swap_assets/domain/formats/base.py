@@ -130,14 +130,8 @@ class AnswerFormat(ABC):
         strict = self._to_the_letter(text.strip(), function)
         if strict is None:
             return self._read_leniently(text, function)
-        json_expected = bool(strict) or bool(self.no_call)
-        return ParsedAnswer(
-            calls=strict,
-            strict_calls=strict,
-            text="" if json_expected else text,
-            compliant=True,
-            valid_json=True if json_expected else None,
-        )
+        said, valid_json = ("", True) if strict or self.no_call else (text, None)
+        return ParsedAnswer(calls=strict, strict_calls=strict, text=said, compliant=True, valid_json=valid_json)
 
     def _to_the_letter(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
         """Return the calls of a compliant answer (none for a compliant answer in words), None for any other."""

@@ -62,8 +62,7 @@ def strict_tags(
     calls: list[ToolCall] = []
     at = 0
     while at < len(text):
-        tag = opening.match(text, at)
-        if not tag:
+        if not (tag := opening.match(text, at)):
             return None
         value, end, _ = read_strict(text, skip_blank(text, tag.end(), _BLANK))
         end = skip_blank(text, end, _BLANK)

@@ -22,11 +22,6 @@ _HERMES_OPENING = (
 )
 
 
-def render_system(tools: tuple[ToolSpec, ...], answer_format: AnswerFormat, style: PromptStyle) -> str:
-    """Return the system message: the tools on offer and how to answer."""
-    return f"{render_tools(tools, style)}\n{answer_format.instructions[style]}"
-
-
 def render_tools(tools: tuple[ToolSpec, ...], style: PromptStyle) -> str:
     """Return the part of the system message that says which tools are on offer."""
     if style is PromptStyle.COMPACT:
@@ -65,9 +60,8 @@ def render_messages(
     tools: tuple[ToolSpec, ...], history: tuple[Turn, ...], *, answer_format: AnswerFormat, style: PromptStyle
 ) -> list[Message]:
     """Return the chat messages `{"role", "content"}` before the assistant's next turn."""
-    return [{"role": "system", "content": render_system(tools, answer_format, style)}] + [
-        render_turn(turn, answer_format) for turn in history
-    ]
+    system = f"{render_tools(tools, style)}\n{answer_format.instructions[style]}"
+    return [{"role": "system", "content": system}, *(render_turn(turn, answer_format) for turn in history)]
 
 
 def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:

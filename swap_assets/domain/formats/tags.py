@@ -100,10 +100,7 @@ def find_first_object(text: str) -> tuple[dict[str, Any], tuple[str, ...], str] 
 def _values(text: str) -> list[tuple[int, Any, int, tuple[str, ...]]]:
     """Read every object or list that stands in a text, left to right, none inside another."""
     found, failed, wasted, at = [], 0, 0, 0
-    while failed < MAX_FAILED_STARTS and wasted < MAX_WASTED_CHARS:
-        bracket = _BRACKET.search(text, at)
-        if not bracket:
-            break
+    while failed < MAX_FAILED_STARTS and wasted < MAX_WASTED_CHARS and (bracket := _BRACKET.search(text, at)):
         try:
             value, at, repairs = read_tolerant(text, bracket.start())
             found.append((bracket.start(), value, at, repairs))

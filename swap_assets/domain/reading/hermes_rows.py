@@ -28,7 +28,7 @@ from swap_assets.domain.reading.row_reading import (
     read_tools,
     read_value,
     unreadable_as,
-)  # fmt: skip
+)
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
 _TOOL_ROLES = {"tool", "observation", "function_response"}
@@ -52,8 +52,7 @@ def read(row: Mapping[str, Any]) -> Reading:
     messages = _messages(row.get("conversations"))
     system = "\n".join(text for role, text in messages if role == "system")
     said = [(role, text) for role, text in messages if role != "system"]
-    schema = _schema_tool(row, system)
-    if schema is not None:
+    if schema := _schema_tool(row, system):
         return Reading("", (schema,), tuple(_schema_turn(role, text, schema) for role, text in said))
     repairs: list[Repair] = []
     tools = _tools(row, system, repairs)

@@ -10,6 +10,7 @@ answer is text there; a text that is a JSON object or list is read as such, ever
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
@@ -22,7 +23,7 @@ from swap_assets.domain.reading.row_reading import (
     read_tools,
     read_value,
     unreadable_as,
-)  # fmt: skip
+)
 
 _RESPONSE_KEYS = ("response", "completion", "output")
 
@@ -113,8 +114,7 @@ def _calls(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[
 
 
 def _tool_content(text: str) -> Any:
-    try:
+    with suppress(ValueError, RecursionError):
         value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, dict | list) else text
+        return value if isinstance(value, dict | list) else text
+    return text

@@ -232,17 +232,16 @@ def context_dependent(writer: Writer) -> Dialogue:
     first = writer.request(writer.plan())
     done = answer(text=writer.say("closing"))
     if writer.random.random() < 1 / 3:
-        follow, response, named = _follow_up(writer, first.call)
+        (plan, _, call), response, named = _follow_up(writer, first.call)
         text = writer.say("back reference", **named)
-        turns = (writer.user(first.text), answer(first.call), response, done)
-        turns += (writer.user(text, opening=False), answer(follow.call))
-        return Dialogue(first.plan, writer.offer(first.plan, follow.plan), turns)
-    slot = writer.random.choice(first.plan.required)
-    value = writer.values.draw(slot)
-    text = writer.say("correction", label=slot.label, text=value.text)
-    changed = ToolCall(name=first.call.name, arguments={**first.call.arguments, slot.name: value.json})
-    turns = (writer.user(first.text), answer(first.call), respond(first.call), done)
-    return Dialogue(first.plan, writer.offer(first.plan), (*turns, writer.user(text, opening=False), answer(changed)))
+    else:
+        plan, response, slot = first.plan, respond(first.call), writer.random.choice(first.plan.required)
+        value = writer.values.draw(slot)
+        text = writer.say("correction", label=slot.label, text=value.text)
+        call = ToolCall(name=plan.name, arguments={**first.call.arguments, slot.name: value.json})
+    turns = (writer.user(first.text), answer(first.call), response, done)
+    turns += (writer.user(text, opening=False), answer(call))
+    return Dialogue(first.plan, writer.offer(first.plan, plan), turns)
 
 
 def no_call(writer: Writer) -> Dialogue:

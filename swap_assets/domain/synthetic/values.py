@@ -5,11 +5,12 @@ place or a word. Numbers, dates, times, references and whatever else is drawn fr
 until its own hash says the same. What both pools share is what a tool's schema lists: options, and yes or no.
 """
 
-import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
+from random import Random
 from typing import Any, NamedTuple
 
 from swap_assets.domain.synthetic.tools import Pool, Slot
@@ -67,32 +68,31 @@ def vocabulary(pool: Pool) -> Vocabulary:
     )
 
 
+@dataclass(frozen=True)
 class Values:
     """Draws values for slots from one pool.
 
-    Args:
+    Attributes:
         pool: which reserved lists to draw from.
-        random_: the row's own source of randomness.
+        random: the row's own source of randomness.
         verbatim: every value stands in the request exactly as in the call.
     """
 
-    def __init__(self, pool: Pool, random_: random.Random, *, verbatim: bool) -> None:
-        self._pool: Pool = pool
-        self._lists = vocabulary(pool)
-        self._random = random_
-        self.verbatim = verbatim
+    pool: Pool
+    random: Random
+    verbatim: bool
 
     def draw(self, slot: Slot) -> Value:
         """Draw a value that is valid against the slot's schema."""
         match slot.kind:
             case "int":
                 low, high = int(slot.options[0]), int(slot.options[1])
-                made = self._reserved(lambda: self._random.randint(low, high))
+                made = self._reserved(lambda: self.random.randint(low, high))
             case "number":
                 low, high = int(slot.options[0]) * 10, int(slot.options[1]) * 10
-                made = self._reserved(lambda: self._random.randint(low, high - 1) / 10)
+                made = self._reserved(lambda: self.random.randint(low, high - 1) / 10)
             case "enum":
-                made = self._random.choice(slot.options)
+                made = self.random.choice(slot.options)
             case "bool":
                 made = Value(True, slot.label)
             case _:
@@ -104,17 +104,17 @@ class Values:
     def _reserved(self, make: Callable[[], Any]) -> Any:
         """Draw until the value is one of this pool's."""
         value = make()
-        while entity_pool(str(value)) != self._pool:
+        while entity_pool(str(value)) != self.pool:
             value = make()
         return value
 
     def _of_kind(self, kind: str) -> Any:
-        pick, number, lists = self._random.choice, self._random.randint, self._lists
+        pick, number, lists = self.random.choice, self.random.randint, vocabulary(self.pool)
         match kind:
             case "word":
                 return pick(lists.words)
             case "words":
-                return self._random.sample(lists.words, number(2, 3))
+                return self.random.sample(lists.words, number(2, 3))
             case "phrase":
                 return " ".join(self._of_kind("words"))
             case "people":
@@ -136,26 +136,27 @@ class Values:
         return getattr(self, f"_{kind}")()
 
     def _letters(self, count: int) -> str:
-        return "".join(self._random.choices(_LETTERS, k=count))
+        return "".join(self.random.choices(_LETTERS, k=count))
 
     def _person(self) -> str:
-        foreign = not self.verbatim and self._random.random() < 0.2
-        last_names = self._lists.foreign_names if foreign else self._lists.last_names
-        return f"{self._random.choice(self._lists.first_names)} {self._random.choice(last_names)}"
+        foreign = not self.verbatim and self.random.random() < 0.2
+        lists = vocabulary(self.pool)
+        last_names = lists.foreign_names if foreign else lists.last_names
+        return f"{self.random.choice(lists.first_names)} {self.random.choice(last_names)}"
 
     def _date(self) -> Value:
-        day = self._reserved(lambda: _FIRST_DAY + timedelta(days=self._random.randrange(_DAYS)))
+        day = self._reserved(lambda: _FIRST_DAY + timedelta(days=self.random.randrange(_DAYS)))
         forms = [day.isoformat(), f"{day.day} {day:%B %Y}", f"{day:%B} {day.day}, {day.year}"]
-        return Value(day.isoformat(), forms[0] if self.verbatim else self._random.choice(forms))
+        return Value(day.isoformat(), forms[0] if self.verbatim else self.random.choice(forms))
 
     def _time(self) -> Value:
-        clock = self._reserved(lambda: f"{self._random.randrange(24):02d}:{self._random.randrange(0, 60, 5):02d}")
+        clock = self._reserved(lambda: f"{self.random.randrange(24):02d}:{self.random.randrange(0, 60, 5):02d}")
         hour, minute = int(clock[:2]), int(clock[3:])
         half = f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
-        return Value(clock, clock if self.verbatim else self._random.choice([clock, half]))
+        return Value(clock, clock if self.verbatim else self.random.choice([clock, half]))
 
     def _address(self) -> Value:
-        street = f"{self._random.randint(1, 250)} {self._random.choice(self._lists.last_names)} Street"
-        postcode = self._reserved(lambda: f"{self._random.randint(0, 99999):05d}")
+        street = f"{self.random.randint(1, 250)} {self.random.choice(vocabulary(self.pool).last_names)} Street"
+        postcode = self._reserved(lambda: f"{self.random.randint(0, 99999):05d}")
         parts = {"street": street, "city": self._of_kind("place"), "postcode": postcode}
         return Value(parts, f"{parts['street']}, {parts['postcode']} {parts['city']}")
