@@ -20,7 +20,7 @@ from swap_assets.backends.report.files import (
 )
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
-from swap_assets.backends.report.records import AnswerTexts, training_runs
+from swap_assets.backends.report.records import answer_texts, training_runs
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.cli.report import print_report
 from swap_assets.domain.formats.base import Track
@@ -220,7 +220,7 @@ def test_answers_are_found_by_case_and_what_is_not_there_is_none(tmp_path):
     folder.joinpath("predictions.jsonl").write_text(
         "".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n" for line in lines) + '{"case_id":"ha'
     )
-    texts = AnswerTexts(ArtefactStore(tmp_path))
+    texts = answer_texts(ArtefactStore(tmp_path))
     assert texts(PAPER.id, Track.TOOLCALL, 'a"b') == "last"
     assert texts(PAPER.id, Track.TOOLCALL, "c") == "é"
     assert texts(PAPER.id, Track.STRUCTURED, "c") is None

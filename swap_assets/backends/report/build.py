@@ -1,13 +1,15 @@
 """Building a scale's report from the experiment's folder: reading everything that is there, tolerantly."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from swap_assets.backends.models.provenance import file_hash, git_commit, versions
 from swap_assets.backends.report.files import previous_report
-from swap_assets.backends.report.records import AnswerTexts, generation_runs, training_runs
+from swap_assets.backends.report.records import answer_texts, generation_runs, training_runs
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
@@ -21,10 +23,9 @@ from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
 from swap_assets.domain.report.report import Report, build_report, with_previous
 from swap_assets.domain.report.wording import display_name
-from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 
-_MODULE = "-m swap_assets.definitions"
+Value = TypeVar("Value")
 
 
 def report_folder(store: ArtefactStore, scale: str) -> Path:
@@ -78,29 +79,26 @@ def _inputs(
         approvals=[found for key, found in state.approvals.items() if key in state.partitions(scale)],
         criteria={item.candidate.id: criteria_of(item, llm, experiment.gates) for item in judged},
         cases=cases,
-        answer_text=AnswerTexts(store),
+        answer_text=answer_texts(store),
         trainings=training_runs(store, scale),
         generations=generation_runs(store, scale),
-        split=_split(store, scale),
+        split=_there(store, "dataset_split", scale, DatasetSplit),
         models=_origins(experiment),
         train_rows={name: entry.train for name, entry in experiment.scales.items()},
-        other_scales=_other_scales(experiment, store, scale),
+        other_scales=[item for name in experiment.scales if name != scale
+                      for item in Evidence(experiment, store, name).everything()],
         dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
         commands=_commands(experiment, scale),
         facts=_facts(experiment, store, scale),
-    )
+    )  # fmt: skip
 
 
-def _split(store: ArtefactStore, scale: str) -> DatasetSplit | None:
+def _there(store: ArtefactStore, asset: str, key: str, kind: type[Value]) -> Value | None:
+    """Return a stored value; None where it is not there or of an earlier version."""
     try:
-        return store.read("dataset_split", scale, DatasetSplit)
+        return store.read(asset, key, kind)
     except (ArtefactMissingError, ValidationError):
         return None
-
-
-def _other_scales(experiment: Experiment, store: ArtefactStore, scale: str) -> list[Evaluation]:
-    others = (Evidence(experiment, store, name) for name in experiment.scales if name != scale)
-    return [item for other in others for item in other.everything()]
 
 
 def _origins(experiment: Experiment) -> dict[str, BaseModelOrigin]:
@@ -121,11 +119,8 @@ def _origins(experiment: Experiment) -> dict[str, BaseModelOrigin]:
 
 def _provenance(source: str) -> dict[str, str]:
     path = experiment_path()
-    return {
-        "experiment file": f"{path.name}, sha256 {file_hash(path)}",
-        "source": source or "not read yet",
-        **{f"version of {name}": version for name, version in versions().items()},
-    }
+    read = {"experiment file": f"{path.name}, sha256 {file_hash(path)}", "source": source or "not read yet"}
+    return read | {f"version of {name}": version for name, version in versions().items()}
 
 
 def _commands(experiment: Experiment, scale: str) -> list[str]:
@@ -133,12 +128,11 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     name = experiment_path().name
     if experiment.hosted_model.provider == "stand-in":
         return [f"swap-assets demo --config {name}"]
-    made = f"SWAP_CONFIG={name} dagster asset materialize {_MODULE} --select"
-    per_scale = ",".join(BASELINE_ASSETS)
+    made = f"SWAP_CONFIG={name} dagster asset materialize -m swap_assets.definitions --select"
     per_model = (SLM_BASELINE, FINE_TUNE_DECISION, *experiment.adapter_assets())
     return [
         f"{made} hermes_conversations,quarantined_conversations,dataset_profile",
-        f"{made} {per_scale} --partition {scale}",
+        f"{made} {','.join(BASELINE_ASSETS)} --partition {scale}",
         *[
             f"{made} {','.join((*per_model, *experiment.evaluation_assets(*entry.decoding)))} "
             f"--partition '{partition_key(model, scale)}'"
@@ -152,17 +146,8 @@ def _facts(experiment: Experiment, store: ArtefactStore, scale: str) -> dict[str
     """Return the hashes beside those of the evaluations: settings, code, training rows."""
     settings = experiment.model_dump(mode="json", exclude={"storage", "notice"})
     found = {"settings": content_hash(settings), "code": git_commit() or "no git checkout"}
-    for adapter in _adapters(experiment, store, scale):
-        found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
+    for model, asset in product(experiment.models, experiment.adapter_assets()):
+        adapter = _there(store, asset, partition_key(model, scale), LoraAdapter)
+        if adapter and adapter.status == "trained":
+            found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
     return found
-
-
-def _adapters(experiment: Experiment, store: ArtefactStore, scale: str) -> Iterator[LoraAdapter]:
-    for model in experiment.models:
-        for asset in experiment.adapter_assets():
-            try:
-                adapter = store.read(asset, partition_key(model, scale), LoraAdapter)
-            except (ArtefactMissingError, ValidationError):
-                continue
-            if adapter.status == "trained":
-                yield adapter

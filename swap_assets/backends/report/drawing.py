@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Okabe and Ito (2008): blue, vermilion, bluish green, reddish purple, orange, sky blue.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -31,8 +30,8 @@ class Plot(NamedTuple):
     height: int
 
 
-def draw(words: str, height: float, paint: "Callable[[Figure], None]") -> Plot:
-    """Paint a figure of so many inches' height and return it as SVG in both colour schemes."""
+def draw(words: str, height: float, paint: "Callable[..., None]", *, panels: int = 1) -> Plot:
+    """Let `paint` fill the axes of so many panels, of so many inches' height; return them as SVG in both schemes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -49,12 +48,16 @@ def draw(words: str, height: float, paint: "Callable[[Figure], None]") -> Plot:
     with mpl.rc_context(settings):
         figure = Figure(figsize=(_WIDTH_INCHES, height))
         FigureCanvasSVG(figure)
-        paint(figure)
+        paint(*figure.subplots(1, panels, sharey=True, squeeze=False)[0])
         image = StringIO()
         figure.savefig(image, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.05)
-    light = image.getvalue()
-    width, tall = (round(inches * _CSS_PIXELS_AN_INCH) for inches in _size(light))
-    return Plot(light=light, dark=_darkened(light), words=words, width=width, height=tall)
+    light = dark = image.getvalue()
+    for one, other in _DARK.items():
+        dark = dark.replace(one, other)
+    head = light[light.index("<svg") :].partition(">")[0]
+    width, tall = (round(float(head.split(f'{name}="')[1].split("pt")[0]) / 72 * _CSS_PIXELS_AN_INCH)
+                   for name in ("width", "height"))  # fmt: skip
+    return Plot(light=light, dark=dark, words=words, width=width, height=tall)
 
 
 def colour(index: int) -> str:
@@ -77,14 +80,3 @@ def lines_for(axes: "Axes", names: list[str]) -> None:
 def shortened(name: str, limit: int = 42) -> str:
     """Return a name that leaves room for the plot."""
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
-
-
-def _size(svg: str) -> tuple[float, float]:
-    head = svg[: svg.index(">", svg.index("<svg"))]
-    return tuple(float(head.split(f'{side}="')[1].split("pt")[0]) / 72 for side in ("width", "height"))  # type: ignore[return-value]
-
-
-def _darkened(svg: str) -> str:
-    for light, dark in _DARK.items():
-        svg = svg.replace(light, dark)
-    return svg

@@ -22,17 +22,18 @@ _TASK = "text-generation"
 def model_card(report: Report, candidate_id: str) -> str:
     """Return the card of one measured candidate; its results are those of the report."""
     tracks = [track for track in Track if candidate_id in {note.candidate_id for note, _ in report.answered(track)}]
-    name = display_name(candidate_id)
+    criteria = ((item.description, criterion_value(item), item.verdict.replace("_", " "), item.sentence)
+                for item in report.criteria.get(candidate_id, ()))  # fmt: skip
     parts = [
         f"---\n{_metadata(report, candidate_id, tracks).to_yaml()}\n---",
-        f"# {cell(name)}",
+        f"# {cell(display_name(candidate_id))}",
         *[f"> {cell(notice)}" for notice in report.notices],
         f"One candidate of the experiment {cell(report.experiment)} at scale {cell(report.scale)}, made to take over "
         f"function calling from {cell(display_name(report.llm_id))}. {_verdict(report, candidate_id)}",
         "## Results",
         *[part for track in tracks for part in _results(report, candidate_id, track)],
         "## Success criteria",
-        _criteria(report, candidate_id) or "Not judged.",
+        markdown_table(["criterion", "value", "verdict", "in words"], criteria) or "Not judged.",
         "## Decisions",
         *(markdown_parts(_gates(report, candidate_id))[1:] or ["None was recorded."]),
         "## Limitations",
@@ -89,27 +90,15 @@ def _verdict(report: Report, candidate_id: str) -> str:
 
 def _results(report: Report, candidate_id: str, track: Track) -> list[str]:
     (answers,) = (found for note, found in report.answered(track) if note.candidate_id == candidate_id)
-    rows = [
-        [metric_title(name), f"{metric.value:.4f}", _bounds(metric.low, metric.high), str(metric.n)]
+    rows = (
+        (metric_title(name), f"{metric.value:.4f}",
+         "not computed" if metric.low is None or metric.high is None else f"{metric.low:.4f} to {metric.high:.4f}",
+         metric.n)
         for name, metric in report.main_figures(candidate_id, track).items()
         if metric.value is not None
-    ]
-    return [
-        f"**{TRACK_TITLES[track]}** ({answers.answer_format})",
-        markdown_table(["metric", "value", "95 % interval", "rows"], rows),
-    ]
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    return "not computed" if low is None or high is None else f"{low:.4f} to {high:.4f}"
-
-
-def _criteria(report: Report, candidate_id: str) -> str:
-    rows = [
-        [item.description, criterion_value(item), item.verdict.replace("_", " "), item.sentence]
-        for item in report.criteria.get(candidate_id, ())
-    ]
-    return markdown_table(["criterion", "value", "verdict", "in words"], rows)
+    )  # fmt: skip
+    table = markdown_table(["metric", "value", "95 % interval", "rows"], rows)
+    return [f"**{TRACK_TITLES[track]}** ({answers.answer_format})", table]
 
 
 def _gates(report: Report, candidate_id: str) -> Section:

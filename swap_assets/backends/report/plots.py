@@ -3,6 +3,7 @@
 Every figure that is drawn stands in a table beside the plot. The canvas lives in `drawing`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from swap_assets.domain.report.wording import ABSENT, display_name, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
 
 _LINE_INCHES = 0.3
 _MOST_CLASSES = 6  # failure classes with a colour of their own; the rest is one
@@ -25,17 +25,10 @@ _MOST_CURVES = 6  # more cannot be told apart; the table has all
 
 def draw_plots(report: Report) -> dict[str, Plot]:
     """Return every plot that has something to show, by the name that the document calls it."""
-    drawn = {
-        "scores": _scores(report),
-        "comparison": _comparison(report),
-        "single_turn": _by_label(report, "single_turn"),
-        "multi_turn": _by_label(report, "multi_turn"),
-        "failures": _failures(report),
-        "learning": _learning(report),
-        "scales": _scales(report),
-        "latency": _latency(report),
-        "cost": _cost(report),
-    }
+    drawn = {"scores": _scores(report), "comparison": _comparison(report),
+             **{split: _by_label(report, split) for split in ("single_turn", "multi_turn")},
+             "failures": _failures(report), "learning": _learning(report), "scales": _scales(report),
+             "latency": _latency(report), "cost": _cost(report)}  # fmt: skip
     return {name: plot for name, plot in drawn.items() if plot}
 
 
@@ -60,9 +53,8 @@ def _scores(report: Report) -> Plot | None:
 def _by_label(report: Report, split: str) -> Plot | None:
     """Draw field F1 of tool calls for each label of a test split, one panel a label."""
     rows = [item for item in _of_calls(report, split) if item.metric == "field_f1" and item.label != ALL]
-    panels: dict[str, list[Figure]] = {}
-    for item in rows:
-        panels.setdefault(f"{spaced(item.label)}, field F1 %", []).append(item)
+    labels = dict.fromkeys(item.label for item in rows)
+    panels = {f"{spaced(label)}, field F1 %": [item for item in rows if item.label == label] for label in labels}
     words = (f"{spaced(item.label)}, {display_name(item.candidate_id)} {_number(item)}" for item in rows)
     ids = list(dict.fromkeys(item.candidate_id for item in rows))
     return _intervals(panels, ids, _said("Field F1 in percent", words))
@@ -73,16 +65,20 @@ def _intervals(panels: Mapping[str, Sequence[Figure]], ids: Sequence[str], words
     if not ids:
         return None
 
-    def paint(canvas: "Canvas") -> None:
-        all_axes = canvas.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    def paint(*all_axes: "Axes") -> None:
         for place, (axes, (title, figures)) in enumerate(zip(all_axes, panels.items(), strict=True)):
             for item in figures:
-                _interval(axes, item, ids.index(item.candidate_id), place)
+                if item.value is None:
+                    continue
+                line = ids.index(item.candidate_id)
+                if item.low is not None and item.high is not None:
+                    axes.plot([100 * item.low, 100 * item.high], [line, line], color=colour(place), linewidth=2)
+                axes.plot([100 * item.value], [line], marker=marker(place), color=colour(place), markersize=6.5)
             axes.set_title(title, loc="left")
             axes.set_xlim(-2, 102)
             lines_for(axes, list(map(display_name, ids)))
 
-    return draw(words, 0.9 + _LINE_INCHES * len(ids), paint)
+    return draw(words, 0.9 + _LINE_INCHES * len(ids), paint, panels=len(panels))
 
 
 def _comparison(report: Report) -> Plot | None:
@@ -91,8 +87,7 @@ def _comparison(report: Report) -> Plot | None:
     if not rows:
         return None
 
-    def paint(canvas: "Canvas") -> None:
-        axes = canvas.subplots()
+    def paint(axes: "Axes") -> None:
         for line, item in enumerate(rows):
             axes.plot([item.low_points, item.high_points], [line, line], color=COLOURS[0], linewidth=2)
             axes.plot([item.delta_points], [line], marker="o", color=COLOURS[0], markersize=7)
@@ -110,16 +105,15 @@ def _comparison(report: Report) -> Plot | None:
 def _failures(report: Report) -> Plot | None:
     """Draw each candidate's wrong tool calls by class as one stacked bar."""
     counts: dict[str, dict[str, int]] = {note.candidate_id: {} for note, _ in report.answered(Track.TOOLCALL)}
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for item in _of_calls(report, "failures"):
         counts[item.candidate_id][item.label] = int(item.value or 0)
-        totals[item.label] = totals.get(item.label, 0) + int(item.value or 0)
+        totals[item.label] += int(item.value or 0)
     if not totals:
         return None
     named = sorted(totals, key=lambda name: (-totals[name], name))[:_MOST_CLASSES]
 
-    def paint(canvas: "Canvas") -> None:
-        axes = canvas.subplots()
+    def paint(axes: "Axes") -> None:
         for line, own in enumerate(counts.values()):
             start = 0
             parts = [(name, own.get(name, 0)) for name in named]
@@ -145,8 +139,7 @@ def _learning(report: Report) -> Plot | None:
     if not runs:
         return None
 
-    def paint(canvas: "Canvas") -> None:
-        axes = canvas.subplots()
+    def paint(axes: "Axes") -> None:
         for place, (run, name) in enumerate(zip(runs, names, strict=True)):
             dashed = {"linestyle": "--", "marker": marker(place)}
             for points, style in ((run.loss, {"label": shortened(name, 60)}), (run.validation, dashed)):
@@ -163,16 +156,13 @@ def _learning(report: Report) -> Plot | None:
 
 def _scales(report: Report) -> Plot | None:
     """Draw field F1 by number of training rows, where several scales were measured."""
-    found = [
-        (display_name(item.candidate_id), report.train_rows[item.label], 100 * item.value)
-        for item in _of_calls(report, "scales")
-        if item.metric == "field_f1" and item.value is not None and item.label in report.train_rows
-    ]
-    if len({item.label for item in _of_calls(report, "scales") if item.label in report.train_rows and item.value}) < 2:
+    known = [item for item in _of_calls(report, "scales") if item.label in report.train_rows and item.value is not None]
+    found = [(display_name(item.candidate_id), report.train_rows[item.label], 100 * (item.value or 0.0))
+             for item in known if item.metric == "field_f1"]  # fmt: skip
+    if len({item.label for item in known if item.value}) < 2:
         return None
 
-    def paint(canvas: "Canvas") -> None:
-        axes = canvas.subplots()
+    def paint(axes: "Axes") -> None:
         for place, name in enumerate(dict.fromkeys(name for name, _, _ in found)):
             own = [(rows, value) for series, rows, value in found if series == name]
             axes.plot(*zip(*own, strict=True), color=colour(place), marker=marker(place), label=shortened(name))
@@ -194,8 +184,7 @@ def _latency(report: Report) -> Plot | None:
     if not rows:
         return None
 
-    def paint(canvas: "Canvas") -> None:
-        axes = canvas.subplots()
+    def paint(axes: "Axes") -> None:
         for line, row in enumerate(rows):
             for place, name in enumerate(("p50_s", "p95_s", "p99_s")):
                 value = found[(*row.key[:-1], name)].value
@@ -219,8 +208,7 @@ def _cost(report: Report) -> Plot | None:
     if found is None or not found.at_utilisation or hosted is None:
         return None
 
-    def paint(canvas: "Canvas") -> None:
-        axes = canvas.subplots()
+    def paint(axes: "Axes") -> None:
         busy = [100 * row.utilisation for row in found.at_utilisation]
         axes.plot(busy, [row.swapped_per_thousand for row in found.at_utilisation], color=COLOURS[0], marker="o",
                   label=f"{shortened(found.name)}, with what falls back")  # fmt: skip
@@ -238,14 +226,6 @@ def _cost(report: Report) -> Plot | None:
     words = [f"{100 * row.utilisation:.0f} % {row.swapped_per_thousand:.4g}" for row in found.at_utilisation]
     words.append(f"the LLM {1000 * hosted:.4g} {found.currency}")
     return draw(_said(f"1,000 requests of {found.name} against utilisation", words), 2.8, paint)
-
-
-def _interval(axes: "Axes", found: Figure, line: int, place: int) -> None:
-    if found.value is None:
-        return
-    if found.low is not None and found.high is not None:
-        axes.plot([100 * found.low, 100 * found.high], [line, line], color=colour(place), linewidth=2)
-    axes.plot([100 * found.value], [line], marker=marker(place), color=colour(place), markersize=6.5)
 
 
 def _number(found: Figure | None) -> str:

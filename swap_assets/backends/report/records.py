@@ -6,6 +6,7 @@ The texts of answers are looked up by case without parsing every record: a candi
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,36 +15,29 @@ from swap_assets.backends.processes.specs import RESULT_FILE
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.domain.formats.base import Track, answer_formats, named_format
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.report.inputs import GenerationRun, TrainingRun
+from swap_assets.domain.report.inputs import AnswerText, GenerationRun, TrainingRun
 
 Run = TypeVar("Run", TrainingRun, GenerationRun)
 # `case_id` is the first field that a record is written with.
 _CASE = re.compile(rb'^\{"case_id":("(?:[^"\\]|\\.)*")')
 
 
-class AnswerTexts:
-    """The texts that candidates answered, by candidate, track and case; each file is read once."""
+def answer_texts(store: ArtefactStore) -> AnswerText:
+    """Return what looks up the text that a candidate answered, None where it was not kept; a file is read once."""
 
-    def __init__(self, store: ArtefactStore) -> None:
-        self._answers = store.root / "work" / "answers"
-        self._lines: dict[tuple[str, Track], dict[str, bytes]] = {}
+    @cache
+    def lines(candidate: str, track: Track) -> dict[str, bytes]:
+        folder = store.root / "work" / "answers" / candidate
+        paths = (folder / one.name / RECORDS_FILE for one in answer_formats().values() if one.track is track)
+        # The last record of a case is the one in force: an interrupted run may have left an earlier one.
+        return {json.loads(found.group(1)): line for path in paths if path.is_file()
+                for line in path.read_bytes().split(b"\n") if (found := _CASE.match(line))}  # fmt: skip
 
-    def __call__(self, candidate: str, track: Track, case: str) -> str | None:
-        """Return a text, None where it was not kept."""
-        key = (candidate, track)
-        if key not in self._lines:
-            self._lines[key] = self._index(candidate, track)
-        line = self._lines[key].get(case)
+    def text(candidate: str, track: Track, case: str) -> str | None:
+        line = lines(candidate, track).get(case)
         return json.loads(line).get("text") if line else None
 
-    def _index(self, candidate: str, track: Track) -> dict[str, bytes]:
-        lines: dict[str, bytes] = {}
-        for answer_format in answer_formats().values():
-            path = self._answers / candidate / answer_format.name / RECORDS_FILE
-            if answer_format.track is track and path.is_file():
-                # The last record of a case is the one in force: an interrupted run may have left an earlier one.
-                lines.update(_by_case(path))
-        return lines
+    return text
 
 
 def training_runs(store: ArtefactStore, scale: str) -> list[TrainingRun]:
@@ -89,9 +83,3 @@ def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> Gen
         seconds=data["total_seconds"],
         device=data["device"],
     )
-
-
-def _by_case(path: Path) -> Iterator[tuple[str, bytes]]:
-    for line in path.read_bytes().split(b"\n"):
-        if found := _CASE.match(line):
-            yield json.loads(found.group(1)), line

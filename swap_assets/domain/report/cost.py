@@ -104,23 +104,20 @@ def swap_cost(inputs: ReportInputs, candidate_id: str) -> SwapCost | None:
         return None
     run = inputs.run_of(candidate_id, Track.TOOLCALL)
     known = _inputs(inputs, item, run)
-    empty = SwapCost(candidate_id=candidate_id, currency=inputs.prices.currency, inputs=known)
+    known_of = {"candidate_id": candidate_id, "currency": inputs.prices.currency, "inputs": known}
     missing = [entry.title for entry in known if entry.value is None and entry.key not in ("bill", "utilisation")]
     if missing:
-        return empty.model_copy(
-            update={"not_computed": f"Not computed, because these are not known: {', '.join(missing)}."}
-        )
+        return SwapCost(**known_of, not_computed=f"Not computed, because these are not known: {', '.join(missing)}.")
     figures = {entry.key: entry.value or 0.0 for entry in known}
     whole = _at(figures, ASSUMED_UTILISATION)
-    return empty.model_copy(
-        update={
-            "caveats": _caveats(run),
-            "break_even_utilisation": whole.break_even_utilisation,
-            "break_even_volume": whole.break_even_volume,
-            "one_card_a_month": figures["per_second"] * 3600 * 730,
-            "at_utilisation": tuple(_at(figures, utilisation) for utilisation in UTILISATIONS),
-            "sensitivity": tuple(_changed(figures, key, factor) for key in _VARIED for factor in (0.5, 2.0)),
-        }
+    return SwapCost(
+        **known_of,
+        caveats=_caveats(run),
+        break_even_utilisation=whole.break_even_utilisation,
+        break_even_volume=whole.break_even_volume,
+        one_card_a_month=figures["per_second"] * 3600 * 730,
+        at_utilisation=tuple(_at(figures, utilisation) for utilisation in UTILISATIONS),
+        sensitivity=tuple(_changed(figures, key, factor) for key in _VARIED for factor in (0.5, 2.0)),
     )
 
 
@@ -221,16 +218,10 @@ def _words(found: SwapCost) -> list[str]:
     if needed is None or volume is None:
         return [*told, f"{found.name} would save nothing: all of its answers fall back to the LLM, or the LLM is free."]
     opening = f"One card that is always on costs what {volume:,.0f} requests a month save at the LLM"
-    if needed > 1:
-        return [
-            *told,
-            f"{opening}; it can answer only {found.one_card_a_month:,.0f}, so one card never pays for itself.",
-        ]
-    return [
-        *told,
-        f"{opening}. That is {100 * needed:.1f} % of the {found.one_card_a_month:,.0f} that it can answer: below this "
-        "volume the LLM is cheaper, above it the small model.",
-    ]
+    only = f"; it can answer only {found.one_card_a_month:,.0f}, so one card never pays for itself."
+    of_all = (f". That is {100 * needed:.1f} % of the {found.one_card_a_month:,.0f} that it can answer: below this "
+              "volume the LLM is cheaper, above it the small model.")  # fmt: skip
+    return [*told, opening + (only if needed > 1 else of_all)]
 
 
 def _tables(found: SwapCost) -> list[Table]:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.decisions import Approval, Decision
+from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.metrics import METRICS, metric_title
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
 from swap_assets.domain.report.figures import failure_counts, pivot, select
+from swap_assets.domain.report.inputs import LossPoint
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Group, Section, Table, frame, section
 from swap_assets.domain.report.wording import ABSENT, display_name, plain, significant, spaced
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURVE_POINTS = 8  # of a loss curve that stand in its table; the plot and report.json have all
-_SHOWN_OF_A_DECISION = frozenset(
-    {"name", "scale", "model", "rule", "thresholds", "verdict", "action", "reason", "candidates", "contrasts",
-     "missing", "hashes", "measured", "rivalries", "rows_needed", "suggestions", "winner", "decided_by", "decided_at"}
-)  # fmt: skip
 
 
 def decisions(report: Report) -> Section:
@@ -29,34 +26,24 @@ def decisions(report: Report) -> Section:
     made = frame(header, (_decision(item, report) for item in report.decisions))
     current = {item.content() for item in report.decisions}
     said = (
-        (f"{item.model} at {item.scale}", item.verdict, item.by, item.reason, item.at, _counts(item, current))
+        (f"{item.model} at {item.scale}", item.verdict, item.by, item.reason, item.at,
+         "yes" if item.evidence_hash in current else "no: the evidence is another one by now")
         for item in report.approvals
-    )
-    return section(
-        "decisions",
-        "Decisions",
-        Table("decisions", "Decisions, with the rule that made them", made),
-        Table(
-            "approvals", "What people said; names are self-declared",
-            frame(("release of", "word", "by", "reason", "when", "counts"), said),
-        ),
-        groups=[_to_try(item) for item in report.decisions if item.suggestions],
     )  # fmt: skip
+    tables = (
+        Table("decisions", "Decisions, with the rule that made them", made),
+        Table("approvals", "What people said; names are self-declared",
+              frame(("release of", "word", "by", "reason", "when", "counts"), said)),
+    )  # fmt: skip
+    to_try = [_to_try(item) for item in report.decisions if item.suggestions]
+    return section("decisions", "Decisions", *tables, groups=to_try)
 
 
 def _to_try(decision: Decision) -> Group:
     """Return what a decision suggests, each with the entry to paste, whose indents a table's line would lose."""
-    return Group(
-        title=f"What could be tried next: {spaced(decision.name)} at {decision.scale}",
-        tables=tuple(
-            Table("", one.text, frame(("who", "text", ""), [("entry for the experiment file", one.entry, "")]))
-            for one in decision.suggestions
-        ),
-    )
-
-
-def _counts(approval: Approval, current: set[str]) -> str:
-    return "yes" if approval.evidence_hash in current else "no: the evidence is another one by now"
+    header, who = ("who", "text", ""), "entry for the experiment file"
+    tables = [Table("", one.text, frame(header, [(who, one.entry, "")])) for one in decision.suggestions]
+    return Group(f"What could be tried next: {spaced(decision.name)} at {decision.scale}", tuple(tables))
 
 
 def _decision(item: Decision, report: Report) -> tuple[str, ...]:
@@ -81,20 +68,11 @@ def _in_names_of_people(text: str, report: Report) -> str:
 
 
 def _more(item: Decision) -> list[str]:
-    """Return in words whatever else a decision holds, such as an approval."""
-    rest = item.model_dump(mode="json", exclude=set(_SHOWN_OF_A_DECISION), exclude_defaults=True)
-    said = [f"{spaced(key).capitalize()}: {_words(value)}." for key, value in rest.items() if value]
+    """Return what a decision holds beside its reason, in words."""
+    said = [f"Approval: {item.approval}."] if item.approval else []
     if item.rows_needed:
         said.append(f"About {item.rows_needed:,} rows in all would settle it, if what was measured is true.")
     return said + [f"Missing: {'; '.join(item.missing)}."] * bool(item.missing)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{spaced(str(key))} {_words(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return "; ".join(_words(inner) for inner in value)
-    return str(value)
 
 
 def wins(report: Report, figures: "pd.DataFrame") -> Section:
@@ -106,38 +84,26 @@ def wins(report: Report, figures: "pd.DataFrame") -> Section:
     name = display_name(shown.candidate_id) if len(total) else ""
     groups = {"only_llm": (llm, shown.llm_wins), "only_slm": (name, shown.slm_wins)} if name else {}
     lead = f"Examples are rows of {name}, at most {A_SIDE} a side; the command swap-assets diff lists all of them."
-    return section(
-        "wins",
-        "Rows that one side wins",
-        Table("wins", "Tool-call rows by who answers them exactly right", table),
-        lead=(lead,) if name else (),
-        groups=[group(f"Rows that only {who} answers right", rows, total[key])
-                for key, (who, rows) in groups.items() if rows],
-    )  # fmt: skip
+    shown_rows = [group(f"Rows that only {who} answers right", rows, total[key])
+                  for key, (who, rows) in groups.items() if rows]  # fmt: skip
+    wins = Table("wins", "Tool-call rows by who answers them exactly right", table)
+    return section("wins", "Rows that one side wins", wins, lead=(lead,) if name else (), groups=shown_rows)
 
 
 def failures(report: Report, figures: "pd.DataFrame") -> Section:
     """Return the failures by class with examples of each."""
     counts, shown = failure_counts(figures), report.examples
     heads = select(figures)[["candidate_id", "track", "name", "form", "cases"]].drop_duplicates()
-    table = (
-        heads[["name", "form", "cases"]]
-        .set_axis(["candidate", "form", "rows"], axis=1)
-        .assign(wrong=counts.sum(axis=1).to_list())
-    )
-    for name in counts.columns:
-        table[spaced(name)] = counts[name].to_list()
+    table = heads[["name", "form", "cases"]].set_axis(["candidate", "form", "rows"], axis=1)
+    table = table.assign(wrong=counts.sum(axis=1).to_list(),
+                         **{spaced(name): counts[name].to_list() for name in counts.columns})  # fmt: skip
     own = counts.loc[(shown.candidate_id, Track.TOOLCALL)] if shown.failures else {}
     groups = [group(spaced(name).capitalize(), rows, own.get(name, len(rows))) for name, rows in shown.failures.items()]
-    lead = f"The examples are tool-call rows of {{}}, up to {A_CLASS} of each class."
-    return section(
-        "failures",
-        "Why answers are wrong",
-        Table("failures", "Wrong answers by class; each wrong row has exactly one", table),
-        lead=(lead.format(display_name(shown.candidate_id)),) if groups else (),
-        plots=(("failures", "Wrong tool calls by class for every candidate; the counts are in the table below."),),
-        groups=groups,
-    )  # fmt: skip
+    lead = [f"The examples are tool-call rows of {display_name(shown.candidate_id)}, up to {A_CLASS} of each class."
+            for _ in groups[:1]]  # fmt: skip
+    failures = Table("failures", "Wrong answers by class; each wrong row has exactly one", table)
+    plots = (("failures", "Wrong tool calls by class for every candidate; the counts are in the table below."),)
+    return section("failures", "Why answers are wrong", failures, lead=lead, plots=plots, groups=groups)
 
 
 def learning(report: Report, figures: "pd.DataFrame") -> Section:
@@ -157,67 +123,45 @@ def learning(report: Report, figures: "pd.DataFrame") -> Section:
 def _trainings(report: Report) -> Table:
     header = ("adapter", "rows", "steps", "training loss", "validation loss", "minutes", "tokens a second", "device")
     rows = (
-        (
-            f"{display_name(run.candidate_id)}, {run.adapter}",
-            str(run.rows),
-            str(run.steps),
-            _first_to_last([point.loss for point in run.loss]),
-            _first_to_last([point.loss for point in run.validation]),
-            plain(run.seconds / 60, 1),
-            plain(run.tokens_per_second, 0),
-            run.device,
-        )
+        (f"{display_name(run.candidate_id)}, {run.adapter}", run.rows, run.steps, _first_to_last(run.loss),
+         _first_to_last(run.validation), plain(run.seconds / 60, 1), plain(run.tokens_per_second, 0), run.device)
         for run in report.trainings
-    )
+    )  # fmt: skip
     return Table("trainings", "Trainings; losses in nats per trained token", frame(header, rows))
 
 
 def _losses(report: Report) -> Table:
-    rows = ((f"{display_name(run.candidate_id)}, {run.adapter}", *_along([point.loss for point in run.loss]))
+    rows = ((f"{display_name(run.candidate_id)}, {run.adapter}", *_along(run.loss))
             for run in report.trainings)  # fmt: skip
     header = ("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS)))
     note = "Columns are shares of the training's steps; report.json holds every point of the plot."
-    return Table(
-        "loss-curves", "Training loss along the way, in nats per trained token", frame(header, rows), note=note
-    )
+    caption = "Training loss along the way, in nats per trained token"
+    return Table("loss-curves", caption, frame(header, rows), note=note)
 
 
-def _first_to_last(losses: Sequence[float]) -> str:
-    if not losses:
-        return ABSENT
-    return f"{losses[0]:.3f} → {losses[-1]:.3f}" if len(losses) > 1 else f"{losses[0]:.3f}"
+def _first_to_last(points: Sequence[LossPoint]) -> str:
+    ends = [points[0], points[-1]] if len(points) > 1 else points
+    return " → ".join(f"{point.loss:.3f}" for point in ends) or ABSENT
 
 
-def _along(losses: Sequence[float]) -> list[str]:
-    if not losses:
-        return [ABSENT] * CURVE_POINTS
-    places = [round(index * (len(losses) - 1) / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS)]
-    return [significant(losses[place]) for place in places]
+def _along(points: Sequence[LossPoint]) -> list[str]:
+    places = (round(index * (len(points) - 1) / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS))
+    return [significant(points[place].loss) if points else ABSENT for place in places]
 
 
 def latency(figures: "pd.DataFrame") -> Section:
     """Return how long answers took, throughput and tokens."""
     own = select(figures, "effort")
-    titles = {
-        "p50_s": "p50",
-        "p95_s": "p95",
-        "p99_s": "p99",
-        "first_token_p50_s": "first token p50",
-        "per_second": "answers a second",
-        "prompt_tokens": "tokens in",
-        "completion_tokens": "tokens out",
-    }
+    titles = {"p50_s": "p50", "p95_s": "p95", "p99_s": "p99", "first_token_p50_s": "first token p50",
+              "per_second": "answers a second", "prompt_tokens": "tokens in",
+              "completion_tokens": "tokens out"}  # fmt: skip
     table = pivot(own, {"name": "candidate", "form": "form"}, titles)
     shared = [kind == "batch_share" for kind in own[own["metric"] == "p50_s"]["method"]]
     table.insert(6, "measured as", ["a share of a batch" if one else "a request's own time" for one in shared])
     lead = "A share of a batch is throughput, not response time: the two kinds cannot be compared with each other."
-    return section(
-        "latency",
-        "Latency",
-        Table("latency", "Time and tokens of one answer; seconds", table),
-        lead=(lead,) if any(shared) else (),
-        plots=(("latency", "Seconds per answer at the 50th, 95th and 99th percentile; the figures are below."),),
-    )
+    plots = (("latency", "Seconds per answer at the 50th, 95th and 99th percentile; the figures are below."),)
+    times = Table("latency", "Time and tokens of one answer; seconds", table)
+    return section("latency", "Latency", times, lead=(lead,) if any(shared) else (), plots=plots)
 
 
 def llm_price(report: Report) -> str:
@@ -237,16 +181,11 @@ def leakage(report: Report) -> Section:
         f"{opening}: of {found.compared:,} pairs compared, {found.same_request} share their request and the closest "
         f"has a similarity of {found.closest_similarity:.2f}, where {found.threshold:g} and above counts as the same.",
     )
-    parts = frame(("part", "conversations"), ((part, str(count)) for part, count in sizes.items()))
+    parts = Table("split", "Conversations of the split", frame(("part", "conversations"), sizes.items()))
     pair = [("training", found.closest_training_text), ("held out", found.closest_held_out_text)]
-    caption = "The closest pair across the two sides (Jaccard index of word triples)"
-    return section(
-        "leakage",
-        "Leakage",
-        Table("split", "Conversations of the split", parts),
-        Table("closest", caption, frame(("side", "request"), pair if found.compared else ())),
-        lead=lead,
-    )
+    closest = Table("closest", "The closest pair across the two sides (Jaccard index of word triples)",
+                    frame(("side", "request"), pair if found.compared else ()))  # fmt: skip
+    return section("leakage", "Leakage", parts, closest, lead=lead)
 
 
 def changes(report: Report) -> Section:
@@ -256,24 +195,18 @@ def changes(report: Report) -> Section:
     if not found.previous_at and not found.previous_hash:
         return section("changes", title, lead=(found.note,))
     why = ((item.what, item.before, item.now) for item in found.causes)
-    moved = ((item.name, item.track.lower(), _percent(item.before), _percent(item.now)) for item in found.movements)
+    moved = ((item.name, item.track.lower(), *(ABSENT if value is None else f"{100 * value:.1f}"
+                                               for value in (item.before, item.now)))
+             for item in found.movements)  # fmt: skip
     lead = [f"Compared with the report of {found.previous_at or 'an unknown time'} (evidence {found.previous_hash})."]
     if found.verdict_before and found.verdict_before != report.verdict.sentence:
         lead.append(f"It said: {found.verdict_before}")
     if not found.causes:
         lead.append("Nothing that was recorded differs: data, models, prompts, LLM and settings are the same.")
-    causes = frame(("what", "before", "now"), why)
-    return section(
-        "changes",
-        title,
-        Table("causes", "What the figures rest on that is not what it was", causes),
-        Table("movements", "Field F1 that moved, in percent", frame(("candidate", "form", "before", "now"), moved)),
-        lead=lead,
-    )
-
-
-def _percent(value: float | None) -> str:
-    return ABSENT if value is None else f"{100 * value:.1f}"
+    causes = Table("causes", "What the figures rest on that is not what it was", frame(("what", "before", "now"), why))
+    header = ("candidate", "form", "before", "now")
+    movements = Table("movements", "Field F1 that moved, in percent", frame(header, moved))
+    return section("changes", title, causes, movements, lead=lead)
 
 
 def provenance(report: Report) -> Section:

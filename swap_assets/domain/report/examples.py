@@ -1,7 +1,7 @@
 """Real rows to look at: those that only the LLM or only the small model answers right, and why answers are wrong."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -10,11 +10,10 @@ from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import exact_rows
-from swap_assets.domain.report.inputs import ReportInputs
+from swap_assets.domain.report.inputs import AnswerText, ReportInputs
 from swap_assets.domain.report.tables import Group, Table, frame
 from swap_assets.domain.report.wording import display_name, excerpt, spaced
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.scores import RowScore
 
 A_CLASS = 3  # examples of each failure class
 A_SIDE = 4  # rows that one of the two wins
@@ -61,7 +60,14 @@ def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
     result = own.track(Track.TOOLCALL) if own else None
     if own is None or result is None or not inputs.cases:
         return RowsToLookAt()
-    teller = _Teller(inputs, own)
+    before = inputs.base_of(own.candidate.model)
+    said: list[tuple[Role, Evaluation | None]] = [("LLM", inputs.llm), ("SLM before", before)]
+    said += [("SLM after", own)] if before is not own else []
+
+    def tell(case_ids: Iterable[str], limit: int) -> tuple[RowExample, ...]:
+        cases = [inputs.cases[case] for case in case_ids if case in inputs.cases]
+        return tuple(_example(case, said, inputs.answer_text) for case in _spread(cases, limit))
+
     mine, llm = exact_rows(own), exact_rows(inputs.llm)
     shared = [case for case in mine if case in llm]
     wrong: dict[str, list[str]] = {}
@@ -70,78 +76,56 @@ def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
             wrong.setdefault(row.failure, []).append(row.case_id)
     return RowsToLookAt(
         candidate_id=candidate_id,
-        llm_wins=teller.tell((case for case in shared if llm[case] and not mine[case]), A_SIDE),
-        slm_wins=teller.tell((case for case in shared if mine[case] and not llm[case]), A_SIDE),
-        failures={
-            name: teller.tell(cases, A_CLASS)
-            for name, cases in sorted(wrong.items(), key=lambda item: (-len(item[1]), item[0]))
-        },
+        llm_wins=tell((case for case in shared if llm[case] and not mine[case]), A_SIDE),
+        slm_wins=tell((case for case in shared if mine[case] and not llm[case]), A_SIDE),
+        failures={name: tell(cases, A_CLASS)
+                  for name, cases in sorted(wrong.items(), key=lambda item: (-len(item[1]), item[0]))},
+    )  # fmt: skip
+
+
+def _example(case: EvalCase, said: Sequence[tuple[Role, Evaluation | None]], text: AnswerText) -> RowExample:
+    """Return request, gold, and what the LLM, the small model before and after training said."""
+    asked = [turn for turn in case.history if turn.role == "user"]
+    return RowExample(
+        case_id=case.id,
+        origin=case.origin,
+        labels=case.labels,
+        request=excerpt(asked[-1].text if asked else ""),
+        earlier_turns=max(0, len(case.history) - 1),
+        tools=tuple(tool.name for tool in case.tools[:12]),
+        gold=excerpt(_calls(case.gold_calls) or f"no call; for example: {case.gold_text}"),
+        answers=tuple(_answer(role, item, case.id, text) for role, item in said if item),
     )
 
 
-class _Teller:
-    """Tells rows: request, gold, and what the LLM, the small model before and after training said."""
-
-    def __init__(self, inputs: ReportInputs, own: Evaluation) -> None:
-        before = inputs.base_of(own.candidate.model)
-        said: list[tuple[Role, Evaluation | None]] = [("LLM", inputs.llm), ("SLM before", before)]
-        said += [("SLM after", own)] if before is not own else []
-        self._inputs = inputs
-        self._said = [(role, item, _rows(item)) for role, item in said if item]
-
-    def tell(self, case_ids: Iterable[str], limit: int) -> tuple[RowExample, ...]:
-        cases = [self._inputs.cases[case] for case in case_ids if case in self._inputs.cases]
-        return tuple(self._example(case) for case in _spread(cases, limit))
-
-    def _example(self, case: EvalCase) -> RowExample:
-        asked = [turn for turn in case.history if turn.role == "user"]
-        return RowExample(
-            case_id=case.id,
-            origin=case.origin,
-            labels=case.labels,
-            request=excerpt(asked[-1].text if asked else ""),
-            earlier_turns=max(0, len(case.history) - 1),
-            tools=tuple(tool.name for tool in case.tools[:12]),
-            gold=excerpt(_calls(case.gold_calls) or f"no call; for example: {case.gold_text}"),
-            answers=tuple(self._answer(role, item, rows.get(case.id)) for role, item, rows in self._said),
-        )
-
-    def _answer(self, role: Role, item: Evaluation, row: RowScore | None) -> ExampleAnswer:
-        name = display_name(item.candidate.id)
-        if row is None:
-            return ExampleAnswer(role=role, name=name, text="this row was not asked", right=None)
-        text = self._inputs.answer_text(item.candidate.id, Track.TOOLCALL, row.case_id)
-        if text is None:
-            text = _calls(row.extracted_calls) or NOT_KEPT
-        return ExampleAnswer(
-            role=role,
-            name=name,
-            text=excerpt(text or "(an empty answer)"),
-            right=row.exact_match == 1.0 if row.scored else None,
-            failure="" if row.failure == "none" else row.failure,
-            difference=excerpt(row.first_difference, 300),
-        )
+def _answer(role: Role, item: Evaluation, case_id: str, answer_text: AnswerText) -> ExampleAnswer:
+    name, result = display_name(item.candidate.id), item.track(Track.TOOLCALL)
+    row = next((row for row in result.rows if row.case_id == case_id), None) if result else None
+    if row is None:
+        return ExampleAnswer(role=role, name=name, text="this row was not asked", right=None)
+    text = answer_text(item.candidate.id, Track.TOOLCALL, case_id)
+    if text is None:
+        text = _calls(row.extracted_calls) or NOT_KEPT
+    return ExampleAnswer(
+        role=role,
+        name=name,
+        text=excerpt(text or "(an empty answer)"),
+        right=row.exact_match == 1.0 if row.scored else None,
+        failure="" if row.failure == "none" else row.failure,
+        difference=excerpt(row.first_difference, 300),
+    )
 
 
 def _spread(cases: Sequence[EvalCase], limit: int) -> list[EvalCase]:
     """Choose rows of different conversations first, so that one long conversation does not fill the page."""
     firsts = {case.conversation_id: case for case in reversed(cases)}
-    chosen = sorted(firsts.values(), key=lambda case: case.id)
-    rest = (
-        sorted((case for case in cases if case not in chosen), key=lambda case: case.id) if len(chosen) < limit else []
-    )
-    return [*chosen, *rest][:limit]
-
-
-def _rows(item: Evaluation) -> Mapping[str, RowScore]:
-    result = item.track(Track.TOOLCALL)
-    return {row.case_id: row for row in result.rows} if result else {}
+    chosen = {case.id for case in firsts.values()}
+    return sorted(cases, key=lambda case: (case.id not in chosen, case.id))[:limit]
 
 
 def _calls(calls: Sequence[ToolCall]) -> str:
-    return "\n".join(
-        json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False, default=str) for call in calls
-    )
+    told = ({"name": call.name, "arguments": call.arguments} for call in calls)
+    return "\n".join(json.dumps(call, ensure_ascii=False, default=str) for call in told)
 
 
 def group(title: str, examples: Sequence[RowExample], total: int) -> Group:
@@ -163,8 +147,6 @@ def _table(example: RowExample) -> Table:
 
 
 def _mark(answer: ExampleAnswer) -> str:
-    if answer.right is None:
-        return "not scored"
-    if answer.right:
-        return "right"
+    if answer.right is not False:
+        return "right" if answer.right else "not scored"
     return f"wrong, {spaced(answer.failure)}: {answer.difference}" if answer.failure else "wrong"

@@ -24,7 +24,6 @@ from swap_assets.domain.scoring.scores import Metric
 if TYPE_CHECKING:
     import pandas as pd
 
-# The columns of the main table, in this order: the primary metric first.
 ALL = "all"
 # How labels are ordered where their order means something; others follow by name.
 _ORDER = {
@@ -61,43 +60,25 @@ class Figure(Frozen):
 
     def text(self) -> str:
         """Write the figure for people, in its unit."""
-        if self.unit in _TEXTS:
-            return _TEXTS[self.unit](self)
-        return significant(self.value)
-
-
-def _deviation(found: Figure) -> str:
-    if found.value is None:
-        return f"{ABSENT}: {found.method}" if found.method else ABSENT
-    if found.low is None or found.high is None:
-        return plain(found.value)
-    return f"{found.value:.3f} [{found.low:.2f}–{found.high:.2f}]"
-
-
-def _share(found: Figure) -> str:
-    lowest = found.metric == "domain_lowest" and found.value is not None
-    return f"{found.method.removeprefix('lowest: ')}: {percent(found)}" if lowest else percent(found)
-
-
-def _difference(found: Figure) -> str:
-    value, low, high = (100 * (bound or 0.0) for bound in (found.value, found.low, found.high))
-    return f"{value:+.1f} [{low:+.1f} to {high:+.1f}]"
-
-
-def _speed(found: Figure) -> str:
-    return ABSENT if found.value is None else f"{significant(found.value)} on {found.method}"
-
-
-_TEXTS = {
-    "rate": _share,
-    "score": _share,
-    "deviation": _deviation,
-    "difference": _difference,
-    "rows": lambda found: str(found.value),
-    "s": lambda found: plain(found.value),
-    "tokens an answer": lambda found: plain(found.value, 0),
-    "answers a second": _speed,
-}
+        match self.unit:
+            case "rate" | "score":
+                lowest = self.metric == "domain_lowest" and self.value is not None
+                return f"{self.method.removeprefix('lowest: ')}: {percent(self)}" if lowest else percent(self)
+            case "deviation" if self.value is None:
+                return f"{ABSENT}: {self.method}" if self.method else ABSENT
+            case "deviation" if self.low is not None and self.high is not None:
+                return f"{self.value:.3f} [{self.low:.2f}–{self.high:.2f}]"
+            case "deviation" | "s" | "tokens an answer":
+                return plain(self.value, 0 if self.unit == "tokens an answer" else 3)
+            case "difference":
+                value, low, high = (100 * (bound or 0.0) for bound in (self.value, self.low, self.high))
+                return f"{value:+.1f} [{low:+.1f} to {high:+.1f}]"
+            case "rows":
+                return str(self.value)
+            case "answers a second" if self.value is not None:
+                return f"{significant(self.value)} on {self.method}"
+            case _:
+                return significant(self.value)
 
 
 def figures_of(inputs: ReportInputs) -> tuple[Figure, ...]:
@@ -205,9 +186,9 @@ def _metrics(
 
 def _by_label(measured: Sequence[Measured]) -> Iterator[Figure]:
     """Return every label of every test split in the order of difficulty, real and synthetic rows apart."""
-    order = {candidate: place for place, candidate in enumerate(dict.fromkeys(one[0].candidate.id for one in measured))}
+    order = list(dict.fromkeys(item.candidate.id for item, _, _ in measured))
     found = [
-        (split, track, _place(split, label), order[item.candidate.id], label, item, metrics)
+        (split, track, _place(split, label), order.index(item.candidate.id), label, item, metrics)
         for item, track, result in measured
         # Real and synthetic rows apart: a figure on generated rows says little about real ones.
         for split, labels in {**result.summary.by_label, "origin": result.summary.by_origin}.items()
@@ -272,19 +253,17 @@ def _scales(inputs: ReportInputs) -> Iterator[Figure]:
 def _effort(inputs: ReportInputs, item: Evaluation, track: Track, result: TrackResult) -> Iterator[Figure]:
     """Return seconds, tokens, throughput and cost of one answer, each with how it was measured."""
     totals, run = result.totals, inputs.run_of(item.candidate.id, track)
-    tokens, speed = ("tokens an answer", "measured"), ("answers a second", run.device if run else "")
-    money = (inputs.prices.currency, "measured")
-    seconds = ("s", totals.latency_kind)
+    kind, answers = totals.latency_kind, totals.answers
     found = {
-        "p50_s": (totals.latency_p50_s, seconds),
-        "p95_s": (totals.latency_p95_s, seconds),
-        "p99_s": (totals.latency_p99_s, seconds),
-        "first_token_p50_s": (totals.first_token_p50_s, seconds),
-        "prompt_tokens": (totals.prompt_tokens / totals.answers if totals.answers else None, tokens),
-        "completion_tokens": (totals.completion_tokens / totals.answers if totals.answers else None, tokens),
-        "per_second": (run.per_second if run else None, speed),
-        "cost_per_thousand": (cost_per_thousand(totals), money),
+        "p50_s": (totals.latency_p50_s, "s", kind),
+        "p95_s": (totals.latency_p95_s, "s", kind),
+        "p99_s": (totals.latency_p99_s, "s", kind),
+        "first_token_p50_s": (totals.first_token_p50_s, "s", kind),
+        "prompt_tokens": (totals.prompt_tokens / answers if answers else None, "tokens an answer", "measured"),
+        "completion_tokens": (totals.completion_tokens / answers if answers else None, "tokens an answer", "measured"),
+        "per_second": (run.per_second if run else None, "answers a second", run.device if run else ""),
+        "cost_per_thousand": (cost_per_thousand(totals), inputs.prices.currency, "measured"),
     }
-    for name, (value, (unit, method)) in found.items():
+    for name, (value, unit, method) in found.items():
         yield Figure(candidate_id=item.candidate.id, track=track, split="effort", metric=name, value=value,
-                     n=totals.answers, unit=unit, method=method)  # fmt: skip
+                     n=answers, unit=unit, method=method)  # fmt: skip

@@ -1,6 +1,5 @@
 """What keeps the report from saying more: what was synthetic, miniature, absent or not measured; and leakage."""
 
-from collections import Counter
 from typing import Literal
 
 from swap_assets.domain.formats.base import Track
@@ -64,15 +63,11 @@ def limits(inputs: ReportInputs, cost: SwapCost | None) -> tuple[Limit, ...]:
 
 
 def _synthetic(inputs: ReportInputs) -> list[Limit]:
-    if not inputs.evaluated:
-        return []
-    result = next(iter(inputs.evaluated[0].results.values()), None)
-    counts = Counter(row.origin for row in result.rows) if result else Counter()
-    made, total = counts.get("synthetic", 0), counts.total()
-    if not made:
-        return []
+    results = [*inputs.evaluated[0].results.values()] if inputs.evaluated else []
+    origins = [row.origin for result in results[:1] for row in result.rows]
+    what = f"{origins.count('synthetic'):,} of {len(origins):,} test rows"
     why = "generated rows are regular in ways that real requests are not; real and synthetic rows also stand apart"
-    return [Limit(kind="synthetic", what=f"{made:,} of {total:,} test rows", why=why)]
+    return [Limit(kind="synthetic", what=what, why=why)] if "synthetic" in origins else []
 
 
 def _not_measured(inputs: ReportInputs, cost: SwapCost | None) -> list[tuple[str, str]]:
@@ -92,10 +87,10 @@ def _not_measured(inputs: ReportInputs, cost: SwapCost | None) -> list[tuple[str
     found += [(entry.title, entry.note) for entry in entries if entry.source == "not given"]
     found += [(entry.title, f"assumed: {entry.value:g}; {entry.note}") for entry in entries
               if entry.source == "assumed"]  # fmt: skip
-    if not inputs.trainings:
-        found.append(("learning curves", "no record of a training was found"))
-    if inputs.split is None:
-        found.append(("leakage", "the scale's split was not found"))
-    if not any(item.on == "release_test" for decision in inputs.decisions for item in decision.contrasts):
-        found.append(("the sealed release rows", "they are asked once, when a release is decided"))
-    return found
+    asked = any(item.on == "release_test" for decision in inputs.decisions for item in decision.contrasts)
+    there = {
+        ("learning curves", "no record of a training was found"): inputs.trainings,
+        ("leakage", "the scale's split was not found"): inputs.split,
+        ("the sealed release rows", "they are asked once, when a release is decided"): asked,
+    }
+    return found + [entry for entry, known in there.items() if not known]

@@ -36,20 +36,14 @@ def candidates(report: Report, figures: "pd.DataFrame") -> Section:
     """Return who was compared, with the main figures."""
     absent = [(note.name, note.status, note.reason or "no reason was kept") for note in report.candidates
               if note.status != "evaluated"]  # fmt: skip
-    lead = ()
-    if report.floor:
-        lead = (
-            f"On {100 * report.floor:.0f} % of the rows no call is right: a model that never calls anything would "
-            f"score {100 * report.floor:.1f} in field F1 and in whole answers. Read every figure above that floor.",
-        )
-    return section(
-        "candidates",
-        "Candidates at a glance",
-        *(main_table(report, figures, track) for track in Track),
-        Table("not-evaluated", "Candidates that were not measured", frame(("candidate", "status", "why"), absent)),
-        lead=lead,
-        plots=(("scores", "Field F1 of every candidate's tool calls with its 95 % interval; the figures are below."),),
-    )
+    share = 100 * (report.floor or 0.0)
+    lead = (f"On {share:.0f} % of the rows no call is right: a model that never calls anything would score {share:.1f} "
+            "in field F1 and in whole answers. Read every figure above that floor.",)  # fmt: skip
+    tables = [main_table(report, figures, track) for track in Track]
+    tables.append(Table("not-evaluated", "Candidates that were not measured",
+                        frame(("candidate", "status", "why"), absent)))  # fmt: skip
+    plots = (("scores", "Field F1 of every candidate's tool calls with its 95 % interval; the figures are below."),)
+    return section("candidates", "Candidates at a glance", *tables, lead=lead if share else (), plots=plots)
 
 
 def main_table(report: Report, figures: "pd.DataFrame", track: Track) -> Table:
@@ -57,23 +51,17 @@ def main_table(report: Report, figures: "pd.DataFrame", track: Track) -> Table:
     own = select(figures, track=track)
     ids, known = own["candidate_id"].unique(), set(own["metric"])
     versus = {item.candidate_id: item for item in compared_in(report.comparisons, report.metric, track)}
-    shares = {name: item.percent_of_llm for name, item in versus.items()}
-    table = pivot(
-        own,
-        {"name": "candidate", "asked": "rows"},
-        {name: metric_title(name) for name in shown_in("main") if name in known},
-    )
+    shares = {name: f"{item.percent_of_llm:.0f} %" for name, item in versus.items() if item.percent_of_llm is not None}
+    titles = {name: metric_title(name) for name in shown_in("main") if name in known}
+    table = pivot(own, {"name": "candidate", "asked": "rows"}, titles)
     table["LLM − SLM, points"] = ["–" if name == report.llm_id else points(versus.get(name)) for name in ids]
-    table["of the LLM"] = [
-        "–" if name == report.llm_id else ABSENT if shares.get(name) is None else f"{shares[name]:.0f} %"
-        for name in ids
-    ]
+    table["of the LLM"] = ["–" if name == report.llm_id else shares.get(name, ABSENT) for name in ids]
     return Table(
         name=f"main-{track.value}",
         caption=f"{TRACK_TITLES[track]}: every candidate. {IN_PERCENT}",
         frame=table,
         note=f"Answers are written as {', '.join(sorted(own['format'].unique()))}.",
-    )  # fmt: skip
+    )
 
 
 def criteria(report: Report) -> Section:
@@ -94,10 +82,8 @@ def criteria(report: Report) -> Section:
         for candidate, results in report.criteria.items()
     )
     verdicts = ("candidate", "passed", "failed", "inconclusive", ABSENT)
-    lead = (
-        "Passed means that the whole 95 % interval reaches what is asked; failed, that none of it does; inconclusive, "
-        "that too few rows were asked to tell.",
-    )
+    lead = ("Passed means that the whole 95 % interval reaches what is asked; failed, that none of it does; "
+            "inconclusive, that too few rows were asked to tell.",)  # fmt: skip
     summary = Table("criteria-counts", "Criteria by verdict", frame(verdicts, counts))
     return section("criteria", "Success criteria", summary, *tables, lead=lead)
 
@@ -112,27 +98,18 @@ def llm_comparison(report: Report) -> Section:
     """Return every candidate's distance to the LLM on identical rows."""
     header = ("candidate", "metric", "SLM %", "LLM %", "LLM − SLM, points [95 % interval]",
               f"within {WITHIN_POINTS:g} points", "surpasses the LLM", "identical rows")  # fmt: skip
-    found = sorted(report.comparisons, key=lambda item: display_name(item.candidate_id))
-    tables = (
-        Table(
-            name=f"llm-{track.value}",
-            caption=f"{TRACK_TITLES[track]}: distance to {display_name(report.llm_id)}",
-            frame=frame(
-                header,
-                (
-                    (display_name(item.candidate_id), metric_title(item.metric), f"{100 * item.slm:.1f}",
-                     f"{100 * item.llm:.1f}", points(item), within(item), surpasses(item), str(item.rows))
-                    for item in found
-                    if item.track is track
-                ),
-            ),
-        )
+    rows = {
+        track: [(display_name(item.candidate_id), metric_title(item.metric), f"{100 * item.slm:.1f}",
+                 f"{100 * item.llm:.1f}", points(item), within(item), surpasses(item), item.rows)
+                for item in sorted(report.comparisons, key=lambda item: display_name(item.candidate_id))
+                if item.track is track]
         for track in Track
-    )  # fmt: skip
-    lead = (
-        "Each candidate and the LLM are compared row by row on rows that both answered; positive points mean that "
-        "the small model is behind.",
-    )
+    }  # fmt: skip
+    caption = f"{{}}: distance to {display_name(report.llm_id)}"
+    tables = (Table(f"llm-{track.value}", caption.format(TRACK_TITLES[track]), frame(header, rows[track]))
+              for track in Track)  # fmt: skip
+    lead = ("Each candidate and the LLM are compared row by row on rows that both answered; positive points mean that "
+            "the small model is behind.",)  # fmt: skip
     plots = (("comparison", "Points behind the LLM with 95 % intervals; the figures are in the tables below."),)
     return section("llm", "Against the LLM, on identical rows", *tables, lead=lead, plots=plots)
 
@@ -140,13 +117,10 @@ def llm_comparison(report: Report) -> Section:
 def by_label(figures: "pd.DataFrame", split: str, anchor: str, title: str) -> Section:
     """Return one test split by its labels; `anchor` is the section's id."""
     tables = (
-        Table(
-            name=f"{split.replace('_', '-')}-{track.value}",
-            caption=f"{TRACK_TITLES[track]}: {title.lower()}. {IN_PERCENT}",
-            frame=_labels(figures, split, track),
-        )
+        Table(f"{anchor}-{track.value}", f"{TRACK_TITLES[track]}: {title.lower()}. {IN_PERCENT}",
+              _labels(figures, split, track))
         for track in Track
-    )
+    )  # fmt: skip
     words = f"Field F1 of tool calls by label, {title.lower()}; the figures are in the tables below."
     return section(anchor, title, *tables, plots=((split, words),))
 
@@ -162,14 +136,10 @@ def other_splits(figures: "pd.DataFrame") -> Section:
     """Return real and synthetic rows apart, and the test splits without a section of their own."""
     names = sorted(set(figures["split"]) - set(_OWN_SECTION), key=lambda name: (name != "origin", name))
     tables = (
-        Table(
-            name=f"split-{name.replace('_', '-')}",
-            caption=f"Tool calls by {spaced(name)}. {IN_PERCENT}",
-            frame=_labels(figures, name, Track.TOOLCALL),
-            folded=name != "origin",
-        )
+        Table(f"split-{name.replace('_', '-')}", f"Tool calls by {spaced(name)}. {IN_PERCENT}",
+              _labels(figures, name, Track.TOOLCALL), folded=name != "origin")
         for name in names
-    )
+    )  # fmt: skip
     return section("splits", "Real and synthetic rows, and other splits", *tables)
 
 

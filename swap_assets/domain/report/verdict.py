@@ -53,20 +53,17 @@ def verdict(
     released = next((item for item in decisions if item.action == "release"), None)
     if released:
         return _released(released, best, next_step, cautions)
-    llm = display_name(llm_id)
     if best is None or not llm_measured:
-        missing = (
-            f"{llm} has not been measured" if not llm_measured else f"no small model has been measured beside {llm}"
-        )
-        return Verdict(
-            kind="none", sentence=f"No verdict yet: {missing} on this scale.", how_sure="", next_step=next_step
-        )
+        missing = "no small model has been measured beside {}" if llm_measured else "{} has not been measured"
+        sentence = f"No verdict yet: {missing.format(display_name(llm_id))} on this scale."
+        return Verdict(kind="none", sentence=sentence, how_sure="", next_step=next_step)
     kind, opening = _reading(best, among, policy)
+    caution = cautions.get(best.candidate_id, "") if kind == "promising" else ""
+    luck = f" It is the best of {len(among)} on these rows, so a part of that may be luck." if len(among) > 1 else ""
     return Verdict(
         kind=kind,
         sentence=f"{opening}: {_distance(best, who='the best one, {}, ')}.",
-        how_sure=f"{how_sure(best)}{_best_of(among)}{_above_floor(best, floor)}"
-        f"{cautions.get(best.candidate_id, '') if kind == 'promising' else ''}",
+        how_sure=f"{how_sure(best)}{luck}{_above_floor(best, floor)}{caution}",
         next_step=next_step,
     )
 
@@ -84,12 +81,6 @@ def how_sure(item: Contrast) -> str:
     return f"With 95 % confidence it is {span}, measured on the same {item.rows:,} {_ROWS[item.on]}.{few}"
 
 
-def _best_of(among: Sequence[Contrast]) -> str:
-    if len(among) < 2:
-        return ""
-    return f" It is the best of {len(among)} on these rows, so a part of that may be luck."
-
-
 def _above_floor(item: Contrast, floor: float | None) -> str:
     if floor is None or item.slm > floor or not item.metric.startswith(("field_f1", "exact_match")):
         return ""
@@ -100,8 +91,7 @@ def _above_floor(item: Contrast, floor: float | None) -> str:
 
 
 def _released(decision: Decision, best: Contrast | None, next_step: str, cautions: Mapping[str, str]) -> Verdict:
-    judged = next((item for item in reversed(decision.contrasts) if item.on == "release_test"), None)
-    judged = judged or best
+    judged = next((item for item in reversed(decision.contrasts) if item.on == "release_test"), best)
     name = decision.candidates[0] if decision.candidates else ""
     told = _distance(judged) if judged else display_name(name) if name else decision.model
     return Verdict(
@@ -134,10 +124,9 @@ def _distance(item: Contrast, *, who: str = "{} ") -> str:
 
 
 def _next_step(decisions: Sequence[Decision]) -> str:
-    told = [
-        f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})" for item in decisions
-    ]
-    return "; ".join(told[-3:])
+    told = (f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
+            for item in decisions[-3:])  # fmt: skip
+    return "; ".join(told)
 
 
 def cautions(figures: Iterable[Figure], *, llm_id: str, metric: str) -> dict[str, str]:
@@ -156,21 +145,18 @@ def cautions(figures: Iterable[Figure], *, llm_id: str, metric: str) -> dict[str
 
 def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
     """Compare every candidate with the LLM in the primary and the core metrics of each track."""
-    metrics = dict.fromkeys([inputs.metric, *inputs.policy.core])
     found: list[Contrast] = []
     for track in Track:
-        llm = inputs.llm.track(track) if inputs.llm else None
-        if llm is None:
+        if not (llm := inputs.llm.track(track) if inputs.llm else None):
             continue
         reference = Columns(llm.rows)
-        own = [(item, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
-        for metric in metrics:
-            compared = ((item.candidate.id, columns.against(reference, metric)) for item, columns in own)
-            found += [
-                Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track)
-                for name, pair in compared
-                if pair
-            ]
+        own = [(item.candidate.id, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
+        found += [
+            Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track)
+            for metric in dict.fromkeys([inputs.metric, *inputs.policy.core])
+            for name, columns in own
+            if (pair := columns.against(reference, metric))
+        ]
     return tuple(found)
 
 
