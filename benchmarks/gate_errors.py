@@ -16,9 +16,9 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
 from swap_assets.domain.scoring.aggregation import domain_spread
-from swap_assets.domain.scoring.paired import PairedDifference, non_inferiority
+from swap_assets.domain.scoring.paired import PairedDifference
 from swap_assets.domain.scoring.scores import Metric, RowScore
-from swap_assets.domain.statistics import holm, mean_interval, wilson
+from swap_assets.domain.statistics import chance_of_passing, holm, mean_interval, wilson
 
 EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)
@@ -92,10 +92,9 @@ def several_candidates(experiments: int) -> None:
         plain = gate = adjusted = 0
         for _ in range(experiments):
             found = [compared(*answers(generator, rows, 0.05)) for _ in range(4)]
-            judged = [non_inferiority(one, 0.05) for one in found]
-            p_values = holm([one.p_value for one in judged])
+            p_values = holm([chance_of_passing(one.difference + 0.05, low=one.low, high=one.high) for one in found])
             plain += any(one.difference >= 0 for one in found)
-            gate += any(one.difference >= 0 and other.shown for one, other in zip(found, judged, strict=True))
+            gate += any(one.difference >= 0 and one.low > -0.05 for one in found)
             adjusted += any(one.difference >= 0 and p <= 0.025 for one, p in zip(found, p_values, strict=True))
         line(rows, *(count / experiments for count in (plain, gate, adjusted)))
 

@@ -38,9 +38,8 @@ def diff(
             typer.echo(json.dumps(row, ensure_ascii=False))
         return
     console = Console(width=None if Console().is_terminal else 160)
-    for winner, loser in (("A", "B"), ("B", "A")):
+    for winner, loser, path in (("A", "B", a), ("B", "A", b)):
         won = [row for row in rows if row["winner"] == winner]
-        path = a if winner == "A" else b
         console.print(f"\n[bold]{len(won)} rows that {winner} wins[/] ({escape(path.name)}) by {metric}")
         if won:
             console.print(_table(won[:limit], winner, loser))
@@ -59,20 +58,23 @@ def _compared(
     metric: str,
 ) -> list[dict[str, Any]]:
     """Return the rows that are no draw, the clearest first."""
-    rows_a = score_rows(answer_format, gold, given_a).rows
-    rows_b = score_rows(answer_format, gold, given_b).rows
     found = []
-    for one, other in zip(rows_a, rows_b, strict=True):
+    scored = [score_rows(answer_format, gold, given) for given in (given_a, given_b)]
+    for one, other in zip(*scored, strict=True):
         value_a, value_b = one.value(metric), other.value(metric)
         if value_a is None or value_b is None or value_a == value_b:
             continue
+        row = gold[one.case_id]
+        text = row.reference
+        if answer_format and not text:
+            text = answer_format.write(row.case.gold_calls, row.case.gold_text)
         found.append(
             {
                 "id": one.case_id,
                 "winner": "A" if value_a > value_b else "B",
                 "a": value_a,
                 "b": value_b,
-                "gold": _gold_text(answer_format, gold[one.case_id]),
+                "gold": text,
                 "answer_a": given_a[one.case_id].text,
                 "answer_b": given_b[one.case_id].text,
                 "wrong_in_a": one.first_difference,
@@ -82,22 +84,11 @@ def _compared(
     return sorted(found, key=lambda row: -abs(row["a"] - row["b"]))
 
 
-def _gold_text(answer_format: AnswerFormat | None, row: GoldRow) -> str:
-    if row.reference or answer_format is None:
-        return row.reference
-    return answer_format.write(row.case.gold_calls, row.case.gold_text)
-
-
 def _table(rows: list[dict[str, Any]], winner: str, loser: str) -> Table:
     table = Table("id", "gold", f"{winner} (right)", f"{loser} (wrong)", f"what is wrong in {loser}", show_lines=True)
+    shown = ("id", "gold", f"answer_{winner.lower()}", f"answer_{loser.lower()}", f"wrong_in_{loser.lower()}")
     for row in rows:
-        table.add_row(
-            _text(row["id"]),
-            _text(row["gold"]),
-            _text(row[f"answer_{winner.lower()}"]),
-            _text(row[f"answer_{loser.lower()}"]),
-            _text(row[f"wrong_in_{loser.lower()}"]),
-        )
+        table.add_row(*(_text(row[name]) for name in shown))
     return table
 
 

@@ -22,7 +22,6 @@ from swap_assets.domain.scoring.answer_files import (
     AnswerFileError,
     GivenRow,
     GoldRow,
-    Scored,
     format_named,
     format_names,
     given_rows,
@@ -30,6 +29,7 @@ from swap_assets.domain.scoring.answer_files import (
     score_rows,
 )
 from swap_assets.domain.scoring.answer_files_report import comparison, report
+from swap_assets.domain.scoring.scores import RowScore
 
 FormatName = Annotated[
     str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(format_names())}")
@@ -64,7 +64,7 @@ def score(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "summary.json").write_text(text + "\n", encoding="utf-8")
-        rows = "".join(row.model_dump_json() + "\n" for row in scored.rows)
+        rows = "".join(row.model_dump_json() + "\n" for row in scored)
         (out / "rows.jsonl").write_text(rows, encoding="utf-8")
     typer.echo(text)
     _show(found, others)
@@ -83,7 +83,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def _scored_file(
     answer_format: AnswerFormat | None, gold: dict[str, GoldRow], predictions: Path
-) -> tuple[dict[str, Any], Scored]:
+) -> tuple[dict[str, Any], list[RowScore]]:
     given = given_or_exit(predictions)
     scored = score_rows(answer_format, gold, given)
     found = report(answer_format, gold, given, scored, name=predictions.stem)
@@ -108,15 +108,6 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-@contextmanager
-def _explained(where: str = "") -> Iterator[None]:
-    """End the command with one sentence where rows, or the name of a format, cannot be used."""
-    try:
-        yield
-    except AnswerFileError as error:
-        raise fail(f"{where}{error}") from None
-
-
 def gold_or_exit(
     path: Path, format_name: str, functions: Path | None = None
 ) -> tuple[AnswerFormat | None, dict[str, GoldRow]]:
@@ -127,20 +118,27 @@ def gold_or_exit(
         format_name: an answer format's, or `bfcl`.
         functions: BFCL's file of questions, whose `function` joins the gold row of the same id.
     """
-    with _explained():
+    where = ""
+    try:
         answer_format = format_named(format_name)
-    rows = _read_lines(path)
-    if functions is not None:
-        described = {row.get("id"): row.get("function") for row in _read_lines(functions)}
-        rows = [row | {"function": described.get(row.get("id"))} if "function" not in row else row for row in rows]
-    with _explained(f"{path}: "):
+        rows, where = _read_lines(path), f"{path}: "
+        if functions is not None:
+            described = {row.get("id"): row.get("function") for row in _read_lines(functions)}
+            rows = [{"function": described.get(row.get("id"))} | row for row in rows]
         return answer_format, gold_rows(answer_format, rows)
+    except AnswerFileError as error:
+        raise fail(f"{where}{error}") from None
 
 
 def given_or_exit(path: Path) -> dict[str, GivenRow]:
     """Read predictions; rows that can't be read end the command with their ids."""
-    with _explained(f"{path}: "):
+    try:
         return given_rows(_read_lines(path))
+    except AnswerFileError as error:
+        raise fail(f"{path}: {error}") from None
+
+
+_PUBLISHED = {"field_precision": "precision", "field_recall": "recall", "field_f1": "F1"}
 
 
 def _show(found: dict[str, Any], other: dict[str, Any] | None) -> None:
@@ -160,8 +158,10 @@ def _show(found: dict[str, Any], other: dict[str, Any] | None) -> None:
     console.print(f"Failures: {failures or 'none'}")
     if other is not None:
         _show_comparison(console, found["compare"]["paired"])
-    if "published_convention" in found:
-        _show_published(console, found["published_convention"])
+    if published := found.get("published_convention"):
+        theirs = ", ".join(f"{title} {published[name]:.3f}" for name, title in _PUBLISHED.items())
+        ours = ", ".join(f"{title} {_number(published['ours'][name]['strict'])}" for name, title in _PUBLISHED.items())
+        console.print(f"Published convention: {theirs}; ours (strict): {ours}")
 
 
 def _metrics_table(found: dict[str, Any], other: dict[str, Any] | None) -> Table:
@@ -190,15 +190,6 @@ def _show_comparison(console: Console, paired: dict[str, Any]) -> None:
             f"{one['wholly_right_only_here']}, only there {one['wholly_right_only_other']}, "
             f"McNemar p = {one['mcnemar_exact_p']:.3f}"
         )
-
-
-def _show_published(console: Console, published: dict[str, Any]) -> None:
-    ours = published["ours"]
-    console.print(
-        f"Published convention: precision {published['field_precision']:.3f}, recall {published['field_recall']:.3f}, "
-        f"F1 {published['field_f1']:.3f}; ours (strict): precision {_number(ours['field_precision']['strict'])}, "
-        f"recall {_number(ours['field_recall']['strict'])}, F1 {_number(ours['field_f1']['strict'])}"
-    )
 
 
 def _number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.judging.decisions import Approval, Decision, Standing, standing, standing_sentence
+from swap_assets.domain.judging.decisions import Approval, Decision, Standing
 from swap_assets.domain.keys import (
     FINE_TUNE_DECISION,
     SCALE_UP_DECISION,
@@ -209,17 +209,25 @@ class State:
     # What people said
 
     def standing(self, decision: Decision) -> Standing:
-        """Return where a release that passed stands with people."""
-        return standing(decision, self.approvals.get(decision.partition), required=self._approval_required)
+        """Return where a release that passed stands with people; a rejection counts even where nobody is asked."""
+        approval = self.approvals.get(decision.partition)
+        if approval is not None and approval.evidence_hash == decision.content():
+            return approval.verdict
+        if self.experiment.gates.release.approval != "required":
+            return "not_required"
+        return "waiting" if approval is None else "void"
 
     def approval_sentence(self, decision: Decision) -> str:
         """Say where a release that passed stands with people, and what to do about it."""
-        approval = self.approvals.get(decision.partition)
-        return standing_sentence(decision, approval, required=self._approval_required)
-
-    @property
-    def _approval_required(self) -> bool:
-        return self.experiment.gates.release.approval == "required"
+        where = self.standing(decision)
+        if where in ("approved", "rejected"):
+            return f"The release was {self.approvals[decision.partition].sentence().rstrip('.')}."
+        command = f"swap-assets approve '{decision.name}:{decision.partition}' --by NAME --reason TEXT"
+        return {
+            "not_required": "The policy asks for nobody's approval (gates.release.approval: none).",
+            "waiting": f"Waiting for a person: {command}, or reject.",
+            "void": f"The approval given was on other evidence, so it is void; look again: {command}, or reject.",
+        }[where]
 
     # What is under way
 

@@ -3,9 +3,18 @@
 import numpy as np
 import pytest
 
-from swap_assets.domain.scoring.paired import PairedDifference, non_inferiority, paired_difference
+from swap_assets.domain.scoring.answer_files_report import comparison
+from swap_assets.domain.scoring.paired import PairedDifference, paired_difference
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets.domain.statistics import conversations_needed, holm, mcnemar_exact, mean_interval, nothing_seen, wilson
+from swap_assets.domain.statistics import (
+    chance_of_passing,
+    conversations_needed,
+    holm,
+    mcnemar_exact,
+    mean_interval,
+    nothing_seen,
+    wilson,
+)
 
 
 def rows(values: list[float | None], *, per_conversation: int = 1, exact: bool = False) -> list[RowScore]:
@@ -99,8 +108,8 @@ def test_intervals_of_a_handful_hold_the_truth_as_often_as_they_say():
 
 def test_identical_answers_on_few_rows_do_not_show_that_nothing_is_lost():
     few, many = difference([1.0] * 50, [1.0] * 50), difference([1.0] * 100, [1.0] * 100)
-    assert few.difference == 0.0 and not non_inferiority(few, 0.05).shown
-    assert non_inferiority(many, 0.05).shown
+    assert few.difference == 0.0 and few.low <= -0.05
+    assert many.low > -0.05
 
 
 def test_a_difference_is_slm_minus_llm_on_the_rows_that_both_answered():
@@ -128,14 +137,12 @@ def test_the_same_seed_gives_the_same_interval_to_the_digit():
 def test_clearly_better_is_superior_and_clearly_worse_is_worse():
     generator = np.random.default_rng(3)
     good, bad = (0.8 + 0.1 * generator.random(80)).tolist(), (0.2 + 0.1 * generator.random(80)).tolist()
-    better, worse = non_inferiority(difference(good, bad), 0.05), non_inferiority(difference(bad, good), 0.05)
-    assert better.superior and better.shown and better.p_value < 1e-6
-    assert worse.worse and not worse.shown and worse.conversations_needed is None
-
-
-def test_a_margin_must_be_positive():
-    with pytest.raises(ValueError, match="positive"):
-        non_inferiority(difference([1.0], [1.0]), 0.0)
+    found = comparison(rows(good), rows(bad), margin_points=5.0)["field_f1"]
+    assert found["superior"] and found["non_inferior"] and found["conversations_needed_for_80_percent_power"]
+    found = comparison(rows(bad), rows(good), margin_points=5.0)["field_f1"]
+    assert found["worse"] and not found["non_inferior"] and found["further_conversations_needed"] is None
+    better = difference(good, bad)
+    assert chance_of_passing(better.difference + 0.05, low=better.low, high=better.high) < 1e-6
 
 
 def test_the_conversations_needed_reach_80_percent_power_when_simulated():

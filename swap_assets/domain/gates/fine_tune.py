@@ -114,8 +114,8 @@ def _trained(state: State, key: str, approaches: tuple[str, ...]) -> Step | str:
     due = [name for name in approaches if trains(state, name, key, decision.action)]
     if not due:
         return f"{key}: no training needed. {decision.reason}"
-    ways = state.experiment.small_model(model).decoding
-    evaluations = [evaluation_asset(name, way) for name in due for way in ways]
+    decodings = state.experiment.small_model(model).decoding
+    evaluations = [evaluation_asset(name, decoding) for name in due for decoding in decodings]
     assets = (*state.experiment.adapter_assets(*due), *evaluations)
     evidence = (decision.content(), state.rows.get(scale, ""))
     return Step(job=TRAIN.name, partition=key, assets=assets, because=decision.reason, evidence=evidence)
@@ -127,9 +127,7 @@ def trains(state: State, approach: str, key: str, action: str) -> bool:
 
 
 def _follows(decision: Decision, _state: State) -> str:
-    if decision.action == "train":
-        return TRAIN.command(decision.partition)
-    return REPORT.command(decision.scale)
+    return TRAIN.command(decision.partition) if decision.action == "train" else REPORT.command(decision.scale)
 
 
 MODEL_BASELINE_GATE = Gate(

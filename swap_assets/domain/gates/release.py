@@ -89,9 +89,8 @@ def _rows_needed(item: Contrast | None, policy: GatePolicy) -> int | None:
     rule = policy.release
     if item is None:
         return None
-    return rows_to_settle(
-        item, rule.margin_points if item.delta_points <= rule.max_delta_points else rule.max_delta_points
-    )
+    level = item.delta_points <= rule.max_delta_points
+    return rows_to_settle(item, rule.margin_points if level else rule.max_delta_points)
 
 
 def _reason(

@@ -12,7 +12,7 @@ from swap_assets.domain.keys import (
     base,
     partition_key,
 )
-from swap_assets.domain.state import EvaluationRecord, State
+from swap_assets.domain.state import State
 
 
 def _reports(state: State) -> Iterator[Step | str]:
@@ -25,7 +25,8 @@ def _reports(state: State) -> Iterator[Step | str]:
         elif outstanding:
             yield f"{scale}: waiting for {', '.join(outstanding)}"
         else:
-            seen = [llm, *(item for model in models for item in _candidates(state, model, scale))]
+            ids = (one for model in models for one in (base(model, scale), *state.tuned(partition_key(model, scale))))
+            seen = [llm, *map(state.evaluation, ids)]
             evidence = tuple(sorted(f"{item.candidate_id} {item.evidence_hash}" for item in seen))
             because = f"all {len(seen) - 1} expected candidates of {scale} are evaluated, skipped or failed"
             yield Step(job=REPORT.name, partition=scale, because=because, evidence=evidence)
@@ -43,10 +44,6 @@ def _report_again(state: State, scale: str) -> Iterator[Step]:
     because = "the report shows the decisions that were made after it"
     evidence = (decision.content(), *releases, *approvals)
     yield Step(job=REPORT.name, partition=scale, assets=(COMPARISON_REPORT,), because=because, evidence=evidence)
-
-
-def _candidates(state: State, model: str, scale: str) -> list[EvaluationRecord]:
-    return [state.evaluation(one) for one in (base(model, scale), *state.tuned(partition_key(model, scale)))]
 
 
 def _outstanding(state: State, model: str, scale: str, approaches: tuple[str, ...]) -> Iterator[str]:

@@ -77,15 +77,12 @@ def scale_up(
 
 def _sides(found: Sequence[Contrast], limits: Mapping[str, float]) -> dict[str, Verdict]:
     """Return on which side of its limit each candidate lies; of several, a pass has to survive Holm's adjustment."""
+    sides: dict[str, Verdict] = {}
     sure = passing_for_sure(found, [limits[item.candidate_id] for item in found])
-    return {
-        item.candidate_id: "pass"
-        if passes
-        else "fail"
-        if item.low_points > limits[item.candidate_id]
-        else "inconclusive"
-        for item, passes in zip(found, sure, strict=True)
-    }
+    for item, passes in zip(found, sure, strict=True):
+        beyond = item.low_points > limits[item.candidate_id]
+        sides[item.candidate_id] = "pass" if passes else "fail" if beyond else "inconclusive"
+    return sides
 
 
 def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: str) -> tuple[Rivalry, ...]:

@@ -53,21 +53,19 @@ def evaluated(candidates: Iterable[Evaluation]) -> list[Evaluation]:
 
 def decide(measured: Sequence[Evaluation], *, rows_needed: int | None, **fields: Any) -> Decision:
     """Return a decision with the measurements that it rests on; only an inconclusive one says what rows it needs."""
-    return Decision(
-        **fields,
-        rows_needed=rows_needed if fields["verdict"] == "inconclusive" else None,
-        hashes={item.candidate.id: item.evidence_hash() for item in measured},
-        measured=tuple(
-            Measured(
-                candidate_id=item.candidate.id,
-                evidence_hash=item.evidence_hash(),
-                dataset_hash=item.dataset_hash,
-                artefact_hash=item.artefact_hash,
-                prompt_hashes={track.value: result.prompt_hash for track, result in item.results.items()},
-            )
-            for item in measured
-        ),
+    known = tuple(
+        Measured(
+            candidate_id=item.candidate.id,
+            evidence_hash=item.evidence_hash(),
+            dataset_hash=item.dataset_hash,
+            artefact_hash=item.artefact_hash,
+            prompt_hashes={track.value: result.prompt_hash for track, result in item.results.items()},
+        )
+        for item in measured
     )
+    hashes = {item.candidate_id: item.evidence_hash for item in known}
+    needed = rows_needed if fields["verdict"] == "inconclusive" else None
+    return Decision(**fields, rows_needed=needed, hashes=hashes, measured=known)
 
 
 def rows_to_settle(item: Contrast, limit_points: float) -> int | None:

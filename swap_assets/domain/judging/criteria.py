@@ -58,13 +58,8 @@ def judge(demand: Criterion, measured: Measured, *, margin_points: float = 5.0, 
     figure = measured.figure
     met, verdict = _verdict(demand, figure, margin_points)
     return CriterionResult(
-        name=demand.name,
-        description=demand.description,
-        value=figure.value,
-        low=figure.low,
-        high=figure.high,
-        threshold=demand.threshold,
-        unit=demand.unit,
+        **{name: getattr(demand, name) for name in ("name", "description", "threshold", "unit")},
+        **{name: getattr(figure, name) for name in ("value", "low", "high")},
         rows=figure.n,
         met=met,
         certain=verdict in ("pass", "fail") and figure.low is not None,
@@ -116,11 +111,12 @@ def _distance_of_means(demand: Criterion, ours: TrackResult, theirs: TrackResult
     if not one or not other or one.value is None or other.value is None:
         return NOTHING
     value = other.value - one.value
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return _in_unit(demand, Metric(value=value, n=one.n), other.value)
-    below = ((other.value - other.low) ** 2 + (one.high - one.value) ** 2) ** 0.5
-    above = ((other.high - other.value) ** 2 + (one.value - one.low) ** 2) ** 0.5
-    return _in_unit(demand, Metric(value=value, low=value - below, high=value + above, n=one.n), other.value)
+    figure = Metric(value=value, n=one.n)
+    if not (one.low is None or one.high is None or other.low is None or other.high is None):
+        below = ((other.value - other.low) ** 2 + (one.high - one.value) ** 2) ** 0.5
+        above = ((other.high - other.value) ** 2 + (one.value - one.low) ** 2) ** 0.5
+        figure = Metric(value=value, low=value - below, high=value + above, n=one.n)
+    return _in_unit(demand, figure, other.value)
 
 
 def _in_unit(demand: Criterion, figure: Metric, llm: float) -> Metric:

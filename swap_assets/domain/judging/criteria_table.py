@@ -4,7 +4,7 @@
 asks for 70 % whole answers on the rows of the single-turn test. Judging a candidate against them lives in `criteria`.
 """
 
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.metrics import METRICS, as_read
@@ -14,7 +14,7 @@ Verdict = Literal["pass", "fail", "inconclusive", "not_measured"]
 Unit = Literal["%", "score", "points", "% of the LLM"]
 
 
-class Criterion(Frozen):
+class Criterion(NamedTuple):
     """One demand; `threshold` is in `unit`.
 
     `split` names the test split whose rows count, "" for all rows. `compares` is "none" for a demand on the candidate
@@ -26,11 +26,11 @@ class Criterion(Frozen):
     name: str
     description: str
     metric: str
+    threshold: float
+    unit: Unit
     split: str = ""
     at_least: bool = True
     below: bool = False
-    threshold: float
-    unit: Unit
     compares: Literal["none", "delta", "release"] = "none"
     json_quality: bool = False
 
@@ -64,37 +64,35 @@ class CriterionResult(Frozen):
 def criteria_in_force(policy: GatePolicy) -> tuple[Criterion, ...]:
     """Return the guide's table as the experiment's policy reads it: its metric, its limits, lenient or strict."""
     demands = (*_GUIDE, *_of_metrics(), *_against_the_llm(policy))
-    return tuple(demand.model_copy(update={"metric": as_read(demand.metric, policy.reads)}) for demand in demands)
-
-
-def _asks(name: str, description: str, metric: str, threshold: float, unit: Unit, **more: Any) -> Criterion:
-    return Criterion(name=name, description=description, metric=metric, threshold=threshold, unit=unit, **more)
+    return tuple(demand._replace(metric=as_read(demand.metric, policy.reads)) for demand in demands)
 
 
 def _of_metrics() -> list[Criterion]:
     """Return a criterion for each metric that asks for one of its own."""
-    asking = [(name, entry, entry.asked) for name, entry in METRICS.items() if entry.asked is not None]
     return [
-        _asks(name, entry.title, name, 100 * asked, "%")
+        Criterion(name, entry.title, name, 100 * entry.asked, "%")
         if entry.unit == "rate"
-        else _asks(name, entry.title, name, asked, "score")
-        for name, entry, asked in asking
+        else Criterion(name, entry.title, name, entry.asked, "score")
+        for name, entry in METRICS.items()
+        if entry.asked is not None
     ]
 
 
 _SINGLE, _MULTI, _DOMAIN = "single_turn_test", "multi_turn_test", "domain_diverse_test"
 _GUIDE = (
-    _asks("single_turn_exact_match", "whole answers exactly right, single-turn", "exact_match", 70, "%", split=_SINGLE),
-    _asks("single_turn_field_f1", "field F1, single-turn", "field_f1", 0.80, "score", split=_SINGLE),
-    _asks("multi_turn_field_f1", "field F1, multi-turn", "field_f1", 0.60, "score", split=_MULTI),
-    _asks("multi_turn_name_match", "right functions called, multi-turn", "name_match", 80, "%", split=_MULTI),
-    _asks("json_valid", "answers with valid JSON", "valid_json", 90, "%", json_quality=True),
-    _asks("field_precision", "field precision", "field_precision", 0.85, "score", json_quality=True),
-    _asks("field_recall", "field recall", "field_recall", 0.85, "score", json_quality=True),
-    _asks("domain_deviation", "standard deviation of field F1 over domains", "domain_deviation", 0.15, "score",
+    Criterion("single_turn_exact_match", "whole answers exactly right, single-turn", "exact_match", 70, "%",
+              split=_SINGLE),
+    Criterion("single_turn_field_f1", "field F1, single-turn", "field_f1", 0.80, "score", split=_SINGLE),
+    Criterion("multi_turn_field_f1", "field F1, multi-turn", "field_f1", 0.60, "score", split=_MULTI),
+    Criterion("multi_turn_name_match", "right functions called, multi-turn", "name_match", 80, "%", split=_MULTI),
+    Criterion("json_valid", "answers with valid JSON", "valid_json", 90, "%", json_quality=True),
+    Criterion("field_precision", "field precision", "field_precision", 0.85, "score", json_quality=True),
+    Criterion("field_recall", "field recall", "field_recall", 0.85, "score", json_quality=True),
+    Criterion("domain_deviation", "standard deviation of field F1 over domains", "domain_deviation", 0.15, "score",
           split=_DOMAIN, at_least=False, below=True),
-    _asks("domain_lowest", "field F1 in the weakest domain", "domain_lowest", 0.50, "score", split=_DOMAIN),
-    _asks("no_call_accuracy", "no call made where none is right", "no_call_accuracy", 90, "%", split="no_call_test"),
+    Criterion("domain_lowest", "field F1 in the weakest domain", "domain_lowest", 0.50, "score", split=_DOMAIN),
+    Criterion("no_call_accuracy", "no call made where none is right", "no_call_accuracy", 90, "%",
+              split="no_call_test"),
 )  # fmt: skip
 
 
@@ -103,8 +101,8 @@ def _against_the_llm(policy: GatePolicy) -> tuple[Criterion, ...]:
     unit: Unit = "points" if rule.unit == "points" else "% of the LLM"
     allowed = policy.release.max_delta_points
     return (
-        _asks("llm_delta", "distance to the LLM (LLM − SLM)", metric, rule.at_most, unit,
+        Criterion("llm_delta", "distance to the LLM (LLM − SLM)", metric, rule.at_most, unit,
               at_least=False, compares="delta"),
-        _asks("release", "not worse than the LLM (LLM − SLM)", metric, allowed, "points",
+        Criterion("release", "not worse than the LLM (LLM − SLM)", metric, allowed, "points",
               at_least=False, compares="release"),
     )  # fmt: skip

@@ -195,29 +195,6 @@ class Approval(Frozen):
         return f"{self.verdict} by {self.by} (self-declared) at {self.at or 'an unknown time'}: {self.reason}"
 
 
-def standing(decision: Decision, approval: Approval | None, *, required: bool) -> Standing:
-    """Return where a passed release stands with people; a rejection counts even where no approval is asked for."""
-    if approval is not None and approval.evidence_hash == decision.content():
-        return approval.verdict
-    if not required:
-        return "not_required"
-    return "waiting" if approval is None else "void"
-
-
-def standing_sentence(decision: Decision, approval: Approval | None, *, required: bool) -> str:
-    """Say where a passed release stands, and what to do about it."""
-    where = standing(decision, approval, required=required)
-    command = f"swap-assets approve '{decision.name}:{decision.partition}' --by NAME --reason TEXT"
-    if where in ("approved", "rejected"):
-        assert approval is not None
-        return f"The release was {approval.sentence().rstrip('.')}."
-    return {
-        "not_required": "The policy asks for nobody's approval (gates.release.approval: none).",
-        "waiting": f"Waiting for a person: {command}, or reject.",
-        "void": f"The approval given was on other evidence, so it is void; look again: {command}, or reject.",
-    }[where]
-
-
 def read_reported(text: str) -> tuple[Literal["approved", "rejected"], str, str] | None:
     """Read `approved by NAME: REASON` or `rejected by NAME: REASON`; None where a text is neither.
 

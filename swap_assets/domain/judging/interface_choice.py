@@ -1,6 +1,7 @@
 """Which interface of a hosted model counts: fixed on validation rows, before any test row is asked."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from pydantic import Field
 
@@ -59,19 +60,6 @@ def fixed(interface: Interface) -> TrackChoice:
     return TrackChoice(interface=interface, reason=f"hosted_model.interfaces lists {interface.value} alone")
 
 
-def score_of(interface: Interface, result: TrackResult, metric: str) -> InterfaceScore:
-    """Return what an interface reached on the rows of a result."""
-    summary = result.summary
-    value, answered = summary.value(metric), summary.cases - summary.unscored
-    return InterfaceScore(
-        interface=interface,
-        value=None if value is None else value * answered / summary.cases,
-        rows=summary.cases,
-        unscored=summary.unscored,
-        cost=result.totals.cost,
-    )
-
-
 def choose(scores: Sequence[InterfaceScore], metric: str) -> TrackChoice:
     """Choose the interface with the higher value; at the same value the one that is listed first.
 
@@ -91,7 +79,11 @@ def choose(scores: Sequence[InterfaceScore], metric: str) -> TrackChoice:
 
 def choose_all(results: Mapping[Interface, Mapping[Track, TrackResult]], metric: str) -> dict[Track, TrackChoice]:
     """Choose for each track among the results of several interfaces, in the order in which they are listed."""
-    return {
-        track: choose([score_of(interface, found[track], metric) for interface, found in results.items()], metric)
-        for track in Track
-    }
+    scores: dict[Track, list[InterfaceScore]] = {track: [] for track in Track}
+    for interface, track in product(results, Track):
+        result = results[interface][track]
+        value, rows, unscored = result.summary.value(metric), result.summary.cases, result.summary.unscored
+        value = None if value is None else value * (rows - unscored) / rows
+        known = {"rows": rows, "unscored": unscored, "cost": result.totals.cost}
+        scores[track].append(InterfaceScore(interface=interface, value=value, **known))
+    return {track: choose(found, metric) for track, found in scores.items()}

@@ -73,14 +73,6 @@ class GivenRow(Frozen):
     error: str = ""
 
 
-class Scored(Frozen):
-    """All scores in gold's order, with the ids that stand on one side only."""
-
-    rows: tuple[RowScore, ...]
-    without_prediction: tuple[str, ...] = ()
-    without_gold: tuple[str, ...] = ()
-
-
 _Row = TypeVar("_Row", GoldRow, GivenRow)
 
 
@@ -147,13 +139,9 @@ def _by_id(
 
 def score_rows(
     answer_format: AnswerFormat | None, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow]
-) -> Scored:
-    """Score every gold row in its order; ids that stand on one side only are named, never dropped silently."""
-    return Scored(
-        rows=tuple(row.score(answer_format, given.get(row_id)) for row_id, row in gold.items()),
-        without_prediction=tuple(row_id for row_id in gold if row_id not in given),
-        without_gold=tuple(row_id for row_id in given if row_id not in gold),
-    )
+) -> list[RowScore]:
+    """Score every gold row in its order; one without a prediction is unscored."""
+    return [row.score(answer_format, given.get(row_id)) for row_id, row in gold.items()]
 
 
 def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
@@ -207,17 +195,17 @@ def _listed(tools: Any) -> Any:
 @lru_cache(maxsize=4096)
 def _tools(written: bytes) -> tuple[ToolSpec, ...]:
     """Return the tools of a row; rows that offer the same ones share them, and so their compiled schemas."""
-    return tuple(_tool(tool) for tool in marshal.loads(written))
-
-
-def _tool(tool: Any) -> ToolSpec:
-    function = tool.get("function", tool) if isinstance(tool, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise ValueError(_TOOLS_WANTED)
-    parameters = function.get("parameters") or {}
-    if not isinstance(parameters, dict):
-        raise ValueError(f"the parameters of tool '{function['name']}' are no JSON Schema")
-    return ToolSpec(name=function["name"], description=str(function.get("description") or ""), parameters=parameters)
+    tools = []
+    for tool in marshal.loads(written):
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(name := function.get("name"), str):
+            raise ValueError(_TOOLS_WANTED)
+        parameters = function.get("parameters") or {}
+        if not isinstance(parameters, dict):
+            raise ValueError(f"the parameters of tool '{name}' are no JSON Schema")
+        description = str(function.get("description") or "")
+        tools.append(ToolSpec(name=name, description=description, parameters=parameters))
+    return tuple(tools)
 
 
 def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:

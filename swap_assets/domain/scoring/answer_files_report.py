@@ -1,16 +1,17 @@
 """What `swap-assets score` says of a file: one JSON value with every aggregate, strict and lenient, micro and macro."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import FIELD_COUNTS, summarise
-from swap_assets.domain.scoring.answer_files import BFCL, GivenRow, GoldRow, Scored
-from swap_assets.domain.scoring.paired import non_inferiority, paired_difference
+from swap_assets.domain.scoring.answer_files import BFCL, GivenRow, GoldRow
+from swap_assets.domain.scoring.paired import paired_difference
 from swap_assets.domain.scoring.published import READERS, published_figures
-from swap_assets.domain.scoring.scores import EvalSummary, Metric
+from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
+from swap_assets.domain.statistics import conversations_needed
 
 COMPARED = ("field_f1", "exact_match")
 
@@ -19,12 +20,13 @@ def report(
     answer_format: AnswerFormat | None,
     gold: Mapping[str, GoldRow],
     given: Mapping[str, GivenRow],
-    scored: Scored,
+    scored: Sequence[RowScore],
     *,
     name: str,
 ) -> dict[str, Any]:
     """Return the report of one file of predictions, ready for JSON; BFCL answers belong to the tool-call track."""
-    summary = summarise(name, answer_format or HERMES, scored.rows)
+    summary = summarise(name, answer_format or HERMES, scored)
+    missing, unasked = [one for one in gold if one not in given], [one for one in given if one not in gold]
     found: dict[str, Any] = {
         "answer_format": answer_format.name if answer_format else BFCL,
         "complete": summary.complete,
@@ -33,15 +35,15 @@ def report(
             "predictions": len(given),
             "scored": summary.scored,
             "unscored": summary.unscored,
-            "without_prediction": len(scored.without_prediction),
-            "without_gold": len(scored.without_gold),
+            "without_prediction": len(missing),
+            "without_gold": len(unasked),
             "gold_without_call": sum(not (row.case.gold_calls or row.accepted) for row in gold.values()),
         },
-        "ids_without_prediction": list(scored.without_prediction),
-        "ids_without_gold": list(scored.without_gold),
+        "ids_without_prediction": missing,
+        "ids_without_gold": unasked,
         "macro": _by_reading(summary.metrics),
         "micro": _by_reading(summary.micro)
-        | {"fields": {name: sum(getattr(row, name) for row in scored.rows) for name in FIELD_COUNTS}},
+        | {"fields": {name: sum(getattr(row, name) for row in scored) for name in FIELD_COUNTS}},
         "by_label": {
             split: {label: _by_reading(metrics) for label, metrics in labels.items()}
             for split, labels in summary.by_label.items()
@@ -55,33 +57,40 @@ def report(
     return found
 
 
-def comparison(ours: Scored, other: Scored, *, margin_points: float) -> dict[str, Any]:
-    """Return PREDICTIONS − OTHER on identical rows, in points, for each compared metric."""
-    found: dict[str, Any] = {}
-    for metric in COMPARED:
-        difference = paired_difference(ours.rows, other.rows, metric)
-        if difference is None:
-            found[metric] = None
-            continue
-        judged = non_inferiority(difference, margin_points / 100)
-        found[metric] = {
-            "difference_points": 100 * difference.difference,
-            "low_points": 100 * difference.low,
-            "high_points": 100 * difference.high,
-            "rows": difference.rows,
-            "conversations": difference.conversations,
-            "rows_left_out": difference.left_out,
-            "wholly_right_only_here": difference.only_a,
-            "wholly_right_only_other": difference.only_b,
-            "mcnemar_exact_p": difference.mcnemar_p,
-            "margin_points": margin_points,
-            "non_inferior": judged.shown,
-            "superior": judged.superior,
-            "worse": judged.worse,
-            "conversations_needed_for_80_percent_power": judged.conversations_needed,
-            "further_conversations_needed": judged.further_conversations,
-        }
-    return found
+def comparison(ours: Sequence[RowScore], other: Sequence[RowScore], *, margin_points: float) -> dict[str, Any]:
+    """Return PREDICTIONS − OTHER on identical rows, in points, for each compared metric; None where there are none.
+
+    Non-inferior is what loses less than the margin for sure: the whole 95 % interval lies above it. The conversations
+    needed are those in all, if the measured difference is the true one; None where no number would do.
+    """
+    return {metric: _compared(ours, other, metric, margin_points) for metric in COMPARED}
+
+
+def _compared(
+    ours: Sequence[RowScore], other: Sequence[RowScore], metric: str, margin_points: float
+) -> dict[str, Any] | None:
+    found = paired_difference(ours, other, metric)
+    if found is None:
+        return None
+    margin = margin_points / 100
+    needed = conversations_needed(found.difference + margin, found.conversation_deviation)
+    return {
+        "difference_points": 100 * found.difference,
+        "low_points": 100 * found.low,
+        "high_points": 100 * found.high,
+        "rows": found.rows,
+        "conversations": found.conversations,
+        "rows_left_out": found.left_out,
+        "wholly_right_only_here": found.only_a,
+        "wholly_right_only_other": found.only_b,
+        "mcnemar_exact_p": found.mcnemar_p,
+        "margin_points": margin_points,
+        "non_inferior": found.low > -margin,
+        "superior": found.low > 0,
+        "worse": found.high < 0,
+        "conversations_needed_for_80_percent_power": needed,
+        "further_conversations_needed": None if needed is None else max(0, needed - found.conversations),
+    }
 
 
 def _by_reading(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
@@ -99,12 +108,12 @@ def _published(
     answer_format: AnswerFormat,
     gold: Mapping[str, GoldRow],
     given: Mapping[str, GivenRow],
-    scored: Scored,
+    scored: Sequence[RowScore],
     summary: EvalSummary,
 ) -> dict[str, Any]:
     """Return the figures in the published convention beside ours, over the same rows: those with an answer."""
     pairs = []
-    for row in (gold[score.case_id] for score in scored.rows if score.scored):
+    for row in (gold[score.case_id] for score in scored if score.scored):
         reference = row.reference or answer_format.write(row.case.gold_calls)
         pairs.append((reference, given[row.id].text or ""))
     ours = {

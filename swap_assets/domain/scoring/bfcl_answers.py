@@ -120,8 +120,16 @@ def _value(node: ast.expr, depth: int) -> Any:
             return node.value
         case ast.Constant(value=value) if value is ...:
             return "..."
-        case ast.UnaryOp() | ast.BinOp():
-            return _arithmetic(node, depth + 1)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+            number = _value(node.operand, depth + 1)
+            if isinstance(number, int | float):
+                return -number if isinstance(node.op, ast.USub) else number
+        case ast.BinOp(op=operation) if type(operation) in _OPERATIONS:  # over numbers small enough to be harmless
+            numbers = _value(node.left, depth + 1), _value(node.right, depth + 1)
+            divides = isinstance(operation, ast.Div | ast.FloorDiv | ast.Mod)
+            small = all(isinstance(number, int | float) and abs(number) < 1e15 for number in numbers)
+            if small and (numbers[1] or not divides):
+                return _OPERATIONS[type(operation)](*numbers)
         case ast.List() | ast.Tuple():
             return [_value(element, depth + 1) for element in node.elts]
         case ast.Dict() if all(isinstance(key, ast.Constant) for key in node.keys):
@@ -131,22 +139,6 @@ def _value(node: ast.expr, depth: int) -> Any:
             return {call.name: call.arguments}
         case ast.Name() | ast.Call() | ast.Subscript():
             return ast.unparse(node)
-    raise ValueError("an argument is no literal")
-
-
-def _arithmetic(node: ast.UnaryOp | ast.BinOp, depth: int) -> int | float:
-    """Return the value of `-3` or `2 * 5`, over numbers small enough to be harmless."""
-    match node:
-        case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-            number = _value(node.operand, depth)
-            if isinstance(number, int | float):
-                return -number if isinstance(node.op, ast.USub) else number
-        case ast.BinOp(op=operation) if type(operation) in _OPERATIONS:
-            numbers = _value(node.left, depth), _value(node.right, depth)
-            divides = isinstance(operation, ast.Div | ast.FloorDiv | ast.Mod)
-            small = all(isinstance(number, int | float) and abs(number) < 1e15 for number in numbers)
-            if small and (numbers[1] or not divides):
-                return _OPERATIONS[type(operation)](*numbers)
     raise ValueError("an argument is no literal")
 
 

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 from swap_assets.domain.metrics import field_of
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets.domain.statistics import (
-    SEED,
-    chance_of_passing,
-    cluster_error,
-    cluster_numbers,
-    conversations_needed,
-    mcnemar_exact,
-    mean_interval,
-)
+from swap_assets.domain.statistics import SEED, cluster_error, cluster_numbers, mcnemar_exact, mean_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,24 +42,6 @@ class PairedDifference(Frozen):
     def mcnemar_p(self) -> float:
         """The exact two-sided test of whether `only_a` and `only_b` differ by more than chance."""
         return mcnemar_exact(self.only_a, self.only_b)
-
-
-class NonInferiority(Frozen):
-    """Whether A is worse than B by less than `margin` (in the metric's unit).
-
-    `shown` where the interval's lower bound lies above −margin; `superior` where it lies above 0; `worse` where the
-    upper bound lies below 0. `p_value` is one-sided, against "A is worse by the margin or more", from the difference
-    and its interval taken as normal; `conversations_needed` in all for 80 % power, if the measured difference is the
-    true one, and `further_conversations` beyond those measured; None where no number would do.
-    """
-
-    shown: bool
-    superior: bool
-    worse: bool
-    margin: float
-    p_value: float
-    conversations_needed: int | None
-    further_conversations: int | None
 
 
 class Columns:
@@ -138,23 +112,3 @@ def paired_difference(
 ) -> PairedDifference | None:
     """Compare two candidates once, as `Columns.against` does."""
     return Columns(rows_a).against(Columns(rows_b), metric, seed=seed)
-
-
-def non_inferiority(difference: PairedDifference, margin: float) -> NonInferiority:
-    """Judge A − B against a margin, both in the metric's unit (0.05 is 5 points).
-
-    Raises:
-        ValueError: the margin is not positive.
-    """
-    if margin <= 0:
-        raise ValueError(f"a non-inferiority margin is positive, got {margin}")
-    needed = conversations_needed(difference.difference + margin, difference.conversation_deviation)
-    return NonInferiority(
-        shown=difference.low > -margin,
-        superior=difference.low > 0,
-        worse=difference.high < 0,
-        margin=margin,
-        p_value=chance_of_passing(difference.difference + margin, low=difference.low, high=difference.high),
-        conversations_needed=needed,
-        further_conversations=None if needed is None else max(0, needed - difference.conversations),
-    )

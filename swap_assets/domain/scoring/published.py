@@ -13,6 +13,7 @@ compared at their places, `[0].city`.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,8 +24,7 @@ from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.formats.tags import find_first_object
 
-_TAG_OPEN = re.compile(r'<tool_call name="([^"]+)">\s*')
-_TAG_CLOSE = "</tool_call>"
+_TAG = re.compile(r'<tool_call name="([^"]+)">\s*(\{.*\})\s*</tool_call>', re.DOTALL)
 Leaves = set[tuple[str, str]]
 Read = tuple[str, Any]  # a function's name and what was read
 
@@ -40,37 +40,34 @@ def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, st
     """
     if answer_format not in READERS:
         raise ValueError(f"no results were published in the answer format '{answer_format.name}'")
-    read = READERS[answer_format]
-    rows = valid = names = exact = right = wrong = missed = repaired = wordy = 0
+    read, count = READERS[answer_format], Counter[str]()
     for reference, prediction in pairs:
         gold, given = read(reference), read(prediction)
         if gold is None:
             gold, given = _recovered(answer_format, reference, prediction, given)
-            repaired, wordy = repaired + (gold is not None), wordy + (gold is None)
-        rows += 1
-        valid += given is not None
+            count["wordy" if gold is None else "repaired"] += 1
+        count.update(rows=1, valid=given is not None)
         if gold is None:
             continue
-        gold_leaves, given_leaves = _leaves(gold[1]), _leaves(given[1]) if given else set()
-        right += len(gold_leaves & given_leaves)
-        wrong += len(given_leaves - gold_leaves)
-        missed += len(gold_leaves - given_leaves)
-        names += given is not None and given[0] == gold[0]
-        exact += given is not None and given[1] == gold[1]
-    precision, recall = _share(right, right + wrong), _share(right, right + missed)
+        wanted, found = _leaves(gold[1]), _leaves(given[1]) if given else set()
+        count.update(right=len(wanted & found), wrong=len(found - wanted), missed=len(wanted - found))
+        if given is not None:
+            count.update(names=given[0] == gold[0], exact=given[1] == gold[1])
+    right, rows = count["right"], count["rows"]
+    precision, recall = _share(right, right + count["wrong"]), _share(right, right + count["missed"])
     return {
         "rows": rows,
-        "valid_rate": _share(valid, rows),
-        "name_match_rate": _share(names, rows) if read is _read_tag else None,
-        "exact_match_rate": _share(exact, rows),
+        "valid_rate": _share(count["valid"], rows),
+        "name_match_rate": _share(count["names"], rows) if read is _read_tag else None,
+        "exact_match_rate": _share(count["exact"], rows),
         "field_precision": precision,
         "field_recall": recall,
         "field_f1": _share(2 * precision * recall, precision + recall),
         "true_positives": right,
-        "false_positives": wrong,
-        "false_negatives": missed,
-        "references_repaired": repaired,
-        "references_without_call": wordy,
+        "false_positives": count["wrong"],
+        "false_negatives": count["missed"],
+        "references_repaired": count["repaired"],
+        "references_without_call": count["wordy"],
     }
 
 
@@ -86,15 +83,9 @@ def _read_object(text: str) -> tuple[str, Any] | None:
 
 
 def _read_tag(text: str) -> tuple[str, Any] | None:
-    text = text.strip()
-    opening = _TAG_OPEN.match(text)
-    if not opening or not text.endswith(_TAG_CLOSE):
-        return None
-    body = text[opening.end() : -len(_TAG_CLOSE)].rstrip()
-    if not (body.startswith("{") and body.endswith("}")):
-        return None
-    found = _read_object(body)
-    return (opening.group(1), found[1]) if found else None
+    tag = _TAG.fullmatch(text.strip())
+    found = _read_object(tag[2]) if tag else None
+    return (tag[1], found[1]) if tag and found else None
 
 
 READERS = {FLEDGLING_STRUCTURED: _read_object, FLEDGLING_TOOLCALL: _read_tag}
@@ -108,20 +99,16 @@ def _recovered(
     Where the reference holds several calls, so may the prediction, to the letter.
     """
     if READERS[answer_format] is _read_object:
-        return _recovered_value(reference), given
+        try:
+            return ("", read_tolerant(reference).value), given
+        except LiteralError:
+            found = find_first_object(reference)
+            return ("", found[0]) if found else None, given
     calls = answer_format.read(reference).calls
     if len(calls) < 2:
         return ((calls[0].name, calls[0].arguments) if calls else None), given
     said = answer_format.read(prediction).strict_calls
     return _in_places(calls), _in_places(said) if said else None
-
-
-def _recovered_value(reference: str) -> Read | None:
-    try:
-        return "", read_tolerant(reference).value
-    except LiteralError:
-        found = find_first_object(reference)
-        return ("", found[0]) if found else None
 
 
 def _in_places(calls: tuple[ToolCall, ...]) -> Read:

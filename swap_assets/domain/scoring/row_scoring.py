@@ -70,10 +70,7 @@ def function_asked_for(case: EvalCase) -> str:
 
 
 class Reading(NamedTuple):
-    """What one reading of an answer comes to: figures of the row, fields that are right, fields that are charged.
-
-    Charged is what precision over many rows is divided by: silence costs as much as gold is long.
-    """
+    """What one reading of an answer comes to: figures of the row, fields that are right, fields that are charged."""
 
     figures: dict[str, float | None]
     right: int

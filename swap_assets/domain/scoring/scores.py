@@ -24,9 +24,8 @@ class RowScore(Frozen):
 
     Rates are 0.0 or 1.0 per row; `field_*` are in [0, 1]. None means "does not apply to this row" (for example
     `no_call_correct` on a row whose gold has calls). `scored` is False where no answer could be obtained.
-    Figures read the lenient calls, those that end in `_strict` the strict ones. `predicted_fields` is what precision
-    is divided by over many rows: an answer that gives no field where gold has some is charged with as many as gold
-    has, so that invalid output costs precision too.
+    `predicted_fields` is what precision is divided by over many rows: an answer that gives no field is charged with as
+    many as gold has, so that invalid output costs precision too.
     """
 
     case_id: str
@@ -70,10 +69,7 @@ class RowScore(Frozen):
 
 
 class Metric(Frozen):
-    """An aggregate with its 95 % interval; `n` is the number of rows it rests on.
-
-    `unit` "rate" is a share of rows; "score" a mean of per-row values in [0, 1]; "deviation" a standard deviation.
-    """
+    """An aggregate with its 95 % interval; `n` is the number of rows it rests on, `unit` as `metrics` has it."""
 
     value: float | None
     low: float | None = None
@@ -88,9 +84,7 @@ class EvalSummary(Frozen):
 
     `by_label` maps a test split ("single_turn", "multi_turn", "domain", ...) to its labels and their metrics; the label
     "all" is all rows of the split. `by_origin` keeps real and synthetic rows apart; `micro` counts fields over all rows
-    together. Metrics whose name ends in `_strict` read the strict calls, all others the lenient ones.
-    `domain_deviation` is the spread of field F1 over the domains as it is, `domain_deviation_corrected` with sampling
-    noise taken out, `domain_lowest` the worst. `failure_examples` holds the first case ids of each failure class.
+    together. `failure_examples` holds the first case ids of each failure class.
     """
 
     candidate_id: str
@@ -113,5 +107,4 @@ class EvalSummary(Frozen):
 
     def value(self, metric: str) -> float | None:
         """Return a metric's value, None where it was not measured."""
-        found = self.metrics.get(metric)
-        return found.value if found else None
+        return self.metrics[metric].value if metric in self.metrics else None
