@@ -32,11 +32,7 @@ def _lengths(experiment: Experiment) -> TextLengths:
         rows = load_source(experiment.source).conversations
         for scale in experiment.scales:
             split_scale(
-                rows,
-                scale=scale,
-                scales=experiment.scales,
-                release_test=experiment.release_test,
-                seed=experiment.seed,
+                rows, scale=scale, scales=experiment.scales, release_test=experiment.release_test, seed=experiment.seed
             )
     except (SourceError, TooFewRowsError) as error:
         raise fail(str(error)) from None

@@ -12,9 +12,8 @@ import dagster as dg
 
 from swap_assets.defs import adapter_metadata, checks, metadata
 from swap_assets.defs.answering import local_evaluation
-from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
-from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force, model_and_scale_of
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.experiment import Experiment

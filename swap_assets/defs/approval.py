@@ -1,4 +1,4 @@
-"""`release_approval`: a person's verdict on a release, as an external asset that somebody reports, nothing computes.
+"""Who lets a step through: the gates, and a person, whose `release_approval` is an external asset that is reported.
 
 It is given by `swap-assets approve`, or in the UI by "Report materialization" with the description
 `approved by NAME: REASON` (or `rejected by NAME: REASON`). The names are self-declared.
@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from swap_assets.defs.partitions import MODELS_AND_SCALES
-from swap_assets.defs.resources.store import ExperimentStore
-from swap_assets.domain.judging.decisions import Approval, read_reported
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore
+from swap_assets.domain.gates.release import release_refusal
+from swap_assets.domain.gates.scale_up import scale_refusal
+from swap_assets.domain.judging.decisions import Approval, Decision, Override, read_reported
 from swap_assets.domain.keys import RELEASE_APPROVAL, RELEASE_DECISION
 from swap_assets.domain.state import State
 
+# The tag of a run that a sensor asked for; it holds the sensor's name.
+REQUESTED_BY = "swap/requested_by"
 _LATEST = 500  # approvals; more than any experiment has models at scales
 
 release_approval = dg.AssetSpec(
@@ -23,6 +26,18 @@ release_approval = dg.AssetSpec(
     kinds={"person"},
     description="A person's approval of a release that passed, bound to its evidence and void when that changes.",
 )
+
+
+def require_release(store: ExperimentStore, decision: Decision, override: Override | None) -> None:
+    """Refuse to merge what the gate, or the person who is asked, does not let through, unless it is overridden."""
+    if refusal := release_refusal(decision, override, store.state()):
+        raise dg.Failure(description=refusal, allow_retries=False)
+
+
+def require_admitted(context: dg.AssetExecutionContext, store: ExperimentStore, scale: str) -> None:
+    """Refuse to start a further scale for a sensor unless the scale before lets something through; people may."""
+    if REQUESTED_BY in context.run.tags and (refusal := scale_refusal(store.state(), scale)):
+        raise dg.Failure(description=refusal, allow_retries=False)
 
 
 def give_approval(instance: dg.DagsterInstance, store: ExperimentStore, approval: Approval) -> None:

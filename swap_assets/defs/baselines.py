@@ -7,12 +7,10 @@ from pydantic import Field
 
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import hosted_results, local_evaluation
-from swap_assets.defs.guards import require_admitted
-from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of
-from swap_assets.defs.resources.failures import explained
+from swap_assets.defs.approval import require_admitted
 from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, explained, model_and_scale_of
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune

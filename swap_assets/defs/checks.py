@@ -6,8 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from swap_assets.defs.partitions import MODELS_AND_SCALES
-from swap_assets.defs.resources.store import experiment_in_force
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, experiment_in_force
 from swap_assets.domain.judging.consistency import MergeVerdict
 from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
 

@@ -1,22 +1,28 @@
-"""The dataset: conversations that could be read, those that could not, exact splits, and the training tracks."""
+"""The dataset: conversations that could be read, those that could not, exact splits, training tracks, test splits.
+
+What held-out rows lack for the test splits is filled with marked synthetic rows.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.partitions import SCALES
-from swap_assets.defs.resources.failures import explained
 from swap_assets.defs.resources.source import ConversationSource
-from swap_assets.defs.resources.store import ExperimentStore
-from swap_assets.domain.conversations import Conversation, Quarantined
-from swap_assets.domain.experiment.sources import LoadedSource, Notices
-from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TOOLCALL_TRACK
+from swap_assets.defs.resources.store import SCALES, ExperimentStore, explained
+from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import HubSource, LoadedSource, Notices, SyntheticSource
+from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TEST_SPLITS, TOOLCALL_TRACK
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.profile import DatasetProfile, profile_markdown, profile_sentence, profile_source
+from swap_assets.domain.report.tables import markdown_table
+from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
+from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track
 
 Conversations = list[Conversation]
@@ -185,3 +191,62 @@ TRACKS = [
         "Training and validation examples whose answers are tool calls; the approach's answer format says how written.",
     ),
 ]
+
+
+# Enough generated rows for any test split; they are made lazily, at thousands a second.
+FILL_ROWS = 2000
+_DESCRIPTIONS = (
+    "First requests by difficulty: simple, moderate, complex.",
+    "Conversations by kind: clarification, sequential, context-dependent; asked at every assistant turn.",
+    "The same number of conversations for each of ten domains.",
+    "Tools are offered and no call is right, or asking back is.",
+    "Several calls in one answer are right.",
+)
+
+
+def _split(name: str, description: str) -> dg.AssetsDefinition:
+    @dg.asset(name=name, partitions_def=SCALES, kinds={"parquet"}, description=description)
+    def test_split(
+        context: dg.AssetExecutionContext,
+        store: ExperimentStore,
+        dataset_split: DatasetSplit,
+        hermes_conversations: list[Conversation],
+    ) -> dg.MaterializeResult[list[EvalCase]]:
+        experiment = store.experiment
+        choose = partial(
+            select,
+            name,
+            conversations=hermes_conversations,
+            split=dataset_split,
+            sizes=experiment.scale(context.partition_key).test_splits,
+            seed=experiment.seed,
+        )
+        chosen = choose()
+        if chosen.missing:
+            chosen = choose(fill=_fill(experiment))
+        rows = [
+            [label, str(wanted), str(chosen.real[label]), str(chosen.synthetic[label])]
+            for label, wanted in chosen.wanted.items()
+        ]
+        return dg.MaterializeResult(
+            value=list(chosen.cases),
+            metadata={
+                "conversations": metadata.markdown(markdown_table(["label", "wanted", "real", "synthetic"], rows)),
+                "cases": len(chosen.cases),
+                "missing": metadata.counts_table(chosen.missing, of="label"),
+                "sample": metadata.sample(chosen.cases[0] if chosen.cases else None),
+            },
+            data_version=dg.DataVersion(chosen.content_hash),
+        )
+
+    return test_split
+
+
+def _fill(experiment: Experiment) -> Iterator[Conversation]:
+    """Generate synthetic test-pool rows, for what held-out rows leave short."""
+    source = experiment.source
+    settings = source.generator if isinstance(source, SyntheticSource | HubSource) else GeneratorSettings()
+    return generate(fill_settings(settings, rows=FILL_ROWS, seed=experiment.seed))
+
+
+TEST_SPLIT_ASSETS = [_split(name, description) for name, description in zip(TEST_SPLITS, _DESCRIPTIONS, strict=True)]

@@ -11,10 +11,8 @@ from typing import Any
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.guards import REQUESTED_BY
-from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES
-from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.approval import REQUESTED_BY, adopt_reported
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.defs.runs import runs_of, state_of
 from swap_assets.domain.gates import registry

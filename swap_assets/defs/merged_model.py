@@ -1,7 +1,7 @@
-"""The released candidate's adapters merged into their 16-bit base, and scored again on the same rows.
+"""The released candidate's adapters merged into their 16-bit base, scored again on the same rows, and published.
 
-Not here: whether they may be (`guards`), how merging goes (`backends.serving.merging`), and what a drop is
-(`domain.judging.consistency`).
+Not here: whether they may be (`approval`), how merging and publishing go (`backends.serving.merging`,
+`backends.hub.publishing`), and what a drop is (`domain.judging.consistency`).
 """
 
 from collections.abc import Iterator
@@ -11,16 +11,15 @@ import dagster as dg
 
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import local_evaluation
-from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.guards import require_release
-from swap_assets.defs.partitions import MODELS_AND_SCALES
+from swap_assets.defs.approval import adopt_reported, require_release
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, MergedFolders, ModelProcesses
-from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.reports import Hub
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.keys import MERGED_MODEL, SLM_BASELINE, TEST_SPLITS, Candidate, Form
-from swap_assets.domain.merged_model import MergedModel, refusal_to_merge
+from swap_assets.domain.merged_model import MergedModel, PublishedModel, refusal_to_merge
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 
 CHECK = "no_drop_after_merging"
@@ -125,3 +124,20 @@ def _blocked(merge: _Merge) -> dg.Failure:
     kept = ", ".join(map(str, merge.folders.set_aside(merge.after)))
     reason = f"the merged model scores below its adapter, so it is blocked. {merge.judged.reason} It lies in {kept}."
     return dg.Failure(description=reason, allow_retries=False)
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, kinds={"huggingface"})
+def published_model(
+    context: dg.AssetExecutionContext,
+    store: ExperimentStore,
+    hub: Hub,
+    merged_model: MergedModel,
+    release_decision: Decision,
+) -> dg.MaterializeResult[PublishedModel]:
+    """The merged model with its card on the Hugging Face hub; skipped where the experiment publishes nothing."""
+    adopt_reported(context.instance, store)
+    if not merged_model.override:
+        require_release(store, release_decision, None)
+    with store.recording_failure(context):
+        published = hub.publish(merged_model, release_decision)
+    return metadata.published_result(published)

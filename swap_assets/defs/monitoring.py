@@ -1,4 +1,4 @@
-"""Measuring the hosted and the released models again, in a new epoch and beside the earlier one.
+"""Measuring the hosted and the released models again, in a new epoch and beside the earlier one; alerts of failed runs.
 
 What the gates read stays untouched: a nightly look must not make every decision stale and start every training again.
 """
@@ -8,16 +8,17 @@ from pydantic import Field
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
-from swap_assets.defs.partitions import SCALES
 from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.judging.consistency import Drift, DriftReport, Measurement, drift
 from swap_assets.domain.keys import (
+    DRIFT_CHECK,
     LLM_BASELINE,
     MERGED_MODEL,
     RELEASE_DECISION,
+    REPEATED_LLM_EVALUATION,
     TEST_SPLITS,
     Candidate,
     partition_key,
@@ -102,3 +103,45 @@ def _released(store: ExperimentStore, scale: str) -> list[Evaluation]:
             released = evidence.of(Candidate.from_id(decision.candidates[0]))
             found += [released] if released.status == "evaluated" else []
     return found
+
+
+DRIFT_JOB = dg.define_asset_job(
+    "drift",
+    selection=[REPEATED_LLM_EVALUATION, DRIFT_CHECK],
+    description="The hosted and the released models asked again, in a new epoch.",
+)
+
+
+def _nightly(cron: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="nightly_drift", cron_schedule=cron, job=DRIFT_JOB, default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Measures the hosted and the released models again, at the last scale that was reached.",
+    )  # fmt: skip
+    def nightly_drift(context: dg.ScheduleEvaluationContext, store: ExperimentStore):
+        state = store.state()
+        reached = [name for name in state.experiment.scales if state.evaluation(state.hosted(name)).measured]
+        if not reached:
+            return dg.SkipReason("llm_baseline has not been measured at any scale, so there is nothing to compare with")
+        epoch = f"nightly-{context.scheduled_execution_time:%Y-%m-%dT%H%M}"
+        config = {"ops": {REPEATED_LLM_EVALUATION: {"config": {"epoch": epoch}}}}
+        return dg.RunRequest(run_key=epoch, partition_key=reached[-1], run_config=config)
+
+    return nightly_drift
+
+
+# There is none until the experiment file gives a time.
+SCHEDULES = [_nightly(cron)] if (cron := experiment_in_force().automation.nightly) else []
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,  # it starts nothing and costs nothing
+    description="Tells of every failed run: in the daemon's log, and to the webhook that SWAP_ALERT_WEBHOOK names.",
+)
+def failed_run_alert(context: dg.RunFailureSensorContext, tracking: ResultTracking) -> None:
+    """Log a failed run and post it."""
+    run = context.dagster_run
+    where = run.tags.get("dagster/partition", "")
+    steps = ", ".join(event.step_key or "" for event in context.get_step_failure_events())
+    text = f"{experiment_in_force().name}: run {run.run_id[:8]} of {run.job_name} {where} failed"
+    text += f" at {steps}." if steps else "."
+    context.log.error("%s %s", text, tracking.alert(text))

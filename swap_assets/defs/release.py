@@ -1,4 +1,7 @@
-"""May a model's best candidate replace the LLM: decided on rows that nothing else has read.
+"""All candidates of a scale compared, and may a model's best replace the LLM: decided on rows nothing else has read.
+
+The report reads the experiment's folder instead of asset inputs: a candidate that is absent, skipped or failed is
+named, and Dagster's fan-in input would raise for the first missing partition.
 
 The hosted LLM is asked those rows in an asset of its own, because a step waits in one pool only: it must not hold the
 place of a model process while it waits for a service, nor ask a service beside its pool.
@@ -10,24 +13,47 @@ import dagster as dg
 
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
-from swap_assets.defs.comparison import EVIDENCE
-from swap_assets.defs.partitions import MODELS_AND_SCALES, model_and_scale_of
+from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
-from swap_assets.defs.resources.store import ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.reports import Reports
+from swap_assets.defs.resources.store import (
+    MODELS_AND_SCALES,
+    SCALES,
+    ExperimentStore,
+    experiment_in_force,
+    model_and_scale_of,
+)
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.gates.release import may_open_sealed, nominate, release
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import (
     DATASET_SPLIT,
+    FINE_TUNE_DECISION,
     HERMES_CONVERSATIONS,
+    LLM_BASELINE,
     SEALED_LLM_EVALUATION,
+    SLM_BASELINE,
     Candidate,
 )
+from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, not_evaluated
 
-_READ = (*EVIDENCE, DATASET_SPLIT, HERMES_CONVERSATIONS)
+_EVIDENCE = (LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets())
+_READ = (*_EVIDENCE, DATASET_SPLIT, HERMES_CONVERSATIONS)
+
+
+@dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"html"})
+def comparison_report(
+    context: dg.AssetExecutionContext, store: ExperimentStore, reports: Reports, tracking: ResultTracking
+) -> dg.MaterializeResult[Report]:
+    """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
+    adopt_reported(context.instance, store)
+    report = reports.build(context.partition_key)
+    folder = reports.write(report)
+    tracking.report(report, folder)
+    return metadata.report_result(report, folder, reports.plots(report))
 
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, deps=_READ, pool=HOSTED_POOL, kinds={"openai"})

@@ -8,8 +8,8 @@ from swap_assets.backends.datasets.loading import SourceError
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import dataset
-from swap_assets.defs.alerts import failed_run_alert
 from swap_assets.defs.merged_model import merged_model
+from swap_assets.defs.monitoring import failed_run_alert
 from swap_assets.defs.release import release_decision
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.suggestions import suggest

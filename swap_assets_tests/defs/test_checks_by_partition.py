@@ -4,7 +4,7 @@ import dagster as dg
 
 from swap_assets.definitions import defs
 from swap_assets.defs import checks
-from swap_assets.defs.partitions import MODELS_AND_SCALES
+from swap_assets.defs.resources.store import MODELS_AND_SCALES
 
 NAME = "as_good_as_it_gets"
 

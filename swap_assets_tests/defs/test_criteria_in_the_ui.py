@@ -7,7 +7,7 @@ import yaml
 from swap_assets.backends.report.build import build_scale_report
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import approaches
-from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.keys import hosted, tuned

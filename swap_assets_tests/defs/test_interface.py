@@ -12,7 +12,7 @@ import yaml
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.definitions import resources_of
-from swap_assets.defs import baselines, dataset, test_splits
+from swap_assets.defs import baselines, dataset
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import Conversation, ToolCall
 from swap_assets.domain.formats.base import Interface, Track
@@ -37,7 +37,7 @@ class Laboratory:
         self._instance = instance
 
     def materialize(self, *names: str, config: dict[str, Any] | None = None, raises: bool = True) -> bool:
-        found = dg.load_assets_from_modules([dataset, test_splits, baselines])
+        found = dg.load_assets_from_modules([dataset, baselines])
         run_config = {"ops": {name: {"config": config} for name in names}} if config else None
         return dg.materialize(
             [item for item in found if isinstance(item, dg.AssetsDefinition)],

@@ -4,9 +4,8 @@ from datetime import datetime
 
 import dagster as dg
 
-from swap_assets.defs.monitoring import drift_check, repeated_llm_evaluation
-from swap_assets.defs.resources.failures import explained
-from swap_assets.defs.schedules import SCHEDULES, _nightly
+from swap_assets.defs.monitoring import SCHEDULES, _nightly, drift_check, repeated_llm_evaluation
+from swap_assets.defs.resources.store import explained
 from swap_assets.domain.keys import hosted
 from swap_assets_tests.domain.evaluations import evaluation, shares
 

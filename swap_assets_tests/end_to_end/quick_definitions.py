@@ -7,10 +7,9 @@ import dagster as dg
 
 from swap_assets import definitions as real
 from swap_assets.defs import metadata, release
+from swap_assets.defs.approval import require_admitted, require_release
 from swap_assets.defs.gates import jobs, sensors
-from swap_assets.defs.guards import require_admitted, require_release
-from swap_assets.defs.partitions import MODELS_AND_SCALES, SCALES, model_and_scale_of
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, model_and_scale_of
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL

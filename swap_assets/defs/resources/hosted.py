@@ -6,8 +6,7 @@ import dagster as dg
 
 from swap_assets.backends.engines.hosted import hosted_answers
 from swap_assets.backends.models.preflight import PreflightError, require_hosted
-from swap_assets.defs.resources.failures import explained
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.keys import Candidate, hosted

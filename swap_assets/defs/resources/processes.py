@@ -16,8 +16,7 @@ from swap_assets.backends.processes.specs import GenerateResult, MergeResult, Sp
 from swap_assets.backends.processes.supervision import WorkerError, run_workers
 from swap_assets.backends.serving.merging import MergedFolders
 from swap_assets.backends.tracking.tracing import training_trace
-from swap_assets.defs.resources.failures import explained
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.defs.resources.tracking import send_trace
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Candidate

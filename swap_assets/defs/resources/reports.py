@@ -1,14 +1,17 @@
-"""A scale's report: built from whatever is in the experiment's folder, drawn, and written as files."""
+"""A scale's report, built from whatever is in the experiment's folder, and the hub, where models go with it."""
 
 from pathlib import Path
 
 import dagster as dg
 
+from swap_assets.backends.hub.publishing import PublishError, publish_merged
 from swap_assets.backends.report.build import build_scale_report, report_folder
 from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.experiment.sources import Notices
+from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.report.report import Report
 
 
@@ -39,3 +42,16 @@ class Reports(dg.ConfigurableResource):
     def plots(self, report: Report) -> dict[str, str]:
         """Return a report's plots as SVG images by name."""
         return {name: plot.light for name, plot in draw_plots(report).items()}
+
+
+class Hub(dg.ConfigurableResource):
+    """Publishes where the experiment file says so."""
+
+    store: dg.ResourceDependency[ExperimentStore]
+    reports: dg.ResourceDependency[Reports]
+
+    def publish(self, model: MergedModel, decision: Decision) -> PublishedModel:
+        """Put a merged model with its card on the hub; the result says why where nothing is published."""
+        with explained(PublishError):
+            report = self.reports.build(decision.scale)
+            return publish_merged(model, decision, self.store.experiment.publish, report=report)

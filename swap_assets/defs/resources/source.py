@@ -9,8 +9,7 @@ from swap_assets.backends.datasets.lengths import token_lengths
 from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.backends.datasets.plots import profile_svg
 from swap_assets.backends.processes.spec_building import base_weights
-from swap_assets.defs.resources.failures import explained
-from swap_assets.defs.resources.store import ExperimentStore
+from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.profile import DatasetProfile, LengthProfile

@@ -1,6 +1,6 @@
-"""The experiment in force and its folder: what assets have left there, and the rows that candidates are asked.
+"""The experiment in force, its partitions and its folder: what assets have left there, and what candidates are asked.
 
-Not here: handing values from asset to asset (`io_manager`), and what follows from them (`domain`).
+An expected problem becomes one sentence in the UI here. Not here: what follows from the values (`domain`).
 """
 
 import contextlib
@@ -13,15 +13,15 @@ import dagster as dg
 from pydantic import Field
 
 from swap_assets.backends.engines.records import read_cases
+from swap_assets.backends.processes.transient import is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
 from swap_assets.backends.store.evaluated_artefacts import ArtefactError, evaluated_artefacts
 from swap_assets.backends.store.evidence import Evidence, read_state
 from swap_assets.backends.store.experiment_file import load_experiment, storage_root
 from swap_assets.backends.store.row_files import write_rows
-from swap_assets.defs.resources.failures import RETRIES, RETRY_AFTER_S, explained, passes
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS
+from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, model_and_scale
 from swap_assets.domain.lora_adapter import Artefact
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.capabilities import eval_cases
@@ -29,11 +29,32 @@ from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.state import State
 
 Value = TypeVar("Value")
+RETRIES, RETRY_AFTER_S = 3, 30
 
 
 def experiment_in_force() -> Experiment:
     """Return the experiment that SWAP_CONFIG names, or swap.yaml of the current folder."""
     return load_experiment()
+
+
+SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
+MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
+    {"model": dg.StaticPartitionsDefinition(list(experiment_in_force().models)), "scale": SCALES}
+)
+
+
+def model_and_scale_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
+    """Return model and scale of a step that is partitioned by both."""
+    return model_and_scale(context.partition_key)
+
+
+@contextlib.contextmanager
+def explained(*kinds: type[Exception]) -> Iterator[None]:
+    """Show an expected problem as one sentence instead of a traceback."""
+    try:
+        yield
+    except kinds as error:
+        raise dg.Failure(description=str(error), allow_retries=is_transient(error)) from None
 
 
 class ExperimentStore(dg.ConfigurableResource):
@@ -123,7 +144,8 @@ class ExperimentStore(dg.ConfigurableResource):
         try:
             yield
         except Exception as error:
-            if passes(error) and context.retry_number < RETRIES:
+            passes = error.allow_retries if isinstance(error, dg.Failure) else is_transient(error)
+            if passes and context.retry_number < RETRIES:
                 raise dg.RetryRequested(RETRIES, RETRY_AFTER_S * 2**context.retry_number) from error
             why = error.description if isinstance(error, dg.Failure) else str(error)
             partition = context.partition_key if context.has_partition_key else None
@@ -131,3 +153,23 @@ class ExperimentStore(dg.ConfigurableResource):
             asset = min(context.selected_asset_keys).path[-1]  # a step that makes several is named by one of them
             self.folder.record_failure(asset, partition, first_line)
             raise
+
+
+class ArtefactIOManager(dg.ConfigurableIOManager):
+    """Hands values between assets through the store; the type comes from the asset's annotations."""
+
+    store: dg.ResourceDependency[ExperimentStore]
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write what an asset returned."""
+        kind = context.dagster_type.typing_type
+        path = self.store.write(context.asset_key.path[-1], _partition(context), obj, kind=kind)
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(path))})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read what an upstream asset returned, of the same partition or of the scale it belongs to."""
+        return self.store.read(context.asset_key.path[-1], _partition(context), context.dagster_type.typing_type)
+
+
+def _partition(context: dg.OutputContext | dg.InputContext) -> str | None:
+    return context.asset_partition_key if context.has_asset_partitions else None

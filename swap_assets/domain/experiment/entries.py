@@ -116,8 +116,7 @@ class SmallModel(Frozen):
         default=16_384, ge=256, description="tokens under way at once: prompts and answers' limits of all rows together"
     )
     decoding: tuple[Decoding, ...] = Field(
-        default=(Decoding.GREEDY,),
-        description="[greedy, constrained] also measures calls held to their schemas",
+        default=(Decoding.GREEDY,), description="[greedy, constrained] also measures calls held to their schemas"
     )
     engine: AnyEngine = Field(default=Transformers(), description="who answers; written as vllm: {...} too")
     prompt_style: PromptStyle = PromptStyle.HERMES
