@@ -6,10 +6,12 @@ constraint gave up on the way are counted. What the grammar is lives in `domain.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from swap_assets.backends.engines.rows import Constraint
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.calls_in_json import ANY_OBJECT, argument_schema
@@ -46,7 +48,7 @@ class Grammars:
         except ValueError as error:
             raise ConstraintError(f"this model's tokenizer cannot be constrained ({error}); use greedy") from None
         self._format = answer_format
-        self._compiles: dict[str, bool] = {}
+        self._problem = functools.cache(self._problem_of)
         self.loose_tools = self.given_up = 0
 
     def of(self, case: EvalCase) -> str:
@@ -56,9 +58,13 @@ class Grammars:
             ConstraintError: no grammar of the case can be compiled.
         """
         schemas = [argument_schema(tool.parameters) for tool in case.tools]
-        kept = [schema if self._compiled(schema) else ANY_OBJECT for schema in schemas]
+        alone = [f"%llguidance {{}}\nstart: %json {json.dumps(schema)}\n" for schema in schemas]
+        kept = [ANY_OBJECT if self._problem(one) else schema for one, schema in zip(alone, schemas, strict=True)]
         for attempt in (kept, [ANY_OBJECT] * len(kept)):
-            grammar = self._written(case, attempt)
+            try:
+                grammar = self._format.grammar(case.tools, tuple(attempt))
+            except ValueError as error:
+                raise ConstraintError(str(error)) from None
             if not self._problem(grammar):
                 self.loose_tools += sum(schema is ANY_OBJECT for schema in attempt)
                 return grammar
@@ -69,24 +75,9 @@ class Grammars:
 
     def start(self, grammar: str, stops: Sequence[int]) -> Callable[[], Follower]:
         """Return what begins the constraint of one answer that ends at one of the stop tokens."""
-        return lambda: Follower(self._matcher(grammar), list(stops), self._note_given_up)
+        return lambda: Follower(self._matcher(grammar), stops, self)
 
-    def _note_given_up(self) -> None:
-        self.given_up += 1
-
-    def _written(self, case: EvalCase, schemas: Sequence[dict[str, Any]]) -> str:
-        try:
-            return self._format.grammar(case.tools, tuple(schemas))
-        except ValueError as error:
-            raise ConstraintError(str(error)) from None
-
-    def _compiled(self, schema: dict[str, Any]) -> bool:
-        text = json.dumps(schema)
-        if text not in self._compiles:
-            self._compiles[text] = not self._problem(f"%llguidance {{}}\nstart: %json {text}\n")
-        return self._compiles[text]
-
-    def _problem(self, grammar: str) -> str:
+    def _problem_of(self, grammar: str) -> str:
         matcher = self._matcher(grammar)
         return matcher.get_error().splitlines()[0][:200] if matcher.is_error() else ""
 
@@ -96,11 +87,11 @@ class Grammars:
         return LLMatcher(self._tokens, LLMatcher.grammar_from_lark(grammar), log_level=0)
 
 
-class Follower:
-    """Follows one answer through its grammar; a `rows.Constraint`."""
+class Follower(Constraint):
+    """Follows one answer through its grammar."""
 
-    def __init__(self, matcher: Any, stops: list[int], given_up: Callable[[], None]) -> None:
-        self._matcher, self._stops, self._given_up = matcher, stops, given_up
+    def __init__(self, matcher: Any, stops: Sequence[int], grammars: Grammars) -> None:
+        self._matcher, self._stops, self._grammars = matcher, stops, grammars
         self._broken = False
 
     def allow(self, logits: torch.Tensor) -> torch.Tensor:
@@ -130,5 +121,5 @@ class Follower:
         """Whether llguidance gave up, which it says once and for all."""
         if self._matcher.is_error():
             self._broken = True
-            self._given_up()
+            self._grammars.given_up += 1
         return self._broken

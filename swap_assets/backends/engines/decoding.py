@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.engines.rows import Budget, Row, is_out_of_memory
-from swap_assets.backends.engines.slots import Slots
+from swap_assets.backends.engines.rows import Budget, Row, Slots, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch

@@ -5,6 +5,7 @@ What a new one has to bring is `answers`, which asks its model for `prompts` and
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -71,9 +72,10 @@ class LocalEngine(Engine):
         """
         spec = self.spec
         self.longest_gold = check_limit(self.tokenizer, cases, spec.answer_format, spec.max_new_tokens)
-        self.prompts = {case.id: self._prompt(case) for case in cases}
-        asked = (self.artefact, spec.answer_format.name, spec.max_new_tokens, spec.epoch)
-        return {name: content_hash(text, *asked, *self.told_apart_by(name)) for name, text in self.prompts.items()}
+        render = functools.partial(render_messages, answer_format=spec.answer_format, style=spec.prompt_style)
+        self.prompts = {case.id: render_prompt(self.tokenizer, render(case.tools, case.history)) for case in cases}
+        by = (self.artefact, spec.answer_format.name, spec.max_new_tokens, spec.epoch)
+        return {name: content_hash(text, *by, *self.told_apart_by(name)) for name, text in self.prompts.items()}
 
     def told_apart_by(self, case_id: str) -> list[str]:
         """What else a request's hash covers: two engines may round otherwise, so their answers are not each other's."""
@@ -89,13 +91,8 @@ class LocalEngine(Engine):
 
     def figures(self) -> dict[str, Any]:
         """Return the fields of the result that only the engine knows."""
-        return {
-            "artefact_hash": self.artefact,
-            "longest_gold": self.longest_gold,
-            "method": self.method,
-            "token_budget": self.token_budget,
-            "device": self.device,
-        }
+        found = {name: getattr(self, name) for name in ("longest_gold", "method", "token_budget", "device")}
+        return {**found, "artefact_hash": self.artefact}
 
     def answer(
         self, case: EvalCase, text: str, *, tokens: tuple[int, int], stopped: bool, seconds: float, card_s: float
@@ -126,11 +123,6 @@ class LocalEngine(Engine):
         if price is None or self.device == "cpu":
             return None
         return card_s / 3600 * price * self.spec.engine.paid_cards
-
-    def _prompt(self, case: EvalCase) -> str:
-        spec = self.spec
-        messages = render_messages(case.tools, case.history, answer_format=spec.answer_format, style=spec.prompt_style)
-        return render_prompt(self.tokenizer, messages)
 
 
 def artefact_hash(spec: GenerateSpec) -> str:
@@ -168,12 +160,11 @@ def check_limit(
     golds = [answer_format.write(case.gold_calls, case.gold_text) for case in cases]
     encoded: Any = tokenizer(golds, add_special_tokens=False)
     lengths = [len(tokens) + 1 for tokens in encoded["input_ids"]]
-    longest = max(lengths)
-    if longest > limit:
-        cut = sum(length > limit for length in lengths)
-        raise AnswerLimitError(
-            f"max_answer_tokens {limit} would cut {cut} of {len(cases)} expected answers in the answer format "
-            f"{answer_format.name} (the longest, of case {cases[lengths.index(longest)].id}, takes "
-            f"{longest} tokens): set max_answer_tokens to {longest} or more in the model's entry"
-        )
-    return longest
+    if (longest := max(lengths)) <= limit:
+        return longest
+    cut = sum(length > limit for length in lengths)
+    raise AnswerLimitError(
+        f"max_answer_tokens {limit} would cut {cut} of {len(cases)} expected answers in the answer format "
+        f"{answer_format.name} (the longest, of case {cases[lengths.index(longest)].id}, takes "
+        f"{longest} tokens): set max_answer_tokens to {longest} or more in the model's entry"
+    )

@@ -48,7 +48,15 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise RecordsError(f"{path} cannot be read ({error.strerror}); materialise what writes it first") from None
-    rows = [_row(line, kind, path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise RecordsError(f"{path}, line {number} is no {kind.__name__}: {why}") from None
     if not rows:
         raise RecordsError(f"{path} is empty: at least one {kind.__name__} is needed")
     return rows
@@ -69,13 +77,6 @@ def read_cases(paths: Sequence[Path]) -> list[EvalCase]:
     if not any(splits):
         raise RecordsError(f"{', '.join(map(str, paths))} hold no case: at least one is needed")
     return union_of_cases(*splits)
-
-
-def _row(line: str, kind: type[Row], path: Path, number: int) -> Row:
-    try:
-        return kind.model_validate_json(line)
-    except ValidationError as error:
-        raise RecordsError(f"{path}, line {number} is no {kind.__name__}: {error.errors()[0]['msg']}") from None
 
 
 class RecordFile:

@@ -1,30 +1,39 @@
-"""Prompts on their way to answers, and how many of them memory holds at once; computing them lives elsewhere."""
+"""Prompts on their way to answers, how many of them memory holds at once, and one key-value cache for all of them.
+
+A row of the cache has a slot, which is used again when the row has ended. The stores are made once. A row lies from the
+left end of its slot, so rows of different lengths need no padding: each writes its next column at its own length, and a
+mask hides what lies beyond it. Who gets a slot lives in `decoding`.
+"""
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+    from transformers import DynamicCache
+
+# Columns are taken in steps of so many: fused kernels on a card want masks whose rows are aligned.
+_ALIGNED = 16
 
 
 class OutOfRoomError(RuntimeError):
     """Not even one row fits into memory; the message is one sentence that says what to do."""
 
 
-class Constraint(Protocol):
-    """What one answer may say next; it follows the answer from its first token on."""
+class Constraint:
+    """What one answer may say next; it follows the answer from its first token on. This one forbids nothing."""
 
     def allow(self, logits: torch.Tensor) -> torch.Tensor:
         """Return logits, (tokens,), with what may not come next at minus infinity."""
-        ...
+        return logits
 
     def take(self, token: int) -> None:
         """Note the token that was chosen."""
-        ...
 
 
 @dataclass(eq=False)
@@ -45,7 +54,7 @@ class Row:
     first_s: float | None = None
     stopped: bool = False
     text: str = ""
-    _constraint: Constraint | None = None
+    _constraint: Constraint = field(default_factory=Constraint)
 
     @property
     def need(self) -> int:
@@ -55,7 +64,7 @@ class Row:
     def begin(self) -> None:
         """Start the answer; what was said in an earlier attempt is forgotten, greedy decoding says it again."""
         self.tokens, self.seconds, self.first_s, self.stopped = [], 0.0, None, False
-        self._constraint = self.constrain() if self.constrain else None
+        self._constraint = self.constrain() if self.constrain else Constraint()
 
     @property
     def ended(self) -> bool:
@@ -64,13 +73,13 @@ class Row:
 
     def allowed(self, logits: torch.Tensor) -> torch.Tensor:
         """Return logits, (tokens,), without what the row may not say next."""
-        return self._constraint.allow(logits) if self._constraint else logits
+        return self._constraint.allow(logits)
 
     def take(self, token: int, stops: frozenset[int]) -> None:
         """Add a token to the answer."""
         self.tokens.append(token)
         self.stopped = token in stops
-        if self._constraint and not self.stopped:
+        if not self.stopped:
             self._constraint.take(token)
 
 
@@ -95,24 +104,124 @@ class Budget:
                 "memory does not hold a single row: use a model of a smaller dtype, a lower max_answer_tokens, or a "
                 "bigger card"
             ) from error
+        import torch
+
         self.tokens = min(self.tokens, rows * need) // 2
         error.with_traceback(None)  # its frames hold the very tensors that are to go
-        free_memory()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that the card or the machine has no memory left."""
     import torch
 
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    out = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return out or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
-def free_memory() -> None:
-    """Give freed tensors back, so that the next attempt finds room."""
-    import torch
+class Slots:
+    """`count` slots of `room` tokens each; the first `len(lengths)` of them are in use.
 
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    `lengths` says how many tokens each used slot holds. They stay side by side: freeing one moves the last into it.
+    """
+
+    def __init__(self, count: int, room: int) -> None:
+        from transformers import Cache
+
+        self.count = count
+        self.room = -(-room // _ALIGNED) * _ALIGNED
+        self.lengths: list[int] = []
+        self.cache = Cache(layers=[])
+        self._layers: list[_SlotLayer] = []
+
+    @property
+    def free(self) -> int:
+        """How many slots are not in use."""
+        return self.count - len(self.lengths)
+
+    def insert(self, prefilled: DynamicCache, row: int, length: int) -> None:
+        """Copy the first `length` tokens of one row of a prefilled cache into the next free slot."""
+        if not self._layers:
+            self._layers = [_layer_class()(layer, self) for layer in prefilled.layers]
+            self.cache.layers = list(self._layers)  # type: ignore[arg-type]
+        for layer, source in zip(self._layers, prefilled.layers, strict=True):
+            states: Any = source
+            layer.fill(len(self.lengths), states.keys[row, :, :length], states.values[row, :, :length])
+        self.lengths.append(length)
+
+    def release(self, slot: int) -> int:
+        """Free a slot by moving the last used one into it; return the number that the moved one had."""
+        last = len(self.lengths) - 1
+        if slot != last:
+            for layer in self._layers:
+                layer.move(last, slot, self.lengths[last])
+        self.lengths[slot] = self.lengths[last]
+        self.lengths.pop()
+        return last
+
+    def open_column(self, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make room for one more token in each used slot.
+
+        Returns:
+            The position of the new token, (rows, 1), and the additive mask over the columns, (rows, 1, 1, columns).
+        """
+        import torch
+
+        positions = torch.tensor(self.lengths, device=device)
+        columns = min(self.room, (max(self.lengths) // _ALIGNED + 1) * _ALIGNED)
+        hidden = torch.arange(columns, device=device)[None] > positions[:, None]
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, torch.finfo(dtype).min)
+        for layer in self._layers:
+            layer.open(positions, columns)
+        self.lengths = [length + 1 for length in self.lengths]
+        return positions[:, None], mask[:, None, None]
+
+
+class _SlotLayer:
+    """One layer's stores, (slots, heads, room, width); `update` writes one token a row and returns what is in use."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def __init__(self, like: Any, slots: Slots) -> None:
+        super().__init__()
+        self.is_initialized = True
+        # Zeros, not whatever lay in memory: a hidden column's value is multiplied by 0, and 0 x NaN is NaN.
+        self._stores = tuple(
+            states.new_zeros((slots.count, states.shape[1], slots.room, states.shape[-1]))
+            for states in (like.keys, like.values)
+        )
+        self.keys, self.values = self._stores
+
+    def fill(self, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        for store, states in zip(self._stores, (keys, values), strict=True):
+            store[slot, :, : states.shape[-2]] = states
+
+    def move(self, source: int, target: int, length: int) -> None:
+        for store in self._stores:
+            store[target, :, :length] = store[source, :, :length]
+
+    def open(self, positions: torch.Tensor, columns: int) -> None:
+        import torch
+
+        self._place = (torch.arange(len(positions), device=positions.device), slice(None), positions)
+        self.keys, self.values = (store[: len(positions), :, :columns] for store in self._stores)
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self.keys[self._place] = key_states[:, :, 0]
+        self.values[self._place] = value_states[:, :, 0]
+        return self.keys, self.values
+
+
+@functools.cache
+def _layer_class() -> Any:
+    from transformers.cache_utils import DynamicLayer
+
+    class SlotLayer(_SlotLayer, DynamicLayer):  # type: ignore[misc]
+        """What transformers takes for one layer of a cache."""
+
+    return SlotLayer

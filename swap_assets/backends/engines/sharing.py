@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends.engines.decoding import decode
-from swap_assets.backends.engines.rows import Budget, Row, is_out_of_memory
+from swap_assets.backends.engines.rows import Budget, Constraint, Row, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -57,9 +57,8 @@ def _from_layers(model: PreTrainedModel) -> Sharing:
     if how not in _MASKED_BY_HAND:
         return Sharing(0, f"its attention is computed by {how or 'code of its own'}")
     layers: list[Any] = DynamicCache(config=model.config).layers
-    if other := [
-        type(layer).__name__ for layer in layers if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer)
-    ]:
+    known = (DynamicLayer, DynamicSlidingWindowLayer)
+    if other := [type(layer).__name__ for layer in layers if type(layer) not in known]:
         return Sharing(0, f"its cache has layers of the kind {min(other)}")
     windows = [layer.sliding_window for layer in layers if isinstance(layer, DynamicSlidingWindowLayer)]
     if not windows:
@@ -98,10 +97,11 @@ def _differs(model: PreTrainedModel) -> str:
 def _differences(model: PreTrainedModel) -> Iterator[float]:
     import torch
 
-    rows = [Row(index, [1 + place % 5 for place in range(length)], 3) for index, length in enumerate((7, 3, 5))]
-    watches = [_Watch() for _ in rows]
-    for row, watch in zip(rows, watches, strict=True):
-        row.constrain = watch.itself
+    watches = [_Watch() for _ in (7, 3, 5)]
+    rows = [
+        Row(index, [1 + place % 5 for place in range(length)], 3, lambda watch=watch: watch)
+        for index, (length, watch) in enumerate(zip((7, 3, 5), watches, strict=True))
+    ]
     for _ in decode(model, rows, stops=frozenset(), budget=Budget(UNLIMITED)):
         pass
     for row, watch in zip(rows, watches, strict=True):
@@ -111,26 +111,15 @@ def _differences(model: PreTrainedModel) -> Iterator[float]:
         yield float((alone - together).abs().max() / alone.abs().max())
 
 
-class _Watch:
-    """A constraint that forbids nothing and keeps the logits that it was shown."""
+class _Watch(Constraint):
+    """Keeps the logits that it was shown."""
 
     def __init__(self) -> None:
         self.seen: list[torch.Tensor] = []
 
-    def itself(self) -> _Watch:
-        return self
-
     def allow(self, logits: torch.Tensor) -> torch.Tensor:
         self.seen.append(logits.float())
         return logits
-
-    def take(self, token: int) -> None:
-        pass
-
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
 
 
 def decode_in_batches(
@@ -191,8 +180,8 @@ def _answer(model: PreTrainedModel, batch: list[Row], stops: frozenset[int]) -> 
             generation_config=settings,
             logits_processor=LogitsProcessorList([_allowing(batch, longest, stops)]),
         )
-    for row, answer in zip(batch, answers[:, longest:].tolist(), strict=True):
-        _catch_up(row, answer, stops)
+    _catch_up(batch, answers[:, longest:].tolist(), stops)
+    for row in batch:
         row.seconds = (time.perf_counter() - began) / len(batch)
 
 
@@ -202,14 +191,14 @@ def _allowing(batch: list[Row], prompt_length: int, stops: frozenset[int]) -> An
     def process(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         import torch
 
-        for row, answer in zip(batch, input_ids[:, prompt_length:].tolist(), strict=True):
-            _catch_up(row, answer, stops)
+        _catch_up(batch, input_ids[:, prompt_length:].tolist(), stops)
         return torch.stack([scores[i] if row.ended else row.allowed(scores[i]) for i, row in enumerate(batch)])
 
     return process
 
 
-def _catch_up(row: Row, answer: list[int], stops: frozenset[int]) -> None:
-    for token in answer[len(row.tokens) :]:
-        if not row.ended:
-            row.take(token, stops)
+def _catch_up(batch: list[Row], answers: list[list[int]], stops: frozenset[int]) -> None:
+    for row, answer in zip(batch, answers, strict=True):
+        for token in answer[len(row.tokens) :]:
+            if not row.ended:
+                row.take(token, stops)

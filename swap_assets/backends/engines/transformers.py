@@ -22,8 +22,6 @@ from swap_assets.domain.conversations import EvalCase
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-DEFAULT_BUDGET = 16_384
-
 
 class TransformersEngine(LocalEngine):
     """Answers in this process.
@@ -62,18 +60,18 @@ class TransformersEngine(LocalEngine):
         spec = self.spec
         loaded = load_adapted(spec.weights, spec.adapter)
         model = LocalModel(loaded, self.tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget)
-        begins = (
-            [self._grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if self._grammars else ()
-        )
+        grammars = self._grammars
+        begins = [grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if grammars else ()
         self.began = time.monotonic()
         for rows in model.stream([self.prompts[case.id] for case in cases], begins):
             yield [self._answer(cases[row.index], row) for row in rows]
         self.method, self.token_budget = model.method, model.budget.tokens
 
     def _answer(self, case: EvalCase, row: Row) -> Answer:
-        tokens = (len(row.prompt), len(row.tokens))
-        times = {"seconds": row.seconds, "card_s": row.seconds}
-        found = self.answer(case, row.text, tokens=tokens, stopped=row.stopped, **times)
+        found = self.answer(
+            case, row.text, tokens=(len(row.prompt), len(row.tokens)), stopped=row.stopped,
+            seconds=row.seconds, card_s=row.seconds,
+        )  # fmt: skip
         return found._replace(first_token_s=None if row.first_s is None else round(row.first_s, 6))
 
     def summary(self) -> list[str]:
@@ -93,10 +91,8 @@ class TransformersEngine(LocalEngine):
 
     def figures(self) -> dict[str, Any]:
         """Add what could not be constrained."""
-        counts = (
-            {"loose_tools": self._grammars.loose_tools, "given_up": self._grammars.given_up} if self._grammars else {}
-        )
-        return {**super().figures(), **counts}
+        found, grammars = super().figures(), self._grammars
+        return found | ({"loose_tools": grammars.loose_tools, "given_up": grammars.given_up} if grammars else {})
 
 
 class LocalModel:
@@ -108,11 +104,9 @@ class LocalModel:
         tokenizer: PreTrainedTokenizerBase,
         *,
         max_new_tokens: int,
-        token_budget: int = DEFAULT_BUDGET,
+        token_budget: int = 16_384,
     ) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
-        self._max_new_tokens = max_new_tokens
+        self._model, self._tokenizer, self._max_new_tokens = model, tokenizer, max_new_tokens
         own = model.generation_config.eos_token_id if model.generation_config else None
         self.stops = stop_tokens(own, tokenizer)
         self._sharing: Sharing | None = None
@@ -137,9 +131,8 @@ class LocalModel:
             Row(index, prompt_tokens(self._tokenizer, prompt), self._max_new_tokens, begin)
             for index, (prompt, begin) in enumerate(zip(prompts, begins, strict=True))
         ]
-        if self._sharing is None:
-            self._sharing = sharing(self._model)
-        found, stops = self._sharing, frozenset(self.stops)
+        found = self._sharing = self._sharing or sharing(self._model)
+        stops = frozenset(self.stops)
         together = [row for row in rows if row.need <= found.longest]
         others = [row for row in rows if row.need > found.longest]
         self.method = _method(len(together), len(others), found)

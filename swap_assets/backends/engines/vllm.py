@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
@@ -30,7 +30,6 @@ from swap_assets.domain.experiment.engines import EngineSettings, VllmServer
 if TYPE_CHECKING:
     from openai import OpenAI
 
-T = TypeVar("T")
 _RETRIES = 5
 _CONNECT_S = 10.0
 _HEALTH_S = 5.0
@@ -61,11 +60,15 @@ class VllmEngine(LocalEngine):
 
     def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
         """Find or start the server, load the adapter there, and ask."""
+        from openai import OpenAI, Timeout
+
         adapter = self.spec.adapter
         if adapter and not (adapter / "adapter_config.json").is_file():
             raise ModelUnavailableError(f"{adapter} holds no adapter; train it first")
         server = server_for(self.spec, self._vllm, self.say)
-        with self._client(server) as client, self._loaded(client, server) as name:
+        limit = Timeout(self._vllm.timeout_s, connect=_CONNECT_S)
+        client = OpenAI(base_url=server.url, api_key=server.key or "none", timeout=limit, max_retries=_RETRIES)
+        with client, self._loaded(client, server) as name:
             self.method = f"{len(cases)} rows by vLLM {_version(client, server)}".rstrip()
             pool = ThreadPoolExecutor(self._vllm.concurrency)
             before = self.began = time.monotonic()
@@ -75,7 +78,9 @@ class VllmEngine(LocalEngine):
                     # Requests overlap: an answer's share is the time since the one before it.
                     now = time.monotonic()
                     share_s, before = now - before, now
-                    yield [self._obtained(task.result, server)._replace(cost=self.cost(share_s))]
+                    with self._explained(server):
+                        answer = task.result()
+                    yield [answer._replace(cost=self.cost(share_s))]
             finally:
                 # Nothing more is asked once one request has failed for good, or whoever reads has gone.
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -85,15 +90,9 @@ class VllmEngine(LocalEngine):
         # Penalties are named since the server may have the model's own as defaults.
         more = {"repetition_penalty": 1.0, "stop_token_ids": self._stops, "return_token_ids": True}
         found: Any = client.completions.create(
-            model=name,
-            prompt=tokens,
-            max_tokens=self.spec.max_new_tokens,
-            temperature=0.0,
-            presence_penalty=0.0,
-            frequency_penalty=0.0,
-            seed=self.spec.seed,
-            extra_body=more,
-        )
+            model=name, prompt=tokens, max_tokens=self.spec.max_new_tokens, seed=self.spec.seed, extra_body=more,
+            temperature=0.0, presence_penalty=0.0, frequency_penalty=0.0,
+        )  # fmt: skip
         choice, seconds = found.choices[0], time.perf_counter() - began
         stopped = choice.finish_reason == "stop"
         # Our own tokenizer puts the text together, as it does for tokens that were computed here.
@@ -101,22 +100,14 @@ class VllmEngine(LocalEngine):
         if said and stopped and said[-1] in self._stops:
             said = said[:-1]
         text = choice.text if said is None else str(self.tokenizer.decode(said, skip_special_tokens=True))
-        completion = found.usage.completion_tokens if found.usage else len(said or ())
-        counts = (len(tokens), completion)
+        counts = (len(tokens), found.usage.completion_tokens if found.usage else len(said or ()))
         return self.answer(case, text, tokens=counts, stopped=stopped, seconds=seconds, card_s=0.0)
-
-    @contextlib.contextmanager
-    def _client(self, server: Server) -> Iterator[OpenAI]:
-        from openai import OpenAI, Timeout
-
-        timeout = Timeout(self._vllm.timeout_s, connect=_CONNECT_S)
-        with OpenAI(base_url=server.url, api_key=server.key or "none", timeout=timeout, max_retries=_RETRIES) as client:
-            yield client
 
     @contextlib.contextmanager
     def _loaded(self, client: OpenAI, server: Server) -> Iterator[str]:
         """Make the adapter answer under a name, and take it out again; without an adapter it is the base's name."""
-        served = self._obtained(lambda: [model.id for model in client.models.list()], server)
+        with self._explained(server):
+            served = [model.id for model in client.models.list()]
         if server.model not in served:
             raise ServingError(
                 f"the vLLM server at {server.url} serves {', '.join(served) or 'nothing'} and not {server.model}: "
@@ -125,9 +116,10 @@ class VllmEngine(LocalEngine):
         if self.spec.adapter is None:
             yield server.model
             return
-        name, folder = f"{self.spec.candidate_id}--{self.artefact}", self.spec.adapter.absolute()
+        name = f"{self.spec.candidate_id}--{self.artefact}"
         if name not in served:
-            self._load(client, server, name, folder)
+            with self._explained(server):
+                _load(client, server, name, self.spec.adapter.absolute())
         try:
             yield name
         finally:
@@ -136,42 +128,38 @@ class VllmEngine(LocalEngine):
             with contextlib.suppress(openai.OpenAIError):
                 client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": name})
 
-    def _load(self, client: OpenAI, server: Server, name: str, folder: Path) -> None:
-        import openai
-
-        body = {"lora_name": name, "lora_path": str(folder)}
-        try:
-            client.post("/load_lora_adapter", cast_to=str, body=body)
-        except (openai.BadRequestError, openai.NotFoundError, openai.InternalServerError) as error:
-            raise ServingError(
-                f"the vLLM server at {server.url} did not load the adapter {folder} ({_brief(error, server)}): it has "
-                f"to see that folder, and to be started with --enable-lora --max-lora-rank {room_for_rank(folder)} and "
-                "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
-            ) from None
-        except openai.OpenAIError as error:
-            raise ServingError(self._explained(error, server)) from None
-
-    def _obtained(self, ask: Callable[[], T], server: Server) -> T:
-        import openai
-
-        try:
-            return ask()
-        except openai.OpenAIError as error:
-            raise ServingError(self._explained(error, server)) from None
-
-    def _explained(self, error: Exception, server: Server) -> str:
+    @contextlib.contextmanager
+    def _explained(self, server: Server) -> Iterator[None]:
         import openai
 
         where = f"the vLLM server at {server.url}"
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return f"{where} refused the key: name the variable that holds it as vllm.key_env in the model's entry"
-        if isinstance(error, openai.APITimeoutError):
-            return (
-                f"{where} gave no answer within {self._vllm.timeout_s:g} s: raise vllm.timeout_s, or lower concurrency"
-            )
-        if isinstance(error, openai.APIConnectionError):
-            return f"{where} cannot be reached: start it, or correct vllm.base_url; answers so far are kept"
-        return f"{where} refused a request ({_brief(error, server)}); answers so far are kept"
+        try:
+            yield
+        except (openai.AuthenticationError, openai.PermissionDeniedError):
+            told = "refused the key: name the variable that holds it as vllm.key_env in the model's entry"
+            raise ServingError(f"{where} {told}") from None
+        except openai.APITimeoutError:
+            told = f"gave no answer within {self._vllm.timeout_s:g} s: raise vllm.timeout_s, or lower concurrency"
+            raise ServingError(f"{where} {told}") from None
+        except openai.APIConnectionError:
+            told = "cannot be reached: start it, or correct vllm.base_url; answers so far are kept"
+            raise ServingError(f"{where} {told}") from None
+        except openai.OpenAIError as error:
+            told = f"refused a request ({_brief(error, server)}); answers so far are kept"
+            raise ServingError(f"{where} {told}") from None
+
+
+def _load(client: OpenAI, server: Server, name: str, folder: Path) -> None:
+    import openai
+
+    try:
+        client.post("/load_lora_adapter", cast_to=str, body={"lora_name": name, "lora_path": str(folder)})
+    except (openai.BadRequestError, openai.NotFoundError, openai.InternalServerError) as error:
+        raise ServingError(
+            f"the vLLM server at {server.url} did not load the adapter {folder} ({_brief(error, server)}): it has to "
+            f"see that folder, and to be started with --enable-lora --max-lora-rank {room_for_rank(folder)} and "
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+        ) from None
 
 
 def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[State, str]:

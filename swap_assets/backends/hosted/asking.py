@@ -174,16 +174,12 @@ class Asking:
             answer = await self._client.chat.completions.with_raw_response.create(
                 model=fields["model"], messages=fields["messages"], stream=streamed, extra_body=fields
             )
-            reply = await self._gathered(answer.parse(), started) if streamed else read_reply(answer.content)
+            try:
+                reply = await gather(answer.parse(), began=started) if streamed else read_reply(answer.content)
+            except (AttributeError, TypeError, LookupError, ValueError):
+                raise UnreadableReplyError("a piece of the answer is no chat completion") from None
         self.pace.answered(answer.headers, tokens=self.at_most(fields).tokens)
         return reply
-
-    @staticmethod
-    async def _gathered(pieces: Any, started: float) -> Reply:
-        try:
-            return await gather(pieces, began=started)
-        except (AttributeError, TypeError, LookupError, ValueError):
-            raise UnreadableReplyError("a piece of the answer is no chat completion") from None
 
     async def _wait_after(self, error: Exception, retry: int, *, began: float) -> None:
         """Wait before a retry: as long as the server asks, else twice as long each time with jitter.

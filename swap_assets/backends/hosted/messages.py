@@ -92,7 +92,10 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
                 first = time.monotonic() - began
             text, refusal = text + (delta.content or ""), refusal + (delta.refusal or "")
             for part in delta.tool_calls or ():
-                _extend(calls.setdefault(part.index, ["", ""]), part.function)
+                name, arguments = calls.get(part.index, ("", ""))
+                if part.function:
+                    name, arguments = name + (part.function.name or ""), arguments + (part.function.arguments or "")
+                calls[part.index] = name, arguments
             finish = choice.finish_reason or finish
     if not finish:
         raise UnreadableReplyError("the answer broke off")
@@ -105,12 +108,6 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
         fingerprint=fingerprint,
         first_token_s=None if first is None else round(first, 6),
     )
-
-
-def _extend(call: list[str], function: Any) -> None:
-    if function:
-        call[0] += function.name or ""
-        call[1] += function.arguments or ""
 
 
 def _call(name: Any, arguments: Any) -> NamedCall:

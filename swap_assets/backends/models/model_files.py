@@ -12,7 +12,7 @@ from swap_assets.backends.hub.access import HubModel, cached_folder, fetch_small
 
 _LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
-_WEIGHT_INDEXES = ("model.safetensors.index.json",)
+_WEIGHT_INDEX = "model.safetensors.index.json"
 _MINIATURES = Path(__file__).parents[2] / "miniatures"
 State = Literal["ok", "warn", "fail"]
 
@@ -84,7 +84,7 @@ class PickledWeightsError(ValueError):
 
 def is_safetensors(name: str) -> bool:
     """Say whether a file holds safetensors, or is the index of sharded ones."""
-    return name.endswith(".safetensors") or PurePosixPath(name).name in _WEIGHT_INDEXES
+    return name.endswith(".safetensors") or PurePosixPath(name).name == _WEIGHT_INDEX
 
 
 def pickles(names: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 `content_hash` of the domain hashes values; here are the bytes on disk.
 """
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -58,10 +59,8 @@ def versions() -> dict[str, str]:
     """Return the versions of the libraries that shape an artefact."""
     found = {}
     for name in _LIBRARIES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 
@@ -80,9 +79,7 @@ def git_commit() -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
-        )
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from swap_assets.backends.engines.local import render_prompt
 from swap_assets.backends.engines.records import read_cases
@@ -44,11 +44,6 @@ class MergeError(ValueError):
     """An adapter cannot be merged; the message is one sentence that says why."""
 
 
-class _Sample(NamedTuple):
-    texts: list[str]
-    logits: list[torch.Tensor]
-
-
 def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     """Merge `spec.adapter` into its base, save the model into `spec.output` and compare it with the adapter.
 
@@ -63,21 +58,22 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     tokenizer = load_tokenizer(spec.weights, padding_side="left")
     prompts = _prompts(spec, card, tokenizer)
     adapted = load_adapted(spec.weights, spec.adapter)
-    before = _sample(adapted, tokenizer, prompts, spec.max_new_tokens)
+    texts, logits = _sample(adapted, tokenizer, prompts, spec.max_new_tokens)
     merged = adapted.merge_and_unload(safe_merge=True)  # type: ignore[operator]
     merged_hash = _save(spec, card, merged, tokenizer)
     del adapted, merged
     # Measured on what was saved, not on what is in memory: saving is a transformation too.
     saved = load_adapted(spec.weights.model_copy(update={"source": str(spec.output), "revision": ""}), None)
-    after = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
+    saved_texts, saved_logits = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
+    differences = [float((one - two).abs().max()) for one, two in zip(logits, saved_logits, strict=True)]
     result = MergeResult(
         model=spec.output,
         merged_hash=merged_hash,
         adapter_hash=card.adapter_hash,
         prompt_hash=card.prompt_hash,
         parity_rows=len(prompts),
-        equal_texts=sum(first == second for first, second in zip(before.texts, after.texts, strict=True)),
-        max_logit_difference=_difference(before, after),
+        equal_texts=sum(one == two for one, two in zip(texts, saved_texts, strict=True)),
+        max_logit_difference=max(differences, default=0.0),
         total_seconds=round(time.monotonic() - began, 3),
     )
     reporter.line(
@@ -148,7 +144,7 @@ def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerB
 
 def _sample(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], max_new_tokens: int
-) -> _Sample:
+) -> tuple[list[str], list[torch.Tensor]]:
     import torch
 
     answers = LocalModel(model, tokenizer, max_new_tokens=max_new_tokens)
@@ -158,12 +154,7 @@ def _sample(
         tokens = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(model.device)
         with torch.inference_mode():
             logits.append(model(input_ids=tokens["input_ids"]).logits.float().cpu())
-    return _Sample(texts, logits)
-
-
-def _difference(before: _Sample, after: _Sample) -> float:
-    pairs = zip(before.logits, after.logits, strict=True)
-    return max((float((first - second).abs().max()) for first, second in pairs), default=0.0)
+    return texts, logits
 
 
 def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -215,6 +206,7 @@ class MergedFolders:
     ) -> None:
         self._experiment, self._store, self._cases_files = experiment, store, cases_files
         self.candidate = chosen.model_copy(update={"form": Form.MERGED})
+        self.base = base_weights(experiment, chosen.model)
         self._adapters = [item for item in artefacts if item.path]
         self.work: list[tuple[MergeSpec, Path]] = [
             merge_spec(experiment, store, chosen, item.name, folder=item.path, cases_files=cases_files)
@@ -222,11 +214,6 @@ class MergedFolders:
             if item.path
         ]
         self.results: Sequence[MergeResult] = ()
-
-    @property
-    def base(self) -> Weights:
-        """The weights that are merged into."""
-        return base_weights(self._experiment, self.candidate.model)
 
     @property
     def unproven(self) -> list[Artefact]:
