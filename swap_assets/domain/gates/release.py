@@ -51,6 +51,8 @@ def release(
     read = judged or (None if may_open_sealed(best, policy) else best)
     if read and not incomplete:
         verdict = _verdict_on(read, policy)
+    shown = judged or best
+    level = shown is not None and shown.delta_points <= rule.max_delta_points  # settled as passed, else as worse
     return decide(
         [*there, llm],
         name=RELEASE_DECISION,
@@ -63,11 +65,11 @@ def release(
         thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
         verdict=verdict,
         action="release" if verdict == "pass" else "wait",
-        reason=_reason(judged or best, judged is not None, verdict, policy, incomplete),
+        reason=_reason(shown, judged is not None, verdict, policy, incomplete),
         candidates=(best.candidate_id,) if best else (),
         contrasts=tuple(found),
         missing=(*missing, *incomplete),
-        rows_needed=_rows_needed(judged or best, policy),
+        rows_needed=rows_to_settle(shown, rule.margin_points if level else rule.max_delta_points) if shown else None,
     )
 
 
@@ -82,15 +84,6 @@ def _incomplete(item: Evaluation) -> str:
     if result is None or result.summary.complete:
         return ""
     return f"{item.candidate.id}: {result.summary.unscored} of {result.summary.cases} answers could not be obtained"
-
-
-def _rows_needed(item: Contrast | None, policy: GatePolicy) -> int | None:
-    """Return the rows that would settle a release: as passed where it is level or ahead, else as worse."""
-    rule = policy.release
-    if item is None:
-        return None
-    level = item.delta_points <= rule.max_delta_points
-    return rows_to_settle(item, rule.margin_points if level else rule.max_delta_points)
 
 
 def _reason(

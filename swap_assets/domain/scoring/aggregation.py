@@ -136,6 +136,8 @@ def _mean(values: "np.ndarray", clusters: "np.ndarray", *, seed: int) -> Metric:
 
 
 def _micro(table: _Table, seed: int) -> dict[str, Metric]:
+    import numpy as np
+
     found: dict[str, Metric] = {}
     for suffix in ("", "_strict"):
         names = (f"true_positives{suffix}", f"predicted_fields{suffix}", "gold_fields")
@@ -145,19 +147,15 @@ def _micro(table: _Table, seed: int) -> dict[str, Metric]:
             f"field_recall{suffix}": lambda total: total[..., 0] / total[..., 2],
             f"field_f1{suffix}": lambda total: 2 * total[..., 0] / (total[..., 1] + total[..., 2]),
         }
-        found |= {name: _ratio(counts, table.clusters, ratio, seed) for name, ratio in ratios.items()}
+        for name, ratio in ratios.items():
+            with np.errstate(invalid="ignore", divide="ignore"):
+                value = float(ratio(counts.sum(axis=0)))
+            found[name] = Metric(value=None, n=len(counts), method="no field on either side")
+            if np.isfinite(value):
+                low, high = ratio_interval(counts, table.clusters, ratio, seed=seed)
+                method = "counted over all fields, resampled"
+                found[name] = Metric(value=value, low=low, high=high, n=len(counts), method=method)
     return found
-
-
-def _ratio(counts: "np.ndarray", clusters: "np.ndarray", ratio: Callable[[Any], Any], seed: int) -> Metric:
-    import numpy as np
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(ratio(counts.sum(axis=0)))
-    if not np.isfinite(value):
-        return Metric(value=None, n=len(counts), method="no field on either side")
-    low, high = ratio_interval(counts, clusters, ratio, seed=seed)
-    return Metric(value=value, low=low, high=high, n=len(counts), method="counted over all fields, resampled")
 
 
 def _by_label(scores: Sequence[RowScore]) -> dict[str, dict[str, list[int]]]:

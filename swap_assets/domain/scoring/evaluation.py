@@ -105,15 +105,14 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     seconds = [record.latency_s for record in obtained]
     first = [record.first_token_s for record in obtained if record.first_token_s is not None]
     kinds = {record.latency_kind for record in obtained}
-    ranks = [("latency", seconds, percent) for percent in (50, 95, 99)]
-    ranks += [("first_token", first, percent) for percent in (50, 95, 99)]
     return Totals(
         answers=len(obtained),
         prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
         completion_tokens=sum(record.usage.completion_tokens for record in obtained),
         cost=sum(costs) if costs else None,
         latency_kind=kinds.pop() if len(kinds) == 1 else "request",
-        **{f"{name}_p{percent}_s": _nearest_rank(values, percent) for name, values, percent in ranks},
+        **{f"latency_p{percent}_s": _nearest_rank(seconds, percent) for percent in (50, 95, 99)},
+        **{f"first_token_p{percent}_s": _nearest_rank(first, percent) for percent in (50, 95, 99)},
     )
 
 
