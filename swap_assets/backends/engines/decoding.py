@@ -59,10 +59,7 @@ class _Band:
     """Rows of like length over one cache. The next band gets more slots where its rows are half as long."""
 
     def __init__(self, model: PreTrainedModel, waiting: deque[Row], *, stops: frozenset[int], budget: Budget) -> None:
-        self._model = model
-        self._waiting = waiting
-        self._stops = stops
-        self._budget = budget
+        self._model, self._waiting, self._stops, self._budget = model, waiting, stops, budget
         self.size = min(len(waiting), budget.rows(waiting[0].need))
         self._slots = Slots(self.size, waiting[0].need)
         self._active: list[Row] = []  # the rows of the used slots, in their order

@@ -110,7 +110,7 @@ class HostedEngine(Engine):
                     waited += len(found)
                     yield self._arrived(found)
             finally:
-                runner.run(self._asking.close())
+                runner.run(self._asking.client.close())
                 self.calls = self._asking.calls
         if self._asking.stopped:
             raise self._asking.stopped
@@ -172,8 +172,7 @@ def ask_hosted(
     Args:
         model: The experiment's entry: provider, deployment, limits, price, names of the environment variables.
         cases: The questions.
-        answer_format: How the answer is to be written.
-        candidate_id: Whose records they are.
+        answer_format, candidate_id: How the answer is to be written, and whose records they are.
         output: The JSONL file of records, appended to while answers arrive.
         cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
         epoch: The measurement; another one asks everything again.

@@ -99,13 +99,9 @@ class LocalEngine(Engine):
     ) -> Answer:
         """Return what was said to a case.
 
-        Args:
-            case: The question.
-            text: The answer without the token that ends it.
-            tokens: Those of the prompt and of the answer, its end included.
-            stopped: Whether it ended by itself, not at the limit.
-            seconds: The request's own time, or the row's share of its batch's.
-            card_s: Its share of the cards' time; the shares of all add up to the whole.
+        `text` is without the token that ends it, `tokens` are those of the prompt and of the answer, its end included.
+        `stopped` says whether it ended by itself, not at the limit. `seconds` is the request's own time, or the row's
+        share of its batch's; `card_s` its share of the cards' time: the shares of all add up to the whole.
         """
         return Answer(
             case_id=case.id,

@@ -125,14 +125,9 @@ class _Watch(Constraint):
 def decode_in_batches(
     model: PreTrainedModel, rows: Sequence[Row], *, stops: frozenset[int], budget: Budget, alone: bool = False
 ) -> Iterator[list[Row]]:
-    """Answer rows, longest first, and yield them batch by batch.
+    """Answer rows as `decoding.decode` does, by any causal language model, and yield them batch by batch.
 
-    Args:
-        model: Any causal language model.
-        rows: What to answer.
-        stops: The tokens that end an answer.
-        budget: How many rows make a batch; it is halved where memory runs out.
-        alone: One row at a time, whatever the budget.
+    `alone` takes one row at a time, whatever the budget.
 
     Raises:
         OutOfRoomError: memory does not hold a single row.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -55,8 +54,7 @@ class VllmEngine(LocalEngine):
     def findings(key: str, settings: EngineSettings, environment: Mapping[str, str]) -> list[Finding]:
         """Say whether the server can be started or reached."""
         assert isinstance(settings, VllmServer)
-        state, detail = _seen(key, settings, environment)
-        return [Finding("vLLM", state, detail)]
+        return [Finding("vLLM", *_seen(key, settings, environment))]
 
     def answers(self, cases: Sequence[EvalCase]) -> Iterator[list[Answer]]:
         """Find or start the server, load the adapter there, and ask."""
@@ -170,13 +168,12 @@ def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[
         return "fail", f"{entry.command[0]} is not there: {advice}"
     if entry.key_env and not environment.get(entry.key_env):
         return "fail", f"its server needs {entry.key_env}: set it in .env"
-    root = entry.root
     try:
-        urllib.request.urlopen(f"{root}/health", timeout=_HEALTH_S).close()
-    except (urllib.error.URLError, OSError, ValueError):
+        urllib.request.urlopen(f"{entry.root}/health", timeout=_HEALTH_S).close()
+    except (OSError, ValueError):
         # Training needs no server, so it is not held up.
-        return "warn", f"{root} does not answer; start it before this model is evaluated"
-    return "ok", f"{root} answers"
+        return "warn", f"{entry.root} does not answer; start it before this model is evaluated"
+    return "ok", f"{entry.root} answers"
 
 
 def own_stops(weights: Weights) -> int | list[int] | None:

@@ -50,7 +50,7 @@ class Asking:
         self.calls = 0
         self.stopped: HostedError | None = None
         self.pace = Pace(model.concurrency, longest_wait_s=model.longest_wait_s)
-        self._client = client
+        self.client = client
         self._cache = cache
         self._epoch = epoch
         self._say = say
@@ -66,7 +66,8 @@ class Asking:
             Unanswered: this one request got no answer.
         """
         # Whoever holds the claim answers, gives up or dies within this time.
-        until = time.monotonic() + self._longest_s()
+        each_s = self.model.timeout_s + max(self.model.longest_wait_s, _LONGEST_BACKOFF_S)
+        until = time.monotonic() + (self.model.max_retries + 1) * each_s
         while time.monotonic() < until:
             async with self.pace.place() as began:
                 if self.stopped:
@@ -95,14 +96,6 @@ class Asking:
         money = None if budget.money is None else budget.money - spent.money
         left = _amount(money, None if budget.tokens is None else budget.tokens - spent.tokens)
         return f"; the budget leaves {left}" if left else ""
-
-    async def close(self) -> None:
-        """Close the client's connections."""
-        await self._client.close()
-
-    def _longest_s(self) -> float:
-        attempts = self.model.max_retries + 1
-        return attempts * (self.model.timeout_s + max(self.model.longest_wait_s, _LONGEST_BACKOFF_S))
 
     def _claim(self, key: str, body: dict[str, Any]) -> Claim | Reply:
         model, budget = self.model, self.model.budget
@@ -171,11 +164,12 @@ class Asking:
         # The client's time-out is for each read; an answer that drips byte by byte would never meet it.
         async with asyncio.timeout(self.model.timeout_s):
             # As extra_body, so that no field is changed or checked on the way.
-            answer = await self._client.chat.completions.with_raw_response.create(
+            answer = await self.client.chat.completions.with_raw_response.create(
                 model=fields["model"], messages=fields["messages"], stream=streamed, extra_body=fields
             )
             try:
-                reply = await gather(answer.parse(), began=started) if streamed else read_reply(answer.content)
+                pieces: Any = answer.parse() if streamed else None
+                reply = await gather(pieces, began=started) if streamed else read_reply(answer.content)
             except (AttributeError, TypeError, LookupError, ValueError):
                 raise UnreadableReplyError("a piece of the answer is no chat completion") from None
         self.pace.answered(answer.headers, tokens=self.at_most(fields).tokens)

@@ -93,12 +93,9 @@ class AnswerCache:
 
     def find(self, keys: Iterable[str]) -> dict[str, Reply]:
         """Return the answers that are there, by key."""
-        found: dict[str, Reply] = {}
-        for key in keys:
-            row = self._base.execute("SELECT reply FROM answers WHERE key = ?", (key,)).fetchone()
-            if row and row[0]:
-                found[key] = Reply.model_validate_json(row[0])
-        return found
+        asked = "SELECT reply FROM answers WHERE key = ? AND reply IS NOT NULL"
+        rows = {key: self._base.execute(asked, (key,)).fetchone() for key in keys}
+        return {key: Reply.model_validate_json(row[0]) for key, row in rows.items() if row}
 
     def claim(self, key: str, *, model: str, epoch: str, at_most: Spend, budget: Budget) -> Claim | Reply:
         """Claim a request, or return its answer where there is one.
@@ -162,10 +159,8 @@ class AnswerCache:
         try:
             with (self._owners / owner).open() as stream:
                 fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
         return False
 
     @contextlib.contextmanager

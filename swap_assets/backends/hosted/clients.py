@@ -146,9 +146,8 @@ def asked_wait_s(error: Exception) -> float | None:
     """Return how long a server asks to wait, in seconds: `retry-after-ms`, `Retry-After` in seconds or as a date."""
     import openai
 
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    return read_retry_after(error.response.headers, now=time.time())
+    status = isinstance(error, openai.APIStatusError)
+    return read_retry_after(error.response.headers, now=time.time()) if status else None
 
 
 def read_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:

@@ -38,15 +38,24 @@ _MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _FAMILIES = {"phi-4-mini": "<|tool|>", "llama-3": "<|start_header_id|>", "chatml": "<|im_start|>"}
 
 
+# What libraries say when a model cannot be loaded, and what it means.
+_COMPLAINTS = {
+    ("gated", "401", "403"): "is gated: accept its licence on huggingface.co and set HUGGING_FACE_HUB_TOKEN to a token "
+    "that may read it",
+    ("trust_remote_code",): "runs code of its own: set trust_remote_code: true in the model's entry if you trust it",
+    ("offline", "connect", "cached files"): "is neither on this machine nor reachable: check the network, "
+    "HF_HUB_OFFLINE and the name",
+}
+
+
 class ModelUnavailableError(RuntimeError):
     """A model cannot be loaded; the message is one sentence that says what to do."""
 
 
 def quiet_libraries() -> None:
     """Switch off telemetry, progress bars and advice that would bury the worker's own lines."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    os.environ.update({name: value for name, value in quiet.items() if name not in os.environ})
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
@@ -159,16 +168,9 @@ def _loaded(loader: Any, weights: Weights, **options: Any) -> Any:
 
 def explain_loading(source: str, message: str) -> str:
     """Turn a library's complaint about a model into one sentence that says what to do."""
-    lowered = message.lower()
-    if "gated" in lowered or "401" in lowered or "403" in lowered:
-        return (
-            f"{source} is gated: accept its licence on huggingface.co and set HUGGING_FACE_HUB_TOKEN to a token "
-            "that may read it"
-        )
-    if "trust_remote_code" in lowered:
-        return f"{source} runs code of its own: set trust_remote_code: true in the model's entry if you trust it"
-    if "offline" in lowered or "connect" in lowered or "cached files" in lowered:
-        return f"{source} is neither on this machine nor reachable: check the network, HF_HUB_OFFLINE and the name"
+    for signs, told in _COMPLAINTS.items():
+        if any(sign in message.lower() for sign in signs):
+            return f"{source} {told}"
     return f"{source} cannot be loaded: {message.strip().splitlines()[0] if message.strip() else 'no reason given'}"
 
 
