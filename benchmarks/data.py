@@ -73,8 +73,7 @@ def _in_new_process(what: str, rows: int, folder: str) -> dict[str, Any]:
 def measure_stage(rows: int, folder: Path) -> dict[str, Any]:
     """Generate, parse, deduplicate and split; seconds by step, peak memory in MiB."""
     from swap_assets.backends.datasets.loading import load_source
-    from swap_assets.domain.experiment.sizes import SplitSizes
-    from swap_assets.domain.experiment.sources import LocalSource
+    from swap_assets.domain.experiment.sources import LocalSource, SplitSizes
     from swap_assets.domain.splits.scale_split import split_scale
 
     started = time.process_time()

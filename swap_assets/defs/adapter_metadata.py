@@ -19,49 +19,38 @@ def skipped_adapter(adapter: LoraAdapter) -> dg.MaterializeResult[LoraAdapter]:
 
 def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Path) -> dg.MaterializeResult[LoraAdapter]:
     """Return the record of a trained adapter with what the training left behind: rows, losses, speed, memory."""
-    found = {
-        "status": "trained",
-        "folder": str(result.adapter),
-        "adapter_hash": result.adapter_hash,
-        "dataset_hash": result.dataset_hash,
-        "prompt_hash": result.prompt_hash,
-        "mlflow_run_id": result.mlflow_run_id,
-    }
+    found = result.model_dump(include={"adapter_hash", "dataset_hash", "prompt_hash", "mlflow_run_id"})
     return dg.MaterializeResult(
-        value=adapter.model_copy(update=found),
+        value=adapter.model_copy(update={"status": "trained", "folder": str(result.adapter), **found}),
         metadata=_training(result, spec_file),
         data_version=dg.DataVersion(result.adapter_hash),
     )
+
+
+_AS_THEY_ARE = {
+    "steps", "kept_step", "trainable_parameters", "tokens_per_second", "peak_memory_mb", "device", "adapter_hash",
+    "dataset_hash", "prompt_hash",
+}  # fmt: skip
 
 
 def _training(result: TrainResult, spec_file: Path) -> Shown:
     rows = result.train_rows
     curve = [[str(point.step), f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
     validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
+    counts = {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost}
     return {
-        "rows": counts_table(
-            {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost},
-            of="training rows",
-        ),
+        **result.model_dump(include=_AS_THEY_ARE),
+        "rows": counts_table(counts, of="training rows"),
         "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
         "loss": markdown(markdown_table(["step", "training loss"], curve)),
         "validation_loss": markdown(markdown_table(["epoch", "validation loss"], validation) or "no validation rows"),
         "memory": markdown(_memory_table(result)),
-        "steps": result.steps,
-        "kept_step": result.kept_step,
         "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
         "reused": "yes: the same training had been finished before" if result.reused else "no",
-        "trainable_parameters": result.trainable_parameters,
         "trainable_percent": round(100 * result.trainable_parameters / result.parameters, 2),
-        "tokens_per_second": result.tokens_per_second,
         "training_seconds": result.seconds,
         "process_seconds": result.total_seconds,
-        "peak_memory_mb": result.peak_memory_mb,
-        "device": result.device,
         "adapter": dg.MetadataValue.path(str(result.adapter)),
-        "adapter_hash": result.adapter_hash,
-        "dataset_hash": result.dataset_hash,
-        "prompt_hash": result.prompt_hash,
         "spec": dg.MetadataValue.path(str(spec_file)),
         "mlflow_run": result.mlflow_run_id or "not tracked",
     }

@@ -98,29 +98,18 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
     """Return a decision with its evidence as a table."""
     header = ["candidate", "metric", "SLM", "LLM", "LLM − SLM, points", "95 % interval", "rows"]
     rows = [
-        [
-            item.candidate_id,
-            item.metric,
-            f"{item.slm:.3f}",
-            f"{item.llm:.3f}",
-            f"{item.delta_points:+.1f}",
-            f"{item.low_points:+.1f} to {item.high_points:+.1f}",
-            str(item.rows),
-        ]
+        [item.candidate_id, item.metric, f"{item.slm:.3f}", f"{item.llm:.3f}", f"{item.delta_points:+.1f}",
+         f"{item.low_points:+.1f} to {item.high_points:+.1f}", str(item.rows)]
         for item in decision.contrasts
-    ]
+    ]  # fmt: skip
+    suggested = (f"{one.text}\n\n```yaml\n{one.entry}\n```" for one in decision.suggestions)
     shown: Shown = {
-        "verdict": decision.verdict,
-        "action": decision.action,
-        "reason": decision.reason,
-        "rule": decision.rule,
+        **decision.model_dump(include={"verdict", "action", "reason", "rule"}),
         "candidates": ", ".join(decision.candidates) or "none",
         "evidence": markdown(markdown_table(header, rows) or "none"),
         "missing": "; ".join(decision.missing) or "nothing",
         "rests_on": markdown(_measured_table(decision) or "nothing"),
-        "suggestions": markdown(
-            "\n\n".join(f"{one.text}\n\n```yaml\n{one.entry}\n```" for one in decision.suggestions)
-        ),
+        "suggestions": markdown("\n\n".join(suggested)),
         "decided_by": f"{decision.decided_by}, {decision.decided_at}",
     }
     if decision.rows_needed is not None:
@@ -208,40 +197,28 @@ def _metrics_table(evaluation: Evaluation, track: Track) -> str:
 
 
 def _effort_table(totals: Totals) -> str:
-    def seconds(value: float | None) -> str:
-        return f"{value:.3f}" if value is not None else "–"
+    def number(value: float | None, digits: int = 3) -> str:
+        return f"{value:.{digits}f}" if value is not None else "–"
 
-    return markdown_table(
-        ["answers", "tokens in", "tokens out", "cost", "p50 s", "p95 s", "p99 s", "first token p50 s", "latency is"],
-        [
-            [
-                str(totals.answers),
-                str(totals.prompt_tokens),
-                str(totals.completion_tokens),
-                f"{totals.cost:.4f}" if totals.cost is not None else "–",
-                seconds(totals.latency_p50_s),
-                seconds(totals.latency_p95_s),
-                seconds(totals.latency_p99_s),
-                seconds(totals.first_token_p50_s),
-                totals.latency_kind.replace("_", " "),
-            ]
-        ],
-    )
+    shown = {
+        "answers": str(totals.answers), "tokens in": str(totals.prompt_tokens),
+        "tokens out": str(totals.completion_tokens), "cost": number(totals.cost, 4),
+        "p50 s": number(totals.latency_p50_s), "p95 s": number(totals.latency_p95_s),
+        "p99 s": number(totals.latency_p99_s), "first token p50 s": number(totals.first_token_p50_s),
+        "latency is": totals.latency_kind.replace("_", " "),
+    }  # fmt: skip
+    return markdown_table([*shown], [[*shown.values()]])
 
 
 def _served_table(served: Served, prompt_hash: str) -> str:
-    seeds = ", ".join(map(str, served.seeds))
-    named = {
-        "engine": served.engines,
-        "model": served.models,
-        "deployment": served.deployments,
-        "api version": served.api_versions,
-    }
-    rows = [[what, ", ".join(found) or "–"] for what, found in named.items()]
     several = f" ({len(served.fingerprints)} in one run)" if len(served.fingerprints) > 1 else ""
-    rows += [["fingerprint", ", ".join(served.fingerprints) + several or "–"], ["seed", seeds or "–"]]
-    rows += [["interface", served.interface.value], ["epoch", served.epoch], ["prompt", prompt_hash or "–"]]
-    return markdown_table(["answers came from", ""], rows)
+    shown = {
+        "engine": ", ".join(served.engines), "model": ", ".join(served.models),
+        "deployment": ", ".join(served.deployments), "api version": ", ".join(served.api_versions),
+        "fingerprint": ", ".join(served.fingerprints) + several, "seed": ", ".join(map(str, served.seeds)),
+        "interface": served.interface.value, "epoch": served.epoch, "prompt": prompt_hash,
+    }  # fmt: skip
+    return markdown_table(["answers came from", ""], [[what, found or "–"] for what, found in shown.items()])
 
 
 def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import Field
 
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.experiment.sizes import SplitSizes
-from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.experiment.sources import LoadedSource, SplitSizes
 from swap_assets.domain.model import Frozen, canonical_json
 from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.schemas import calls_fit_schemas

@@ -4,16 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.store.row_files import (
-    StoreError,
-    read_conversations,
-    read_rows,
-    write_conversations,
-    write_rows,
-)
+from swap_assets.backends.store.row_files import StoreError, read_rows, write_rows
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.splits.capabilities import eval_cases
-from swap_assets.domain.tracks import TrainingExample, structured_track, toolcall_track
 from swap_assets_tests.domain.data_rows import conversations, request
 
 laws = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -22,18 +15,16 @@ laws = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 @laws
 @given(st.lists(conversations(), max_size=3))
 def test_reading_what_was_written_gives_the_same_rows_with_the_same_types(tmp_path, rows):
-    again = read_conversations(write_conversations(tmp_path / "a.parquet", rows))
+    again = read_rows(write_rows(tmp_path / "a.parquet", rows, Conversation), Conversation)
     assert again == rows
     assert [row.model_dump_json() for row in again] == [row.model_dump_json() for row in rows]
 
 
 @laws
 @given(st.lists(conversations(), max_size=2))
-def test_cases_and_training_examples_are_stored_exactly(tmp_path, rows):
+def test_cases_are_stored_exactly(tmp_path, rows):
     cases = [case for row in rows for case in eval_cases(row)]
-    examples = [*toolcall_track(rows), *structured_track(rows)]
     assert read_rows(write_rows(tmp_path / "c.parquet", cases, EvalCase), EvalCase) == cases
-    assert read_rows(write_rows(tmp_path / "e.parquet", examples, TrainingExample), TrainingExample) == examples
 
 
 @laws
@@ -45,14 +36,14 @@ def test_quarantined_rows_are_stored_exactly(tmp_path, detail, raw, row):
 
 def test_the_same_rows_give_byte_identical_files(tmp_path: Path):
     rows = [request(f"lamp {index}") for index in range(50)]
-    one, other = (write_conversations(tmp_path / name, rows).read_bytes() for name in ("1.parquet", "2.parquet"))
+    one, other = (write_rows(tmp_path / name, rows, Conversation).read_bytes() for name in ("1.parquet", "2.parquet"))
     assert one == other
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch):
     import pyarrow.parquet as pq
 
-    path = write_conversations(tmp_path / "a.parquet", [request("old")])
+    path = write_rows(tmp_path / "a.parquet", [request("old")], Conversation)
 
     def broken(table, where, **_):
         Path(where).write_bytes(b"half")
@@ -60,17 +51,17 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
 
     monkeypatch.setattr(pq, "write_table", broken)
     with pytest.raises(OSError, match="disk full"):
-        write_conversations(path, [request("new")])
+        write_rows(path, [request("new")], Conversation)
     assert list(tmp_path.iterdir()) == [path]
-    assert read_conversations(path)[0].turns[0].text == "old"
+    assert read_rows(path, Conversation)[0].turns[0].text == "old"
 
 
 def test_a_missing_or_foreign_file_is_an_error_that_says_what_to_do(tmp_path: Path):
     with pytest.raises(StoreError, match="materialise the asset"):
-        read_conversations(tmp_path / "none.parquet")
+        read_rows(tmp_path / "none.parquet", Conversation)
     (tmp_path / "text.parquet").write_text("hello")
     with pytest.raises(StoreError, match="delete it"):
-        read_conversations(tmp_path / "text.parquet")
+        read_rows(tmp_path / "text.parquet", Conversation)
     write_rows(tmp_path / "q.parquet", [], Quarantined)
     with pytest.raises(StoreError, match="delete it"):
         read_rows(tmp_path / "q.parquet", Conversation)

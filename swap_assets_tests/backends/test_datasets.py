@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.datasets.loading import load_source
 from swap_assets.backends.hub.access import HubUnreachableError
-from swap_assets.backends.store.row_files import read_conversations, write_conversations
+from swap_assets.backends.store.row_files import read_rows, write_rows
+from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
 from swap_assets.domain.synthetic.generator import GeneratorSettings
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, hermes_row
@@ -151,7 +152,8 @@ def test_trap_strings_that_look_like_numbers_dates_or_objects_stay_strings_from_
     arguments = {"zip": "02139", "flag": "true", "day": "2024-05-01T00:00:00", "mixed": ["1", 1, "{}"], "room": "x"}
     row = hermes_row(call_text({"name": "set_light", "arguments": arguments}))
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
-    (read,) = read_conversations(write_conversations(tmp_path / "s.parquet", _load(tmp_path / "a.jsonl").conversations))
+    rows = _load(tmp_path / "a.jsonl").conversations
+    (read,) = read_rows(write_rows(tmp_path / "s.parquet", rows, Conversation), Conversation)
     assert json.dumps(read.turns[1].calls[0].arguments) == json.dumps(arguments)
 
 

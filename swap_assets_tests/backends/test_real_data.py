@@ -11,8 +11,7 @@ import pytest
 
 from benchmarks.data import write_row
 from swap_assets.backends.datasets.loading import load_source
-from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
-from swap_assets.domain.experiment.sources import LoadedSource, LocalSource
+from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, SplitSizes, TestSplitSizes
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.splits.capabilities import eval_cases

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 
 from swap_assets.domain.conversations import ToolCall
-from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
+from swap_assets.domain.experiment.sources import SplitSizes, TestSplitSizes
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind

@@ -6,7 +6,7 @@ from swap_assets.domain.experiment.costs import cost_per_thousand, estimate_answ
 from swap_assets.domain.experiment.entries import TokenPrice
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.plan import HERMES_LENGTHS, INTERFACE, SEALED, build_plan, cases_of
-from swap_assets.domain.experiment.sizes import TestSplitSizes
+from swap_assets.domain.experiment.sources import TestSplitSizes
 from swap_assets.domain.scoring.evaluation import Totals
 
 PRICE = TokenPrice(input_per_million=2.5, output_per_million=10.0)

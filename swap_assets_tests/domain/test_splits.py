@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.experiment.sizes import SplitSizes
+from swap_assets.domain.experiment.sources import SplitSizes
 from swap_assets.domain.reading.parsing import set_duplicates_aside
 from swap_assets.domain.splits.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates, request_key
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale

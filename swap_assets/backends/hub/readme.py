@@ -11,7 +11,7 @@ from swap_assets.backends.models.model_files import refuse_pickles
 from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, MergeCard
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.backends.store.artefacts import write_text
-from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.report.tables import markdown_table
 
 README = "README.md"

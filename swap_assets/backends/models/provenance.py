@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import Field
 
 from swap_assets.backends.processes.specs import TrainSpec
-from swap_assets.domain.experiment.recipe import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 

@@ -1,4 +1,4 @@
-"""Conversations, cases, training examples and quarantined rows as Parquet files.
+"""Conversations, cases and quarantined rows as Parquet files.
 
 Tools, turns, arguments and labels are JSON text in their columns: Arrow fills the missing keys of ragged objects with
 None and guesses types ("02139" would become a number), JSON text keeps them exactly. Equal rows give byte-identical
@@ -7,58 +7,18 @@ files, and a file appears under its name only when it is complete.
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
-from swap_assets.domain.tracks import TrainingExample
-
-if TYPE_CHECKING:
-    import pyarrow
+from swap_assets.domain.conversations import Origin
 
 Row = TypeVar("Row", bound=BaseModel)
-_TEXT = "text"
 _JSON = "json"
-_WHOLE = "whole"
-# How each column is written, by class.
-_COLUMNS: dict[type[BaseModel], dict[str, str]] = {
-    Conversation: {
-        "id": _TEXT,
-        "system": _TEXT,
-        "tools": _JSON,
-        "turns": _JSON,
-        "provenance": _JSON,
-        "repairs": _JSON,
-        "category": _TEXT,
-        "subcategory": _TEXT,
-        "task": _TEXT,
-    },
-    EvalCase: {
-        "id": _TEXT,
-        "conversation_id": _TEXT,
-        "turn": _WHOLE,
-        "tools": _JSON,
-        "history": _JSON,
-        "gold_calls": _JSON,
-        "gold_text": _TEXT,
-        "ordered": _JSON,
-        "labels": _JSON,
-        "origin": _TEXT,
-    },
-    TrainingExample: {"id": _TEXT, "conversation_id": _TEXT, "tools": _JSON, "turns": _JSON, "answer_format": _TEXT},
-    Quarantined: {
-        "source": _TEXT,
-        "config": _TEXT,
-        "row": _WHOLE,
-        "row_id": _TEXT,
-        "reason": _TEXT,
-        "detail": _TEXT,
-        "raw": _TEXT,
-    },
-}
+# Which splits chose a case is said by the file that holds it.
+_NOT_KEPT = {"splits"}
 
 
 class StoreError(RuntimeError):
@@ -70,7 +30,7 @@ def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> 
 
     Args:
         path: where to write.
-        rows: `Conversation`, `EvalCase`, `TrainingExample` or `Quarantined`, all of `kind`.
+        rows: `Conversation`, `EvalCase` or `Quarantined`, all of `kind`.
         kind: which of them, so that no rows at all still make a readable file.
 
     Returns:
@@ -79,11 +39,11 @@ def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = _COLUMNS[kind]
+    columns = _columns(kind)
     dumped = [row.model_dump(mode="json") for row in rows]
-    table = pa.table(
-        {name: [_encode(row[name], how) for row in dumped] for name, how in columns.items()}, schema=_schema(columns)
-    )
+    values = {name: [_encode(row[name], how) for row in dumped] for name, how in columns.items()}
+    schema = pa.schema([(name, pa.int64() if how == "int64" else pa.string()) for name, how in columns.items()])
+    table = pa.table(values, schema=schema)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -103,7 +63,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = _COLUMNS[kind]
+    columns = _columns(kind)
     try:
         rows = pq.read_table(path, columns=list(columns)).to_pylist()
     except FileNotFoundError:
@@ -115,20 +75,11 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
 
 
-def write_conversations(path: Path, conversations: Sequence[Conversation]) -> Path:
-    """Write conversations; see `write_rows`."""
-    return write_rows(path, conversations, Conversation)
-
-
-def read_conversations(path: Path) -> list[Conversation]:
-    """Read conversations; see `read_rows`."""
-    return read_rows(path, Conversation)
-
-
-def _schema(columns: dict[str, str]) -> "pyarrow.Schema":
-    import pyarrow as pa
-
-    return pa.schema([(name, pa.int64() if how == _WHOLE else pa.string()) for name, how in columns.items()])
+def _columns(kind: type[BaseModel]) -> dict[str, str]:
+    """Return how each field is written: texts and whole numbers as they are, everything else as JSON text."""
+    plain = {str: "string", Origin: "string", int: "int64"}
+    fields = kind.model_fields.items()
+    return {name: plain.get(field.annotation, _JSON) for name, field in fields if name not in _NOT_KEPT}
 
 
 def _encode(value: Any, how: str) -> Any:

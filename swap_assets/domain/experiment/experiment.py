@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from swap_assets.domain.experiment.approaches import Approach
+from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.entries import (
     Automation,
     BaselineFormats,
@@ -24,9 +24,7 @@ from swap_assets.domain.experiment.entries import (
     SmallModel,
 )
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.experiment.recipe import rows_each
-from swap_assets.domain.experiment.sizes import SplitSizes, TestSplitSizes
-from swap_assets.domain.experiment.sources import Source
+from swap_assets.domain.experiment.sources import Source, SplitSizes, TestSplitSizes
 from swap_assets.domain.keys import (
     NO_APPROACH,
     PACKED,

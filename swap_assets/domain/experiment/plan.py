@@ -6,7 +6,7 @@ The estimate is an upper bound on calls: rows that serve several test splits are
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.costs import CHARACTERS_PER_TOKEN, AnswerEstimate, estimate_answers, training_hours
 from swap_assets.domain.experiment.experiment import Experiment, Scale
-from swap_assets.domain.experiment.sizes import TestSplitSizes
+from swap_assets.domain.experiment.sources import TestSplitSizes
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen, canonical_json
 

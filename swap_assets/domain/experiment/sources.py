@@ -1,11 +1,13 @@
-"""Where conversations come from, as the experiment file says it: the hub, local files, or the generator.
+"""Where conversations come from (the hub, local files, the generator), and how many of them each part of the data gets.
 
     source: {kind: local, path: logs/*.jsonl}
+    scales: {small: {train: 100, validation: 50, test: 50}}
 
-Fetching and reading live in `backends.datasets`.
+Every size is a count of conversations and is met exactly or refused. Fetching and reading live in `backends.datasets`;
+which rows it is to be is decided in `splits`, which cases the test splits are made of in `splits.capabilities`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -103,3 +105,39 @@ class Notices(Frozen):
         """Take the notices of a source that was read."""
         read = f"{loaded.rows_in} rows, {len(loaded.conversations)} kept, {len(loaded.quarantined)} quarantined"
         return cls(warning=loaded.first_line_warning, source="; ".join((read, *loaded.notes)))
+
+
+class SplitSizes(Frozen):
+    """The three parts of one scale, in conversations."""
+
+    train: int = Field(ge=1, description="conversations that adapters are trained on")
+    validation: int = Field(ge=0, description="conversations for the loss during training; never trained on")
+    test: int = Field(ge=1, description="conversations that candidates are compared on")
+
+
+class SingleTurnSizes(Frozen):
+    """Conversations per difficulty of a first request; the rules are in `capabilities.difficulty`."""
+
+    simple: int = Field(default=20, ge=0)
+    moderate: int = Field(default=20, ge=0)
+    complex: int = Field(default=10, ge=0)
+
+
+class MultiTurnSizes(Frozen):
+    """Conversations per kind of multi-turn; each is evaluated at every assistant turn, so it gives several cases."""
+
+    clarification: int = Field(default=10, ge=0)
+    sequential: int = Field(default=10, ge=0)
+    context_dependent: int = Field(default=10, ge=0)
+
+
+class TestSplitSizes(Frozen):
+    """The capability splits, in conversations; the defaults are the guide's, the last two go beyond it."""
+
+    __test__: ClassVar[bool] = False  # its name begins with Test, which pytest would collect
+
+    single_turn: SingleTurnSizes = SingleTurnSizes()
+    multi_turn: MultiTurnSizes = MultiTurnSizes()
+    per_domain: int = Field(default=5, ge=0, description="conversations for each of the ten domains")
+    no_call: int = Field(default=10, ge=0, description="tools are offered and no call is right, or asking back is")
+    parallel: int = Field(default=10, ge=0, description="several calls in one answer are right")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.experiment.sizes import SplitSizes
+from swap_assets.domain.experiment.sources import SplitSizes
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
