@@ -2,18 +2,15 @@
 
 import typer
 
-from swap_assets.cli.approve import approve, reject
+from swap_assets.cli.dagster_service import ui, validate
 from swap_assets.cli.demo import demo
 from swap_assets.cli.diff import diff
-from swap_assets.cli.doctor import doctor
-from swap_assets.cli.explain import explain
-from swap_assets.cli.init import init
-from swap_assets.cli.new import new
-from swap_assets.cli.plan import plan
+from swap_assets.cli.explain import approve, explain, reject
+from swap_assets.cli.init import init, new
+from swap_assets.cli.plan import doctor, plan
 from swap_assets.cli.profile import profile
 from swap_assets.cli.report import report
 from swap_assets.cli.score import score
-from swap_assets.cli.ui import ui, validate
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -1,15 +1,18 @@
 """`swap-assets demo`: the whole graph of the demo experiment, on one laptop, by its decisions or by its sensors.
 
 Here: the command, what it looks at before it starts and what it prints at the end. The two ways to go lie in
-`demo_by_decisions` and `demo_by_sensors`.
+`segments` and `story`.
 """
 
+import contextlib
+import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 from rich.console import Console
 
@@ -17,12 +20,10 @@ from swap_assets.backends.models.preflight import PreflightError, require_hosted
 from swap_assets.backends.processes.hardware import cpu_count
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
-from swap_assets.cli.dagster_service import ServiceError
-from swap_assets.cli.demo_by_decisions import by_decisions
-from swap_assets.cli.demo_by_sensors import by_sensors, refuse_beside_another, refuse_stopped_sensors
+from swap_assets.cli.dagster_service import PID_FILE, ServiceError
 from swap_assets.cli.environment import TEMPLATES, dagster_command, dagster_environment, experiment_or_exit, fail
 from swap_assets.cli.report import print_decisions, print_report
-from swap_assets.cli.segments import SegmentError
+from swap_assets.cli.segments import SegmentError, by_decisions
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.report import Report
@@ -50,11 +51,14 @@ def demo(
         if config is None:  # sensors act once on the same evidence, so the demo starts from nothing
             shutil.rmtree(root, ignore_errors=True)
     environment = dagster_environment(path)
+    os.environ.update(environment)  # what is imported of `defs` from here on reads the experiment that it names
     set_slots(experiment, environment)
     (root / "logs").mkdir(parents=True, exist_ok=True)
     fault = ""
     try:
         if auto:
+            from swap_assets.cli.story import by_sensors
+
             fault = by_sensors(root, environment, console, limit_s=limit_s, keep=keep)
         else:
             by_decisions(experiment, environment, console)
@@ -68,6 +72,20 @@ def demo(
         console.print(f"Look around: swap-assets ui --config {where}", highlight=False, soft_wrap=True)
     if fault:
         raise typer.Exit(1)
+
+
+def refuse_stopped_sensors(experiment: Experiment, path: Path) -> None:
+    """End the command where the experiment's sensors would do nothing."""
+    if experiment.automation.sensors != "running":
+        raise fail(f"{path} keeps its sensors stopped; set automation: {{sensors: running}}")
+
+
+def refuse_beside_another(root: Path) -> None:
+    """End the command where web server and daemon of an earlier demo still work in the same folder."""
+    with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+        pid = int((root / PID_FILE).read_text(encoding="utf-8"))
+        if "dagster" in " ".join(psutil.Process(pid).cmdline()):
+            raise fail(f"Dagster still runs for {root} from an earlier demo; stop it first: kill -INT {pid}")
 
 
 def preflight(experiment: Experiment) -> None:

@@ -1,13 +1,18 @@
-"""`swap-assets plan`: what would run, and what it would cost, before anything starts."""
+"""Before anything starts: `swap-assets plan`, what would run at what cost, and `doctor`, is all there that it needs."""
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from swap_assets.backends.datasets.loading import SourceError, load_source
+from swap_assets.backends.models.preflight import examine
+from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.plan import HERMES_LENGTHS, Plan, TextLengths, build_plan, measured_lengths
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 def plan(config: Config = None) -> None:
@@ -61,3 +66,15 @@ def _trainings(made: Plan) -> Table:
         amount = f"{item.adapters} x {item.rows} x {item.epochs}"
         table.add_row(f"{item.model} at {item.scale}, {item.approach}", amount, item.condition, hours)
     return table
+
+
+def doctor(config: Config = None) -> None:
+    """Check Python, disk, memory, GPU, keys (never printing one), hub, source, ports and the experiment file."""
+    findings = examine(experiment_or_exit(config), config or experiment_path())
+    table = Table("", "what", "detail", box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.what, finding.detail)
+    Console().print(table)
+    failed = [finding for finding in findings if finding.state == "fail"]
+    typer.echo(f"{len(failed)} of {len(findings)} need your attention." if failed else "Everything needed is here.")
+    raise typer.Exit(1 if failed else 0)

@@ -1,18 +1,62 @@
-"""What the sensors do, told as it happens: runs as they start and end, decisions as they are made."""
+"""The demo by its sensors: only the root is materialised by hand; what they do from there on is told as it happens.
 
+Importing this module reads the experiment that the environment names, and takes Dagster's second.
+"""
+
+import time
+from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
+from swap_assets.cli.dagster_service import PID_FILE, dagster_service
 from swap_assets.cli.report import print_decision
+from swap_assets.cli.segments import ROOT, Segment, run_segment
 from swap_assets.defs.gates import BECAUSE
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.defs.runs import runs_of, state_of
 from swap_assets.domain.gates.registry import GATES, tries
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.state import State
+
+
+def by_sensors(root: Path, environment: dict[str, str], console: Console, *, limit_s: int, keep: bool) -> str:
+    """Start web server and daemon on loopback, materialise the conversations and watch; return what went wrong, if any.
+
+    Raises:
+        ServiceError: Dagster did not come up.
+        SegmentError: the conversations could not be materialised.
+    """
+    log, deadline = root / "logs" / "dagster-dev.log", time.monotonic() + limit_s
+    with dagster_service(environment, log=log, keep=keep) as service:
+        (root / PID_FILE).write_text(str(service.pid), encoding="utf-8")
+        console.print(f"Dagster: {service.address}  (sensors look every few seconds)", highlight=False)
+        segment = Segment("The root, by hand: conversations", ROOT[:2])
+        run_segment(segment, environment=environment, log=root / "logs" / "root.log", console=console)
+        over, failed = _watch(console, deadline=deadline)
+    if keep:
+        console.print(f"Still running: {service.address}  Stop it with: kill -INT {service.pid}", highlight=False)
+    faults = [] if over else [f"Stopped at the time limit of {limit_s} s"]
+    if failed:
+        faults.append(f"{'Done ' * over}with {failed} failed run{'s' * (failed > 1)} (Dagster's log: {log})")
+    return ", ".join(faults)
+
+
+def _watch(console: Console, *, deadline: float) -> tuple[bool, int]:
+    """Tell the story until nothing is due or under way; return whether it ended in time, and how many runs failed."""
+    with dg.DagsterInstance.get() as instance:
+        story, quiet = Story(instance, ExperimentStore(), console), 0
+        while time.monotonic() < deadline:
+            chapter = story.go_on()
+            quiet = quiet + 1 if chapter.over else 0
+            if quiet == 2:  # looked at twice, since a run may have ended between two of its own lines
+                for wait in dict.fromkeys(chapter.waits):
+                    console.print(f"  [dim]{escape(wait)}[/]", highlight=False)
+                return True, story.failed
+            time.sleep(1.0)
+    return False, story.failed
 
 
 class Chapter(NamedTuple):

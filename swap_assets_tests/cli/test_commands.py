@@ -10,10 +10,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from swap_assets.cli.app import app
-from swap_assets.cli.demo_by_decisions import ROOT, segments
-from swap_assets.cli.demo_by_sensors import refuse_beside_another
+from swap_assets.cli.demo import refuse_beside_another
 from swap_assets.cli.report import print_decisions, print_report
-from swap_assets.cli.segments import Segment, SegmentError, command_of, run_segment
+from swap_assets.cli.segments import ROOT, Segment, SegmentError, command_of, run_segment, segments
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy

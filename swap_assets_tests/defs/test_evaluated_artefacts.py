@@ -5,7 +5,7 @@ import pytest
 
 from swap_assets.backends.engines.local import artefact_hash
 from swap_assets.backends.processes.spec_building import generation_spec
-from swap_assets.backends.store.evaluated_artefacts import ArtefactError, evaluated_artefacts
+from swap_assets.backends.store.evidence import ArtefactError, evaluated_artefacts
 from swap_assets.defs import monitoring, release
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Form, hosted, tuned

@@ -20,11 +20,10 @@ LAID_DOWN = [".env.example", "dagster.yaml", "swap.yaml", "workspace.yaml"]
 FIRST_SEGMENT = """
 from pathlib import Path
 from rich.console import Console
-from swap_assets.cli.demo_by_sensors import ROOT
 from swap_assets.cli.environment import TEMPLATES, dagster_environment
-from swap_assets.cli.segments import Segment, run_segment
+from swap_assets.cli.segments import ROOT, Segment, run_segment
 environment = dagster_environment(TEMPLATES / "demo-auto" / "swap.yaml")
-run_segment(Segment("Conversations", ROOT), environment=environment, log=Path("log"), console=Console())
+run_segment(Segment("Conversations", ROOT[:2]), environment=environment, log=Path("log"), console=Console())
 """
 
 

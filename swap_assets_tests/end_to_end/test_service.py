@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from swap_assets.cli import dagster_service as service
-from swap_assets.cli.ui import is_free
+from swap_assets.cli.dagster_service import is_free
 from swap_assets_tests.conftest import EXPERIMENT
 
 REPOSITORY = Path(__file__).parents[2]

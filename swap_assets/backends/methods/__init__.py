@@ -1,7 +1,7 @@
 """Training methods: a file each, beside the parts that they share.
 
-A method is a module of this folder, named as in `domain.experiment.approaches.METHODS`, that keeps the protocol below. Its
-chapters are its own (`sft`); rows, batches, memory, checkpoints and tracking are there for all.
+A method is a module of this folder, named as in `domain.experiment.approaches.METHODS`, that keeps the protocol below.
+Its chapters are its own (`sft`); rows, batches, memory, checkpoints and tracking are there for all.
 """
 
 from importlib import import_module

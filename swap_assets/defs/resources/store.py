@@ -15,8 +15,7 @@ from pydantic import Field
 from swap_assets.backends.engines.records import read_cases
 from swap_assets.backends.processes.transient import is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
-from swap_assets.backends.store.evaluated_artefacts import ArtefactError, evaluated_artefacts
-from swap_assets.backends.store.evidence import Evidence, read_state
+from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import load_experiment, storage_root
 from swap_assets.backends.store.row_files import write_rows
 from swap_assets.domain.conversations import Conversation, EvalCase
