@@ -53,12 +53,10 @@ def _tell_repetitions(index_file: Path, loaded: LoadedSource) -> None:
         ) from None
     found = repetitions(index, loaded.conversations)
     for item in found:
-        typer.echo(
-            f"{item.conversation_id} repeats test row {item.test_id} (similarity {item.similarity:.2f})", err=True
-        )
-    typer.echo(
-        f"{len(found)} of {len(loaded.conversations)} rows repeat one of {len(index.fingerprints)} test rows", err=True
-    )
+        told = f"{item.conversation_id} repeats test row {item.test_id} (similarity {item.similarity:.2f})"
+        typer.echo(told, err=True)
+    counts = f"{len(found)} of {len(loaded.conversations)} rows repeat one of {len(index.fingerprints)} test rows"
+    typer.echo(counts, err=True)
     if found:
         raise typer.Exit(1)
 

@@ -95,10 +95,6 @@ def print_decisions(decisions: Sequence[Decision], console: Console) -> None:
 def print_decision(item: Decision, console: Console) -> None:
     """Print a decision with its verdict, action and reason."""
     subject = f"{item.model} at {item.scale}" if item.model else item.scale
-    colour = _COLOURS[item.verdict]
-    action = item.action.replace("_", " ")
-    console.print(
-        f"[bold]{item.name}[/] ({subject}): [{colour}]{item.verdict}[/] → [bold]{action}[/]. "
-        f"{terminal_text(item.reason)}",
-        highlight=False,
-    )
+    told = (f"[bold]{item.name}[/] ({subject}): [{_COLOURS[item.verdict]}]{item.verdict}[/] → "
+            f"[bold]{item.action.replace('_', ' ')}[/]. {terminal_text(item.reason)}")  # fmt: skip
+    console.print(told, highlight=False)

@@ -24,14 +24,9 @@ from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
 _BINS = 24  # bars of a histogram
 _TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up
 LEAST_ROWS = 20  # below this a test split has two or three rows, and no interval says anything
-_GUIDE = {
-    "small": SplitSizes(train=100, validation=50, test=50),
-    "large": SplitSizes(train=1000, validation=200, test=200),
-}
-_GUIDE_RELEASE = 500
+# The guide's sizes; its release test has 500 rows.
+_SMALL, _LARGE = SplitSizes(train=100, validation=50, test=50), SplitSizes(train=1000, validation=200, test=200)
 _SHARES = {"train": 0.45, "validation": 0.1, "test": 0.15, "release": 0.2}  # the rest is slack for rows set aside
-_TRIES = 20
-_SHRINK = 0.9
 
 
 class LengthProfile(Frozen):
@@ -97,15 +92,17 @@ def profile_source(
         same_request=sum(count for count in keys.values() if count > 1),
         near_duplicates=len(near_duplicates(rows)) if look_for_near_duplicates else None,
         without_tools=sum(not row.tools for row in rows),
-        distractors=sum(_has_distractors(row) for row in rows),
+        distractors=sum({tool.name for tool in row.tools} - {call.name for turn in row.turns for call in turn.calls}
+                        != set() for row in rows),
         turns=_counted(" ".join(turn.role for turn in row.turns) for row in rows),
         calls_per_answer=_by_number(len(turn.calls) for row in rows for turn in row.turns if turn.role == "assistant"),
         tools_offered=_by_number(len(row.tools) for row in rows),
-        unfit_calls=sum(_unfit_calls(row) for row in rows),
+        unfit_calls=sum(calls_fit_schemas(turn.calls, row.tools) is False
+                        for row in rows for turn in row.turns if turn.calls),
         labels=_labels(rows),
         lengths=(*_character_lengths(rows), *lengths),
         warning=loaded.first_line_warning,
-    )
+    )  # fmt: skip
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
@@ -116,22 +113,11 @@ def _by_number(numbers: Iterable[int]) -> dict[int, int]:
     return dict(sorted(Counter(numbers).items()))
 
 
-def _has_distractors(row: Conversation) -> bool:
-    called = {call.name for turn in row.turns for call in turn.calls}
-    return any(tool.name not in called for tool in row.tools)
-
-
-def _unfit_calls(row: Conversation) -> int:
-    return sum(calls_fit_schemas(turn.calls, row.tools) is False for turn in row.turns if turn.calls)
-
-
 def _labels(rows: Iterable[Conversation]) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = {}
-    for row in rows:
-        for case in eval_cases(row):
-            for label, value in case.labels.items():
-                found.setdefault(label, Counter())[value] += 1
-    return {label: _counted(counts.elements()) for label, counts in sorted(found.items())}
+    found: dict[str, list[str]] = {}
+    for label, value in (entry for row in rows for case in eval_cases(row) for entry in case.labels.items()):
+        found.setdefault(label, []).append(value)
+    return {label: _counted(values) for label, values in sorted(found.items())}
 
 
 def _character_lengths(rows: Sequence[Conversation]) -> list[LengthProfile]:
@@ -142,10 +128,8 @@ def _character_lengths(rows: Sequence[Conversation]) -> list[LengthProfile]:
         if turn.role == "assistant"
     ]
     whole = [_characters(row) for row in rows]
-    return [
-        length_profile("conversation", whole, unit="characters"),
-        length_profile("answer", answers, unit="characters"),
-    ]
+    return [length_profile(name, lengths, unit="characters")
+            for name, lengths in (("conversation", whole), ("answer", answers))]  # fmt: skip
 
 
 def _characters(row: Conversation) -> int:
@@ -201,11 +185,8 @@ def profile_sentence(profile: DatasetProfile) -> str:
 
 def profile_markdown(profile: DatasetProfile) -> str:
     """Write the whole profile."""
-    parts = [
-        f"**{profile.warning}**" if profile.warning else "",
-        profile_sentence(profile),
-        *(markdown_table(header, rows) for header, rows in _tables(profile)),
-    ]
+    parts = [f"**{profile.warning}**" if profile.warning else "", profile_sentence(profile)]
+    parts += (markdown_table(header, rows) for header, rows in _tables(profile))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -224,13 +205,9 @@ def _tables(profile: DatasetProfile) -> Iterator[tuple[Sequence[str], Iterable[S
     yield ("what", "conversations"), _written(facts)
     yield ("source and config", "conversations"), _written(profile.configs)
     yield ("repair", "conversations"), _written(profile.repairs)
-    yield (
-        ("label", "cases (one for each assistant turn)"),
-        (
-            (label, ", ".join(f"{value} {count:,}" for value, count in values.items()))
-            for label, values in profile.labels.items()
-        ),
-    )
+    labels = ((label, ", ".join(f"{value} {count:,}" for value, count in values.items()))
+              for label, values in profile.labels.items())  # fmt: skip
+    yield ("label", "cases (one for each assistant turn)"), labels
     yield ("calls in an answer", "assistant turns"), _written(profile.calls_per_answer)
     yield ("tools on offer", "conversations"), _written(profile.tools_offered)
     yield ("turns", "conversations"), _written(turns)
@@ -264,14 +241,14 @@ def propose_sizes(conversations: Sequence[Conversation], *, seed: int) -> Propos
             "and some hundreds for a verdict with a narrow interval"
         )
     rows = float(len(conversations))
-    for _ in range(_TRIES):
+    for _ in range(20):
         proposed = _sizes(rows)
         try:
-            _split(conversations, proposed, seed=seed)
+            split_scale(conversations, scale=[*proposed.scales][-1], scales=proposed.scales,
+                        release_test=proposed.release_test, seed=seed)  # fmt: skip
+            return proposed
         except TooFewRowsError:
-            rows *= _SHRINK
-            continue
-        return proposed
+            rows *= 0.9
     raise TooFewRowsError(
         f"too few of the {len(conversations)} conversations differ enough, or have answers read without repair, "
         "to keep tests apart from training; collect more varied ones"
@@ -279,20 +256,13 @@ def propose_sizes(conversations: Sequence[Conversation], *, seed: int) -> Propos
 
 
 def _sizes(rows: float) -> ProposedSizes:
-    guide = _GUIDE["large"]
     large = SplitSizes(
-        train=max(1, min(guide.train, int(rows * _SHARES["train"]))),
-        validation=min(guide.validation, int(rows * _SHARES["validation"])),
-        test=max(1, min(guide.test, int(rows * _SHARES["test"]))),
+        train=max(1, min(_LARGE.train, int(rows * _SHARES["train"]))),
+        validation=min(_LARGE.validation, int(rows * _SHARES["validation"])),
+        test=max(1, min(_LARGE.test, int(rows * _SHARES["test"]))),
     )
-    small = _GUIDE["small"]
-    fits = large.train > small.train and large.validation >= small.validation and large.test >= small.test
+    fits = large.train > _SMALL.train and large.validation >= _SMALL.validation and large.test >= _SMALL.test
     return ProposedSizes(
-        scales={"small": small, "large": large} if fits else {"small": large},
-        release_test=min(_GUIDE_RELEASE, int(rows * _SHARES["release"])),
+        scales={"small": _SMALL, "large": large} if fits else {"small": large},
+        release_test=min(500, int(rows * _SHARES["release"])),
     )
-
-
-def _split(conversations: Sequence[Conversation], proposed: ProposedSizes, *, seed: int) -> None:
-    largest = list(proposed.scales)[-1]
-    split_scale(conversations, scale=largest, scales=proposed.scales, release_test=proposed.release_test, seed=seed)

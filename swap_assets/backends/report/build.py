@@ -103,15 +103,10 @@ def _there(store: ArtefactStore, asset: str, key: str, kind: type[Value]) -> Val
 
 def _origins(experiment: Experiment) -> dict[str, BaseModelOrigin]:
     found = {
-        key: BaseModelOrigin(
-            weights=model.weights,
-            hub_id=model.hub_id,
-            revision=model.revision if model.hub_id else "",
-            miniature=bool(model.miniature),
-            parameters_billion=model.parameters_billion,
-        )
+        key: BaseModelOrigin(weights=model.weights, hub_id=model.hub_id, revision=model.hub_id and model.revision,
+                             miniature=bool(model.miniature), parameters_billion=model.parameters_billion)
         for key, model in experiment.models.items()
-    }
+    }  # fmt: skip
     hosted = experiment.hosted_model
     played = hosted.provider == "stand-in"
     return found | {hosted.key: BaseModelOrigin(weights=f"{hosted.provider}: {hosted.model}", miniature=played)}

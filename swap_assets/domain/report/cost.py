@@ -154,9 +154,8 @@ def _inputs(inputs: ReportInputs, item: Evaluation, run: GenerationRun | None) -
 def _input(
     key: str, title: str, unit: str, value: float | None, *, note: str, missing: str = "", source: Source = "measured"
 ) -> CostInput:
-    there = value is not None
-    return CostInput(key=key, title=title, unit=unit, value=value, source=source if there else "not given",
-                     note=note if there else missing)  # fmt: skip
+    source, note = (source, note) if value is not None else ("not given", missing)
+    return CostInput(key=key, title=title, unit=unit, value=value, source=source, note=note)
 
 
 def _at(figures: dict[str, float], utilisation: float) -> SwapAt:
@@ -181,11 +180,11 @@ def _changed(figures: dict[str, float], key: str, factor: float) -> SwapAt:
 
 
 def _caveats(run: GenerationRun | None) -> tuple[str, ...]:
-    found = ["The throughput is that of answering the test rows in large batches; a server under live load gives less."]
-    if run and not run.device.startswith("cuda"):
-        found.insert(0, f"The throughput was measured on {run.device} and is priced here as a GPU's: this shows how "
-                     "the figures hang together, not what a swap would cost.")  # fmt: skip
-    return tuple(found)
+    always = "The throughput is that of answering the test rows in large batches; a server under live load gives less."
+    if run is None or run.device.startswith("cuda"):
+        return (always,)
+    return (f"The throughput was measured on {run.device} and is priced here as a GPU's: this shows how the figures "
+            "hang together, not what a swap would cost.", always)  # fmt: skip
 
 
 def cost(found: SwapCost | None, llm: "pd.DataFrame", verdict: str) -> Section:
@@ -242,12 +241,12 @@ def _by_utilisation(found: SwapCost) -> Table:
     hosted = 1000 * (found.value("hosted") or 0.0)
     header = ("utilisation", "the card alone", "with those that fall back", "the LLM for all", "saved",
               "requests until training and evaluation are paid")  # fmt: skip
-    amounts = {row: (row.served_per_thousand, row.swapped_per_thousand, hosted, hosted - row.swapped_per_thousand)
-               for row in found.at_utilisation}  # fmt: skip
     rows = (
-        (share(row.utilisation), *map(significant, money), _or_never(row.requests_to_repay))
-        for row, money in amounts.items()
-    )
+        (share(row.utilisation), *map(significant, (row.served_per_thousand, row.swapped_per_thousand, hosted,
+                                                    hosted - row.swapped_per_thousand)),
+         _or_never(row.requests_to_repay))
+        for row in found.at_utilisation
+    )  # fmt: skip
     caption = f"1,000 requests after the swap, by utilisation of the card, in {found.currency}"
     note = "Formulas: domain/experiment/costs.py; a month has 730 hours."
     return Table("cost-utilisation", caption, frame(header, rows), note=note)

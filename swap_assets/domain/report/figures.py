@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 # How labels are ordered where their order means something; others follow by name.
-_ORDER = {
-    "single_turn": ("simple", "moderate", "complex"),
-    "multi_turn": ("clarification", "sequential", "context_dependent"),
-}
+_ORDER = {"single_turn": ("simple", "moderate", "complex"),
+          "multi_turn": ("clarification", "sequential", "context_dependent")}  # fmt: skip
 Measured = tuple[Evaluation, Track, TrackResult]
 Key = tuple[str, Track, str, str, str]
 
@@ -229,13 +227,12 @@ def _tracks(inputs: ReportInputs) -> Iterator[Figure]:
         found = both[0].against(both[1], "field_f1") if len(both) == 2 else None
         if found is None:
             continue
-        own = {
-            "structured": Metric(value=found.mean_a, n=found.rows),
-            "toolcall": Metric(value=found.mean_b, n=found.rows),
-            "difference": Metric(value=found.difference, low=found.low, high=found.high, n=found.rows),
-        }
-        for figure in _metrics(item, Track.STRUCTURED, own, split="tracks"):
-            yield figure.model_copy(update={"unit": "difference"}) if figure.metric == "difference" else figure
+        means = {"structured": Metric(value=found.mean_a, n=found.rows),
+                 "toolcall": Metric(value=found.mean_b, n=found.rows)}  # fmt: skip
+        yield from _metrics(item, Track.STRUCTURED, means, split="tracks")
+        yield Figure(candidate_id=item.candidate.id, track=Track.STRUCTURED, split="tracks", metric="difference",
+                     value=found.difference, low=found.low, high=found.high, n=found.rows,
+                     unit="difference")  # fmt: skip
 
 
 def _scales(inputs: ReportInputs) -> Iterator[Figure]:

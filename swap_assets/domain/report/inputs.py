@@ -22,10 +22,6 @@ from swap_assets.domain.splits.scale_split import DatasetSplit
 AnswerText = Callable[[str, Track, str], str | None]
 
 
-def _no_text(_candidate: str, _track: Track, _case: str) -> None:
-    return None
-
-
 class LossPoint(Frozen):
     """A loss (nats per trained token) after so many optimiser steps."""
 
@@ -98,7 +94,7 @@ class ReportInputs(About):
     policy: GatePolicy = Field(default_factory=GatePolicy)
     prices: Prices = Field(default_factory=Prices)
     cases: dict[str, EvalCase] = Field(default_factory=dict)
-    answer_text: AnswerText = _no_text
+    answer_text: AnswerText = lambda *_: None
     trainings: tuple[TrainingRun, ...] = ()
     generations: tuple[GenerationRun, ...] = ()
     split: DatasetSplit | None = None

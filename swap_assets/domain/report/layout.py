@@ -84,14 +84,13 @@ def key_figures(report: Report) -> Table:
     """Return the few figures at the top: the LLM, the best small model, the distance, the price."""
     metric, unit = metric_title(report.metric), "%, 95 % interval"
     llm, best = (report.main_figures(name, Track.TOOLCALL) for name in (report.llm_id, report.best_id))
-    price = evidence.llm_price(report)
     rows = [(f"{display_name(report.llm_id)}, {metric}", percent(llm.get(report.metric)), unit)]
     if best:
         versus = next((item for item in compared_in(report.comparisons, report.metric)
                        if item.candidate_id == report.best_id), None)  # fmt: skip
         rows.append((f"{display_name(report.best_id)}, {metric}", percent(best.get(report.metric)), unit))
         rows.append(("LLM − SLM on identical rows", points(versus), "points"))
-    rows.append(("1,000 calls of the LLM", price, "as measured on the test rows"))
+    rows.append(("1,000 calls of the LLM", evidence.llm_price(report), "as measured on the test rows"))
     if report.cost:
         needed = report.cost.break_even_utilisation
         note = "see the caveats under cost" if report.cost.caveats else "from there the swap is cheaper"

@@ -108,10 +108,8 @@ class Report(About):
 
     def frame(self) -> "pd.DataFrame":
         """Return the figures as a frame, with the candidate's name, answer format and rows, and text to be read."""
-        found, known = (
-            framed(self.figures),
-            {(note.candidate_id, track): answers for track in Track for note, answers in self.answered(track)},
-        )
+        found = framed(self.figures)
+        known = {(note.candidate_id, track): answers for track in Track for note, answers in self.answered(track)}
         answers = [known.get(key) for key in zip(found["candidate_id"], found["track"], strict=True)]
         return found.assign(
             cases=[one.cases if one else 0 for one in answers],
@@ -161,7 +159,8 @@ def build_report(inputs: ReportInputs) -> Report:
         comparisons=comparisons,
         floor=floor,
         examples=rows_to_look_at(inputs, trained.candidate_id if trained else best_id),
-        trainings=tuple(map(_thinned, inputs.trainings)),
+        trainings=tuple(run.model_copy(update={"loss": _evenly(run.loss), "validation": _evenly(run.validation)})
+                        for run in inputs.trainings),
         cost=cost,
         leakage=leakage(inputs),
         limits=limits(inputs, cost),
@@ -189,10 +188,6 @@ def _note(item: Evaluation) -> CandidateNote:
         for track, result in item.results.items()
     }  # fmt: skip
     return CandidateNote(candidate_id=item.candidate.id, status=item.status, reason=item.reason, answers=answers)
-
-
-def _thinned(run: TrainingRun) -> TrainingRun:
-    return run.model_copy(update={"loss": _evenly(run.loss), "validation": _evenly(run.validation)})
 
 
 def _evenly(points: tuple[LossPoint, ...]) -> tuple[LossPoint, ...]:

@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _VERDICTS = {"pass": "✓ passed", "fail": "✗ failed", "inconclusive": "? inconclusive", "not_measured": ABSENT}
-_SPREAD = {
-    "domain_deviation": "as measured",
-    "domain_deviation_corrected": "without sampling noise [95 % interval]",
-    "domain_lowest": "lowest domain",
-}
+_SPREAD = {"domain_deviation": "as measured", "domain_lowest": "lowest domain",
+           "domain_deviation_corrected": "without sampling noise [95 % interval]"}  # fmt: skip
 _OWN_SECTION = ("single_turn", "multi_turn", "domain", "", "failures", "wins", "tracks", "scales", "effort")
 
 
@@ -69,14 +66,10 @@ def criteria(report: Report) -> Section:
     header = ("criterion", "verdict", "value [95 % interval]", "asked", "rows", "in words")
     best_first = sorted(report.criteria.items(), key=lambda entry: entry[0] != report.best_id)
     tables = (
-        Table(
-            name=f"criteria-{index}",
-            caption=f"Success criteria of {display_name(candidate)}",
-            frame=frame(header, map(_criterion, results)),
-            folded=candidate != report.best_id,
-        )
+        Table(f"criteria-{index}", f"Success criteria of {display_name(candidate)}",
+              frame(header, map(_criterion, results)), folded=candidate != report.best_id)
         for index, (candidate, results) in enumerate(best_first, start=1)
-    )
+    )  # fmt: skip
     counts = (
         (display_name(candidate), *(str(sum(item.verdict == verdict for item in results)) for verdict in _VERDICTS))
         for candidate, results in report.criteria.items()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.metrics import over_domains, shown_in
-from swap_assets.domain.report.cost import SwapCost
 from swap_assets.domain.report.figures import ALL, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import frame
@@ -23,10 +22,11 @@ _METRIC = ["metric", "value", "low", "high", "n", "method"]
 def spreadsheets(report: Report) -> "dict[str, pd.DataFrame]":
     """Return all tables by file name without its ending."""
     figures = report.frame().rename(columns={"candidate_id": "candidate"})
+    quality = select(figures, metrics=shown_in("json")).rename(columns={"format": "answer_format"})
     return {
         "single_turn": _labels(figures, "single_turn"),
         "multi_turn": _labels(figures, "multi_turn"),
-        "json_quality": _json_quality(figures),
+        "json_quality": quality[[*_WHO, "answer_format", *_METRIC]],
         "domain_diversity": _domains(figures),
         "llm_comparison": _comparison(report),
         "latency_cost": frame([*_WHO, "figure", "value", "unit", "source"], _latency_cost(report)),
@@ -38,11 +38,6 @@ def _labels(figures: "pd.DataFrame", split: str) -> "pd.DataFrame":
     own, keys = select(figures, split), [*_WHO, "label"]
     rows = own[own["metric"] == "rows"].rename(columns={"value": "rows"})[[*keys, "rows"]]
     return own[own["metric"] != "rows"].merge(rows, on=keys, how="left")[[*keys, "rows", *_METRIC]]
-
-
-def _json_quality(figures: "pd.DataFrame") -> "pd.DataFrame":
-    found = select(figures, metrics=shown_in("json")).rename(columns={"format": "answer_format"})
-    return found[[*_WHO, "answer_format", *_METRIC]]
 
 
 def _domains(figures: "pd.DataFrame") -> "pd.DataFrame":
@@ -68,29 +63,22 @@ def _latency_cost(report: Report) -> Iterator[tuple[Any, ...]]:
     for item in report.figures:
         if item.split == "effort":
             yield item.candidate_id, item.track.value, item.metric, item.value, item.unit, item.method
-    if report.cost:
-        yield from ((report.cost.candidate_id, "toolcall", *rest) for rest in _cost(report.cost))
-
-
-def _cost(cost: SwapCost) -> Iterator[tuple[Any, ...]]:
-    yield from ((entry.key, entry.value, entry.unit, entry.source) for entry in cost.inputs)
-    yield "break_even_utilisation", cost.break_even_utilisation, "share of its time", "computed"
-    yield "break_even_volume", cost.break_even_volume, "requests a month", "computed"
-    for row in cost.at_utilisation:
-        at = f"at utilisation {row.utilisation:g}"
-        yield f"swapped_per_thousand {at}", row.swapped_per_thousand, cost.currency, "computed"
-        yield f"requests_to_repay {at}", row.requests_to_repay, "requests", "computed"
+    if cost := report.cost:
+        who = (cost.candidate_id, "toolcall")
+        yield from ((*who, entry.key, entry.value, entry.unit, entry.source) for entry in cost.inputs)
+        yield *who, "break_even_utilisation", cost.break_even_utilisation, "share of its time", "computed"
+        yield *who, "break_even_volume", cost.break_even_volume, "requests a month", "computed"
+        for row in cost.at_utilisation:
+            at = f"at utilisation {row.utilisation:g}"
+            yield *who, f"swapped_per_thousand {at}", row.swapped_per_thousand, cost.currency, "computed"
+            yield *who, f"requests_to_repay {at}", row.requests_to_repay, "requests", "computed"
 
 
 def _failures(report: Report) -> "pd.DataFrame":
     header = (*_WHO, "failure", "count", "rows", "case", "request", "right_answer", "answer", "difference")
     counts = [(item.candidate_id, item.track.value, item.label, item.value, item.n, *[""] * 5)
               for item in report.figures if item.split == "failures"]  # fmt: skip
-    own = report.examples.candidate_id
-    rows = [
-        (own, "toolcall", name, None, None, one.case_id, one.request, one.gold, one.answers[-1].text,
-         one.answers[-1].difference)
-        for name, examples in report.examples.failures.items()
-        for one in examples
-    ]  # fmt: skip
+    rows = [(report.examples.candidate_id, "toolcall", name, None, None, one.case_id, one.request, one.gold,
+             one.answers[-1].text, one.answers[-1].difference)
+            for name, examples in report.examples.failures.items() for one in examples]  # fmt: skip
     return frame(header, [*counts, *rows])

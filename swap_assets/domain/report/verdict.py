@@ -162,16 +162,12 @@ def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
 
 def within(item: Contrast) -> Answer:
     """Say whether a candidate is within 10 points of the LLM, by the interval alone."""
-    return _answer(yes=item.high_points <= WITHIN_POINTS, no=item.low_points > WITHIN_POINTS)
+    return "yes" if item.high_points <= WITHIN_POINTS else "no" if item.low_points > WITHIN_POINTS else "cannot be told"
 
 
 def surpasses(item: Contrast) -> Answer:
     """Say whether a candidate is ahead of the LLM, by the interval alone."""
-    return _answer(yes=item.high_points < 0, no=item.low_points >= 0)
-
-
-def _answer(*, yes: bool, no: bool) -> Answer:
-    return "yes" if yes else "no" if no else "cannot be told"
+    return "yes" if item.high_points < 0 else "no" if item.low_points >= 0 else "cannot be told"
 
 
 def compared_in(comparisons: Iterable[Contrast], metric: str, track: Track = Track.TOOLCALL) -> list[Contrast]:

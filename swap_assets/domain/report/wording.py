@@ -68,21 +68,15 @@ def points(contrast: Contrast | None) -> str:
 
 def criterion_value(result: CriterionResult) -> str:
     """Return what was measured against a criterion, in its unit, with its interval."""
-    if result.value is None:
-        return ABSENT
-    value = in_unit(result.value, result.unit)
-    if result.low is None or result.high is None:
-        return value
-    return f"{value} [{in_unit(result.low, result.unit)} to {in_unit(result.high, result.unit)}]"
+    value, low, high = (None if one is None else in_unit(one, result.unit)
+                        for one in (result.value, result.low, result.high))  # fmt: skip
+    return ABSENT if value is None else value if low is None or high is None else f"{value} [{low} to {high}]"
 
 
 def in_unit(value: float, unit: str) -> str:
     """Return a figure of a criterion: percent to a tenth, distances signed, scores to the third digit."""
-    if unit == "%":
-        return f"{value:.1f} %"
-    if unit == "% of the LLM":
-        return f"{value:+.1f} %"
-    return f"{value:+.1f}" if unit == "points" else f"{value:.3f}"
+    form = {"%": "{:.1f} %", "% of the LLM": "{:+.1f} %", "points": "{:+.1f}"}
+    return form.get(unit, "{:.3f}").format(value)
 
 
 def plain(value: float | None, digits: int = 3) -> str:
@@ -92,19 +86,13 @@ def plain(value: float | None, digits: int = 3) -> str:
 
 def significant(value: float | None, digits: int = 3) -> str:
     """Return a number to so many significant digits without an exponent: 0.00123, 12.3, 12,345."""
-    if value is None:
-        return ABSENT
-    if value == 0:
-        return "0"
-    decimals = digits - len(f"{abs(value):.0f}") if abs(value) >= 1 else digits + _zeros_after_point(abs(value))
+    if not value:
+        return ABSENT if value is None else "0"
+    left, decimals = abs(value), digits
+    decimals -= len(f"{left:.0f}") if left >= 1 else 0
+    while left < 0.1 and decimals < digits + 12:
+        left, decimals = left * 10, decimals + 1
     return f"{value:,.{max(0, decimals)}f}"
-
-
-def _zeros_after_point(value: float) -> int:
-    count = 0
-    while value < 0.1 and count < 12:
-        value, count = value * 10, count + 1
-    return count
 
 
 def share(value: float | None) -> str:
