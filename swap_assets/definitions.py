@@ -9,12 +9,10 @@ import dagster as dg
 
 from swap_assets.defs import approaches, approval, baselines, dataset, merged_model, monitoring, release
 from swap_assets.defs.gates import decision_assets, jobs, sensors
-from swap_assets.defs.resources.hosted import HostedLlm
-from swap_assets.defs.resources.processes import ModelProcesses
-from swap_assets.defs.resources.reports import Hub, Reports
+from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.source import ConversationSource
 from swap_assets.defs.resources.store import ArtefactIOManager, ExperimentStore
-from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.defs.resources.tracking import Hub, Reports, ResultTracking
 
 OWNERS = ["team:swap-assets"]
 GROUPS: dict[str, Sequence[dg.AssetsDefinition]] = {

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.defs.resources.hosted import HostedLlm
-from swap_assets.defs.resources.processes import ModelProcesses
+from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.lora_adapter import Artefact
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
+from swap_assets.domain.weights import Artefact
 
 
 def local_evaluation(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from swap_assets.defs import adapter_metadata, checks, metadata
+from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force, model_and_scale_of
@@ -28,8 +28,8 @@ from swap_assets.domain.keys import (
     adapter_asset,
     evaluation_asset,
 )
-from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
+from swap_assets.domain.weights import LoraAdapter
 
 _TRACK_ASSETS = {Track.TOOLCALL: TOOLCALL_TRACK, Track.STRUCTURED: STRUCTURED_TRACK}
 
@@ -74,10 +74,10 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
         candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale)
         made = LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="skipped")
         if settings.trains == "when_gate_says" and fine_tune_decision.action == "skip":
-            return adapter_metadata.skipped_adapter(made.model_copy(update={"reason": fine_tune_decision.reason}))
+            return metadata.skipped_adapter(made.model_copy(update={"reason": fine_tune_decision.reason}))
         with store.recording_failure(context):
             result, spec_file = processes.train(context, candidate, name, track=track)
-        return adapter_metadata.trained_adapter(made, result, spec_file=spec_file)
+        return metadata.trained_adapter(made, result, spec_file=spec_file)
 
     return adapter
 

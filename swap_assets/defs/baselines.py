@@ -8,8 +8,7 @@ from pydantic import Field
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import hosted_results, local_evaluation
 from swap_assets.defs.approval import require_admitted
-from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
-from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
+from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, explained, model_and_scale_of
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.formats.base import Track
@@ -17,8 +16,8 @@ from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, base
-from swap_assets.domain.lora_adapter import Artefact
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
+from swap_assets.domain.weights import Artefact
 
 
 class MeasurementConfig(dg.Config):

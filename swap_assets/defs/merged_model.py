@@ -13,14 +13,13 @@ from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.approval import adopt_reported, require_release
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, MergedFolders, ModelProcesses
-from swap_assets.defs.resources.reports import Hub
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
-from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.defs.resources.tracking import Hub, ResultTracking
 from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.keys import MERGED_MODEL, SLM_BASELINE, TEST_SPLITS, Candidate, Form
-from swap_assets.domain.merged_model import MergedModel, PublishedModel, refusal_to_merge
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
+from swap_assets.domain.weights import MergedModel, PublishedModel, refusal_to_merge
 
 CHECK = "no_drop_after_merging"
 _BEHIND = (*experiment_in_force().adapter_assets(), *experiment_in_force().evaluation_assets(), SLM_BASELINE)

@@ -10,11 +10,11 @@ from pathlib import Path
 import dagster as dg
 
 from swap_assets.defs.checks import GATE_CHECK
+from swap_assets.defs.resources.processes import TrainResult
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.consistency import DriftReport, Measurement
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
-from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.metrics import metric_title, shown_in
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.layout import lay_out
@@ -22,6 +22,7 @@ from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import markdown_parts, markdown_table
 from swap_assets.domain.report.wording import percent
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals
+from swap_assets.domain.weights import LoraAdapter, MergedModel, PublishedModel
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
 
@@ -224,3 +225,60 @@ def _served_table(served: Served, prompt_hash: str) -> str:
 def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:
     rows = [row for row in evaluation.results[track].rows if row.field_f1 is not None]
     return min(rows, key=lambda row: (row.field_f1 or 0.0, row.case_id), default=None)
+
+
+def skipped_adapter(adapter: LoraAdapter) -> dg.MaterializeResult[LoraAdapter]:
+    """Return the record of an adapter that nobody trained, with the decision's reason."""
+    shown: Shown = {"status": "skipped by decision", "reason": adapter.reason}
+    version = dg.DataVersion(f"skipped: {adapter.reason}")
+    return dg.MaterializeResult(value=adapter, metadata=shown, data_version=version)
+
+
+def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Path) -> dg.MaterializeResult[LoraAdapter]:
+    """Return the record of a trained adapter with what the training left behind: rows, losses, speed, memory."""
+    found = result.model_dump(include={"adapter_hash", "dataset_hash", "prompt_hash", "mlflow_run_id"})
+    return dg.MaterializeResult(
+        value=adapter.model_copy(update={"status": "trained", "folder": str(result.adapter), **found}),
+        metadata=_training(result, spec_file),
+        data_version=dg.DataVersion(result.adapter_hash),
+    )
+
+
+_AS_THEY_ARE = {
+    "steps", "kept_step", "trainable_parameters", "tokens_per_second", "peak_memory_mb", "device", "adapter_hash",
+    "dataset_hash", "prompt_hash",
+}  # fmt: skip
+
+
+def _training(result: TrainResult, spec_file: Path) -> Shown:
+    rows = result.train_rows
+    curve = [[str(point.step), f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
+    validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
+    counts = {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost}
+    return {
+        **result.model_dump(include=_AS_THEY_ARE),
+        "rows": counts_table(counts, of="training rows"),
+        "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
+        "loss": markdown(markdown_table(["step", "training loss"], curve)),
+        "validation_loss": markdown(markdown_table(["epoch", "validation loss"], validation) or "no validation rows"),
+        "memory": markdown(_memory_table(result)),
+        "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
+        "reused": "yes: the same training had been finished before" if result.reused else "no",
+        "trainable_percent": round(100 * result.trainable_parameters / result.parameters, 2),
+        "training_seconds": result.seconds,
+        "process_seconds": result.total_seconds,
+        "adapter": dg.MetadataValue.path(str(result.adapter)),
+        "spec": dg.MetadataValue.path(str(spec_file)),
+        "mlflow_run": result.mlflow_run_id or "not tracked",
+    }
+
+
+def _memory_table(result: TrainResult) -> str:
+    memory = result.memory
+    parts = (memory.weights_mb, memory.adapter_mb, memory.activations_mb, memory.logits_mb, memory.total_mb)
+    free = f"{memory.available_mb:.0f}" if memory.available_mb is not None else "not known"
+    shown = [*(f"{part:.0f}" for part in parts), free, str(result.peak_memory_mb)]
+    header = ["weights MB", "adapter, optimiser", "activations", "logits", "estimate", "was free", "measured peak"]
+    rows = f"{result.micro_batch} rows at once, {result.rows_per_step} a step"
+    kept = ", activations recomputed" if result.gradient_checkpointing else ""
+    return "\n\n".join((markdown_table(header, [shown]), rows + kept, *result.rungs))

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from swap_assets.defs import metadata
 from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
-from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
-from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
+from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.judging.consistency import Drift, DriftReport, Measurement, drift

@@ -14,9 +14,7 @@ import dagster as dg
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
 from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.resources.hosted import HOSTED_POOL, HostedLlm
-from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
-from swap_assets.defs.resources.reports import Reports
+from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import (
     MODELS_AND_SCALES,
     SCALES,
@@ -24,7 +22,7 @@ from swap_assets.defs.resources.store import (
     experiment_in_force,
     model_and_scale_of,
 )
-from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.defs.resources.tracking import Reports, ResultTracking
 from swap_assets.domain.gates.release import may_open_sealed, nominate, release
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.decisions import Decision

@@ -11,7 +11,7 @@ from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate, Form
-from swap_assets.domain.merged_model import MergedAdapter, MergedModel
+from swap_assets.domain.weights import MergedAdapter, MergedModel
 from swap_assets_tests.domain.evaluations import PAPER, evaluation, shares
 from swap_assets_tests.hub_stand_in import HubServer
 

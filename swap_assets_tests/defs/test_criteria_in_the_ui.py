@@ -11,10 +11,10 @@ from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.keys import hosted, tuned
-from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.weights import LoraAdapter
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.defs.scenarios import Scenario
 

@@ -9,10 +9,9 @@ from swap_assets.backends.store.evidence import ArtefactError, evaluated_artefac
 from swap_assets.defs import monitoring, release
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Form, hosted, tuned
-from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.merged_model import MergedAdapter, MergedModel
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
+from swap_assets.domain.weights import LoraAdapter, MergedAdapter, MergedModel
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 KEY = "little|small"

@@ -14,13 +14,12 @@ from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.lora_adapter import LoraAdapter
-from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import cell
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.tracks import TrackData
+from swap_assets.domain.weights import LoraAdapter, MergedModel, PublishedModel
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.fakes import tiny_model
 from swap_assets_tests.hub_stand_in import HubServer

@@ -16,8 +16,8 @@ from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import base, hosted, tuned
-from swap_assets.domain.lora_adapter import Artefact, LoraAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
+from swap_assets.domain.weights import Artefact, LoraAdapter
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 RIGHT = {"llm": 90, "base": 20, "paper": 95, "fledgling": 60}

@@ -17,9 +17,9 @@ from swap_assets.backends.report.model_card import model_card
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.merged_model import MergedModel, PublishedModel
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.report import Report
+from swap_assets.domain.weights import MergedModel, PublishedModel
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -18,12 +18,12 @@ from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, partition_key
-from swap_assets.domain.lora_adapter import LoraAdapter
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
 from swap_assets.domain.report.report import Report, build_report, with_previous
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.weights import LoraAdapter
 
 Value = TypeVar("Value")
 

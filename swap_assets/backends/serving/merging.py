@@ -31,9 +31,8 @@ from swap_assets.backends.store.artefacts import ArtefactStore, write_text
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.keys import Candidate, Form
-from swap_assets.domain.lora_adapter import Artefact
-from swap_assets.domain.merged_model import MergedAdapter
 from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.weights import Artefact, MergedAdapter
 
 if TYPE_CHECKING:
     import torch

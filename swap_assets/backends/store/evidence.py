@@ -28,11 +28,10 @@ from swap_assets.domain.keys import (
     base,
     partition_key,
 )
-from swap_assets.domain.lora_adapter import Artefact, LoraAdapter
-from swap_assets.domain.merged_model import MergedModel
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.state import State
+from swap_assets.domain.weights import Artefact, LoraAdapter, MergedModel
 
 
 def read_state(experiment: Experiment, store: ArtefactStore) -> State:

@@ -1,16 +1,18 @@
-"""Work that loads a model: in a process of its own, under Dagster Pipes, from a spec that can be re-run by hand.
+"""Who answers and trains: the hosted LLM, asked within its pace and budget, and the local models.
 
+Work that loads a model goes on in a process of its own, under Dagster Pipes, from a spec that can be re-run by hand.
 Dagster's own subprocess client reports only "code 1"; this one keeps the end of the child's stderr for the error.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
 
+from swap_assets.backends.engines.hosted import hosted_answers
 from swap_assets.backends.engines.records import read_rows
-from swap_assets.backends.models.preflight import PreflightError, require_model
+from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
 from swap_assets.backends.processes.spec_building import generation_spec, training_spec
 from swap_assets.backends.processes.specs import GenerateResult, MergeResult, Spec, TrainResult, TrainSpec, WorkerResult
 from swap_assets.backends.processes.supervision import WorkerError, run_workers
@@ -18,14 +20,45 @@ from swap_assets.backends.serving.merging import MergedFolders
 from swap_assets.backends.tracking.tracing import training_trace
 from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.defs.resources.tracking import send_trace
-from swap_assets.domain.formats.base import Track
-from swap_assets.domain.keys import Candidate
-from swap_assets.domain.lora_adapter import Artefact
+from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.formats.base import Interface, Track
+from swap_assets.domain.keys import Candidate, hosted
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.weights import Artefact
 
 # One pool for everything that loads a model; its slots are set on the instance (dagster.yaml: one).
 MODEL_PROCESS_POOL = "model_process"
+# Everything that asks the hosted LLM; its slots are set on the instance (dagster.yaml).
+HOSTED_POOL = "hosted_llm"
+
+
+class HostedLlm(dg.ConfigurableResource):
+    """The experiment's hosted model."""
+
+    store: dg.ResourceDependency[ExperimentStore]
+
+    def candidate(self, scale: str) -> Candidate:
+        """Return its candidate at a scale."""
+        return hosted(self.store.experiment.hosted_model.key, scale)
+
+    def answers(
+        self,
+        candidate: Candidate,
+        cases: Sequence[EvalCase],
+        interfaces: Mapping[Track, Interface],
+        *,
+        purpose: str,
+        epoch: str,
+        log: Callable[[str], None],
+    ) -> dict[Track, list[PredictionRecord]]:
+        """Ask every case in each track, through the track's interface; what cannot be asked is refused before."""
+        with explained(PreflightError, RuntimeError):
+            require_hosted(self.store.experiment.hosted_model)
+            return hosted_answers(
+                self.store.experiment, self.store.folder, candidate, cases, interfaces,
+                purpose=purpose, epoch=epoch, say=log,
+            )  # fmt: skip
 
 
 class ModelProcesses(dg.ConfigurableResource):

@@ -21,11 +21,11 @@ from swap_assets.backends.store.row_files import write_rows
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, model_and_scale
-from swap_assets.domain.lora_adapter import Artefact
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.state import State
+from swap_assets.domain.weights import Artefact
 
 Value = TypeVar("Value")
 RETRIES, RETRY_AFTER_S = 3, 30
