@@ -48,14 +48,8 @@ def _answers(experiment: Experiment, made: Plan) -> Table:
     table = Table("what", "LLM calls", "tokens in", "tokens out", "cost", "local answers")
     for scale, estimate in made.hosted.items():
         cost = "no price" if estimate.cost is None else f"{estimate.cost:.2f} {experiment.prices.currency}"
-        table.add_row(
-            scale,
-            f"{estimate.calls:,}",
-            f"{estimate.prompt_tokens:,}",
-            f"{estimate.completion_tokens:,}",
-            cost,
-            f"{made.local_answers[scale]:,}",
-        )
+        asked = (f"{count:,}" for count in (estimate.calls, estimate.prompt_tokens, estimate.completion_tokens))
+        table.add_row(scale, *asked, cost, f"{made.local_answers[scale]:,}")
     return table
 
 

@@ -31,9 +31,8 @@ def llm_interface(
     context: dg.AssetExecutionContext, config: MeasurementConfig, store: ExperimentStore, hosted: HostedLlm
 ) -> dg.MaterializeResult[InterfaceChoice]:
     """Which interface of the hosted LLM counts in each track: the better one on validation rows, before any test."""
-    scale, model, policy = context.partition_key, store.experiment.hosted_model, store.experiment.gates
+    scale, model, metric = context.partition_key, store.experiment.hosted_model, store.experiment.gates.primary
     require_admitted(context, store, scale)
-    metric = policy.primary
     tracks, cases = {track: fixed(model.interfaces[0]) for track in Track}, []
     if len(model.interfaces) > 1:
         cases = store.validation_cases(scale)
@@ -46,16 +45,9 @@ def llm_interface(
         }  # fmt: skip
         with store.recording_failure(context), explained(ValueError):
             tracks = choose_all(results, metric)
-    return metadata.interface_result(
-        InterfaceChoice(
-            model=model.key,
-            scale=scale,
-            metric=metric,
-            tracks=tracks,
-            dataset_hash=hash_of_cases(cases),
-            epoch=config.epoch,
-        )
-    )
+    rows, epoch = hash_of_cases(cases), config.epoch
+    made = InterfaceChoice(model=model.key, scale=scale, metric=metric, tracks=tracks, dataset_hash=rows, epoch=epoch)
+    return metadata.interface_result(made)
 
 
 @dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool=HOSTED_POOL, kinds={"openai"})

@@ -115,8 +115,7 @@ def _scored_again(
     after = local_evaluation(
         context, store, processes, candidate=folders.candidate, artefacts=folders.unproven, files=files
     )
-    policy = store.experiment.gates
-    return _Merge(folders, before, after, judge_merge(after, before, policy.primary))
+    return _Merge(folders, before, after, judge_merge(after, before, store.experiment.gates.primary))
 
 
 def _blocked(merge: _Merge) -> dg.Failure:

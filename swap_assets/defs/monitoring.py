@@ -87,8 +87,7 @@ def _held_against_before(store: ExperimentStore, now: Measurement, first: Evalua
     key, policy = now.evaluation.candidate.id, store.experiment.gates
     there = store.exists(_KEPT, key, Measurement)
     before = store.read(_KEPT, key, Measurement) if there else Measurement(epoch="first", evaluation=first)
-    metric = policy.primary
-    return drift(now, before, metric=metric, margin_points=policy.release.margin_points)
+    return drift(now, before, metric=policy.primary, margin_points=policy.release.margin_points)
 
 
 def _released(store: ExperimentStore, scale: str) -> list[Evaluation]:

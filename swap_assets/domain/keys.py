@@ -59,8 +59,6 @@ class Form(StrEnum):
     BASE = "base"
     ADAPTER = "adapter"
     MERGED = "merged"
-    QUANTISED = "quantised"
-    SERVED = "served"
 
 
 class Decoding(StrEnum):

@@ -2,7 +2,7 @@
 
 Sensors, assets, `explain` and the report all read this. It is plain data and writes nothing; evaluations appear in it
 as small records, so that nothing is parsed to know where we are. Reading it from the experiment's folder lives in
-`backends.store.evidence`, runs and data versions come from Dagster in `defs.runs`, what is due next in `domain.gates`.
+`backends.store.evidence`, runs and data versions come from Dagster in `defs.gates`, what is due next in `domain.gates`.
 """
 
 import itertools

@@ -245,7 +245,7 @@ def test_reading_the_source_is_tried_again_where_that_may_help(scenario, monkeyp
     monkeypatch.setattr("swap_assets.defs.resources.store.RETRY_AFTER_S", 0)
     assert _materialize(scenario, dataset.conversations) == str(error)
     assert len(tried) == times
-    assert scenario.store.failure("hermes_conversations", None) == str(error)
+    assert scenario.store.folder.failure("hermes_conversations", None) == str(error)
 
 
 def test_a_failed_run_is_told_with_where_it_failed(scenario, monkeypatch):

@@ -26,13 +26,13 @@ def test_what_passes_by_itself_is_tried_again_and_recorded_only_when_it_does_not
     monkeypatch.setattr("swap_assets.defs.resources.store.RETRY_AFTER_S", 0)
     result, tried = _failing(ConnectionResetError("reset by peer"), scenario)
     assert not result.success and tried == [0, 1, 2, 3]
-    assert scenario.store.failure("hopeful", None) == "reset by peer"
+    assert scenario.store.folder.failure("hopeful", None) == "reset by peer"
 
 
 def test_what_somebody_has_to_change_is_not_tried_again(scenario):
     result, tried = _failing(RuntimeError("the key was refused"), scenario)
     assert not result.success and tried == [0]
-    assert scenario.store.failure("hopeful", None) == "the key was refused"
+    assert scenario.store.folder.failure("hopeful", None) == "the key was refused"
 
 
 def test_a_nightly_look_says_what_has_changed_and_leaves_the_evidence_of_the_decisions_alone(scenario, monkeypatch):

@@ -112,10 +112,8 @@ class Evidence:
     def everything(self) -> list[Evaluation]:
         """Return the LLM, every base, every tuned candidate and what was merged of them, each once."""
         models = self.state.experiment.models
-        bases, merged = (
-            [self.base(model) for model in models],
-            [item for model in models if (item := self.merged(model))],
-        )
+        bases = [self.base(model) for model in models]
+        merged = [item for model in models if (item := self.merged(model))]
         return list({item.candidate.id: item for item in [self.llm, *bases, *self.contenders(), *merged]}.values())
 
 

@@ -44,14 +44,9 @@ def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         wanted = f", which {seen[-1]} extends" if seen else ""
-        raise ExperimentError(
-            f"cannot read the experiment file {where}{wanted} ({reason}); "
-            + (
-                "correct the path there"
-                if seen
-                else f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies (swap-assets new lays one down)"
-            )
-        ) from None
+        ways = f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies (swap-assets new lays one down)"
+        advice = "correct the path there" if seen else ways
+        raise ExperimentError(f"cannot read the experiment file {where}{wanted} ({reason}); {advice}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""

@@ -87,10 +87,6 @@ class ExperimentStore(dg.ConfigurableResource):
         """Write a value and return where it lies."""
         return self.folder.write(asset, partition, value, kind=kind)
 
-    def failure(self, asset: str, partition: str | None) -> str:
-        """Return why the last attempt failed, "" where none did."""
-        return self.folder.failure(asset, partition)
-
     def keep(self, subject: str, name: str, text: str) -> Path:
         """Keep a text that is no asset's value, such as a drawing, and return where it lies."""
         path = self.folder.work(subject) / name

@@ -10,7 +10,7 @@ Reading the file from disk lives in `backends.experiment_file`.
 
 import difflib
 import re
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -39,6 +39,7 @@ from swap_assets.domain.keys import (
 )
 from swap_assets.domain.model import Frozen
 
+Entry = TypeVar("Entry")
 # Dagster takes letters, digits and _ in an asset's name; a hyphen becomes _ there.
 _NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 # What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas.
@@ -117,20 +118,12 @@ class Experiment(Frozen):
         return self
 
     def small_model(self, key: str) -> SmallModel:
-        """Return a small model's entry.
-
-        Raises:
-            ExperimentError: there is no such model; the message names those there are.
-        """
-        return cast(SmallModel, _lookup(self.models, key, what="model"))
+        """Return a small model's entry; where there is none, an ExperimentError names those there are."""
+        return _lookup(self.models, key, what="model")
 
     def scale(self, key: str) -> Scale:
-        """Return a scale's entry.
-
-        Raises:
-            ExperimentError: there is no such scale; the message names those there are.
-        """
-        return cast(Scale, _lookup(self.scales, key, what="scale"))
+        """Return a scale's entry; where there is none, an ExperimentError names those there are."""
+        return _lookup(self.scales, key, what="scale")
 
     def next_scale(self, key: str) -> str | None:
         """Return the scale after `key` in the file's order, None after the last."""
@@ -272,7 +265,7 @@ def laid_over(below: Any, above: Any) -> Any:
     return {**below, **{key: laid_over(below.get(key), value) for key, value in above.items()}}
 
 
-def _lookup(entries: dict[str, Any], key: str, *, what: str) -> Any:
+def _lookup(entries: dict[str, Entry], key: str, *, what: str) -> Entry:
     if key not in entries:
         raise ExperimentError(f"there is no {what} '{key}' in the experiment file; {_accepted(entries, key)}")
     return entries[key]

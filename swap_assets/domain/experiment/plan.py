@@ -5,7 +5,7 @@ The estimate is an upper bound on calls: rows that serve several test splits are
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.costs import CHARACTERS_PER_TOKEN, AnswerEstimate, estimate_answers, training_hours
-from swap_assets.domain.experiment.experiment import Experiment, Scale
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import TestSplitSizes
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen, canonical_json
@@ -81,15 +81,9 @@ def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
         rows = max(scale.validation for scale in experiment.scales.values())
         calls[INTERFACE] = rows * TURNS_PER_CONVERSATION * len(experiment.hosted_model.interfaces) * len(Track)
         local[INTERFACE] = 0
-    hosted = {
-        name: estimate_answers(
-            calls=count,
-            prompt_characters=lengths.prompt,
-            answer_characters=lengths.answer,
-            price=experiment.hosted_model.price,
-        )
-        for name, count in calls.items()
-    }
+    texts = {"prompt_characters": lengths.prompt, "answer_characters": lengths.answer}
+    price = experiment.hosted_model.price
+    hosted = {name: estimate_answers(calls=count, price=price, **texts) for name, count in calls.items()}
     trainings = tuple(
         _training(experiment, lengths, model=model, scale=scale, approach=approach)
         for scale in experiment.scales
@@ -97,14 +91,9 @@ def build_plan(experiment: Experiment, lengths: TextLengths) -> Plan:
         for approach in experiment.approach_names
     )
     hours = [item.gpu_hours for item in trainings if item.gpu_hours is not None]
-    price = experiment.prices.gpu_hour
-    return Plan(
-        lengths=lengths,
-        hosted=hosted,
-        local_answers=local,
-        trainings=trainings,
-        gpu_cost=sum(hours) * price if hours and price is not None else None,
-    )
+    per_hour = experiment.prices.gpu_hour
+    cost = sum(hours) * per_hour if hours and per_hour is not None else None
+    return Plan(lengths=lengths, hosted=hosted, local_answers=local, trainings=trainings, gpu_cost=cost)
 
 
 def cases_of(sizes: TestSplitSizes) -> int:
@@ -118,23 +107,13 @@ def _training(
     experiment: Experiment, lengths: TextLengths, *, model: str, scale: str, approach: str
 ) -> PlannedTraining:
     settings = experiment.approach_for(approach, model=model, scale=scale)
-    entry: Scale = experiment.scale(scale)
+    size = {"rows": experiment.scale(scale).train, "epochs": settings.training.epochs}
     tokens = min((lengths.prompt + lengths.answer) / CHARACTERS_PER_TOKEN, settings.training.max_length)
     hours = None
     if experiment.small_model(model).parameters_billion:
-        hours = len(settings.adapters) * training_hours(
-            rows=entry.train,
-            epochs=settings.training.epochs,
-            tokens_per_row=tokens,
-            tokens_per_second=experiment.prices.gpu_tokens_per_second,
-        )
+        speed = experiment.prices.gpu_tokens_per_second
+        hours = len(settings.adapters) * training_hours(tokens_per_row=tokens, tokens_per_second=speed, **size)
     return PlannedTraining(
-        model=model,
-        scale=scale,
-        approach=approach,
-        adapters=len(settings.adapters),
-        rows=entry.train,
-        epochs=settings.training.epochs,
+        model=model, scale=scale, approach=approach, adapters=len(settings.adapters), **size, gpu_hours=hours,
         condition="always" if settings.trains == "always" else "if the gate says so",
-        gpu_hours=hours,
-    )
+    )  # fmt: skip
