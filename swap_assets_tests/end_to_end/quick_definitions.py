@@ -87,7 +87,7 @@ def _hosted(context, store, hosted, cases, *, llm, purpose, epoch):
 
 
 release.local_evaluation, release.hosted_as_before = _local, _hosted
-ExperimentStore.artefacts = lambda self, evaluated: [Artefact("toolcall", HERMES, None)]
+ExperimentStore.artefacts = lambda self, evaluation: [Artefact("toolcall", HERMES, None)]
 RECORDED = [
     llm_baseline,
     slm_baseline,
