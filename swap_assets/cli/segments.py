@@ -152,16 +152,16 @@ def by_decisions(experiment: Experiment, environment: dict[str, str], console: C
     """
     tour = _Tour(experiment, environment, console)
     tour.run(Segment("Conversations", ROOT))
+    scale, following, action = "", None, ""
     for scale in experiment.scales:
         for together in segments(experiment, scale):
             run_together(together, tour.run)
-        decision = tour.store.read(SCALE_UP_DECISION, scale, Decision)
+        action = tour.store.read(SCALE_UP_DECISION, scale, Decision).action
         following = experiment.next_scale(scale)
-        if not following or decision.action != "scale_up":
+        if not following or action != "scale_up":
             break
     if following:
-        action = decision.action.replace("_", " ")
-        tour.say(f"Scale {following} is not started: {SCALE_UP_DECISION} says {action}.")
+        tour.say(f"Scale {following} is not started: {SCALE_UP_DECISION} says {action.replace('_', ' ')}.")
     tour.release(scale)
 
 

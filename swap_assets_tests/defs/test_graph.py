@@ -199,7 +199,7 @@ def test_the_merged_model_is_scored_again_on_the_rows_of_its_adapter_and_stands_
     assert merged.evaluation.results.keys() == before.results.keys() == {item.track for item in merged.contrasts}
     laboratory.materialize("comparison_report", partition="tiny")
     report = laboratory.store.read("comparison_report", "tiny", Report)
-    assert merged.candidate_id in {row.candidate_id for row in report.rows}
+    assert merged.candidate_id in {figure.candidate_id for figure in report.figures}
     assert _metadata(laboratory, "merged_model")["mlflow_run"].value != "not tracked"
 
 

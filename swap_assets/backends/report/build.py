@@ -71,24 +71,24 @@ def _inputs(
     return ReportInputs(
         experiment=experiment.name,
         scale=scale,
-        evaluations=evaluations,
+        evaluations=tuple(evaluations),
         llm_id=llm_id,
         policy=experiment.gates,
         prices=experiment.prices,
-        decisions=list(state.decisions_of(scale)),
-        approvals=[found for key, found in state.approvals.items() if key in state.partitions(scale)],
+        decisions=tuple(state.decisions_of(scale)),
+        approvals=tuple(found for key, found in state.approvals.items() if key in state.partitions(scale)),
         criteria={item.candidate.id: criteria_of(item, llm, experiment.gates) for item in judged},
         cases=cases,
         answer_text=answer_texts(store),
-        trainings=training_runs(store, scale),
-        generations=generation_runs(store, scale),
+        trainings=tuple(training_runs(store, scale)),
+        generations=tuple(generation_runs(store, scale)),
         split=_there(store, "dataset_split", scale, DatasetSplit),
         models=_origins(experiment),
         train_rows={name: entry.train for name, entry in experiment.scales.items()},
-        other_scales=[item for name in experiment.scales if name != scale
-                      for item in Evidence(experiment, store, name).everything()],
+        other_scales=tuple(item for name in experiment.scales if name != scale
+                           for item in Evidence(experiment, store, name).everything()),
         dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
-        commands=_commands(experiment, scale),
+        commands=tuple(_commands(experiment, scale)),
         facts=_facts(experiment, store, scale),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ Every figure that is drawn stands in a table beside the plot. The canvas lives i
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.report.drawing import COLOURS, INK, SOFT, Plot, colour, draw, lines_for, marker, shortened
 from swap_assets.domain.formats.base import Track
@@ -141,8 +141,9 @@ def _learning(report: Report) -> Plot | None:
 
     def paint(axes: "Axes") -> None:
         for place, (run, name) in enumerate(zip(runs, names, strict=True)):
-            dashed = {"linestyle": "--", "marker": marker(place)}
-            for points, style in ((run.loss, {"label": shortened(name, 60)}), (run.validation, dashed)):
+            solid: dict[str, Any] = {"label": shortened(name, 60)}
+            dashed: dict[str, Any] = {"linestyle": "--", "marker": marker(place)}
+            for points, style in ((run.loss, solid), (run.validation, dashed)):
                 axes.plot([point.epoch for point in points], [point.loss for point in points], color=colour(place),
                           linewidth=1.4, **style)  # fmt: skip
         axes.set_xlabel("epoch; solid: training, dashed with markers: validation")

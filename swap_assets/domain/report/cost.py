@@ -3,7 +3,7 @@
 The formulas are `experiment.costs`'s.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from swap_assets.domain.experiment.costs import (
     break_even_utilisation,
@@ -17,12 +17,9 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import select
 from swap_assets.domain.report.inputs import GenerationRun, ReportInputs
-from swap_assets.domain.report.tables import Section, Table, frame, section
+from swap_assets.domain.report.tables import Frame, Section, Table, frame, section
 from swap_assets.domain.report.wording import ABSENT, display_name, plain, share, significant
 from swap_assets.domain.scoring.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UTILISATIONS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 ASSUMED_UTILISATION = 0.25
@@ -187,7 +184,7 @@ def _caveats(run: GenerationRun | None) -> tuple[str, ...]:
             "hang together, not what a swap would cost.", always)  # fmt: skip
 
 
-def cost(found: SwapCost | None, llm: "pd.DataFrame", verdict: str) -> Section:
+def cost(found: SwapCost | None, llm: Frame, verdict: str) -> Section:
     """Return cost per 1,000 answers, break-even, and how far each assumption moves it.
 
     Args:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Decision
@@ -11,11 +10,8 @@ from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
 from swap_assets.domain.report.figures import failure_counts, pivot, select
 from swap_assets.domain.report.inputs import LossPoint
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.report.tables import Group, Section, Table, frame, section
+from swap_assets.domain.report.tables import Frame, Group, Section, Table, frame, section
 from swap_assets.domain.report.wording import ABSENT, display_name, plain, significant, spaced
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CURVE_POINTS = 8  # of a loss curve that stand in its table; the plot and report.json have all
 
@@ -75,7 +71,7 @@ def _more(item: Decision) -> list[str]:
     return said + [f"Missing: {'; '.join(item.missing)}."] * bool(item.missing)
 
 
-def wins(report: Report, figures: "pd.DataFrame") -> Section:
+def wins(report: Report, figures: Frame) -> Section:
     """Return how the rows are shared out, and rows that only one of candidate and LLM answers right."""
     llm, shown, found = display_name(report.llm_id), report.examples, select(figures, "wins")
     titles = {"both": "both", "only_llm": f"only {llm}", "only_slm": "only the candidate", "neither": "neither"}
@@ -90,7 +86,7 @@ def wins(report: Report, figures: "pd.DataFrame") -> Section:
     return section("wins", "Rows that one side wins", wins, lead=(lead,) if name else (), groups=shown_rows)
 
 
-def failures(report: Report, figures: "pd.DataFrame") -> Section:
+def failures(report: Report, figures: Frame) -> Section:
     """Return the failures by class with examples of each."""
     counts, shown = failure_counts(figures), report.examples
     heads = select(figures)[["candidate_id", "track", "name", "form", "cases"]].drop_duplicates()
@@ -106,7 +102,7 @@ def failures(report: Report, figures: "pd.DataFrame") -> Section:
     return section("failures", "Why answers are wrong", failures, lead=lead, plots=plots, groups=groups)
 
 
-def learning(report: Report, figures: "pd.DataFrame") -> Section:
+def learning(report: Report, figures: Frame) -> Section:
     """Return the loss curves and the score by scale."""
     found = select(figures, "scales")
     several = found["label"].nunique() > 1
@@ -149,7 +145,7 @@ def _along(points: Sequence[LossPoint]) -> list[str]:
     return [significant(points[place].loss) if points else ABSENT for place in places]
 
 
-def latency(figures: "pd.DataFrame") -> Section:
+def latency(figures: Frame) -> Section:
     """Return how long answers took, throughput and tokens."""
     own = select(figures, "effort")
     titles = {"p50_s": "p50", "p95_s": "p95", "p99_s": "p99", "first_token_p50_s": "first token p50",

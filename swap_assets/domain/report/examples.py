@@ -62,7 +62,8 @@ def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
         return RowsToLookAt()
     before = inputs.base_of(own.candidate.model)
     said: list[tuple[Role, Evaluation | None]] = [("LLM", inputs.llm), ("SLM before", before)]
-    said += [("SLM after", own)] if before is not own else []
+    if before is not own:
+        said.append(("SLM after", own))
 
     def tell(case_ids: Iterable[str], limit: int) -> tuple[RowExample, ...]:
         cases = [inputs.cases[case] for case in case_ids if case in inputs.cases]

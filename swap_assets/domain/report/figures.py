@@ -8,21 +8,17 @@ rows) `split` names `failures`, `wins`, `tracks`, `scales` and `effort`. Compari
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from swap_assets.domain.experiment.costs import cost_per_thousand
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.tables import frame
+from swap_assets.domain.report.tables import Frame, frame
 from swap_assets.domain.report.wording import ABSENT, TRACK_TITLES, display_name, percent, plain, significant
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.paired import Columns
 from swap_assets.domain.scoring.scores import Metric
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ALL = "all"
 # How labels are ordered where their order means something; others follow by name.
@@ -103,7 +99,7 @@ def by_key(figures: Iterable[Figure]) -> dict[Key, Figure]:
     return {figure.key: figure for figure in figures}
 
 
-def framed(figures: Sequence[Figure]) -> "pd.DataFrame":
+def framed(figures: Sequence[Figure]) -> Frame:
     """Return one row a figure: its fields, the candidate's name, the track in words, and its text."""
     header = (*Figure.model_fields, "name", "form", "text")
     rows = (
@@ -119,8 +115,8 @@ def framed(figures: Sequence[Figure]) -> "pd.DataFrame":
 
 
 def select(
-    figures: "pd.DataFrame", split: str = "", *, track: Track | None = None, metrics: Sequence[str] | None = None
-) -> "pd.DataFrame":
+    figures: Frame, split: str = "", *, track: Track | None = None, metrics: Sequence[str] | None = None
+) -> Frame:
     """Return a split's figures in the order they came; `metrics` chooses some, in that order within each candidate."""
     found = figures[(figures["split"] == split) & ((figures["track"] == track) if track else True)]
     if metrics is None:
@@ -131,9 +127,7 @@ def select(
     return found.assign(groups=groups, places=places).sort_values(["groups", "places"])
 
 
-def pivot(
-    found: "pd.DataFrame", rows: Mapping[str, str], titles: Mapping[str, str], *, by: str = "metric"
-) -> "pd.DataFrame":
+def pivot(found: Frame, rows: Mapping[str, str], titles: Mapping[str, str], *, by: str = "metric") -> Frame:
     """Return texts as they stand in a table: a row a candidate and track, a column for each of `titles`.
 
     `rows` are the columns of `found` that come first, by the titles they get; rows stand in the order first met.
@@ -146,7 +140,7 @@ def pivot(
     return frame((*rows.values(), *titles.values()), lines)
 
 
-def failure_counts(figures: "pd.DataFrame") -> "pd.DataFrame":
+def failure_counts(figures: Frame) -> Frame:
     """Return wrong rows by candidate and track of whoever was measured, and by class, the most frequent first."""
     import pandas as pd
 

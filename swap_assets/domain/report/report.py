@@ -4,7 +4,6 @@ Laying it out in sections of tables is `layout`, writing those in every form is 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -18,12 +17,10 @@ from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
 from swap_assets.domain.report.figures import Figure, figures_of, framed, never_calling
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
+from swap_assets.domain.report.tables import Frame
 from swap_assets.domain.report.verdict import Verdict, best_of, cautions, compared_in, llm_comparisons, verdict
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Status
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA_VERSION = 3
 # What differs from run to run, or says what differed, without the report saying anything else.
@@ -106,7 +103,7 @@ class Report(About):
         """Return the candidates that were measured in a track, with how they answered."""
         return ((note, note.answers[track]) for note in self.candidates if track in note.answers)
 
-    def frame(self) -> "pd.DataFrame":
+    def frame(self) -> Frame:
         """Return the figures as a frame, with the candidate's name, answer format and rows, and text to be read."""
         found = framed(self.figures)
         known = {(note.candidate_id, track): answers for track in Track for note, answers in self.answered(track)}

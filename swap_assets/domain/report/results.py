@@ -1,13 +1,11 @@
 """Sections that say how good the candidates are: side by side, against criteria and LLM, by label, domain and form."""
 
-from typing import TYPE_CHECKING
-
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
 from swap_assets.domain.report.figures import ALL, failure_counts, pivot, select
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.report.tables import Section, Table, frame, section
+from swap_assets.domain.report.tables import Frame, Section, Table, frame, section
 from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in, surpasses, within
 from swap_assets.domain.report.wording import (
     ABSENT,
@@ -20,16 +18,13 @@ from swap_assets.domain.report.wording import (
     spaced,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _VERDICTS = {"pass": "✓ passed", "fail": "✗ failed", "inconclusive": "? inconclusive", "not_measured": ABSENT}
 _SPREAD = {"domain_deviation": "as measured", "domain_lowest": "lowest domain",
            "domain_deviation_corrected": "without sampling noise [95 % interval]"}  # fmt: skip
 _OWN_SECTION = ("single_turn", "multi_turn", "domain", "", "failures", "wins", "tracks", "scales", "effort")
 
 
-def candidates(report: Report, figures: "pd.DataFrame") -> Section:
+def candidates(report: Report, figures: Frame) -> Section:
     """Return who was compared, with the main figures."""
     absent = [(note.name, note.status, note.reason or "no reason was kept") for note in report.candidates
               if note.status != "evaluated"]  # fmt: skip
@@ -43,7 +38,7 @@ def candidates(report: Report, figures: "pd.DataFrame") -> Section:
     return section("candidates", "Candidates at a glance", *tables, lead=lead if share else (), plots=plots)
 
 
-def main_table(report: Report, figures: "pd.DataFrame", track: Track) -> Table:
+def main_table(report: Report, figures: Frame, track: Track) -> Table:
     """Return one track's comparison of all candidates; it has no rows where none was measured in it."""
     own = select(figures, track=track)
     ids, known = own["candidate_id"].unique(), set(own["metric"])
@@ -107,7 +102,7 @@ def llm_comparison(report: Report) -> Section:
     return section("llm", "Against the LLM, on identical rows", *tables, lead=lead, plots=plots)
 
 
-def by_label(figures: "pd.DataFrame", split: str, anchor: str, title: str) -> Section:
+def by_label(figures: Frame, split: str, anchor: str, title: str) -> Section:
     """Return one test split by its labels; `anchor` is the section's id."""
     tables = (
         Table(f"{anchor}-{track.value}", f"{TRACK_TITLES[track]}: {title.lower()}. {IN_PERCENT}",
@@ -118,14 +113,14 @@ def by_label(figures: "pd.DataFrame", split: str, anchor: str, title: str) -> Se
     return section(anchor, title, *tables, plots=((split, words),))
 
 
-def _labels(figures: "pd.DataFrame", split: str, track: Track) -> "pd.DataFrame":
+def _labels(figures: Frame, split: str, track: Track) -> Frame:
     own = select(figures, split, track=track)
     own = own.assign(label=own["label"].map(lambda label: "all of them" if label == ALL else spaced(label)))
     titles = {"rows": "rows", **{name: metric_title(name) for name in shown_in("labels")}}
     return pivot(own, {"label": "rows of kind", "name": "candidate"}, titles)
 
 
-def other_splits(figures: "pd.DataFrame") -> Section:
+def other_splits(figures: Frame) -> Section:
     """Return real and synthetic rows apart, and the test splits without a section of their own."""
     names = sorted(set(figures["split"]) - set(_OWN_SECTION), key=lambda name: (name != "origin", name))
     tables = (
@@ -136,7 +131,7 @@ def other_splits(figures: "pd.DataFrame") -> Section:
     return section("splits", "Real and synthetic rows, and other splits", *tables)
 
 
-def json_quality(figures: "pd.DataFrame") -> Section:
+def json_quality(figures: Frame) -> Section:
     """Return how clean the answers are."""
     table = pivot(select(figures, metrics=shown_in("json")), {"name": "candidate", "format": "form"},
                   {name: metric_title(name) for name in shown_in("json")})  # fmt: skip
@@ -144,7 +139,7 @@ def json_quality(figures: "pd.DataFrame") -> Section:
     return section("json", "JSON quality", Table("json-quality", caption, table))
 
 
-def domains(figures: "pd.DataFrame") -> Section:
+def domains(figures: Frame) -> Section:
     """Return the heat map of field F1 over the domains, and how even candidates are."""
     titles = {name: _SPREAD.get(name, metric_title(name)) for name in over_domains()}
     spread = pivot(select(figures, metrics=over_domains()), {"name": "candidate", "form": "form"}, titles)
@@ -153,7 +148,7 @@ def domains(figures: "pd.DataFrame") -> Section:
     return section("domains", "By domain", *maps, Table("domain-spread", caption, spread))
 
 
-def _heat_map(figures: "pd.DataFrame", track: Track) -> Table:
+def _heat_map(figures: Frame, track: Track) -> Table:
     own = select(figures, "domain", track=track)
     own = own[own["label"] != ALL]
     found = own[own["metric"] == "field_f1"].set_index(["label", "name"])["value"]
@@ -170,7 +165,7 @@ def _heat_map(figures: "pd.DataFrame", track: Track) -> Table:
     )
 
 
-def no_call(figures: "pd.DataFrame") -> Section:
+def no_call(figures: Frame) -> Section:
     """Return how candidates do where no call is right."""
     wrong = ["called_when_it_should_not", "missing_call", "empty"]
     counts = failure_counts(figures).reindex(columns=wrong, fill_value=0)
@@ -184,7 +179,7 @@ def no_call(figures: "pd.DataFrame") -> Section:
     return section("no-call", "Knowing when not to call", shown, lead=lead)
 
 
-def tracks(figures: "pd.DataFrame") -> Section:
+def tracks(figures: Frame) -> Section:
     """Return structured answers against tool calls on identical rows."""
     titles = {"structured": "structured", "toolcall": "tool calls",
               "difference": "structured − tool calls, points [95 % interval]"}  # fmt: skip

@@ -4,22 +4,19 @@ A cell is a number, a text or None for what was not measured; `tables.csv` write
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from swap_assets.domain.metrics import over_domains, shown_in
 from swap_assets.domain.report.figures import ALL, select
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.report.tables import frame
+from swap_assets.domain.report.tables import Frame, frame
 from swap_assets.domain.report.verdict import surpasses, within
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _WHO = ["candidate", "track"]
 _METRIC = ["metric", "value", "low", "high", "n", "method"]
 
 
-def spreadsheets(report: Report) -> "dict[str, pd.DataFrame]":
+def spreadsheets(report: Report) -> dict[str, Frame]:
     """Return all tables by file name without its ending."""
     figures = report.frame().rename(columns={"candidate_id": "candidate"})
     quality = select(figures, metrics=shown_in("json")).rename(columns={"format": "answer_format"})
@@ -34,13 +31,13 @@ def spreadsheets(report: Report) -> "dict[str, pd.DataFrame]":
     }
 
 
-def _labels(figures: "pd.DataFrame", split: str) -> "pd.DataFrame":
+def _labels(figures: Frame, split: str) -> Frame:
     own, keys = select(figures, split), [*_WHO, "label"]
     rows = own[own["metric"] == "rows"].rename(columns={"value": "rows"})[[*keys, "rows"]]
     return own[own["metric"] != "rows"].merge(rows, on=keys, how="left")[[*keys, "rows", *_METRIC]]
 
 
-def _domains(figures: "pd.DataFrame") -> "pd.DataFrame":
+def _domains(figures: Frame) -> Frame:
     domains = _labels(figures, "domain")
     spread = select(figures, metrics=over_domains()).assign(rows=None)
     found = [*domains[domains["label"] != ALL].itertuples(index=False, name=None),
@@ -48,7 +45,7 @@ def _domains(figures: "pd.DataFrame") -> "pd.DataFrame":
     return frame([*_WHO, "domain", "rows", *_METRIC], found)
 
 
-def _comparison(report: Report) -> "pd.DataFrame":
+def _comparison(report: Report) -> Frame:
     header = ("candidate", "llm", "track", "metric", "slm", "llm_value", "delta_points", "low_points", "high_points",
               "percent_of_llm", "within_10_points", "surpasses", "rows")  # fmt: skip
     rows = (
@@ -74,7 +71,7 @@ def _latency_cost(report: Report) -> Iterator[tuple[Any, ...]]:
             yield *who, f"requests_to_repay {at}", row.requests_to_repay, "requests", "computed"
 
 
-def _failures(report: Report) -> "pd.DataFrame":
+def _failures(report: Report) -> Frame:
     header = (*_WHO, "failure", "count", "rows", "case", "request", "right_answer", "answer", "difference")
     counts = [(item.candidate_id, item.track.value, item.label, item.value, item.n, *[""] * 5)
               for item in report.figures if item.split == "failures"]  # fmt: skip

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from swap_assets.domain.report.wording import ABSENT, visible
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.table import Table as TerminalTable
 
+# A pandas frame. Pandas' own types say of every selection that it may be a frame, a column or an array.
+Frame = Any
 Rows = Iterable[Sequence[Any]]
 HEAT_STEPS = 5  # classes heat-0 to heat-5 of the style sheet
 # What may open emphasis, code, a link, an image, a table cell, strikethrough or mathematics.
@@ -37,7 +38,7 @@ class Table:
 
     name: str
     caption: str
-    frame: "pd.DataFrame"
+    frame: Frame
     note: str = ""
     heat: bool = False
     folded: bool = False
@@ -83,7 +84,7 @@ def section(
                    tables=tuple(table for table in tables if len(table.frame)))  # fmt: skip
 
 
-def frame(header: Sequence[str], rows: Rows) -> "pd.DataFrame":
+def frame(header: Sequence[str], rows: Rows) -> Frame:
     """Return rows as a frame whose cells stay as they are: None is no NaN, and a number keeps its digits."""
     import pandas as pd
 
@@ -147,11 +148,11 @@ def cell(text: str) -> str:
     return _OPENING.sub(lambda found: f"{found.group(1)}\\{found.group(2)}", linkless, count=1)
 
 
-def csv(found: "pd.DataFrame") -> str:
+def csv(found: Frame) -> str:
     """Return a frame as CSV (RFC 4180) that a spreadsheet opens safely; None is an empty cell, numbers keep digits."""
     stream = io.StringIO()
     # Made anew: pandas would turn a column of whole numbers with a gap into fractions.
-    rows = (map(_defused, row) for row in found.itertuples(index=False, name=None))
+    rows = (tuple(map(_defused, row)) for row in found.itertuples(index=False, name=None))
     frame(list(found.columns), rows).to_csv(stream, index=False, lineterminator="\r\n")
     return stream.getvalue()
 
