@@ -111,6 +111,8 @@ def test_the_fledgling_pair_is_one_candidate_with_a_score_in_each_track(laborato
     evaluation = laboratory.store.read("fledgling_evaluation", "little|tiny", Evaluation)
     answer_formats = {track.value: result.summary.answer_format.name for track, result in evaluation.results.items()}
     assert answer_formats == {"toolcall": "fledgling-toolcall", "structured": "fledgling-structured"}
+    # Each row knows the test splits that chose it: a criterion judges the rows of its own.
+    assert all(row.splits for result in evaluation.results.values() for row in result.rows)
 
 
 def test_where_no_training_is_needed_the_adapters_are_skipped_by_decision(laboratory):

@@ -17,8 +17,6 @@ from swap_assets.domain.conversations import Origin
 
 Row = TypeVar("Row", bound=BaseModel)
 _JSON = "json"
-# Which splits chose a case is said by the file that holds it.
-_NOT_KEPT = {"splits"}
 
 
 class StoreError(RuntimeError):
@@ -78,8 +76,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 def _columns(kind: type[BaseModel]) -> dict[str, str]:
     """Return how each field is written: texts and whole numbers as they are, everything else as JSON text."""
     plain = {str: "string", Origin: "string", int: "int64"}
-    fields = kind.model_fields.items()
-    return {name: plain.get(field.annotation, _JSON) for name, field in fields if name not in _NOT_KEPT}
+    return {name: plain.get(field.annotation, _JSON) for name, field in kind.model_fields.items()}
 
 
 def _encode(value: Any, how: str) -> Any:
