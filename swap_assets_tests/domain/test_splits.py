@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,8 +8,8 @@ from swap_assets.domain.experiment.sources import SplitSizes
 from swap_assets.domain.reading.parsing import set_duplicates_aside
 from swap_assets.domain.splits.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates, request_key
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
-from swap_assets.domain.splits.sides import assign_sides, hashed_side
-from swap_assets.domain.splits.strata import choose, largest_remainder, stratum
+from swap_assets.domain.splits.sides import groups_of
+from swap_assets.domain.splits.strata import grow, largest_remainder, stratum
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 
@@ -53,13 +55,25 @@ def test_scales_nest_so_no_training_row_of_one_is_a_test_row_of_another(generate
 
 @settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(0, 150))
-def test_adding_rows_moves_no_old_row_to_another_side(random, extra):
-    needs = {"release": 5, "test": 10, "validation": 5, "train": 30}
+def test_adding_rows_moves_no_old_row_between_training_and_testing(random, extra):
+    scales = {"s": SplitSizes(train=30, validation=5, test=10)}
     rows = [request(f"lamp {index} in house {index}", row=index) for index in range(300)]
-    before, moved = assign_sides(rows[: 150 + extra % 150], needs, seed=1)
-    after, moved_later = assign_sides(random.sample(rows, len(rows)), needs, seed=1)
-    assert moved == moved_later == 0
-    assert all(after[id_] == side for id_, side in before.items() if id_ in after)
+    before = _split(rows[: 150 + extra % 150], "s", scales, release=5)
+    after = _split(random.sample(rows, len(rows)), "s", scales, release=5)
+    assert before.moved == after.moved == 0
+    for earlier, later in ((before, after), (after, before)):
+        assert not {*earlier.test, *earlier.release, *earlier.reserve} & {*later.train, *later.validation}
+
+
+@pytest.mark.parametrize("release", [0, 40])
+def test_adding_a_larger_scale_changes_nothing_of_the_smaller_ones(real, release):
+    alone = _split(real, "tiny", {"tiny": SCALES["tiny"]}, release=release)
+    beside = _split(real, "tiny", SCALES, release=release)
+    for part in PARTS:
+        assert getattr(alone, part) == getattr(beside, part)
+    small = _split(real, "small", SCALES, release=release)
+    assert not {*alone.test, *alone.release, *alone.reserve} & {*small.train, *small.validation}
+    assert not {*alone.train, *alone.validation} & {*small.test, *small.release, *small.reserve}
 
 
 def test_the_order_of_rows_does_not_matter(generated):
@@ -186,7 +200,7 @@ def test_leakage_names_the_closest_pair_and_its_similarity():
 
 
 def test_too_few_rows_is_an_error_with_the_numbers(real):
-    with pytest.raises(TooFewRowsError, match=r"of 100 conversations .* of 30 for test.*lower the sizes"):
+    with pytest.raises(TooFewRowsError, match=r"of 100 conversations.* of 60 for train; lower the sizes of train"):
         _split(real[:100])
 
 
@@ -194,7 +208,6 @@ def test_exact_sizes_are_met_even_when_every_row_is_needed():
     rows = [request(f"lamp {index} of house {index}") for index in range(125)]
     split = _split(rows)
     assert len(split.train) + len(split.validation) + len(split.test) + len(split.release) == 125
-    assert split.moved > 0
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 50), min_size=1, max_size=8), st.integers(0, 400))
@@ -209,18 +222,48 @@ def test_largest_remainder_gives_exactly_the_seats_and_never_more_than_there_are
 
 def test_a_choice_has_the_mix_of_the_whole(generated):
     strata = {row.id: stratum(row) for row in generated}
-    chosen = choose(list(strata), 100, strata, seed=1)
+    chosen = grow([], list(strata), 100, strata, mix=Counter(strata.values()), seed=1)
     for kind in {labels[0] for labels in strata.values()}:
         whole = sum(labels[0] == kind for labels in strata.values()) / len(strata)
         part = sum(strata[id_][0] == kind for id_ in chosen) / 100
         assert abs(whole - part) <= 0.01
 
 
-@given(st.text())
-def test_a_side_is_always_an_allowed_one(key):
-    needs = {"release": 0, "test": 3, "validation": 0, "train": 4}
-    assert hashed_side(key, ("release", "test"), needs, seed=3) == "test"
-    assert hashed_side(key, ("validation", "train"), needs, seed=3) == "train"
+def test_a_choice_that_grows_makes_up_for_what_its_mix_lacks():
+    strata = {f"{kind}{number}": (kind, "", "", "") for kind in "ab" for number in range(50)}
+    mix = Counter(strata.values())
+    first = [f"a{number}" for number in range(10)]
+    grown = grow(first, [id_ for id_ in strata if id_ not in first], 40, strata, mix=mix, seed=1)
+    assert grown[:10] == first
+    assert Counter(strata[id_][0] for id_ in grown) == {"a": 20, "b": 20}
+
+
+def test_rows_whose_answers_would_be_cut_are_trained_on_last(real):
+    teaching = {row.id for row in real[:120]}
+    split = split_scale(real, scale="small", scales=SCALES, release_test=15, seed=42, teaching=teaching)
+    taught = sum(id_ in teaching for id_ in (*split.train, *split.validation))
+    held_out = {*split.test, *split.release, *split.reserve}
+    assert taught == min(80, len(teaching - held_out))
+
+
+@pytest.mark.parametrize(
+    ("names", "linked"),
+    [
+        (("func-calling", "func-calling-singleturn"), True),
+        (("func_calling", "func_calling_singleturn"), True),
+        (("func_calling_monday", "func_calling_tuesday"), False),
+        (("singleturn_monday", "tuesday"), False),
+        (("same", "same"), False),
+    ],
+)
+def test_the_place_in_a_file_links_rows_only_to_the_file_that_continues_it(names, linked):
+    rows = [
+        request(f"{'ab'[at]} wants lamp {index} of house {index * 3}", row=index, config=name)
+        for at, name in enumerate(names)
+        for index in range(30)
+    ]
+    together = sum(len(group.rows) == 2 for group in groups_of(rows, seed=1))
+    assert together == (30 if linked else 0)
 
 
 def test_a_thousand_generated_rows_split_in_under_two_seconds():

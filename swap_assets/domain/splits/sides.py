@@ -1,127 +1,125 @@
-"""Which side of the split a conversation may stand on, from its own request alone.
+"""Which conversations belong together, and on which side of a split they may stand.
 
-The side is a seeded hash of the request (`leakage.request_key`), so that rows with the same passage or the same first
-request go together and adding rows moves no old one. A generated row goes where its pool says. A row with repaired
-gold is trained on or left out, never tested on. What still touches another side (near-duplicates, the same row index
-in two configs of a source) is set aside on the less protected one. Of rows that touch each other on a held-out side
-one is kept: the same question asked twice is one piece of evidence, and intervals count rows as independent.
+Rows that share a passage or a first request, that are near-duplicates, or that have the same row index in two files of
+which one continues the other, form one group; a group stands on one side. On a held-out side a group is one row: the
+same question asked twice is one piece of evidence, and intervals count rows as independent. A generated row goes
+where its pool says. A row with repaired gold is trained on or left out, never tested on.
+
+A seeded hash of the group's request says which groups are held out first and which are trained on first, so that
+adding rows moves no old one to the other side, as long as each side finds enough of its own.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates, request_key
 from swap_assets.domain.splits.strata import stable_order
 
-Side = Literal["release", "test", "validation", "train"]
-SIDES: tuple[Side, ...] = ("release", "test", "validation", "train")  # most protected first
-HELD_OUT = SIDES[:2]
-_ROUNDS = 5  # setting rows aside and filling up from other sides settles in one or two rounds
-_PAIRED_CONFIGS = "func_calling"  # row i of func_calling begins as row i of func_calling_singleturn
-
-Needs = Mapping[Side, int]
+Side = Literal["held_out", "validation", "train"]
+_SINGLE = "singleturn"
 
 
-def allowed_sides(conversation: Conversation) -> tuple[Side, ...]:
-    """Return the sides that a conversation may stand on."""
-    place = conversation.provenance
-    if place.origin == "synthetic":
-        return SIDES[:2] if place.config == "test" else SIDES[2:]
-    return SIDES[2:] if has_repaired_gold(conversation) else SIDES
+class Group(NamedTuple):
+    """Conversations that stand on one side together.
 
-
-def hashed_side(key: str, allowed: Sequence[Side], needs: Needs, *, seed: int) -> Side:
-    """Return a side with the probability of its share of `needs`, decided by the seeded hash of `key`."""
-    total = sum(needs[side] for side in allowed)
-    draw = int(stable_order(seed, "side", key), 16) / 16**16 * total
-    for side in allowed:
-        draw -= needs[side]
-        if draw < 0:
-            return side
-    return allowed[-1]
-
-
-def assign_sides(conversations: Sequence[Conversation], needs: Needs, *, seed: int) -> tuple[dict[str, Side], int]:
-    """Give every conversation its side; those that would leak are left out.
-
-    Where the hash leaves a side short although others have rows to spare, whole requests are moved over: exact sizes
-    come before stability then, and the number of rows moved is returned.
-
-    Returns:
-        Side by conversation id, and how many rows were moved.
+    `held_out` is the one row that may be tested on, "" where there is none; `trainable` are those that may be trained
+    on; `first` is the side that has first claim to it, by the seeded hash.
     """
-    keys = {conversation.id: request_key(conversation) for conversation in conversations}
-    allowed = {conversation.id: allowed_sides(conversation) for conversation in conversations}
-    sides: dict[str, Side] = {id_: hashed_side(keys[id_], allowed[id_], needs, seed=seed) for id_ in keys}
-    links = list(linked(conversations, keys))
-    moved = 0
-    for _ in range(_ROUNDS):
-        kept = without_leaks(sides, links, seed=seed)
-        changes = _fill_up(kept, needs, keys, allowed, seed=seed)
-        if not changes:
-            break
-        sides |= changes
-        moved += len(changes)
-    return without_leaks(sides, links, seed=seed), moved
+
+    rows: tuple[str, ...]
+    held_out: str
+    trainable: tuple[str, ...]
+    first: Side
+
+
+def groups_of(conversations: Sequence[Conversation], *, seed: int) -> list[Group]:
+    """Return the conversations in their groups, in an order that does not depend on that of the rows."""
+    keys = {row.id: request_key(row) for row in conversations}
+    by_id = {row.id: row for row in conversations}
+    members: dict[str, list[str]] = defaultdict(list)
+    joined = _Joined(by_id)
+    for one, other in linked(conversations, keys):
+        joined.join(one, other)
+    for id_ in by_id:
+        members[joined.root(id_)].append(id_)
+    found = [_group([by_id[id_] for id_ in sorted(ids)], keys, seed=seed) for ids in members.values()]
+    return sorted(found, key=lambda group: group.rows)
+
+
+def _group(rows: list[Conversation], keys: Mapping[str, str], *, seed: int) -> Group:
+    testable = [row.id for row in rows if may_be_held_out(row)]
+    trainable = tuple(row.id for row in rows if may_be_trained_on(row))
+    coin = stable_order(seed, "side", min(keys[row.id] for row in rows))
+    return Group(
+        rows=tuple(row.id for row in rows),
+        held_out=min(testable, key=lambda id_: stable_order(seed, "keep", id_), default=""),
+        trainable=trainable,
+        first="held_out" if testable and (coin < "8" or not trainable) else "train",
+    )
+
+
+def may_be_held_out(row: Conversation) -> bool:
+    """Whether a row may be tested on: its gold is as written, and a generated one is of the test pool."""
+    place = row.provenance
+    return place.config == "test" if place.origin == "synthetic" else not has_repaired_gold(row)
+
+
+def may_be_trained_on(row: Conversation) -> bool:
+    """Whether a row may be trained or validated on: all but generated ones of the test pool."""
+    return row.provenance.origin != "synthetic" or row.provenance.config != "test"
 
 
 def linked(conversations: Sequence[Conversation], keys: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Yield the pairs of ids that must not stand on two sides.
+    """Yield pairs of ids that must not stand on two sides; who is linked through a third row is in its group too.
 
     Generated rows are linked where their request is the same; those of one phrasing are near-duplicates of each other
     by design, and the pools keep phrasings apart.
     """
-    groups: dict[object, list[str]] = defaultdict(list)
-    for conversation in conversations:
-        groups[keys[conversation.id]].append(conversation.id)
-        place = conversation.provenance
-        if place.config.startswith(_PAIRED_CONFIGS):
-            groups[place.source, place.row].append(conversation.id)
-    for group in groups.values():
-        yield from ((one, other) for index, one in enumerate(group) for other in group[index + 1 :])
-    yield from near_duplicates([each for each in conversations if each.provenance.origin != "synthetic"])
+    same: dict[str, list[str]] = defaultdict(list)
+    for row in conversations:
+        same[keys[row.id]].append(row.id)
+    for ids in same.values():
+        yield from zip(ids, ids[1:], strict=False)
+    yield from _continued(conversations)
+    yield from near_duplicates([row for row in conversations if row.provenance.origin != "synthetic"])
 
 
-def without_leaks(sides: Mapping[str, Side], links: Iterable[tuple[str, str]], *, seed: int) -> dict[str, Side]:
-    """Return the sides without the rows that are linked to a row on a more protected side, or repeat a held-out one."""
-    rank = {side: index for index, side in enumerate(SIDES)}
-    aside = set()
-    for one, other in links:
-        if sides[one] != sides[other]:
-            aside.add(max(one, other, key=lambda id_: rank[sides[id_]]))
-        elif sides[one] in HELD_OUT:
-            aside.add(max(one, other, key=lambda id_: stable_order(seed, "keep", id_)))
-    return {id_: side for id_, side in sides.items() if id_ not in aside}
+def _continued(conversations: Sequence[Conversation]) -> Iterable[tuple[str, str]]:
+    """Yield the rows of a file with the rows that continue them in the file beside it, by their place in both.
+
+    The hub's `func-calling.json` continues `func-calling-singleturn.json` row by row: their names are the same but for
+    `singleturn`. Files of other names (`monday`, `tuesday`) have nothing to do with each other.
+    """
+    begun: dict[tuple[str, str, int], list[str]] = defaultdict(list)
+    places = [(row.id, *_place(row)) for row in conversations]
+    for id_, single, place in places:
+        if single:
+            begun[place].append(id_)
+    for id_, single, place in places:
+        if not single:
+            yield from ((one, id_) for one in begun.get(place, ()))
 
 
-def _fill_up(
-    sides: Mapping[str, Side],
-    needs: Needs,
-    keys: Mapping[str, str],
-    allowed: Mapping[str, Sequence[Side]],
-    *,
-    seed: int,
-) -> dict[str, Side]:
-    """Return the moves, whole requests at a time, that fill sides which are short from sides with rows to spare."""
-    counts = Counter(sides.values())
-    groups: dict[tuple[str, Side], list[str]] = defaultdict(list)
-    for id_, side in sides.items():
-        groups[keys[id_], side].append(id_)
-    order = sorted(groups, key=lambda group: stable_order(seed, "move", group[0]))
-    moves: dict[str, Side] = {}
-    for short in SIDES:
-        for key, giver in order:
-            rows = groups[key, giver]
-            if counts[short] >= needs[short]:
-                break
-            spare = counts[giver] - needs[giver]
-            if giver == short or spare < len(rows) or rows[0] in moves:
-                continue
-            if all(short in allowed[id_] for id_ in rows):
-                moves |= dict.fromkeys(rows, short)
-                counts[giver] -= len(rows)
-                counts[short] += len(rows)
-    return moves
+def _place(row: Conversation) -> tuple[bool, tuple[str, str, int]]:
+    """Return whether a row is of a single-turn file, and what it shares with the row that continues it."""
+    at = row.provenance
+    name = "".join(sign for sign in at.config.casefold() if sign.isalnum())
+    return _SINGLE in name, (at.source, name.replace(_SINGLE, ""), at.row)
+
+
+class _Joined:
+    """Disjoint sets of ids."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._above = {id_: id_ for id_ in ids}
+
+    def root(self, id_: str) -> str:
+        while self._above[id_] != id_:
+            self._above[id_] = id_ = self._above[self._above[id_]]
+        return id_
+
+    def join(self, one: str, other: str) -> None:
+        self._above[self.root(one)] = self.root(other)

@@ -5,8 +5,8 @@ offer. Seats are given to the kinds first, then within each kind to its domains,
 follow the mix of the kinds.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.model import content_hash
@@ -50,27 +50,57 @@ def largest_remainder(sizes: dict[str, int], seats: int, *, seed: int) -> dict[s
     return shares
 
 
-def choose(ids: Sequence[str], count: int, strata: dict[str, Stratum], *, seed: int) -> list[str]:
-    """Choose `count` of `ids` with the mix of all of them; the same ids give the same choice in any order.
+def grow(
+    chosen: Sequence[str],
+    pool: Sequence[str],
+    size: int,
+    strata: Mapping[str, Stratum],
+    *,
+    mix: Mapping[Stratum, int],
+    seed: int,
+) -> list[str]:
+    """Return `chosen` with rows of `pool` behind it, up to `size` rows or to the end of the pool.
 
-    Returns:
-        Ids in a stable shuffled order.
+    Args:
+        chosen: ids that stay; each has its stratum in `strata`.
+        pool: ids to choose among, in any order.
+        size: how many rows there shall be.
+        strata: the stratum of every id.
+        mix: how many rows of each stratum there are in the whole that is to be mirrored.
+        seed: of the order within a stratum.
     """
-    chosen = _choose(sorted(ids), count, strata, seed=seed, level=0)
-    return sorted(chosen, key=lambda id_: stable_order(seed, "order", id_))
+    free: dict[Stratum, list[str]] = defaultdict(list)
+    for id_ in sorted(pool, key=lambda id_: stable_order(seed, "pick", id_), reverse=True):
+        free[strata[id_]].append(id_)
+    found = list(chosen)
+    have = Counter(strata[id_] for id_ in found)
+    wanted = _shares(mix, size, seed=seed)
+    short = {each: min(wanted.get(each, 0) - have[each], len(rows)) for each, rows in free.items()}
+    for share in (short, None):
+        # First what the mix lacks; then, where a stratum has too few rows, more of the others in their own mix.
+        room = {each: count for each, count in (share or {k: len(v) for k, v in free.items()}).items() if count > 0}
+        seats = min(size - len(found), sum(room.values()))
+        taken = _shares(room, max(0, seats), seed=seed)
+        found += [free[each].pop() for each in sorted(taken) for _ in range(taken[each])]
+    return found
 
 
-def _choose(ids: list[str], count: int, strata: dict[str, Stratum], *, seed: int, level: int) -> list[str]:
-    if count >= len(ids):
-        return ids
-    if count <= 0:
-        return []
-    if level >= len(strata[ids[0]]):
-        return sorted(ids, key=lambda id_: stable_order(seed, "pick", id_))[:count]
-    parts: dict[str, list[str]] = defaultdict(list)
-    for id_ in ids:
-        parts[strata[id_][level]].append(id_)
-    shares = largest_remainder({name: len(part) for name, part in parts.items()}, count, seed=seed)
-    return [
-        id_ for name, part in parts.items() for id_ in _choose(part, shares[name], strata, seed=seed, level=level + 1)
-    ]
+def in_stable_order(ids: Iterable[str], *, seed: int) -> list[str]:
+    """Return ids in a shuffled order that depends on the seed and the ids alone."""
+    return sorted(ids, key=lambda id_: stable_order(seed, "order", id_))
+
+
+def _shares(sizes: Mapping[Stratum, int], seats: int, *, seed: int, level: int = 0) -> dict[Stratum, int]:
+    """Share seats out to strata level by level: to the kinds first, within each kind to its domains, and so on."""
+    if seats <= 0 or not sizes:
+        return {}
+    if len(sizes) == 1:
+        return {each: seats for each in sizes}
+    parts: dict[str, dict[Stratum, int]] = defaultdict(dict)
+    for each, size in sizes.items():
+        parts[each[level]][each] = size
+    seats_of = largest_remainder({name: sum(part.values()) for name, part in parts.items()}, seats, seed=seed)
+    found: dict[Stratum, int] = {}
+    for name, part in parts.items():
+        found |= _shares(part, seats_of[name], seed=seed, level=level + 1)
+    return found
