@@ -18,7 +18,7 @@ _EXTRACTION_SHARE = 0.40
 _ROWS_A_PASSAGE = 73 / 45
 _CALLS = {1: 49, 2: 29, 3: 31, 4: 9, 5: 2, 7: 1}  # rows of the published sample by number of calls
 _CONTINUED = 1883 / 1893  # rows of the second file that begin as the first file's row of the same place
-_SYLLABLES = [a + b for a in "b c d f g h k l m n p r s t v w z br st tr".split() for b in "a e i o u ai er on".split()]
+_SYLLABLES = [first + second for first in "bcdfghklmnprstvwz" for second in ("a", "e", "i", "o", "u", "ai", "er", "on")]
 
 
 def write_hub_files(folder: Path, *, seed: int, revision: str = "current", rows: int = ROWS) -> list[Path]:
@@ -92,15 +92,16 @@ class _Maker:
             {"from": "human", "value": human},
             {"from": "gpt", "value": answer},
         ]
-        row = {"id": f"{self.random.getrandbits(64):016x}-{at}", "conversations": turns, "category": self.word().title(),
-               "subcategory": self.words(1, 3).title(), "task": self.words(2, 4).title()}  # fmt: skip
+        labels = {"category": self.word(), "subcategory": self.words(1, 3), "task": self.words(2, 4)}
+        row = {"id": f"{self.random.getrandbits(64):016x}-{at}", "conversations": turns, **labels}
         return row if self._old else {**row, "tools": json.dumps(tools)}
 
     def _tool(self) -> dict[str, Any]:
         kinds = ["string", "integer", "number", "boolean"]
         names = [self.word() for _ in range(self.random.randint(3, 6))]
         properties = {
-            name: {"type": self.random.choice(kinds), "description": self.words(5, 12).capitalize() + "."} for name in names
+            name: {"type": self.random.choice(kinds), "description": self.words(5, 12).capitalize() + "."}
+            for name in names
         }
         parameters = {"type": "object", "properties": properties, "required": names[:2]}
         function = {"name": f"{self.word()}_{self.word()}", "description": self.words(8, 16), "parameters": parameters}

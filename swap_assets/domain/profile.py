@@ -18,8 +18,9 @@ from swap_assets.domain.model import Frozen, canonical_json
 from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
-from swap_assets.domain.splits.leakage import near_duplicates, request_key
+from swap_assets.domain.splits.leakage import near_duplicates
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
+from swap_assets.domain.splits.similarity import request_key
 
 _BINS = 24  # bars of a histogram
 _TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up

@@ -2,7 +2,8 @@ from swap_assets.domain.splits.leakage_index import LeakageIndex, build_index, r
 from swap_assets_tests.domain.data_rows import request
 
 LONG = (
-    "please turn on the lamp that stands beside the old wooden door of the upper hall and then close the window of room"
+    "please turn on the lamp that stands beside the old wooden door of the upper hall and then close the "
+    "window that looks out on the garden, the pond and the three old apple trees of my neighbour in house"
 )
 
 

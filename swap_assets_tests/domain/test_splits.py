@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from swap_assets.domain.experiment.sources import SplitSizes
 from swap_assets.domain.reading.parsing import set_duplicates_aside
-from swap_assets.domain.splits.leakage import NEAR_DUPLICATE, check_leakage, near_duplicates, request_key
+from swap_assets.domain.splits.leakage import check_leakage, near_duplicates
+from swap_assets.domain.splits.leakage_index import build_index, repetitions
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
 from swap_assets.domain.splits.sides import groups_of
+from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, request_key
 from swap_assets.domain.splits.strata import grow, largest_remainder, stratum
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
@@ -18,6 +20,11 @@ SCALES = {
     "small": SplitSizes(train=60, validation=20, test=30),
 }
 PARTS = ("train", "validation", "test", "release")
+
+
+def passage(number: int) -> str:
+    """A text of forty words that no other number's text has."""
+    return " ".join(f"word{number}of{place}" for place in range(40))
 
 
 def _split(rows, scale="small", scales=SCALES, release=15, seed=42):
@@ -92,7 +99,7 @@ def test_generated_rows_stay_in_their_pool(generated):
 
 
 def test_rows_with_repaired_gold_are_never_tested_on():
-    rows = [parsed(extraction_row(f"passage number {index} about {index * 31}"), index=index) for index in range(60)]
+    rows = [parsed(extraction_row(passage(index)), index=index) for index in range(60)]
     rows += [request(f"lamp {index} of house {index}") for index in range(140)]
     repaired = {row.id for row in rows if row.repairs}
     split = _split(rows)
@@ -122,7 +129,7 @@ def test_trap_the_passage_decides_whether_two_extraction_requests_are_the_same()
 
 
 def test_trap_rows_that_share_a_passage_stay_on_one_side():
-    passages = [f"passage {index} on the history of {index * 17} bridges" for index in range(100)]
+    passages = [passage(index) for index in range(100)]
     rows = []
     for index in range(200):
         row = extraction_row(passages[index // 2])
@@ -189,14 +196,44 @@ def test_trap_capitals_and_blanks_do_not_hide_a_duplicate():
 
 
 def test_leakage_names_the_closest_pair_and_its_similarity():
-    train = [request("a b c d e f g"), request("one two three four")]
-    held = [request("one two three five"), request("x y z")]
+    words = [f"word{number}" for number in range(42)]
+    train = [request("a b c d e f g"), request(" ".join(words[:40]))]
+    held = [request(" ".join(words[10:])), request("x y z")]
     report = check_leakage(train, held)
     assert report.closest_training == train[1].id
     assert report.closest_held_out == held[0].id
-    assert report.closest_similarity == pytest.approx(1 / 3, abs=1e-6)
+    assert report.closest_similarity == pytest.approx(28 / 40, abs=1e-6)
     assert report.clean
     assert report.threshold == NEAR_DUPLICATE
+
+
+EUROS = ("convert 500 USD to Euros", {"amount": 500, "to": "Euros"})
+OSLO = ("what is the weather in Oslo now", {"city": "Oslo"})
+HALL = ("put the hall light on", {"light": "hall", "on": True})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (EUROS, ("convert 500 USD to EUR", {"amount": 500, "to": "EUR"}), True),
+        (EUROS, ("Please convert 500 USD into Euros!", {"amount": 500, "to": "Euros"}), True),
+        (EUROS, ("convert 900 USD to Euros", {"amount": 900, "to": "Euros"}), False),
+        (OSLO, ("what is the weather in Rome now", {"city": "Rome"}), False),
+        (HALL, ("put the hall light off", {"light": "hall", "on": False}), False),
+    ],
+)
+def test_a_short_request_said_again_is_told_from_one_that_asks_for_something_else(one, other, same):
+    rows = [asking(*one), asking(*other)]
+    assert bool(near_duplicates(rows)) is same
+    assert check_leakage(rows[:1], rows[1:]).clean is not same
+    assert bool(repetitions(build_index(rows[:1]), rows[1:])) is (same and one[1] == other[1])
+
+
+def asking(text: str, arguments: dict):
+    """A request with one call of these arguments."""
+    row = request(text)
+    call = row.turns[1].calls[0].model_copy(update={"arguments": arguments})
+    return row.model_copy(update={"turns": (row.turns[0], row.turns[1].model_copy(update={"calls": (call,)}))})
 
 
 def test_too_few_rows_is_an_error_with_the_numbers(real):
@@ -258,8 +295,8 @@ def test_rows_whose_answers_would_be_cut_are_trained_on_last(real):
 )
 def test_the_place_in_a_file_links_rows_only_to_the_file_that_continues_it(names, linked):
     rows = [
-        request(f"{'ab'[at]} wants lamp {index} of house {index * 3}", row=index, config=name)
-        for at, name in enumerate(names)
+        request(f"{asked} {index} times, until {index * 3} o'clock", row=index, config=name)
+        for name, asked in zip(names, ("Water the tulips", "Please could somebody ring the bell"), strict=True)
         for index in range(30)
     ]
     together = sum(len(group.rows) == 2 for group in groups_of(rows, seed=1))

@@ -19,8 +19,8 @@ from swap_assets.domain.experiment.sources import TestSplitSizes
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
 from swap_assets.domain.splits.domains import DOMAINS
-from swap_assets.domain.splits.leakage import request_key
 from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.splits.similarity import request_key
 from swap_assets.domain.splits.strata import stable_order
 
 Quota = Mapping[str, int]

@@ -9,13 +9,15 @@ A seeded hash of the group's request says which groups are held out first and wh
 adding rows moves no old one to the other side, as long as each side finds enough of its own.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.splits.capabilities import has_repaired_gold
-from swap_assets.domain.splits.leakage import near_duplicates, request_key
+from swap_assets.domain.splits.leakage import near_duplicates
+from swap_assets.domain.splits.similarity import request_key
 from swap_assets.domain.splits.strata import stable_order
 
 Side = Literal["held_out", "validation", "train"]
@@ -82,7 +84,7 @@ def linked(conversations: Sequence[Conversation], keys: Mapping[str, str]) -> It
     for row in conversations:
         same[keys[row.id]].append(row.id)
     for ids in same.values():
-        yield from zip(ids, ids[1:], strict=False)
+        yield from itertools.pairwise(ids)
     yield from _continued(conversations)
     yield from near_duplicates([row for row in conversations if row.provenance.origin != "synthetic"])
 

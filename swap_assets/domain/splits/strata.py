@@ -95,7 +95,7 @@ def _shares(sizes: Mapping[Stratum, int], seats: int, *, seed: int, level: int =
     if seats <= 0 or not sizes:
         return {}
     if len(sizes) == 1:
-        return {each: seats for each in sizes}
+        return dict.fromkeys(sizes, seats)
     parts: dict[str, dict[Stratum, int]] = defaultdict(dict)
     for each, size in sizes.items():
         parts[each[level]][each] = size
