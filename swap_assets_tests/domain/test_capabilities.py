@@ -52,7 +52,7 @@ def test_difficulty_follows_its_written_rule(calls, expected):
     ("turns", "expected"),
     [
         (("human: a", "gpt: CALL"), None),
-        (("human: a", "gpt: CALL", "tool: {}", "gpt: done"), None),
+        (("human: a", "gpt: CALL", "tool: {}", "gpt: done"), "context_dependent"),
         (("human: a", "gpt: Which room?", "human: hall", "gpt: CALL"), "clarification"),
         (("human: a", "gpt: CALL", "tool: {}", "gpt: CALL"), "sequential"),
         (("human: a", "gpt: CALL", "tool: {}", "gpt: done", "human: again", "gpt: CALL"), "context_dependent"),
@@ -133,6 +133,26 @@ def test_real_rows_come_first_and_generated_ones_fill_up_and_are_marked():
     assert chosen.real == {"simple": min(20, held_out), "moderate": 0, "complex": 0}
     assert chosen.synthetic["moderate"] == 20
     assert {case.origin for case in chosen.cases if case.labels["single_turn"] == "complex"} == {"synthetic"}
+
+
+def test_real_rows_of_another_kind_come_before_generated_ones():
+    turns = ("gpt: CALL", "tool: {}", "gpt: done")
+    texts = [f"human: {' '.join(f'w{index}x{place}' for place in range(30))}" for index in range(150)]
+    rows = [_dialogue(text, *turns) for text in texts]
+    scales = {"s": SplitSizes(train=50, validation=10, test=40)}
+    split = split_scale(rows, scale="s", scales=scales, release_test=5, seed=1)
+    fill = list(generate(fill_settings(GeneratorSettings(), rows=300, seed=9)))
+    chosen = select("multi_turn_test", conversations=rows, split=split, sizes=SIZES, fill=fill)
+    assert chosen.real == {"clarification": 0, "sequential": 0, "context_dependent": 30}
+    assert chosen.missing == {} and not sum(chosen.synthetic.values())
+
+
+def test_every_test_row_of_the_scale_is_asked_at_each_of_its_turns(generated, split):
+    chosen = select("general_test", conversations=generated, split=split, sizes=SIZES)
+    assert {case.conversation_id for case in chosen.cases} == set(split.test)
+    by_id = {row.id: row for row in generated}
+    assert len(chosen.cases) == sum(len(by_id[id_].assistant_turns()) for id_ in split.test)
+    assert chosen.wanted == {"test rows": len(split.test)} and chosen.missing == {}
 
 
 def test_rows_of_the_training_pool_never_fill_a_test_split(split, generated):

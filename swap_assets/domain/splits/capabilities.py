@@ -87,7 +87,8 @@ def multi_turn_kind(conversation: Conversation) -> str | None:
 
     "clarification": tools are offered, an assistant turn asks back without calling, and a later one calls;
     "sequential": a call follows directly on a tool's response, so it is made with what that returned;
-    "context_dependent": a call answers a second or later user turn. The first rule that fits decides.
+    "context_dependent": a call answers a second or later user turn, or words answer with what a tool returned (as in
+    every `func_calling` row). The first rule that fits decides.
     """
     turns = conversation.turns
     calling = [index for index, turn in enumerate(turns) if turn.role == "assistant" and turn.calls]
@@ -96,7 +97,10 @@ def multi_turn_kind(conversation: Conversation) -> str | None:
         return "clarification"
     if any(turns[index - 1].role == "tool" for index in calling):
         return "sequential"
-    if any(_second_request(turns[:index]) for index in calling):
+    answering = [index for index, turn in enumerate(turns) if turn.role == "assistant" and not turn.calls]
+    if any(_second_request(turns[:index]) for index in calling) or any(
+        turns[index - 1].role == "tool" for index in answering
+    ):
         return "context_dependent"
     return None
 

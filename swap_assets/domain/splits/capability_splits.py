@@ -1,8 +1,10 @@
 """The named test splits, made of the held-out rows of a scale, and of marked synthetic rows where those run out.
 
-Sizes count conversations. A conversation may serve several splits. In `multi_turn_test` every assistant turn of a
-chosen conversation is a case; in the others only the turns that carry the split's label are.
-Order of taking: the scale's test rows, then the reserve of held-out rows, then the fill, real before synthetic.
+Sizes count conversations. A conversation may serve several splits. In `multi_turn_test` and `general_test` every
+assistant turn of a chosen conversation is a case; in the others only the turns that carry the split's label are.
+`general_test` is all test rows of the scale, so that each of them is asked, whatever it shows.
+Order of taking: the scale's test rows, then the reserve of held-out rows, then the fill, real before synthetic. In
+`multi_turn_test` real rows of another kind come before generated rows of a kind that is short.
 
 Every case also carries the label `tools`: "seen" where a training row of the scale offers every tool that the gold
 calls (that is on offer, where it calls none), else "unseen". A model may know its tools by heart or read their
@@ -24,6 +26,8 @@ from swap_assets.domain.splits.similarity import request_key
 from swap_assets.domain.splits.strata import stable_order
 
 Quota = Mapping[str, int]
+GENERAL = "general_test"
+_ANY_REAL_KIND = ("multi_turn_test",)
 
 
 class CapabilitySplit(Frozen):
@@ -38,9 +42,9 @@ class CapabilitySplit(Frozen):
 
     @property
     def missing(self) -> dict[str, int]:
-        """How many conversations could not be found, by label; labels with none missing are left out."""
+        """How many conversations could not be found, by label; none where others of the split make up for them."""
         short = {label: self.wanted[label] - self.real[label] - self.synthetic[label] for label in self.wanted}
-        return {label: count for label, count in short.items() if count}
+        return {label: count for label, count in short.items() if count > 0} if sum(short.values()) > 0 else {}
 
 
 def quotas(name: str, sizes: TestSplitSizes) -> tuple[str, dict[str, int]]:
@@ -77,7 +81,7 @@ def select(
     """Build a test split by name.
 
     Args:
-        name: `single_turn_test`, `multi_turn_test`, `domain_diverse_test`, `no_call_test` or `parallel_test`.
+        name: one of the splits that `quotas` knows, or `general_test`.
         conversations: the source's conversations, of which the split's ids are looked up.
         split: the scale's split; its release rows are never taken.
         sizes: conversations by label.
@@ -87,19 +91,29 @@ def select(
     Raises:
         ValueError: there is no test split of that name.
     """
-    label, wanted = quotas(name, sizes)
     by_id = {conversation.id: conversation for conversation in conversations}
+    trained = {tool.name for id_ in split.train if id_ in by_id for tool in by_id[id_].tools}
+    if name == GENERAL:
+        rows = [by_id[id_] for id_ in split.test if id_ in by_id]
+        cases = [_marked(case, name, trained) for row in rows for case in eval_cases(row)]
+        return _made(name, cases, {"test rows": len(split.test)}, {"test rows": rows})
+    label, wanted = quotas(name, sizes)
     held_out = [by_id[id_] for id_ in (*split.test, *split.reserve) if id_ in by_id]
     closed = {request_key(by_id[id_]) for id_ in (*split.release, *split.train, *split.validation) if id_ in by_id}
     candidates = [
         *_in_order(held_out, split, seed),
         *(row for row in fill if row.provenance.config == "test" and request_key(row) not in closed),
     ]
-    chosen = _choose(candidates, label, wanted)
-    trained = {tool.name for id_ in split.train if id_ in by_id for tool in by_id[id_].tools}
+    chosen = _choose(candidates, label, wanted, any_real_kind=name in _ANY_REAL_KIND)
     cases = [
         _marked(case, name, trained) for value in wanted for row in chosen[value] for case in _cases(row, label, value)
     ]
+    return _made(name, cases, wanted, chosen)
+
+
+def _made(
+    name: str, cases: Sequence[EvalCase], wanted: dict[str, int], chosen: Mapping[str, Sequence[Conversation]]
+) -> CapabilitySplit:
     return CapabilitySplit(
         name=name,
         cases=tuple(cases),
@@ -120,20 +134,42 @@ def _in_order(rows: Iterable[Conversation], split: DatasetSplit, seed: int) -> l
     return sorted((row for row in rows if not has_repaired_gold(row)), key=order)
 
 
-def _choose(rows: Sequence[Conversation], label: str, wanted: Quota) -> dict[str, list[Conversation]]:
-    """Give each conversation to the first of its label's values that still has room; each is taken once."""
+def _choose(
+    rows: Sequence[Conversation], label: str, wanted: Quota, *, any_real_kind: bool
+) -> dict[str, list[Conversation]]:
+    """Give each conversation to the first of its label's values that still has room; each is taken once.
+
+    With `any_real_kind` real rows whose own values are full make up for values that are short.
+    """
     chosen: dict[str, list[Conversation]] = {value: [] for value in wanted}
+    values_of = {row.id: _values(row, label) & wanted.keys() for row in rows}
+    left = sum(wanted.values())
+    real = [row for row in rows if row.provenance.origin != "synthetic"]
     taken: set[str] = set()
-    for row in rows:
-        if row.id in taken:
-            continue
-        values = {case.labels[label] for case in eval_cases(row) if label in case.labels}
-        for value in sorted(values & wanted.keys()):
-            if len(chosen[value]) < wanted[value]:
-                chosen[value].append(row)
-                taken.add(row.id)
-                break
+
+    def take(row: Conversation, value: str) -> None:
+        nonlocal left
+        chosen[value].append(row)
+        taken.add(row.id)
+        left -= 1
+
+    def take_where_there_is_room(pool: Iterable[Conversation]) -> None:
+        for row in pool:
+            value = next((each for each in sorted(values_of[row.id]) if len(chosen[each]) < wanted[each]), None)
+            if row.id not in taken and left > 0 and value is not None:
+                take(row, value)
+
+    if any_real_kind:
+        take_where_there_is_room(real)
+        spare = [row for row in real if row.id not in taken and values_of[row.id]]
+        for row in spare[:left]:
+            take(row, min(values_of[row.id]))
+    take_where_there_is_room(rows)
     return chosen
+
+
+def _values(row: Conversation, label: str) -> set[str]:
+    return {case.labels[label] for case in eval_cases(row) if label in case.labels}
 
 
 def _cases(row: Conversation, label: str, value: str) -> list[EvalCase]:

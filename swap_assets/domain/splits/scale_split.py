@@ -118,6 +118,7 @@ class _Hand:
         self._groups, self._seed, self._teaching = groups, seed, teaching
         self._group_of = {id_: group for group in groups for id_ in group.rows}
         self._side: dict[tuple[str, ...], Side] = {}
+        self._names = {id_: group.rows[0] for id_, group in self._group_of.items()}
         self._given: set[str] = set()
         self._strata: dict[str, Stratum] = {id_: stratum(row) for id_, row in by_id.items()}
         self._whole = Counter(self._strata.values())
@@ -126,11 +127,13 @@ class _Hand:
     def take(self, have: Sequence[str], size: int, side: Side) -> list[str]:
         """Return `have` grown to `size` rows for a side, or to as many as there are, in the mix of the whole."""
         found, mix = list(have), self._mix(side)
+        # A row takes its whole group to its side, so rows of one group are taken together and none is wasted.
+        together = None if side == "held_out" else self._names
         for claim in _CLAIMS[side]:
             if len(found) >= size:
                 break
             for pool in self._by_teaching(self._free(side, claim), side):
-                found = grow(found, pool, size, self._strata, mix=mix, seed=self._seed)
+                found = grow(found, pool, size, self._strata, mix=mix, seed=self._seed, together=together)
                 self._settle(found, side)
         return found
 

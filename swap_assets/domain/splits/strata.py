@@ -58,6 +58,7 @@ def grow(
     *,
     mix: Mapping[Stratum, int],
     seed: int,
+    together: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return `chosen` with rows of `pool` behind it, up to `size` rows or to the end of the pool.
 
@@ -68,9 +69,11 @@ def grow(
         strata: the stratum of every id.
         mix: how many rows of each stratum there are in the whole that is to be mirrored.
         seed: of the order within a stratum.
+        together: a name for each id; ids of one name follow each other in that order. None: each for itself.
     """
     free: dict[Stratum, list[str]] = defaultdict(list)
-    for id_ in sorted(pool, key=lambda id_: stable_order(seed, "pick", id_), reverse=True):
+    names = together or {}
+    for id_ in sorted(pool, key=lambda id_: (stable_order(seed, "pick", names.get(id_, id_)), id_), reverse=True):
         free[strata[id_]].append(id_)
     found = list(chosen)
     have = Counter(strata[id_] for id_ in found)
