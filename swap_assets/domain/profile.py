@@ -20,7 +20,7 @@ from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
-from swap_assets.domain.splits.similarity import request_key
+from swap_assets.domain.splits.similarity import Request
 
 _BINS = 24  # bars of a histogram
 _TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up
@@ -81,7 +81,8 @@ def profile_source(
         look_for_near_duplicates: compare all requests by MinHash, about half a second for a thousand.
     """
     rows = loaded.conversations
-    keys = Counter(request_key(row) for row in rows)
+    requests = [Request(row) for row in rows]
+    keys = Counter(request.key for request in requests)
     return DatasetProfile(
         rows_in=loaded.rows_in,
         kept=len(rows),
@@ -91,7 +92,7 @@ def profile_source(
         repairs=_counted(repair for row in rows for repair in row.repairs),
         repaired_gold=sum(has_repaired_gold(row) for row in rows),
         same_request=sum(count for count in keys.values() if count > 1),
-        near_duplicates=len(near_duplicates(rows)) if look_for_near_duplicates else None,
+        near_duplicates=len(near_duplicates(requests)) if look_for_near_duplicates else None,
         without_tools=sum(not row.tools for row in rows),
         distractors=sum({tool.name for tool in row.tools} - {call.name for turn in row.turns for call in turn.calls}
                         != set() for row in rows),

@@ -10,7 +10,7 @@ from swap_assets.domain.splits.leakage import check_leakage, near_duplicates
 from swap_assets.domain.splits.leakage_index import build_index, repetitions
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
 from swap_assets.domain.splits.sides import groups_of
-from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, request_key
+from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, request_key
 from swap_assets.domain.splits.strata import grow, largest_remainder, stratum
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
@@ -180,7 +180,7 @@ def test_trap_near_duplicates_stay_on_one_side():
         for index in range(20)
     ]
     far = [request(f"lamp {index} stands beside the chair {index * 3} and door {index * 5}") for index in range(180)]
-    pairs = near_duplicates(rows + far)
+    pairs = near_duplicates([Request(row) for row in rows + far])
     assert len(pairs) >= 10
     split = _split(rows + far)
     sides = {row.id: _side_of(split, row.id) for row in rows + far}
@@ -224,7 +224,7 @@ HALL = ("put the hall light on", {"light": "hall", "on": True})
 )
 def test_a_short_request_said_again_is_told_from_one_that_asks_for_something_else(one, other, same):
     rows = [asking(*one), asking(*other)]
-    assert bool(near_duplicates(rows)) is same
+    assert bool(near_duplicates([Request(row) for row in rows])) is same
     assert check_leakage(rows[:1], rows[1:]).clean is not same
     assert bool(repetitions(build_index(rows[:1]), rows[1:])) is (same and one[1] == other[1])
 

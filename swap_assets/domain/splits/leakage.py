@@ -40,24 +40,23 @@ class LeakageReport(Frozen):
         return self.same_request == 0 and self.closest_similarity < self.threshold
 
 
-def near_duplicates(conversations: Sequence[Conversation]) -> list[tuple[str, str]]:
-    """Return the pairs of ids whose requests are alike; of several rows with one request the first stands for all."""
-    requests = list({request.key: request for row in reversed(conversations) if (request := Request(row))}.values())
+def near_duplicates(requests: Sequence[Request]) -> list[tuple[str, str]]:
+    """Return the pairs of ids whose requests are alike; of several with one key the first stands for all."""
+    first = list({request.key: request for request in reversed(requests)}.values())[::-1]
     return [
         (one.id, other.id)
-        for one, other in candidate_pairs(requests[::-1])
-        if one.key != other.key and alike(one, other) >= NEAR_DUPLICATE
+        for one, other in candidate_pairs(first, minhashes(first))
+        if alike(one, other) >= NEAR_DUPLICATE
     ]
 
 
-def candidate_pairs(requests: Sequence[Request]) -> Iterator[tuple[Request, Request]]:
-    """Yield the pairs that may be alike, each once, the earlier request first."""
+def candidate_pairs(requests: Sequence[Request], hashed: Sequence[Any]) -> Iterator[tuple[Request, Request]]:
+    """Yield the pairs that may be alike, each once, the earlier request first; `hashed` are their `minhashes`."""
     from datasketch import MinHashLSH
 
     indexes = {kind: MinHashLSH(num_perm=PERMUTATIONS, params=_BANDS) for kind in (True, False)}
     of_gold: dict[str, list[int]] = defaultdict(list)
-    minhashes = _minhashes([request.shingles for request in requests])
-    for at, (request, minhash) in enumerate(zip(requests, minhashes, strict=True)):
+    for at, (request, minhash) in enumerate(zip(requests, hashed, strict=True)):
         near = {int(found) for found in indexes[request.is_long].query(minhash)}
         if request.gold and len(of_gold[request.gold]) < _MOST_OF_ONE_GOLD:
             near.update(of_gold[request.gold])
@@ -66,15 +65,11 @@ def candidate_pairs(requests: Sequence[Request]) -> Iterator[tuple[Request, Requ
         indexes[request.is_long].insert(at, minhash)
 
 
-def signatures(requests: Iterable[Request]) -> list[Any]:
-    """Return the MinHash signatures of the requests' shingles, arrays of `PERMUTATIONS` integers."""
-    return [minhash.hashvalues for minhash in _minhashes([request.shingles for request in requests])]
-
-
-def _minhashes(sets: Sequence[frozenset[str]]) -> list[Any]:
+def minhashes(requests: Iterable[Request]) -> list[Any]:
+    """Return the MinHash of each request's shingles; its `hashvalues` are an array of `PERMUTATIONS` integers."""
     from datasketch import MinHash
 
-    encoded = [[shingle.encode("utf-8", "surrogatepass") for shingle in sorted(shingled)] for shingled in sets]
+    encoded = [[shingle.encode("utf-8", "surrogatepass") for shingle in request.shingles] for request in requests]
     # CRC-32 is spread well enough for 128 permutations and a tenth of SHA-1's time.
     return list(MinHash.bulk(encoded, num_perm=PERMUTATIONS, seed=1, hashfunc=zlib.crc32))
 
@@ -107,20 +102,17 @@ def check_leakage(training: Sequence[Conversation], held_out: Sequence[Conversat
 
 
 def _closest(ours: Sequence[Request], theirs: Sequence[Request]) -> Iterator[tuple[Request, Request]]:
-    """Yield pairs (training, held-out) that may be alike: the candidates of either kind, and the best by estimate."""
-    trained, held = {id(request) for request in ours}, {id(request) for request in theirs}
-    for one, other in candidate_pairs([*ours, *theirs]):
-        if id(one) in trained and id(other) in held:
-            yield one, other
-    yield from _nearest_by_estimate(ours, theirs)
-
-
-def _nearest_by_estimate(ours: Sequence[Request], theirs: Sequence[Request]) -> Iterator[tuple[Request, Request]]:
+    """Yield pairs (training, held-out) that may be alike: the candidates, and the nearest by estimate."""
     import numpy as np
 
-    left, found = np.array(signatures(ours)), []
-    for other, signature in zip(theirs, signatures(theirs), strict=True):
-        equal = (left == signature).sum(axis=1)
+    requests, hashed = [*ours, *theirs], minhashes([*ours, *theirs])
+    trained, held = {id(request) for request in ours}, {id(request) for request in theirs}
+    for one, other in candidate_pairs(requests, hashed):
+        if id(one) in trained and id(other) in held:
+            yield one, other
+    left, found = np.array([each.hashvalues for each in hashed[: len(ours)]]), []
+    for other, minhash in zip(theirs, hashed[len(ours) :], strict=True):
+        equal = (left == minhash.hashvalues).sum(axis=1)
         nearest = int(equal.argmax())
         found.append((int(equal[nearest]), nearest, other))
     found.sort(key=lambda pair: -pair[0])

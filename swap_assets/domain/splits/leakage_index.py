@@ -11,7 +11,7 @@ from pydantic import Field
 
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.splits.leakage import PERMUTATIONS, signatures
+from swap_assets.domain.splits.leakage import PERMUTATIONS, minhashes
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, judged
 
 
@@ -70,14 +70,14 @@ def repetitions(index: LeakageIndex, conversations: Sequence[Conversation]) -> l
 
 def _fingerprints(rows: Iterable[Conversation]) -> Iterable[Fingerprint]:
     requests = [Request(row) for row in rows]
-    for request, signature in zip(requests, signatures(requests), strict=True):
+    for request, minhash in zip(requests, minhashes(requests), strict=True):
         yield Fingerprint(
             conversation_id=request.id,
             request_key=request.key,
             is_long=request.is_long,
             gold=request.gold,
             numbers=content_hash(request.numbers),
-            signature=tuple(map(int, signature)),
+            signature=tuple(map(int, minhash.hashvalues)),
         )
 
 

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates
-from swap_assets.domain.splits.similarity import request_key
+from swap_assets.domain.splits.similarity import Request
 from swap_assets.domain.splits.strata import stable_order
 
 Side = Literal["held_out", "validation", "train"]
@@ -39,22 +39,22 @@ class Group(NamedTuple):
 
 def groups_of(conversations: Sequence[Conversation], *, seed: int) -> list[Group]:
     """Return the conversations in their groups, in an order that does not depend on that of the rows."""
-    keys = {row.id: request_key(row) for row in conversations}
     by_id = {row.id: row for row in conversations}
+    requests = {row.id: Request(row) for row in conversations}
     members: dict[str, list[str]] = defaultdict(list)
     joined = _Joined(by_id)
-    for one, other in linked(conversations, keys):
+    for one, other in linked(conversations, requests):
         joined.join(one, other)
     for id_ in by_id:
         members[joined.root(id_)].append(id_)
-    found = [_group([by_id[id_] for id_ in sorted(ids)], keys, seed=seed) for ids in members.values()]
+    found = [_group([by_id[id_] for id_ in sorted(ids)], requests, seed=seed) for ids in members.values()]
     return sorted(found, key=lambda group: group.rows)
 
 
-def _group(rows: list[Conversation], keys: Mapping[str, str], *, seed: int) -> Group:
+def _group(rows: list[Conversation], requests: Mapping[str, Request], *, seed: int) -> Group:
     testable = [row.id for row in rows if may_be_held_out(row)]
     trainable = tuple(row.id for row in rows if may_be_trained_on(row))
-    coin = stable_order(seed, "side", min(keys[row.id] for row in rows))
+    coin = stable_order(seed, "side", min(requests[row.id].key for row in rows))
     return Group(
         rows=tuple(row.id for row in rows),
         held_out=min(testable, key=lambda id_: stable_order(seed, "keep", id_), default=""),
@@ -74,7 +74,7 @@ def may_be_trained_on(row: Conversation) -> bool:
     return row.provenance.origin != "synthetic" or row.provenance.config != "test"
 
 
-def linked(conversations: Sequence[Conversation], keys: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def linked(conversations: Sequence[Conversation], requests: Mapping[str, Request]) -> Iterable[tuple[str, str]]:
     """Yield pairs of ids that must not stand on two sides; who is linked through a third row is in its group too.
 
     Generated rows are linked where their request is the same; those of one phrasing are near-duplicates of each other
@@ -82,11 +82,11 @@ def linked(conversations: Sequence[Conversation], keys: Mapping[str, str]) -> It
     """
     same: dict[str, list[str]] = defaultdict(list)
     for row in conversations:
-        same[keys[row.id]].append(row.id)
+        same[requests[row.id].key].append(row.id)
     for ids in same.values():
         yield from itertools.pairwise(ids)
     yield from _continued(conversations)
-    yield from near_duplicates([row for row in conversations if row.provenance.origin != "synthetic"])
+    yield from near_duplicates([requests[row.id] for row in conversations if row.provenance.origin != "synthetic"])
 
 
 def _continued(conversations: Sequence[Conversation]) -> Iterable[tuple[str, str]]:

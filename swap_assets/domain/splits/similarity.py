@@ -22,7 +22,7 @@ _DIFFERENT = 0.79  # the most that requests with other expected calls are alike
 _ALIKE_VALUES = 0.7  # difflib's ratio from which two texts are one value written in two ways: "Euros" and "EUR"
 LONG_WORDS = 29  # from here on one changed word leaves four triples of five
 _LETTERS = 4
-_PASSAGE = re.compile(r"<passage>(.*?)(?:</passage>|$)", re.DOTALL)
+_OPENING, _CLOSING = "<passage>", "</passage>"
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+")
 
@@ -30,8 +30,8 @@ _NUMBER = re.compile(r"\d+")
 def passage_of(conversation: Conversation) -> str:
     """Return the passage that an extraction request is about, "" for other requests."""
     for turn in conversation.turns:
-        if turn.role == "user" and (match := _PASSAGE.search(turn.text)):
-            return match.group(1).strip()
+        if turn.role == "user" and _OPENING in turn.text:
+            return turn.text.partition(_OPENING)[2].partition(_CLOSING)[0].strip()
     return ""
 
 
