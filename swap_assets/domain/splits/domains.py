@@ -12,63 +12,25 @@ from swap_assets.domain.conversations import Conversation
 
 OTHER = "other"
 KEYWORDS: dict[str, tuple[str, ...]] = {
-    "weather": ("weather", "forecast", "temperature", "climate", "storm", "rain"),
-    "search": (
-        "search",
-        "news",
-        "article",
-        "articles",
-        "lookup",
-        "find",
-        "recipe",
-        "recipes",
-        "movie",
-        "book",
-        "papers",
-    ),
-    "e-commerce": (
-        "order",
-        "orders",
-        "product",
-        "products",
-        "cart",
-        "shop",
-        "shopping",
-        "purchase",
-        "ecommerce",
-        "commerce",
-        "retail",
-        "inventory",
-        "shipping",
-        "shipment",
-        "discount",
-        "consumer",
-    ),
-    "calendar": ("calendar", "event", "events", "meeting", "reminder", "appointment", "schedule", "task", "alarm"),
-    "maps": ("map", "maps", "route", "directions", "distance", "location", "nearby", "flight", "flights", "navigation"),
-    "communication": ("email", "mail", "message", "sms", "call", "communication", "notify", "notification", "chat"),
-    "finance": (
-        "finance",
-        "financial",
-        "stock",
-        "payment",
-        "invoice",
-        "currency",
-        "exchange",
-        "loan",
-        "mortgage",
-        "trading",
-        "trade",
-        "bank",
-        "account",
-        "accounting",
-        "tip",
-        "tax",
-        "portfolio",
-    ),
-    "database": ("database", "sql", "table", "record", "records", "query", "data", "dataset", "crm"),
-    "files": ("file", "files", "folder", "document", "documents", "upload", "download", "directory", "pdf", "image"),
-    "social": ("social", "post", "tweet", "follow", "profile", "media", "friend", "user", "feed"),
+    domain: tuple(words.split())
+    for domain, words in {
+        "weather": "weather forecast temperature climate storm rain",
+        "search": "search news article articles lookup find recipe recipes movie book papers",
+        "e-commerce": (
+            "order orders product products cart shop shopping purchase ecommerce commerce retail inventory "
+            "shipping shipment discount consumer"
+        ),
+        "calendar": "calendar event events meeting reminder appointment schedule task alarm",
+        "maps": "map maps route directions distance location nearby flight flights navigation",
+        "communication": "email mail message sms call communication notify notification chat",
+        "finance": (
+            "finance financial stock payment invoice currency exchange loan mortgage trading trade bank "
+            "account accounting tip tax portfolio"
+        ),
+        "database": "database sql table record records query data dataset crm",
+        "files": "file files folder document documents upload download directory pdf image",
+        "social": "social post tweet follow profile media friend user feed",
+    }.items()
 }
 DOMAINS: tuple[str, ...] = tuple(KEYWORDS)
 
