@@ -16,8 +16,8 @@ from swap_assets.domain.conversations import Conversation, ToolCall
 from swap_assets.domain.model import content_hash
 
 NEAR_DUPLICATE = 0.8  # from which two requests count as the same
-SAID_AGAIN = 0.5  # text similarity from which the same expected calls make two requests the same
-_NEARLY_SAID_AGAIN = 0.65  # the same for calls that differ in how a value is written
+SAID_AGAIN = 0.2  # text similarity from which the same expected calls make two requests the same
+_NEARLY_SAID_AGAIN = 0.5  # the same for calls that differ in how a value is written
 _DIFFERENT = 0.79  # the most that requests with other expected calls are alike
 _ALIKE_VALUES = 0.7  # difflib's ratio from which two texts are one value written in two ways: "Euros" and "EUR"
 LONG_WORDS = 29  # from here on one changed word leaves four triples of five
