@@ -201,6 +201,7 @@ _DESCRIPTIONS = (
     "The same number of conversations for each of ten domains.",
     "Tools are offered and no call is right, or asking back is.",
     "Several calls in one answer are right.",
+    "Every test row of the scale, asked at every assistant turn.",
 )
 
 

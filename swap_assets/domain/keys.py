@@ -25,7 +25,9 @@ HERMES_CONVERSATIONS = "hermes_conversations"
 DATASET_SPLIT = "dataset_split"
 STRUCTURED_TRACK, TOOLCALL_TRACK = TRACKS = ("structured_track", "toolcall_track")
 # The assets whose rows every candidate answers; they are read as one list, each case once.
-TEST_SPLITS = ("single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test")
+TEST_SPLITS = (
+    "single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test", "general_test",
+)  # fmt: skip
 LLM_INTERFACE = "llm_interface"
 LLM_BASELINE = "llm_baseline"
 SLM_BASELINE = "slm_baseline"
