@@ -34,7 +34,7 @@ def hub_rows(*, seed: int, revision: str = "current", rows: int = ROWS) -> tuple
     """Return the rows of the single-turn file and of the file that continues them."""
     make = _Maker(seed, revision)
     extraction = {at for at in range(rows) if make.random.random() < _EXTRACTION_SHARE}
-    passages = [make.words(1900, 2300) for _ in range(max(1, round(len(extraction) / _ROWS_A_PASSAGE)))]
+    passages = [make.words(1500, 2050) for _ in range(max(1, round(len(extraction) / _ROWS_A_PASSAGE)))]
     singles = [
         make.extraction_row(at, make.random.choice(passages)) if at in extraction else make.call_row(at)
         for at in range(rows)

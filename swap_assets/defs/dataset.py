@@ -23,12 +23,20 @@ from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
-from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track
+from swap_assets.domain.tracks import (
+    TrackData,
+    TrainingExample,
+    estimated_tokens,
+    structured_track,
+    toolcall_track,
+)
 
 Conversations = list[Conversation]
 QUARANTINED = "quarantined_conversations"
 NOTHING_LOST = "no_row_is_lost"
 NO_LEAKAGE = "no_leakage"
+ROWS_TEACH = "rows_teach"
+_FEW_CUT, _MANY_CUT = 0.05, 0.25
 
 
 @dg.multi_asset(
@@ -119,7 +127,14 @@ def dataset_profile(
             partitions_def=SCALES,
             description="no training row is a near-duplicate of a test row",
             blocking=True,
-        )
+        ),
+        checks.check_spec(
+            ROWS_TEACH,
+            DATASET_SPLIT,
+            partitions_def=SCALES,
+            description="answers of training rows fit max_length: amber above 5 % that do not, blocking above 25 %",
+            blocking=True,
+        ),
     ],
 )
 def dataset_split(
@@ -134,6 +149,7 @@ def dataset_split(
             scales=experiment.scales,
             release_test=experiment.release_test,
             seed=experiment.seed,
+            teaching={row.id for row in hermes_conversations if estimated_tokens(row) <= experiment.training_length},
         )
     # The fingerprints of all held-out rows, against which later data is checked before anybody trains on it.
     held_out = {*split.test, *split.reserve, *split.release}
@@ -151,8 +167,20 @@ def dataset_split(
         },
         data_version=dg.DataVersion(split.content_hash),
         check_results=[
-            dg.AssetCheckResult(check_name=NO_LEAKAGE, passed=split.leakage.clean, metadata={"closest_pair": closest})
+            dg.AssetCheckResult(check_name=NO_LEAKAGE, passed=split.leakage.clean, metadata={"closest_pair": closest}),
+            _teaching_check(split, experiment.training_length),
         ],
+    )
+
+
+def _teaching_check(split: DatasetSplit, length: int) -> dg.AssetCheckResult:
+    told = f"about {split.cut} of {len(split.train)} training rows have answers beyond max_length {length}"
+    return dg.AssetCheckResult(
+        check_name=ROWS_TEACH,
+        passed=split.cut_share <= _FEW_CUT,
+        severity=dg.AssetCheckSeverity.ERROR if split.cut_share > _MANY_CUT else dg.AssetCheckSeverity.WARN,
+        description=f"{told} and teach little or nothing; raise training.max_length" if split.cut else told,
+        metadata={"cut": split.cut, "max_length": length},
     )
 
 

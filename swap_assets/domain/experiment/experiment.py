@@ -125,6 +125,15 @@ class Experiment(Frozen):
         """Return a scale's entry; where there is none, an ExperimentError names those there are."""
         return _lookup(self.scales, key, what="scale")
 
+    @property
+    def training_length(self) -> int:
+        """The length in tokens to which rows are cut in training, the least of any model and approach."""
+        return min(
+            self.approach_for(approach, model=model).training.max_length
+            for model in self.models
+            for approach in self.approaches
+        )
+
     def next_scale(self, key: str) -> str | None:
         """Return the scale after `key` in the file's order, None after the last."""
         keys = list(self.scales)

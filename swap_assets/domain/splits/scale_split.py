@@ -38,8 +38,14 @@ class DatasetSplit(Frozen):
     reserve: tuple[str, ...] = Field(description="held-out rows beyond `test`, which test splits may draw on")
     set_aside: tuple[str, ...] = Field(description="rows that repeat a held-out one; used nowhere")
     moved: int = Field(description="groups that were to be held out and had to be trained on, for want of others")
+    cut: int = Field(default=0, description="training rows whose answers would be cut, as estimated")
     leakage: LeakageReport
     content_hash: str
+
+    @property
+    def cut_share(self) -> float:
+        """The share of the training rows that `cut` counts, 0 to 1."""
+        return self.cut / len(self.train)
 
 
 def split_scale(
@@ -95,6 +101,7 @@ def split_scale(
         reserve=tuple(reserve),
         set_aside=tuple(sorted(hand.repeated(reserve, held_out))),
         moved=hand.moved,
+        cut=0 if teaching is None else sum(id_ not in teaching for id_ in mine["train"]),
         leakage=check_leakage(trained_on, held_out),
         content_hash=content_hash(mine, release, reserve),
     )
