@@ -16,6 +16,7 @@ PUBLIC = {
     },
     "test_splits": {
         "single_turn_test", "multi_turn_test", "domain_diverse_test", "no_call_test", "parallel_test",
+        "general_test",
     },
     "baselines": {"llm_interface", "llm_baseline", "slm_baseline", "fine_tune_decision"},
     "training": {"fledgling_structured_adapter", "fledgling_toolcall_adapter", "paper_adapter"},

@@ -27,7 +27,7 @@ from swap_assets_tests.hub_stand_in import HubServer
 pytestmark = pytest.mark.slow
 SCALE_ASSETS = (
     "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
-    "domain_diverse_test", "no_call_test", "parallel_test", "llm_interface", "llm_baseline",
+    "domain_diverse_test", "no_call_test", "parallel_test", "general_test", "llm_interface", "llm_baseline",
 )  # fmt: skip
 MODEL_ASSETS = (
     "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
