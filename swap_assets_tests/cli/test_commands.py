@@ -43,7 +43,7 @@ def test_plan_refuses_sizes_that_the_rows_cannot_fill(tmp_path, experiment_data)
     path.write_text(yaml.safe_dump(experiment_data))
     done = run("plan", "--config", str(path))
     assert done.exit_code == 2
-    assert "too few rows for scale 'small'" in done.output
+    assert "of 5000 for train; lower the sizes of train" in done.output
 
 
 @pytest.mark.parametrize("command", ["plan", "doctor", "demo"])

@@ -27,12 +27,14 @@ def _run(*arguments: object):
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     """Sixty lines of a chat-completions log, one of them broken."""
-    function = {"name": "set_light", "arguments": '{"room": "hall", "on": true}'}
-    answer = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": function}]}
-    lines = [
-        json.dumps({"messages": [{"role": "user", "content": f"Light {i} of house {i * 3}"}, answer], "tools": [TOOL]})
-        for i in range(59)
-    ]
+
+    def line(number: int) -> str:
+        function = {"name": "set_light", "arguments": json.dumps({"room": f"room {number}", "on": True})}
+        answer = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": function}]}
+        asked = {"role": "user", "content": f"Light in room {number}, please"}
+        return json.dumps({"messages": [asked, answer], "tools": [TOOL]})
+
+    lines = [line(number) for number in range(59)]
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join([*lines, '{"messages": ']))
     return path

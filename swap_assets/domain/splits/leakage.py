@@ -27,7 +27,7 @@ class LeakageReport(Frozen):
 
     threshold: float = NEAR_DUPLICATE
     same_request: int = Field(description="held-out conversations whose request stands word by word in training")
-    closest_similarity: float = Field(description="as `similarity.alike` has it, 0 to 1")
+    closest_similarity: float = Field(description="how alike the two requests are, 0 to 1")
     closest_training: str = Field(default="", description="conversation id")
     closest_held_out: str = Field(default="", description="conversation id")
     closest_training_text: str = ""
