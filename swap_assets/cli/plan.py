@@ -4,13 +4,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from swap_assets.backends.datasets.loading import SourceError, load_source
+from swap_assets.backends.datasets.loading import SourceError, try_splits
 from swap_assets.backends.models.preflight import examine
 from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.plan import HERMES_LENGTHS, Plan, TextLengths, build_plan, measured_lengths
-from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
+from swap_assets.domain.experiment.sources import hub_datasets
+from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -30,18 +31,16 @@ def plan(config: Config = None) -> None:
 
 
 def _lengths(experiment: Experiment) -> TextLengths:
-    """Measure the source's rows and check that they fill every size; a hub's rows are taken from Hermes' medians."""
-    if experiment.source.kind == "hub":
+    """Measure the sources' rows and check that they fill every size; a hub's rows are taken from Hermes' medians."""
+    if hub_datasets(experiment.all_sources):
         return HERMES_LENGTHS
     try:
-        rows = load_source(experiment.source).conversations
-        for scale in experiment.scales:
-            split_scale(
-                rows, scale=scale, scales=experiment.scales, release_test=experiment.release_test, seed=experiment.seed
-            )
+        loaded, splits = try_splits(experiment)
     except (SourceError, TooFewRowsError) as error:
         raise fail(str(error)) from None
-    return measured_lengths(rows)
+    for scale, split in splits.items():
+        typer.echo(f"{scale}: {'; '.join((split.told_of_cut, *split.short))}")
+    return measured_lengths(loaded.conversations)
 
 
 def _answers(experiment: Experiment, made: Plan) -> Table:

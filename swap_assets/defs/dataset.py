@@ -21,15 +21,9 @@ from swap_assets.domain.profile import DatasetProfile, profile_markdown, profile
 from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage_index import build_index
-from swap_assets.domain.splits.scale_split import DatasetSplit, split_scale
+from swap_assets.domain.splits.scale_split import DatasetSplit, SourceRows, split_experiment
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
-from swap_assets.domain.tracks import (
-    TrackData,
-    TrainingExample,
-    estimated_tokens,
-    structured_track,
-    toolcall_track,
-)
+from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track
 
 Conversations = list[Conversation]
 QUARANTINED = "quarantined_conversations"
@@ -143,14 +137,7 @@ def dataset_split(
     """Which conversations train, validate, test, and stay sealed; exact sizes, nested scales, groups kept together."""
     experiment = store.experiment
     with store.recording_failure(context), explained(ValueError):
-        split = split_scale(
-            hermes_conversations,
-            scale=context.partition_key,
-            scales=experiment.scales,
-            release_test=experiment.release_test,
-            seed=experiment.seed,
-            teaching={row.id for row in hermes_conversations if estimated_tokens(row) <= experiment.training_length},
-        )
+        split = split_experiment(experiment, hermes_conversations, scale=context.partition_key)
     # The fingerprints of all held-out rows, against which later data is checked before anybody trains on it.
     held_out = {*split.test, *split.reserve, *split.release}
     index = build_index(row for row in hermes_conversations if row.id in held_out)
@@ -161,6 +148,8 @@ def dataset_split(
         value=split,
         metadata={
             "sizes": metadata.counts_table({part: len(getattr(split, part)) for part in parts}, of="part"),
+            "sources": metadata.markdown(markdown_table(SourceRows.HEADER, [each.cells for each in split.sources])),
+            "short_sources": "; ".join(split.short) or "none",
             "closest_pair": closest,
             "leakage_index": dg.MetadataValue.path(str(kept)),
             "content_hash": split.content_hash,
@@ -168,19 +157,14 @@ def dataset_split(
         data_version=dg.DataVersion(split.content_hash),
         check_results=[
             dg.AssetCheckResult(check_name=NO_LEAKAGE, passed=split.leakage.clean, metadata={"closest_pair": closest}),
-            _teaching_check(split, experiment.training_length),
+            dg.AssetCheckResult(
+                check_name=ROWS_TEACH,
+                passed=split.cut_share <= _FEW_CUT,
+                severity=dg.AssetCheckSeverity.ERROR if split.cut_share > _MANY_CUT else dg.AssetCheckSeverity.WARN,
+                description=split.told_of_cut,
+                metadata={"cut": split.cut, "max_length": split.max_length},
+            ),
         ],
-    )
-
-
-def _teaching_check(split: DatasetSplit, length: int) -> dg.AssetCheckResult:
-    told = f"about {split.cut} of {len(split.train)} training rows have answers beyond max_length {length}"
-    return dg.AssetCheckResult(
-        check_name=ROWS_TEACH,
-        passed=split.cut_share <= _FEW_CUT,
-        severity=dg.AssetCheckSeverity.ERROR if split.cut_share > _MANY_CUT else dg.AssetCheckSeverity.WARN,
-        description=f"{told} and teach little or nothing; raise training.max_length" if split.cut else told,
-        metadata={"cut": split.cut, "max_length": length},
     )
 
 
@@ -273,8 +257,8 @@ def _split(name: str, description: str) -> dg.AssetsDefinition:
 
 def _fill(experiment: Experiment) -> Iterator[Conversation]:
     """Generate synthetic test-pool rows, for what held-out rows leave short."""
-    source = experiment.source
-    settings = source.generator if isinstance(source, SyntheticSource | HubSource) else GeneratorSettings()
+    own = [each.generator for each in experiment.all_sources if isinstance(each, SyntheticSource | HubSource)]
+    settings = own[0] if own else GeneratorSettings()
     return generate(fill_settings(settings, rows=FILL_ROWS, seed=experiment.seed))
 
 

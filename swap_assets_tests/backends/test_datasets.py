@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swap_assets.backends.datasets.files import SourceError
-from swap_assets.backends.datasets.loading import load_source
+from swap_assets.backends.datasets.loading import load_source, load_sources
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.row_files import read_rows, write_rows
 from swap_assets.domain.conversations import Conversation
@@ -46,6 +46,23 @@ def test_json_and_json_lines_are_read_gzipped_or_not_whatever_the_ending(tmp_pat
     assert [row.turns[0].text for row in loaded.conversations] == [f"Light {index}." for index in range(4)]
     assert [row.provenance.row for row in loaded.conversations] == [0, 1, 2, 3]
     assert loaded.balanced
+
+
+def test_several_sources_are_one_and_a_row_that_two_of_them_have_stands_once(tmp_path: Path):
+    log = [hermes_row(call_text(LIGHT_CALL), human=text) for text in ("Light 1.", "Light of mine.")]
+    for name, rows in (("hub.jsonl", ROWS), ("log.jsonl", log)):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sources = [
+        LocalSource(name="hub", path=str(tmp_path / "hub.jsonl")),
+        LocalSource(name="team", path=str(tmp_path / "log.jsonl"), origin="production"),
+        SyntheticSource(name="made", generator=GeneratorSettings(rows=3)),
+    ]
+    loaded = load_sources(sources)
+    places = [(row.provenance.source, row.provenance.origin) for row in loaded.conversations]
+    assert places == [("hub", "real")] * 4 + [("team", "production")] + [("made", "synthetic")] * 3
+    assert [(row.source, row.reason) for row in loaded.quarantined] == [("team", "exact_duplicate")]
+    assert loaded.balanced and loaded.rows_in == 9
+    assert loaded.notes == ("hub: 4 rows", "team: 2 rows", "made: 3 rows")
 
 
 def test_parquet_is_read(tmp_path: Path):

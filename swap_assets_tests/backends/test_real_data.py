@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data import write_row
-from swap_assets.backends.datasets.loading import load_source
+from swap_assets.backends.datasets.loading import load_source, load_sources
 from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, SplitSizes, TestSplitSizes
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.reading.parsing import parse_row
@@ -96,6 +96,17 @@ def test_every_real_turn_gets_its_labels():
             for case in eval_cases(row):
                 assert case.labels["domain"] in (*DOMAINS, OTHER)
                 assert ("single_turn" in case.labels) == (bool(case.gold_calls) and len(case.history) == 1)
+
+
+def test_rows_of_a_source_without_a_share_make_clarification_real(hermes: LoadedSource):
+    glaive = LocalSource(name="glaive", path=str(Path(FOLDER) / "glaive/*.json"), share=0)
+    main = LocalSource(name="hermes", path=str(Path(FOLDER) / "hermes/*.current_shape.jsonl"), share=1)
+    rows = load_sources([main, glaive]).conversations
+    scales = {"small": SplitSizes(train=60, validation=12, test=26)}
+    split = split_scale(rows, scale="small", scales=scales, release_test=15, seed=42, shares={"hermes": 1, "glaive": 0})
+    assert {each.source for each in split.sources} == {"hermes"}
+    chosen = select("multi_turn_test", conversations=rows, split=split, sizes=TestSplitSizes())
+    assert chosen.real["clarification"] == chosen.wanted["clarification"] == 10
 
 
 def test_real_rows_split_exactly_without_leakage_and_fill_the_test_splits_first(hermes: LoadedSource):

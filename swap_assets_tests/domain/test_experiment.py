@@ -54,6 +54,28 @@ def test_an_approach_that_differs_in_settings_is_one_entry(experiment_data):
     assert "paper_r64_constrained_evaluation" in experiment.evaluation_assets()
 
 
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ([{"kind": "synthetic", "share": 0.5}, {"kind": "local", "path": "a", "share": 0.6}], "add up to 1.1; make it"),
+        ([{"kind": "synthetic", "share": 0.5}, {"kind": "local", "path": "a"}], "some sources have a share and others"),
+        ([{"kind": "local", "path": "a"}, {"kind": "local", "path": "b"}], "two sources are called 'local'"),
+        ([], "give either source or sources"),
+    ],
+)
+def test_several_sources_that_do_not_go_together_are_one_sentence(experiment_data, sources, said):
+    del experiment_data["source"]
+    experiment_data["sources"] = sources
+    with pytest.raises(ExperimentError, match=said):
+        parse_experiment(experiment_data)
+
+
+def test_source_beside_sources_is_refused(experiment_data):
+    experiment_data["sources"] = [experiment_data["source"]]
+    with pytest.raises(ExperimentError, match="give either source or sources"):
+        parse_experiment(experiment_data)
+
+
 def _with(path: str, value):
     def change(data):
         *parents, last = path.split(".")

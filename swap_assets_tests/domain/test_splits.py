@@ -13,6 +13,7 @@ from swap_assets.domain.splits.sides import groups_of
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, request_key
 from swap_assets.domain.splits.strata import grow, largest_remainder, stratum
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
+from swap_assets.domain.tracks import estimated_tokens
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 
 SCALES = {
@@ -276,11 +277,57 @@ def test_a_choice_that_grows_makes_up_for_what_its_mix_lacks():
 
 
 def test_rows_whose_answers_would_be_cut_are_trained_on_last(real):
-    teaching = {row.id for row in real[:120]}
-    split = split_scale(real, scale="small", scales=SCALES, release_test=15, seed=42, teaching=teaching)
+    lengths = sorted(map(estimated_tokens, real))
+    limit = lengths[len(lengths) * 6 // 10]
+    split = split_scale(real, scale="small", scales=SCALES, release_test=15, seed=42, max_length=limit)
+    teaching = {row.id for row in real if estimated_tokens(row) <= limit}
     taught = sum(id_ in teaching for id_ in (*split.train, *split.validation))
     held_out = {*split.test, *split.release, *split.reserve}
     assert taught == min(80, len(teaching - held_out))
+    assert split.cut == sum(id_ not in teaching for id_ in split.train)
+    assert f"about {split.cut} of {len(split.train)} training rows" in split.told_of_cut
+
+
+def _from(source, count, *, origin="real"):
+    texts = [f"{source} asks for {' '.join(f'{source}{at}x{place}' for place in range(30))}" for at in range(count)]
+    rows = [request(text, row=at) for at, text in enumerate(texts)]
+    return [
+        row.model_copy(update={"provenance": row.provenance.model_copy(update={"source": source, "origin": origin})})
+        for row in rows
+    ]
+
+
+def test_every_part_holds_the_shares_of_its_sources_and_a_larger_scale_keeps_them():
+    rows = [*_from("hermes", 300), *_from("log", 120, origin="production")]
+    shares = {"hermes": 0.6, "log": 0.4}
+    for scale in SCALES:
+        split = split_scale(rows, scale=scale, scales=SCALES, release_test=15, seed=42, shares=shares)
+        assert not split.short
+        for part in PARTS:
+            found = {each.source: each for each in split.sources if each.part == part}
+            size = len(getattr(split, part))
+            assert found["log"].rows == found["log"].wanted == pytest.approx(0.4 * size, abs=1)
+            assert found["hermes"].rows == size - found["log"].rows
+            assert found["log"].origin == "production"
+
+
+def test_what_a_source_is_short_of_the_others_make_up_for_and_it_is_said():
+    rows = [*_from("hermes", 300), *_from("log", 40)]
+    split = split_scale(
+        rows, scale="small", scales=SCALES, release_test=15, seed=42, shares={"hermes": 0.5, "log": 0.5}
+    )
+    assert len(split.train) == 60
+    assert sum(each.rows for each in split.sources if each.source == "log") == 40
+    assert any(sentence.startswith("log gives ") and "share of train" in sentence for sentence in split.short)
+
+
+def test_a_source_whose_share_is_zero_only_waits_for_the_test_splits():
+    rows = [*_from("hermes", 200), *_from("glaive", 100)]
+    split = split_scale(
+        rows, scale="small", scales=SCALES, release_test=15, seed=42, shares={"hermes": 1.0, "glaive": 0.0}
+    )
+    assert {each.source for each in split.sources} == {"hermes"}
+    assert {row.id for row in rows[200:]} <= {*split.reserve}
 
 
 @pytest.mark.parametrize(

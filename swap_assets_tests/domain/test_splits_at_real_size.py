@@ -8,9 +8,8 @@ from swap_assets.backends.datasets.loading import load_source
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.sources import LocalSource
 from swap_assets.domain.splits.capability_splits import select
-from swap_assets.domain.splits.scale_split import split_scale
+from swap_assets.domain.splits.scale_split import split_experiment
 from swap_assets.domain.splits.similarity import request_key
-from swap_assets.domain.tracks import estimated_tokens
 from swap_assets_tests.hub_rows import ROWS, write_hub_files
 
 PARTS = ("train", "validation", "test")
@@ -26,18 +25,8 @@ def _splits(experiment, folder, seed):
     loaded = load_source(LocalSource(path=tuple(map(str, paths))))
     assert loaded.rows_in == 2 * ROWS and loaded.balanced
     rows = loaded.conversations
-    teaching = {row.id for row in rows if estimated_tokens(row) <= experiment.training_length}
-    return rows, {
-        scale: split_scale(
-            rows,
-            scale=scale,
-            scales=experiment.scales,
-            release_test=experiment.release_test,
-            seed=seed,
-            teaching=teaching,
-        )
-        for scale in experiment.scales
-    }
+    seeded = experiment.model_copy(update={"seed": seed})
+    return rows, {scale: split_experiment(seeded, rows, scale=scale) for scale in experiment.scales}
 
 
 def _holds(experiment, rows, splits):
@@ -58,14 +47,8 @@ def test_the_default_sizes_are_filled_and_a_larger_scale_changes_nothing(experim
     rows, splits = _splits(experiment, tmp_path, seed)
     _holds(experiment, rows, splits)
     small, large = splits["small"], splits["large"]
-    alone = split_scale(
-        rows,
-        scale="small",
-        scales={"small": experiment.scale("small")},
-        release_test=experiment.release_test,
-        seed=seed,
-        teaching={row.id for row in rows if estimated_tokens(row) <= experiment.training_length},
-    )
+    only = experiment.model_copy(update={"seed": seed, "scales": {"small": experiment.scale("small")}})
+    alone = split_experiment(only, rows, scale="small")
     assert [getattr(alone, part) for part in (*PARTS, "release")] == [
         getattr(small, part) for part in (*PARTS, "release")
     ]

@@ -2,21 +2,69 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
 from swap_assets.backends.hub.access import HubUnreachableError, fetch
 from swap_assets.domain.conversations import Conversation, Origin, Quarantined
-from swap_assets.domain.experiment.sources import HubSource, LoadedSource, LocalSource, Source, SyntheticSource
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import (
+    HubSource,
+    LoadedSource,
+    LocalSource,
+    Source,
+    SyntheticSource,
+    label_of,
+)
 from swap_assets.domain.reading.parsing import parse_row, set_beginnings_aside, set_duplicates_aside
 from swap_assets.domain.reading.row_reading import QuarantineReason
+from swap_assets.domain.splits.scale_split import DatasetSplit, split_experiment
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 
 Parsed = Conversation | Quarantined
 Progress = Callable[[int], None]
 _BFCL_ANSWERS = "possible_answer"  # BFCL keeps the accepted answers in a folder beside its questions
+
+
+def load_sources(sources: Sequence[Source], *, progress: Progress | None = None) -> LoadedSource:
+    """Load all sources of an experiment as one; a row that an earlier source has too is set aside as its duplicate.
+
+    Raises:
+        SourceError: one of them can't be used; the message is one sentence that says what to do.
+    """
+    loaded = [(label_of(source), load_source(source, progress=progress)) for source in sources]
+    if len(loaded) == 1:
+        return loaded[0][1]
+    rows = (_called(row, label) for label, each in loaded for row in each.conversations)
+    kept, repeats = set_duplicates_aside(rows)
+    return LoadedSource(
+        conversations=tuple(kept),
+        quarantined=(*(row for _, each in loaded for row in each.quarantined), *repeats),
+        rows_in=sum(each.rows_in for _, each in loaded),
+        notes=tuple(f"{label}: {'; '.join((f'{each.rows_in} rows', *each.notes))}" for label, each in loaded),
+        first_line_warning=" ".join(each.first_line_warning for _, each in loaded if each.first_line_warning),
+    )
+
+
+def try_splits(experiment: Experiment) -> tuple[LoadedSource, dict[str, DatasetSplit]]:
+    """Load an experiment's sources and split them for each of its scales, as its assets will.
+
+    Raises:
+        SourceError: a source can't be used.
+        TooFewRowsError: a part can't be filled.
+    """
+    loaded = load_sources(experiment.all_sources)
+    return loaded, {scale: split_experiment(experiment, loaded.conversations, scale=scale)
+                    for scale in experiment.scales}  # fmt: skip
+
+
+def _called(row: Conversation, label: str) -> Conversation:
+    """Return a row under its source's name, which generated ones that stand in for others do not have."""
+    if row.provenance.source == label:
+        return row
+    return row.model_copy(update={"provenance": row.provenance.model_copy(update={"source": label})})
 
 
 def load_source(source: Source, *, progress: Progress | None = None) -> LoadedSource:
@@ -57,7 +105,7 @@ def local_paths(source: LocalSource) -> list[Path]:
         found = [pattern] if pattern.exists() else sorted(Path(pattern.anchor).glob(str(inside)))
         if not found:
             unset = "; the variable in it is not set" if "$" in str(pattern) else ""
-            raise SourceError(f"there is no file {name}{unset}; correct `path` under `source` or put the file there")
+            raise SourceError(f"there is no file {name}{unset}; correct `path` or put the file there")
         paths += [each for each in found if each not in paths]
     return paths
 
@@ -73,14 +121,15 @@ def _local_rows(path: Path, source: LocalSource) -> Iterator[Parsed]:
             return
         if answers and isinstance(row, dict) and row.get("id") in answers:
             row = {**row, "ground_truth": answers[row["id"]]}
-        yield _parse(row, index, source="local", config=path.name.split(".")[0], revision="", origin=source.origin)
+        config = path.name.split(".")[0]
+        yield _parse(row, index, source=label_of(source), config=config, revision="", origin=source.origin)
 
 
 def _hub_rows(path: Path, config: str, source: HubSource) -> Iterator[Parsed]:
     for index, row in enumerate(read_file(path)):
         if source.max_rows is not None and index >= source.max_rows:
             return
-        yield _parse(row, index, source=source.dataset, config=config, revision=source.revision, origin="real")
+        yield _parse(row, index, source=label_of(source), config=config, revision=source.revision, origin=source.origin)
 
 
 def _parse(row: Any, index: int, *, source: str, config: str, revision: str, origin: Origin) -> Parsed:

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from swap_assets.backends.datasets.loading import SourceError, local_paths
+from swap_assets.backends.datasets.loading import SourceError, local_paths, try_splits
 from swap_assets.backends.hosted.clients import access_problem, missing_variables
 from swap_assets.backends.hub.access import endpoint
 from swap_assets.backends.models.checks import model_findings
@@ -20,7 +20,8 @@ from swap_assets.backends.processes.hardware import Hardware, hardware
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.experiment.sources import HubSource, LocalSource
+from swap_assets.domain.experiment.sources import HubSource, LocalSource, Source, hub_datasets
+from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _KEYS = (
     "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "HUGGING_FACE_HUB_TOKEN", "LANGFUSE_PUBLIC_KEY",
@@ -77,7 +78,8 @@ def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] =
     return [
         Finding("Python", "ok" if sys.version_info >= (3, 11) else "fail", version),
         Finding("experiment file", "ok", f"{file} ('{experiment.name}')"),
-        Finding("source", *_source(experiment)),
+        *[Finding("source", *_source(source)) for source in experiment.all_sources],
+        *_splits(experiment),
         Finding("disk", *_disk(machine.disk_free_gib)),
         Finding("memory", "ok" if machine.memory_gib else "warn", memory),
         Finding("GPU", *_gpus(experiment, machine)),
@@ -92,8 +94,7 @@ def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] =
     ]  # fmt: skip
 
 
-def _source(experiment: Experiment) -> tuple[State, str]:
-    source = experiment.source
+def _source(source: Source) -> tuple[State, str]:
     if isinstance(source, LocalSource):
         try:
             return "ok", ", ".join(map(str, local_paths(source)))
@@ -102,6 +103,23 @@ def _source(experiment: Experiment) -> tuple[State, str]:
     if isinstance(source, HubSource):
         return "ok", f"{source.dataset} at {source.revision[:12]} from the hub"
     return "ok", "the built-in generator"
+
+
+def _splits(experiment: Experiment) -> list[Finding]:
+    """Split for each scale where that takes no download, and say what training would cut."""
+    if hub_datasets(experiment.all_sources):
+        return []
+    try:
+        _, splits = try_splits(experiment)
+    except SourceError:
+        return []  # said of the source
+    except TooFewRowsError as error:
+        return [Finding("splits", "fail", str(error))]
+    return [
+        Finding(f"split {scale}", "warn" if split.cut or split.short else "ok",
+                "; ".join((split.told_of_cut, *split.short)))
+        for scale, split in splits.items()
+    ]  # fmt: skip
 
 
 def _disk(free: float | None) -> tuple[State, str]:
@@ -120,7 +138,7 @@ def _gpus(experiment: Experiment, machine: Hardware) -> tuple[State, str]:
 
 
 def _hub(experiment: Experiment) -> tuple[State, str]:
-    wanted = isinstance(experiment.source, HubSource) or any(model.hub_id for model in experiment.models.values())
+    wanted = bool(hub_datasets(experiment.all_sources)) or any(model.hub_id for model in experiment.models.values())
     try:
         urllib.request.urlopen(endpoint(), timeout=5).close()
     except (OSError, urllib.error.URLError):

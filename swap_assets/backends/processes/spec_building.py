@@ -15,7 +15,7 @@ from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Tracki
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.tracking.mlflow_runs import tracking_uri
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.experiment.sources import HubSource
+from swap_assets.domain.experiment.sources import hub_datasets
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.keys import Candidate, Decoding, Form
 from swap_assets.domain.tracks import TrackData
@@ -48,14 +48,14 @@ def training_spec(
     experiment: Experiment, store: ArtefactStore, candidate: Candidate, adapter: str, track: str
 ) -> tuple[TrainSpec, Path]:
     """Return the spec that trains one adapter of a candidate on a stored track."""
-    entry, source = experiment.small_model(candidate.model), experiment.source
+    entry = experiment.small_model(candidate.model)
     approach = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale)
     folder = store.work("trainings", candidate.id, adapter)
     spec = TrainSpec(
         candidate_id=candidate.id,
         partition=candidate.partition,
         weights=base_weights(experiment, candidate.model),
-        datasets=(source.dataset,) if isinstance(source, HubSource) else (),
+        datasets=hub_datasets(experiment.all_sources),
         data_file=store.path(track, candidate.scale, TrackData),
         answer_format=approach.adapters[adapter],
         prompt_style=entry.prompt_style,

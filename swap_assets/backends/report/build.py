@@ -15,7 +15,7 @@ from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.experiment.sources import HubSource
+from swap_assets.domain.experiment.sources import hub_datasets
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, partition_key
 from swap_assets.domain.model import content_hash
@@ -87,7 +87,7 @@ def _inputs(
         train_rows={name: entry.train for name, entry in experiment.scales.items()},
         other_scales=tuple(item for name in experiment.scales if name != scale
                            for item in Evidence(experiment, store, name).everything()),
-        dataset=experiment.source.dataset if isinstance(experiment.source, HubSource) else "",
+        datasets=hub_datasets(experiment.all_sources),
         commands=tuple(_commands(experiment, scale)),
         facts=_facts(experiment, store, scale),
     )  # fmt: skip

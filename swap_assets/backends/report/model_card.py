@@ -56,7 +56,7 @@ def _metadata(report: Report, candidate_id: str, tracks: list[Track]) -> "ModelC
         base_model=(origin.hub_id or None) if origin else None,
         library_name="peft" if candidate.form is Form.ADAPTER else "transformers",
         pipeline_tag=_TASK,
-        datasets=[report.dataset] if report.dataset else None,
+        datasets=list(report.datasets) or None,
         tags=["function-calling", "swap-assets", f"approach:{candidate.approach}"],
         eval_results=results or None,
     )
@@ -69,7 +69,7 @@ def _eval_results(report: Report, candidate_id: str, track: Track) -> "list[Eval
         EvalResult(
             task_type=_TASK,
             task_name=f"function calling, {TRACK_TITLES[track].lower()}",
-            dataset_type=report.dataset or report.experiment,
+            dataset_type=next(iter(report.datasets), report.experiment),
             dataset_name=f"{report.experiment}, test rows of scale {report.scale}",
             dataset_split="test",
             metric_type=name,

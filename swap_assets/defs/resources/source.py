@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from swap_assets.backends.datasets.lengths import token_lengths
-from swap_assets.backends.datasets.loading import SourceError, load_source
+from swap_assets.backends.datasets.loading import SourceError, load_sources
 from swap_assets.backends.datasets.plots import profile_svg
 from swap_assets.backends.processes.spec_building import base_weights
 from swap_assets.defs.resources.store import ExperimentStore, explained
@@ -16,14 +16,14 @@ from swap_assets.domain.profile import DatasetProfile, LengthProfile
 
 
 class ConversationSource(dg.ConfigurableResource):
-    """The source that the experiment file names."""
+    """The sources that the experiment file names."""
 
     store: dg.ResourceDependency[ExperimentStore]
 
     def load(self) -> LoadedSource:
         """Read the experiment's conversations."""
         with explained(SourceError):
-            return load_source(self.store.experiment.source)
+            return load_sources(self.store.experiment.all_sources)
 
     def token_lengths(self, conversations: Sequence[Conversation]) -> list[LengthProfile]:
         """Measure rows in tokens of each model whose tokenizer is a local folder or in the hub's cache."""

@@ -24,7 +24,7 @@ from swap_assets.domain.experiment.entries import (
     SmallModel,
 )
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.experiment.sources import Source, SplitSizes, TestSplitSizes
+from swap_assets.domain.experiment.sources import Source, SplitSizes, TestSplitSizes, shares_of
 from swap_assets.domain.keys import (
     NO_APPROACH,
     PACKED,
@@ -64,7 +64,8 @@ class Experiment(Frozen):
     storage: str
     seed: int = 42
     notice: str = Field(default="", description="a sentence that every report opens with")
-    source: Source
+    source: Source | None = None
+    sources: tuple[Source, ...] = Field(default=(), description="in place of `source`, where there are several")
     hosted_model: HostedModel
     models: dict[str, SmallModel] = Field(min_length=1)
     scales: dict[str, Scale] = Field(min_length=1)
@@ -101,6 +102,9 @@ class Experiment(Frozen):
     def _fits_together(self) -> "Experiment":
         if problem := _unfit_names(self.approaches):
             raise ValueError(problem)
+        if (self.source is None) == (not self.sources):
+            raise ValueError("give either source or sources, a list of them")
+        shares_of(self.all_sources)
         if self.hosted_model.key in self.models:
             raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
         for model, entry in self.models.items():
@@ -116,6 +120,11 @@ class Experiment(Frozen):
                 except ValueError as error:
                     raise ValueError(f"models.{model}.gpus with approach {approach}: {error}") from None
         return self
+
+    @property
+    def all_sources(self) -> tuple[Source, ...]:
+        """Where the rows come from, one source or several."""
+        return self.sources if self.source is None else (self.source,)
 
     def small_model(self, key: str) -> SmallModel:
         """Return a small model's entry; where there is none, an ExperimentError names those there are."""

@@ -1,12 +1,16 @@
 """Where conversations come from (the hub, local files, the generator), and how many of them each part of the data gets.
 
-    source: {kind: local, path: logs/*.jsonl}
+    sources:                      # or `source:`, a single one
+      - {kind: hub, share: 0.7}
+      - {kind: local, name: team-log, path: logs/*.jsonl, origin: production, share: 0.3}
     scales: {small: {train: 100, validation: 50, test: 50}}
 
-Every size is a count of conversations and is met exactly or refused. Fetching and reading live in `backends.datasets`;
+Every size is a count of conversations and is met exactly or refused; shares are met where there are rows enough, and
+what is short is said (`splits.scale_split.SourceRows`). Fetching and reading live in `backends.datasets`;
 which rows it is to be is decided in `splits`, which cases the test splits are made of in `splits.capabilities`.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -32,7 +36,20 @@ HERMES_SHA256 = {
 }
 
 
-class HubSource(Frozen):
+class _OneOfSeveral(Frozen):
+    """What each source has where there are several."""
+
+    name: str = Field(default="", description="what its rows are called by; empty: the data set, or the kind")
+    share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="of each part of a split, all of them together 1; 0: only test splits draw on its held-out rows; "
+        "none: sources count by their rows",
+    )
+
+
+class HubSource(_OneOfSeveral):
     """A dataset on the Hugging Face hub; each config is read from its own file, since their columns differ."""
 
     kind: Literal["hub"] = "hub"
@@ -46,6 +63,7 @@ class HubSource(Frozen):
     sha256: dict[str, str] = Field(
         default_factory=dict, description="config name -> expected SHA-256 of its file; known for the pinned commit"
     )
+    origin: Literal["real", "production"] = "real"
     max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each config")
     fallback: Literal["none", "synthetic"] = Field(
         default="none", description="what to do when the hub can't be reached: stop, or use the generator and say so"
@@ -60,7 +78,7 @@ class HubSource(Frozen):
         return HERMES_SHA256.get(self.files[config], "") if pinned else ""
 
 
-class LocalSource(Frozen):
+class LocalSource(_OneOfSeveral):
     """JSON, JSON Lines or Parquet files, gzipped or not, in any of the shapes that `reading.parsing` knows."""
 
     kind: Literal["local"] = "local"
@@ -69,7 +87,7 @@ class LocalSource(Frozen):
     max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each file")
 
 
-class SyntheticSource(Frozen):
+class SyntheticSource(_OneOfSeveral):
     """The built-in generator."""
 
     kind: Literal["synthetic"] = "synthetic"
@@ -77,6 +95,32 @@ class SyntheticSource(Frozen):
 
 
 Source = Annotated[HubSource | LocalSource | SyntheticSource, Field(discriminator="kind")]
+
+
+def label_of(source: Source) -> str:
+    """Return what the rows of a source are called by, which stands in their provenance."""
+    return source.name or (source.dataset if isinstance(source, HubSource) else source.kind)
+
+
+def hub_datasets(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return the hub's names of the data sets that rows come from, each once."""
+    return tuple(dict.fromkeys(each.dataset for each in sources if isinstance(each, HubSource)))
+
+
+def shares_of(sources: Sequence[Source]) -> dict[str, float]:
+    """Return the share of each source by its label; empty where sources count by their rows.
+
+    Raises:
+        ValueError: two sources have one label, or shares are given to some alone or do not add up to 1.
+    """
+    labels, shares = list(map(label_of, sources)), [each.share for each in sources if each.share is not None]
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ValueError(f"two sources are called '{twice[0]}'; give each a name of its own")
+    if len(shares) not in (0, len(sources)):
+        raise ValueError("some sources have a share and others none; give each a share, or none")
+    if shares and abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"the shares of the sources add up to {sum(shares):g}; make it 1")
+    return dict(zip(labels, shares, strict=True)) if shares else {}
 
 
 class LoadedSource(Frozen):

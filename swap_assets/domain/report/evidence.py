@@ -12,6 +12,7 @@ from swap_assets.domain.report.inputs import LossPoint
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Frame, Group, Section, Table, frame, section
 from swap_assets.domain.report.wording import ABSENT, display_name, plain, significant, spaced
+from swap_assets.domain.splits.scale_split import SourceRows
 
 CURVE_POINTS = 8  # of a loss curve that stand in its table; the plot and report.json have all
 
@@ -178,10 +179,12 @@ def leakage(report: Report) -> Section:
         f"has a similarity of {found.closest_similarity:.2f}, where {found.threshold:g} and above counts as the same.",
     )
     parts = Table("split", "Conversations of the split", frame(("part", "conversations"), sizes.items()))
+    sources = Table("sources", "Conversations by source and origin",
+                    frame(SourceRows.HEADER, (each.cells for each in report.leakage.sources)))  # fmt: skip
     pair = [("training", found.closest_training_text), ("held out", found.closest_held_out_text)]
-    closest = Table("closest", "The closest pair across the two sides (Jaccard index of word triples)",
+    closest = Table("closest", "The closest pair across the two sides",
                     frame(("side", "request"), pair if found.compared else ()))  # fmt: skip
-    return section("leakage", "Leakage", parts, closest, lead=lead)
+    return section("leakage", "Leakage", parts, sources, closest, lead=(*lead, *report.leakage.short))
 
 
 def changes(report: Report) -> Section:

@@ -82,7 +82,7 @@ class About(Frozen):
         default_factory=dict, description="hashes and names of data, models, prompts, LLM and settings"
     )
     models: dict[str, BaseModelOrigin] = Field(default_factory=dict)
-    dataset: str = Field(default="", description="the hub's name of the data set, where the rows come from there")
+    datasets: tuple[str, ...] = Field(default=(), description="the hub's names of data sets that rows come from")
     provenance: dict[str, str] = Field(default_factory=dict)
     commands: tuple[str, ...] = ()
 

@@ -91,6 +91,9 @@ def key_figures(report: Report) -> Table:
         rows.append((f"{display_name(report.best_id)}, {metric}", percent(best.get(report.metric)), unit))
         rows.append(("LLM − SLM on identical rows", points(versus), "points"))
     rows.append(("1,000 calls of the LLM", evidence.llm_price(report), "as measured on the test rows"))
+    if split := report.leakage:
+        cut = f"{split.cut:,} of {split.sizes['training']:,}"
+        rows.append(("Training rows whose answers are cut", cut, f"estimated, at max_length {split.max_length:,}"))
     if report.cost:
         needed = report.cost.break_even_utilisation
         note = "see the caveats under cost" if report.cost.caveats else "from there the swap is cheaper"

@@ -2,18 +2,25 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.cost import SwapCost
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name, excerpt
 from swap_assets.domain.splits.leakage import LeakageReport
+from swap_assets.domain.splits.scale_split import SourceRows
 
 
 class Leakage(Frozen):
     """The split's sizes in conversations, by what each part is called, and its recorded checks; texts are cut."""
 
     sizes: dict[str, int]
+    sources: tuple[SourceRows, ...] = ()
+    short: tuple[str, ...] = Field(default=(), description="sources that give less than their share, a sentence each")
+    cut: int = Field(default=0, description="training rows whose answers are cut at `max_length` tokens, estimated")
+    max_length: int = 0
     moved: int
     split_hash: str
     found: LeakageReport
@@ -42,6 +49,10 @@ def leakage(inputs: ReportInputs) -> Leakage | None:
             "held out beyond these": len(split.reserve),
             "set aside as too close to a held-out row": len(split.set_aside),
         },
+        sources=split.sources,
+        short=tuple(split.short),
+        cut=split.cut,
+        max_length=split.max_length,
         moved=split.moved,
         split_hash=split.content_hash,
         found=split.leakage.model_copy(update={name: excerpt(getattr(split.leakage, name), 300) for name in texts}),

@@ -92,28 +92,32 @@ def select(
         ValueError: there is no test split of that name.
     """
     by_id = {conversation.id: conversation for conversation in conversations}
-    trained = {tool.name for id_ in split.train if id_ in by_id for tool in by_id[id_].tools}
+
+    def found(*ids: str) -> list[Conversation]:
+        return [by_id[id_] for id_ in ids if id_ in by_id]
+
+    trained = {tool.name for row in found(*split.train) for tool in row.tools}
     if name == GENERAL:
-        rows = [by_id[id_] for id_ in split.test if id_ in by_id]
-        cases = [_marked(case, name, trained) for row in rows for case in eval_cases(row)]
-        return _made(name, cases, {"test rows": len(split.test)}, {"test rows": rows})
+        rows = found(*split.test)
+        cases = [case for row in rows for case in eval_cases(row)]
+        return _made(name, cases, {"test rows": len(split.test)}, {"test rows": rows}, trained)
     label, wanted = quotas(name, sizes)
-    held_out = [by_id[id_] for id_ in (*split.test, *split.reserve) if id_ in by_id]
-    closed = {request_key(by_id[id_]) for id_ in (*split.release, *split.train, *split.validation) if id_ in by_id}
-    candidates = [
-        *_in_order(held_out, split, seed),
-        *(row for row in fill if row.provenance.config == "test" and request_key(row) not in closed),
-    ]
-    chosen = _choose(candidates, label, wanted, any_real_kind=name in _ANY_REAL_KIND)
-    cases = [
-        _marked(case, name, trained) for value in wanted for row in chosen[value] for case in _cases(row, label, value)
-    ]
-    return _made(name, cases, wanted, chosen)
+    held_out = _in_order(found(*split.test, *split.reserve), split, seed)
+    closed = set(map(request_key, found(*split.release, *split.train, *split.validation)))
+    generated = (row for row in fill if row.provenance.config == "test" and request_key(row) not in closed)
+    chosen = _choose([*held_out, *generated], label, wanted, any_real_kind=name in _ANY_REAL_KIND)
+    cases = [case for value in wanted for row in chosen[value] for case in _cases(row, label, value)]
+    return _made(name, cases, wanted, chosen, trained)
 
 
 def _made(
-    name: str, cases: Sequence[EvalCase], wanted: dict[str, int], chosen: Mapping[str, Sequence[Conversation]]
+    name: str,
+    cases: Iterable[EvalCase],
+    wanted: dict[str, int],
+    chosen: Mapping[str, Sequence[Conversation]],
+    trained: AbstractSet[str],
 ) -> CapabilitySplit:
+    cases = [_marked(case, name, trained) for case in cases]
     return CapabilitySplit(
         name=name,
         cases=tuple(cases),

@@ -57,7 +57,7 @@ def candidate_pairs(requests: Sequence[Request], hashed: Sequence[Any]) -> Itera
     indexes = {kind: MinHashLSH(num_perm=PERMUTATIONS, params=_BANDS) for kind in (True, False)}
     of_gold: dict[str, list[int]] = defaultdict(list)
     for at, (request, minhash) in enumerate(zip(requests, hashed, strict=True)):
-        near = {int(found) for found in indexes[request.is_long].query(minhash)}
+        near: set[Any] = set(indexes[request.is_long].query(minhash))
         if request.gold and len(of_gold[request.gold]) < _MOST_OF_ONE_GOLD:
             near.update(of_gold[request.gold])
             of_gold[request.gold].append(at)

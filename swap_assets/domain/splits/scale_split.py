@@ -7,23 +7,43 @@ Every choice mirrors the mix of the whole source (`strata`), and takes groups wh
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.experiment.sources import SplitSizes
+from swap_assets.domain.conversations import Conversation, Origin
+from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import SplitSizes, shares_of
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
-from swap_assets.domain.splits.sides import Group, Side, groups_of
-from swap_assets.domain.splits.strata import Stratum, grow, in_stable_order, stratum
+from swap_assets.domain.splits.sides import Side, groups_of
+from swap_assets.domain.splits.strata import Stratum, grow, in_stable_order, largest_remainder, stratum
+from swap_assets.domain.tracks import estimated_tokens
 
 _PARTS: tuple[tuple[str, Side], ...] = (("test", "held_out"), ("validation", "validation"), ("train", "train"))
+_FINE = 1_000_000  # shares are counted in millionths
 
 
 class TooFewRowsError(ValueError):
     """There are not enough rows for the sizes; the message has the numbers and what to change."""
+
+
+class SourceRows(Frozen):
+    """What one source gives to a part of a split; `wanted` is what its share asks for, None where it has no share."""
+
+    HEADER: ClassVar = ("part", "source", "origin", "conversations", "asked for by its share")
+    part: str
+    source: str
+    origin: Origin
+    rows: int
+    wanted: int | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Texts under `HEADER`."""
+        return self.part, self.source, self.origin, f"{self.rows:,}", "–" if self.wanted is None else f"{self.wanted:,}"
 
 
 class DatasetSplit(Frozen):
@@ -38,6 +58,8 @@ class DatasetSplit(Frozen):
     reserve: tuple[str, ...] = Field(description="held-out rows beyond `test`, which test splits may draw on")
     set_aside: tuple[str, ...] = Field(description="rows that repeat a held-out one; used nowhere")
     moved: int = Field(description="groups that were to be held out and had to be trained on, for want of others")
+    sources: tuple[SourceRows, ...] = ()
+    max_length: int = Field(default=0, description="tokens to which rows are cut in training; 0: they are not")
     cut: int = Field(default=0, description="training rows whose answers would be cut, as estimated")
     leakage: LeakageReport
     content_hash: str
@@ -47,6 +69,39 @@ class DatasetSplit(Frozen):
         """The share of the training rows that `cut` counts, 0 to 1."""
         return self.cut / len(self.train)
 
+    @property
+    def told_of_cut(self) -> str:
+        """What is lost to `max_length`, for check, plan, doctor and report."""
+        told = f"about {self.cut:,} of {len(self.train):,} training rows have answers beyond max_length"
+        advice = " and teach little or nothing; raise training.max_length" if self.cut else ""
+        return f"{told} {self.max_length:,}{advice}" if self.max_length else "training cuts no row"
+
+    @property
+    def short(self) -> list[str]:
+        """Which sources give less than their share asks for, a sentence each; other sources make up for them."""
+        return [
+            f"{each.source} gives {each.rows} of the {each.wanted} rows that its share of {each.part} asks for"
+            for each in self.sources
+            if each.rows < (each.wanted or 0)
+        ]
+
+
+def split_experiment(experiment: Experiment, conversations: Sequence[Conversation], *, scale: str) -> DatasetSplit:
+    """Split an experiment's conversations for one of its scales.
+
+    Raises:
+        TooFewRowsError: a part can't be filled; the message has the numbers.
+    """
+    return split_scale(
+        conversations,
+        scale=scale,
+        scales=experiment.scales,
+        release_test=experiment.release_test,
+        seed=experiment.seed,
+        max_length=experiment.training_length,
+        shares=shares_of(experiment.all_sources),
+    )
+
 
 def split_scale(
     conversations: Sequence[Conversation],
@@ -55,23 +110,24 @@ def split_scale(
     scales: Mapping[str, SplitSizes],
     release_test: int,
     seed: int,
-    teaching: Collection[str] | None = None,
+    max_length: int = 0,
+    shares: Mapping[str, float] | None = None,
 ) -> DatasetSplit:
     """Split for one scale; the sizes of all scales matter, and the sealed `release_test` is the same for all.
 
     Args:
-        conversations: every conversation of the source, each id once.
+        conversations: every conversation of the sources, each id once.
         scale: the scale to split for, one of `scales`.
         scales: sizes by name.
         release_test: how many conversations are sealed.
         seed: of every draw.
-        teaching: ids of the rows whose answers fit the training's length, which are trained on first; None: all do.
+        max_length: of training, in tokens: rows whose answers fit are trained on first; 0: all do.
+        shares: of each part, by the source's name in the rows' provenance; none: sources count by their rows.
 
     Raises:
         TooFewRowsError: a part can't be filled; the message has the numbers.
     """
-    by_id = {row.id: row for row in conversations}
-    hand = _Hand(by_id, groups_of(conversations, seed=seed), seed=seed, teaching=teaching)
+    hand = _Hand(conversations, seed=seed, max_length=max_length, shares=shares or {})
     release = hand.take([], release_test, "held_out")
     chosen: dict[str, dict[str, list[str]]] = {}
     had: dict[str, list[str]] = {part: [] for part, _ in _PARTS}
@@ -82,29 +138,10 @@ def split_scale(
             grown = hand.take(had[part], size, side)
             chosen[name][part] = hand.of_the_mix(grown, size)
             had[part] = max(had[part], grown, key=len)
-    missing = {"release": release_test - len(release)} | {
-        part: max(getattr(sizes, part) for sizes in scales.values()) - len(had[part]) for part, _ in _PARTS
-    }
-    _refuse_if_short(conversations, missing, had | {"release": release})
-    mine = {part: in_stable_order(ids, seed=seed) for part, ids in chosen[scale].items()}
-    release = in_stable_order(release, seed=seed)
-    reserve = sorted({*had["test"], *hand.untouched()} - set(mine["test"]))
-    trained_on = [by_id[id_] for id_ in (*mine["train"], *mine["validation"])]
-    held_out = [by_id[id_] for id_ in (*mine["test"], *release)]
-    return DatasetSplit(
-        scale=scale,
-        seed=seed,
-        train=tuple(mine["train"]),
-        validation=tuple(mine["validation"]),
-        test=tuple(mine["test"]),
-        release=tuple(release),
-        reserve=tuple(reserve),
-        set_aside=tuple(sorted(hand.repeated(reserve, held_out))),
-        moved=hand.moved,
-        cut=0 if teaching is None else sum(id_ not in teaching for id_ in mine["train"]),
-        leakage=check_leakage(trained_on, held_out),
-        content_hash=content_hash(mine, release, reserve),
-    )
+    wanted = {part: max(getattr(sizes, part) for sizes in scales.values()) for part, _ in _PARTS}
+    _refuse_if_short(conversations, {"release": release_test} | wanted, had | {"release": release})
+    reserve = sorted({*had["test"], *hand.untouched()} - set(chosen[scale]["test"]))
+    return hand.split(scale, chosen[scale] | {"release": release}, reserve)
 
 
 def _size(sizes: SplitSizes) -> int:
@@ -115,31 +152,41 @@ class _Hand:
     """Gives rows out, and remembers the side on which each group stands since."""
 
     def __init__(
-        self,
-        by_id: Mapping[str, Conversation],
-        groups: Sequence[Group],
-        *,
-        seed: int,
-        teaching: Collection[str] | None,
+        self, conversations: Sequence[Conversation], *, seed: int, max_length: int, shares: Mapping[str, float]
     ) -> None:
-        self._groups, self._seed, self._teaching = groups, seed, teaching
-        self._group_of = {id_: group for group in groups for id_ in group.rows}
+        self._by_id = {row.id: row for row in conversations}
+        self._seed, self._max_length, self._shares = seed, max_length, shares
+        # Rows of a source without a share are no part of the mix: they wait in the reserve for the test splits.
+        self._spare = {row.id for row in conversations if shares and not shares.get(row.provenance.source)}
+        self._cut = {row.id for row in conversations if max_length and estimated_tokens(row) > max_length}
+        self._groups = groups_of(conversations, seed=seed, never_trained_on=self._spare)
+        self._group_of = {id_: group for group in self._groups for id_ in group.rows}
         self._side: dict[tuple[str, ...], Side] = {}
         self._names = {id_: group.rows[0] for id_, group in self._group_of.items()}
         self._given: set[str] = set()
-        self._strata: dict[str, Stratum] = {id_: stratum(row) for id_, row in by_id.items()}
-        self._whole = Counter(self._strata.values())
-        self.moved = 0
+        # With its source before it, so that a scale that takes a part of another one's rows keeps the shares.
+        self._strata = {id_: (row.provenance.source, *stratum(row)) for id_, row in self._by_id.items()}
+        self._moved = 0
 
     def take(self, have: Sequence[str], size: int, side: Side) -> list[str]:
-        """Return `have` grown to `size` rows for a side, or to as many as there are, in the mix of the whole."""
-        found, mix = list(have), self._mix(side)
+        """Return `have` grown to `size` rows for a side, or to as many as there are, in the mix of the whole.
+
+        Each source first gives its share; what one is short of, the others make up for.
+        """
+        found = list(have)
+        for source, rows in self._quotas(size).items():
+            own = [id_ for id_ in found if self._source(id_) == source]
+            found += self._grown(own, rows, side, source)[len(own) :]
+        return self._grown(found, size, side)
+
+    def _grown(self, found: list[str], size: int, side: Side, source: str = "") -> list[str]:
+        mix = self._mix(side, source)
         # A row takes its whole group to its side, so rows of one group are taken together and none is wasted.
         together = None if side == "held_out" else self._names
         for claim in _CLAIMS[side]:
             if len(found) >= size:
                 break
-            for pool in self._by_teaching(self._free(side, claim), side):
+            for pool in self._by_teaching(self._free(side, claim, source), side):
                 found = grow(found, pool, size, self._strata, mix=mix, seed=self._seed, together=together)
                 self._settle(found, side)
         return found
@@ -154,28 +201,63 @@ class _Hand:
         """Return the held-out rows of the groups that were to be held out and that nothing has taken."""
         return [each.held_out for each in self._groups if each.rows not in self._side and each.first == "held_out"]
 
-    def repeated(self, reserve: Sequence[str], held_out: Sequence[Conversation]) -> set[str]:
-        """Return the rows that stand in one group with a held-out one."""
+    def split(self, scale: str, chosen: Mapping[str, Sequence[str]], reserve: Sequence[str]) -> DatasetSplit:
+        """Return the split that has these rows in its parts."""
+        parts = {part: tuple(in_stable_order(ids, seed=self._seed)) for part, ids in chosen.items()}
+        trained_on = [self._by_id[id_] for part in ("train", "validation") for id_ in parts[part]]
+        held_out = [self._by_id[id_] for part in ("test", "release") for id_ in parts[part]]
         kept = {*reserve, *(row.id for row in held_out)}
-        return {id_ for one in kept for id_ in self._group_of[one].rows} - kept
+        return DatasetSplit(
+            scale=scale,
+            seed=self._seed,
+            **parts,
+            reserve=tuple(reserve),
+            set_aside=tuple(sorted({id_ for one in kept for id_ in self._group_of[one].rows} - kept)),
+            moved=self._moved,
+            sources=tuple(each for part, ids in parts.items() for each in self._sources(part, ids)),
+            max_length=self._max_length,
+            cut=sum(id_ in self._cut for id_ in parts["train"]),
+            leakage=check_leakage(trained_on, held_out),
+            content_hash=content_hash(parts, reserve),
+        )
 
-    def _mix(self, side: Side) -> Counter[Stratum]:
-        if side != "held_out":
-            return self._whole
-        return Counter(self._strata[each.held_out] for each in self._groups if each.held_out)
+    def _sources(self, part: str, ids: Sequence[str]) -> list[SourceRows]:
+        counts: Counter[tuple[str, Origin]] = Counter(
+            (self._source(id_), self._by_id[id_].provenance.origin) for id_ in ids
+        )
+        wanted = self._quotas(len(ids))
+        without = {source for source, rows in wanted.items() if rows} - {source for source, _ in counts}
+        none: dict[tuple[str, Origin], int] = {(source, "real"): 0 for source in without}
+        return [
+            SourceRows(part=part, source=source, origin=origin, rows=rows, wanted=wanted.get(source))
+            for (source, origin), rows in sorted({**counts, **none}.items())
+        ]
 
-    def _free(self, side: Side, claim: Side) -> list[str]:
+    def _quotas(self, size: int) -> dict[str, int]:
+        shares = {source: round(_FINE * share) for source, share in self._shares.items()}
+        return largest_remainder(shares, size, seed=self._seed)
+
+    def _source(self, id_: str) -> str:
+        return self._by_id[id_].provenance.source
+
+    def _mix(self, side: Side, source: str) -> Counter[Stratum]:
+        held_out = (each.held_out for each in self._groups)
+        ids = [id_ for id_ in (held_out if side == "held_out" else self._by_id) if id_ and id_ not in self._spare]
+        return Counter(self._strata[id_] for id_ in ids if source in ("", self._source(id_)))
+
+    def _free(self, side: Side, claim: Side, source: str) -> list[str]:
         """Return the rows that a side may still take of groups that are its own or free, by who has first claim."""
         found: list[str] = []
         for each in self._groups:
             if each.first == claim and self._side.get(each.rows, side) == side:
                 found += (each.held_out,) if side == "held_out" else each.trainable
-        return [id_ for id_ in found if id_ and id_ not in self._given]
+        closed = self._given | self._spare | {""}
+        return [id_ for id_ in found if id_ not in closed and source in ("", self._source(id_))]
 
     def _by_teaching(self, pool: list[str], side: Side) -> list[list[str]]:
-        if side == "held_out" or self._teaching is None:
+        if side == "held_out" or not self._cut:
             return [pool]
-        return [[id_ for id_ in pool if (id_ in self._teaching) is fits] for fits in (True, False)]
+        return [[id_ for id_ in pool if (id_ in self._cut) is cut] for cut in (False, True)]
 
     def _settle(self, rows: Sequence[str], side: Side) -> None:
         self._given.update(rows)
@@ -183,7 +265,7 @@ class _Hand:
             group = self._group_of[id_]
             if group.rows not in self._side:
                 self._side[group.rows] = side
-                self.moved += side != "held_out" and group.first == "held_out"
+                self._moved += side != "held_out" and group.first == "held_out"
 
 
 _CLAIMS: dict[Side, tuple[Side, ...]] = {
@@ -194,13 +276,13 @@ _CLAIMS: dict[Side, tuple[Side, ...]] = {
 
 
 def _refuse_if_short(
-    conversations: Sequence[Conversation], missing: Mapping[str, int], found: Mapping[str, Sequence[str]]
+    conversations: Sequence[Conversation], wanted: Mapping[str, int], found: Mapping[str, Sequence[str]]
 ) -> None:
-    short = {part: count for part, count in missing.items() if count > 0}
+    short = {part: size for part, size in wanted.items() if len(found[part]) < size}
     if not short:
         return
     repaired = sum(has_repaired_gold(row) for row in conversations)
-    have = ", ".join(f"{len(found[part])} of {len(found[part]) + count} for {part}" for part, count in short.items())
+    have = ", ".join(f"{len(found[part])} of {size} for {part}" for part, size in short.items())
     raise TooFewRowsError(
         f"too few rows: of {len(conversations)} conversations, {repaired} of them with repaired answers that can only "
         f"be trained on, and with rows that repeat each other kept together, there are {have}; "

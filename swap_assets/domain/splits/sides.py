@@ -11,7 +11,7 @@ adding rows moves no old one to the other side, as long as each side finds enoug
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from swap_assets.domain.conversations import Conversation
@@ -37,7 +37,9 @@ class Group(NamedTuple):
     first: Side
 
 
-def groups_of(conversations: Sequence[Conversation], *, seed: int) -> list[Group]:
+def groups_of(
+    conversations: Sequence[Conversation], *, seed: int, never_trained_on: Collection[str] = ()
+) -> list[Group]:
     """Return the conversations in their groups, in an order that does not depend on that of the rows."""
     by_id = {row.id: row for row in conversations}
     requests = {row.id: Request(row) for row in conversations}
@@ -47,13 +49,18 @@ def groups_of(conversations: Sequence[Conversation], *, seed: int) -> list[Group
         joined.join(one, other)
     for id_ in by_id:
         members[joined.root(id_)].append(id_)
-    found = [_group([by_id[id_] for id_ in sorted(ids)], requests, seed=seed) for ids in members.values()]
+    found = [
+        _group([by_id[id_] for id_ in sorted(ids)], requests, seed=seed, never_trained_on=never_trained_on)
+        for ids in members.values()
+    ]
     return sorted(found, key=lambda group: group.rows)
 
 
-def _group(rows: list[Conversation], requests: Mapping[str, Request], *, seed: int) -> Group:
+def _group(
+    rows: list[Conversation], requests: Mapping[str, Request], *, seed: int, never_trained_on: Collection[str]
+) -> Group:
     testable = [row.id for row in rows if may_be_held_out(row)]
-    trainable = tuple(row.id for row in rows if may_be_trained_on(row))
+    trainable = tuple(row.id for row in rows if may_be_trained_on(row) and row.id not in never_trained_on)
     coin = stable_order(seed, "side", min(requests[row.id].key for row in rows))
     return Group(
         rows=tuple(row.id for row in rows),
