@@ -77,7 +77,7 @@ def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one
     import torch
 
     student = Weights(source=str(miniature_folder("student")), dtype="float32")
-    spec = spec_for(student, rows, max_new_tokens=160)
+    spec = spec_for(student, rows, max_new_tokens=224)
     cases = demo_cases()
     assert len(cases) > 60 and len({case.id for case in cases}) == len(cases)
     write_rows(spec.cases_files[0], cases)
@@ -91,7 +91,7 @@ def test_the_miniature_says_for_every_row_of_the_demo_what_transformers_says_one
         with torch.inference_mode():
             said = model.generate(
                 prompt, attention_mask=torch.ones_like(prompt), do_sample=False, repetition_penalty=1.0,
-                max_new_tokens=160, eos_token_id=LocalModel(model, tokenizer, max_new_tokens=1).stops,
+                max_new_tokens=224, eos_token_id=LocalModel(model, tokenizer, max_new_tokens=1).stops,
             )[0, prompt.shape[1] :]  # fmt: skip
         assert record.text == tokenizer.decode(said, skip_special_tokens=True)
         assert record.usage.completion_tokens == len(said)
