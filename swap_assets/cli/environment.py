@@ -58,4 +58,5 @@ def dagster_environment(config: Path | None = None) -> dict[str, str]:
         "DAGSTER_HOME": str(home),
         "SWAP_DAGSTER_STORAGE": str(storage),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONFAULTHANDLER": "1",  # a library that crashes leaves its stack in the step's log
     }

@@ -43,6 +43,9 @@ _EVENT = re.compile(r" - (\S+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE) - ")
 # `swap_assets.backends.store.artefacts.ArtefactMissingError: ` in front of a sentence
 _ERROR = re.compile(r"^(\w+\.)+(\w*Error|Failure): ")
 
+# What Dagster says where a step's process ended without an exception; it keeps the exit code to itself.
+_CRASH = "ChildProcessCrashException"
+
 
 class Segment(NamedTuple):
     """Assets to materialise together; `partition` is empty for unpartitioned ones, `config` is Dagster's run config.
@@ -72,15 +75,27 @@ def command_of(segment: Segment) -> list[str]:
 
 
 def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, console: Console) -> None:
-    """Materialise a segment and show each step as it starts and ends.
+    """Materialise a segment and show each step as it starts and ends; once more where a step's process was killed.
 
     Raises:
         SegmentError: Dagster's command did not succeed.
     """
-    command = [dagster_command(), *command_of(segment)[1:]]
     typed = shlex.join(command_of(segment))
     console.print(f"[bold]{segment.title}[/] [dim]$ {escape(typed)}[/]", highlight=False, soft_wrap=True)
     began, steps = time.monotonic(), _Steps(console, segment.label)
+    failed = _materialize(segment, environment, log, steps)
+    if failed and _CRASH in log.read_text(encoding="utf-8", errors="replace"):
+        log.rename(kept := log.with_suffix(".crashed.log"))
+        steps.say(f"[yellow]a step's process was killed or crashed ({escape(str(kept))}); once more[/]")
+        failed = _materialize(segment, environment, log, steps)
+    if failed:
+        raise SegmentError(f"{segment.title} failed; {_why(log)} (whole log: {log})")
+    steps.say(f"[dim]{time.monotonic() - began:.0f} s[/]")
+
+
+def _materialize(segment: Segment, environment: Mapping[str, str], log: Path, steps: "_Steps") -> int:
+    """Run Dagster's command for a segment, keep what it prints in `log`, and return its exit code."""
+    command = [dagster_command(), *command_of(segment)[1:]]
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
@@ -95,9 +110,7 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
         for line in process.stdout or ():
             file.write(line)
             steps.show(line)
-    if process.returncode:
-        raise SegmentError(f"{segment.title} failed; {_why(log)} (whole log: {log})")
-    steps.say(f"[dim]{time.monotonic() - began:.0f} s[/]")
+    return process.returncode
 
 
 def run_together(segments: Sequence[Segment], run: Callable[[Segment], None]) -> None:
@@ -138,6 +151,8 @@ class _Steps:
 def _why(log: Path) -> str:
     """Return the sentence of the error that stands at the root: Dagster wraps it in its own."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    if any(_CRASH in line for line in lines):
+        return "the process of a step was killed or crashed, as when memory runs out."
     causes = [lines[at + 1] for at, line in enumerate(lines[:-1]) if line.endswith("by the following exception:")]
     errors = [line for line in lines if _ERROR.match(line)]
     found = (causes or errors or lines[-1:] or ["no output"])[-1]

@@ -1,5 +1,7 @@
 """The commands around Dagster: what they print, and how they end when something is wrong."""
 
+import contextlib
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -111,6 +113,29 @@ def test_a_segment_that_fails_says_why_in_one_sentence(tmp_path, monkeypatch):
         failure.value
     )
     assert "✗ dataset_split" in console.export_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("always", [False, True])
+def test_a_segment_whose_step_is_killed_is_tried_once_more(tmp_path, monkeypatch, always):
+    (tmp_path / "killed_once.py").write_text(
+        "import os, pathlib, dagster as dg\n"
+        "@dg.asset\n"
+        "def frail():\n"
+        "    mark = pathlib.Path('mark')\n"
+        f"    if {always} or not mark.exists():\n"
+        "        mark.touch()\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "defs = dg.Definitions(assets=[frail])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("swap_assets.cli.segments.MODULE", "killed_once")
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    console, log = Console(record=True, width=200), tmp_path / "frail.log"
+    outcome = pytest.raises(SegmentError, match="killed or crashed") if always else contextlib.nullcontext()
+    with outcome:
+        run_segment(Segment("Frail", ("frail",)), environment=environment, log=log, console=console)
+    assert "once more" in console.export_text() and log.with_suffix(".crashed.log").exists()
 
 
 def test_a_folder_without_dagsters_settings_gets_the_packages(tmp_path, monkeypatch):
