@@ -11,9 +11,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
-from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force, model_and_scale_of
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.experiment import Experiment
@@ -27,6 +26,7 @@ from swap_assets.domain.keys import (
     Decoding,
     adapter_asset,
     evaluation_asset,
+    model_and_scale,
 )
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.weights import LoraAdapter
@@ -65,12 +65,10 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
         description=f"The LoRA adapter of approach '{approach}' ({settings.method}) that answers in {answer_format}.",
     )
     def adapter(
-        context: dg.AssetExecutionContext,
-        store: ExperimentStore,
-        processes: ModelProcesses,
+        context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses,
         fine_tune_decision: Decision,
-    ) -> dg.MaterializeResult[LoraAdapter]:
-        model, scale = model_and_scale_of(context)
+    ) -> dg.MaterializeResult[LoraAdapter]:  # fmt: skip
+        model, scale = model_and_scale(context.partition_key)
         candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale)
         made = LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="skipped")
         if settings.trains == "when_gate_says" and fine_tune_decision.action == "skip":
@@ -97,39 +95,25 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
         description=f"What approach '{approach}' answered to every test row of the scale, {decoding} decoding.",
     )
     def evaluation(
-        context: dg.AssetExecutionContext,
-        store: ExperimentStore,
-        processes: ModelProcesses,
-        tracking: ResultTracking,
-        llm_baseline: Evaluation,
-        **adapters: LoraAdapter,
-    ) -> Iterator[dg.MaterializeResult[Evaluation]]:
-        made = _answered(context, store, processes, [adapters[name] for name in trained], approach, decoding)
+        context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking,
+        llm_baseline: Evaluation, **adapters: LoraAdapter,
+    ) -> Iterator[dg.MaterializeResult[Evaluation]]:  # fmt: skip
+        model, scale = model_and_scale(context.partition_key)
+        candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale, decoding=decoding)
+        found = [adapters[name] for name in trained]
+        left_out = [adapter.reason for adapter in found if adapter.status == "skipped"]
+        if decoding not in store.experiment.small_model(model).decoding:
+            left_out = [f"models.{model}.decoding does not list {decoding.value}"]
+        if left_out:
+            made = not_evaluated(candidate, "skipped", left_out[0])
+        else:
+            artefacts = [adapter.artefact for adapter in found]
+            made = processes.evaluation(context, candidate, artefacts, store.test_files(scale))
         run_id = tracking.evaluation(made, partition=context.partition_key)
         judged = criteria_of(made, llm_baseline, store.experiment.gates)
         yield metadata.evaluation_result(made, run_id=run_id, checks=checks.check_results(judged))
 
     return evaluation
-
-
-def _answered(
-    context: dg.AssetExecutionContext,
-    store: ExperimentStore,
-    processes: ModelProcesses,
-    adapters: list[LoraAdapter],
-    approach: str,
-    decoding: Decoding,
-) -> Evaluation:
-    """Let the adapters answer; a candidate whose adapters or decoding were left out is skipped with the reason."""
-    model, scale = model_and_scale_of(context)
-    candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale, decoding=decoding)
-    if decoding not in store.experiment.small_model(model).decoding:
-        return not_evaluated(candidate, "skipped", f"models.{model}.decoding does not list {decoding.value}")
-    if reasons := [adapter.reason for adapter in adapters if adapter.status == "skipped"]:
-        return not_evaluated(candidate, "skipped", reasons[0])
-    artefacts = [item.artefact for item in adapters]
-    files = store.test_files(scale)
-    return local_evaluation(context, store, processes, candidate=candidate, artefacts=artefacts, files=files)
 
 
 ADAPTERS = adapters_of(experiment_in_force())

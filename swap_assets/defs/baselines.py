@@ -6,16 +6,15 @@ import dagster as dg
 from pydantic import Field
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.answering import hosted_results, local_evaluation
 from swap_assets.defs.approval import require_admitted
 from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
-from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, explained, model_and_scale_of
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, explained
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
-from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, base
+from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, base, model_and_scale
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 from swap_assets.domain.weights import Artefact
 
@@ -37,9 +36,9 @@ def llm_interface(
     if len(model.interfaces) > 1:
         cases = store.validation_cases(scale)
         results = {
-            interface: hosted_results(
-                context, store, hosted, cases, dict.fromkeys(Track, interface),
-                candidate=hosted.candidate(scale), purpose=f"by_{interface}", epoch=config.epoch,
+            interface: hosted.results(
+                context, cases, dict.fromkeys(Track, interface), candidate=hosted.candidate(scale),
+                purpose=f"by_{interface}", epoch=config.epoch,
             )
             for interface in model.interfaces
         }  # fmt: skip
@@ -52,21 +51,15 @@ def llm_interface(
 
 @dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool=HOSTED_POOL, kinds={"openai"})
 def llm_baseline(
-    context: dg.AssetExecutionContext,
-    config: MeasurementConfig,
-    store: ExperimentStore,
-    hosted: HostedLlm,
-    tracking: ResultTracking,
-    llm_interface: InterfaceChoice,
-) -> dg.MaterializeResult[Evaluation]:
+    context: dg.AssetExecutionContext, config: MeasurementConfig, store: ExperimentStore, hosted: HostedLlm,
+    tracking: ResultTracking, llm_interface: InterfaceChoice,
+) -> dg.MaterializeResult[Evaluation]:  # fmt: skip
     """The hosted LLM's answers to every test row of the scale, in both tracks: the bar."""
     scale = context.partition_key
     require_admitted(context, store, scale)
     candidate, cases = hosted.candidate(scale), store.cases(store.test_files(scale))
-    results = hosted_results(
-        context, store, hosted, cases, llm_interface.interfaces(),
-        candidate=candidate, purpose="answers", epoch=config.epoch,
-    )  # fmt: skip
+    told = {"candidate": candidate, "purpose": "answers", "epoch": config.epoch}
+    results = hosted.results(context, cases, llm_interface.interfaces(), **told)
     evaluation = Evaluation(candidate=candidate, results=results, dataset_hash=hash_of_cases(cases))
     return metadata.evaluation_result(evaluation, run_id=tracking.evaluation(evaluation, partition=scale))
 
@@ -76,15 +69,9 @@ def slm_baseline(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
 ) -> dg.MaterializeResult[Evaluation]:
     """The untouched small model's answers to every test row of the scale, in both tracks."""
-    model, scale = model_and_scale_of(context)
-    evaluation = local_evaluation(
-        context,
-        store,
-        processes,
-        candidate=base(model, scale),
-        artefacts=[Artefact(track.value, store.experiment.baseline_formats.of(track), None) for track in Track],
-        files=store.test_files(scale),
-    )
+    model, scale = model_and_scale(context.partition_key)
+    artefacts = [Artefact(track.value, store.experiment.baseline_formats.of(track), None) for track in Track]
+    evaluation = processes.evaluation(context, base(model, scale), artefacts, store.test_files(scale))
     run_id = tracking.evaluation(evaluation, partition=context.partition_key)
     return metadata.evaluation_result(evaluation, run_id=run_id)
 

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 
@@ -14,13 +13,9 @@ GATE_CHECK = "passes"
 
 
 def check_spec(
-    name: str,
-    asset: str,
-    *,
-    description: str,
-    blocking: bool = False,
+    name: str, asset: str, *, description: str, blocking: bool = False,
     partitions_def: dg.PartitionsDefinition = MODELS_AND_SCALES,
-) -> dg.AssetCheckSpec:
+) -> dg.AssetCheckSpec:  # fmt: skip
     """Return the spec of a check that has a result for each partition of its asset."""
     with warnings.catch_warnings():  # Dagster calls partitioned checks a preview, once for each of them
         warnings.simplefilter("ignore", dg.PreviewWarning)
@@ -49,18 +44,12 @@ def merge_check_result(name: str, judged: MergeVerdict) -> dg.AssetCheckResult:
 
 def check_results(judged: Sequence[CriterionResult]) -> list[dg.AssetCheckResult]:
     """Return the checks' results: green where the criterion is passed, amber where it is not or cannot be told."""
-    return [_check(result) for result in judged]
-
-
-def _check(result: CriterionResult) -> dg.AssetCheckResult:
-    shown: dict[str, Any] = {"verdict": result.verdict, "threshold": f"{result.threshold:g} {result.unit}"}
-    shown["rows"] = result.rows
-    if result.value is not None:
-        shown["value"] = float(result.value)
-    return dg.AssetCheckResult(
-        check_name=result.name,
-        passed=result.verdict == "pass",
-        severity=dg.AssetCheckSeverity.WARN,
-        description=result.sentence,
-        metadata=shown,
-    )
+    return [
+        dg.AssetCheckResult(
+            check_name=found.name, passed=found.verdict == "pass", severity=dg.AssetCheckSeverity.WARN,
+            description=found.sentence,
+            metadata={"verdict": found.verdict, "threshold": f"{found.threshold:g} {found.unit}", "rows": found.rows}
+            | ({"value": float(found.value)} if found.value is not None else {}),
+        )
+        for found in judged
+    ]  # fmt: skip

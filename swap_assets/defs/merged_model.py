@@ -10,7 +10,6 @@ from typing import NamedTuple
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.answering import local_evaluation
 from swap_assets.defs.approval import adopt_reported, require_release
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, MergedFolders, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
@@ -58,13 +57,9 @@ class MergeConfig(dg.Config):
     ],
 )
 def merged_model(
-    context: dg.AssetExecutionContext,
-    config: MergeConfig,
-    store: ExperimentStore,
-    processes: ModelProcesses,
-    tracking: ResultTracking,
-    release_decision: Decision,
-) -> Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]:
+    context: dg.AssetExecutionContext, config: MergeConfig, store: ExperimentStore, processes: ModelProcesses,
+    tracking: ResultTracking, release_decision: Decision,
+) -> Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]:  # fmt: skip
     """The candidate that release_decision names, merged into its 16-bit base and scored again on the same rows."""
     override = config.override()
     adopt_reported(context.instance, store)
@@ -112,9 +107,7 @@ def _scored_again(
     if refusal := refusal_to_merge(decision, before, hash_of_cases(store.cases(files))):
         raise dg.Failure(description=refusal, allow_retries=False)
     folders = processes.merge(context, chosen, store.artefacts(before), files)
-    after = local_evaluation(
-        context, store, processes, candidate=folders.candidate, artefacts=folders.unproven, files=files
-    )
+    after = processes.evaluation(context, folders.candidate, folders.unproven, files)
     return _Merge(folders, before, after, judge_merge(after, before, store.experiment.gates.primary))
 
 
@@ -126,12 +119,9 @@ def _blocked(merge: _Merge) -> dg.Failure:
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, kinds={"huggingface"})
 def published_model(
-    context: dg.AssetExecutionContext,
-    store: ExperimentStore,
-    hub: Hub,
-    merged_model: MergedModel,
+    context: dg.AssetExecutionContext, store: ExperimentStore, hub: Hub, merged_model: MergedModel,
     release_decision: Decision,
-) -> dg.MaterializeResult[PublishedModel]:
+) -> dg.MaterializeResult[PublishedModel]:  # fmt: skip
     """The merged model with its card on the Hugging Face hub; skipped where the experiment publishes nothing."""
     adopt_reported(context.instance, store)
     if not merged_model.override:

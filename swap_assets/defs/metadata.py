@@ -4,8 +4,9 @@ Formatting only: every number shown here was computed in the domain.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -21,10 +22,11 @@ from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import markdown_parts, markdown_table
 from swap_assets.domain.report.wording import percent
-from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals
+from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals, TrackResult
 from swap_assets.domain.weights import LoraAdapter, MergedModel, PublishedModel
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
+Value = TypeVar("Value")
 
 
 def markdown(text: str) -> dg.MetadataValue:
@@ -42,9 +44,22 @@ def sample(value: Frozen | None) -> dg.MetadataValue:
     return dg.MetadataValue.json(value.model_dump(mode="json") if value else {})
 
 
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "none") -> dg.MetadataValue:
+    """Return a Markdown table, or what `empty` says where it has no rows."""
+    return markdown(markdown_table(header, rows) or empty)
+
+
 def counts_table(counts: Mapping[str, int], *, of: str) -> dg.MetadataValue:
     """Return counts as a two-column table."""
-    return markdown(markdown_table([of, "rows"], [[name, str(count)] for name, count in counts.items()]) or "none")
+    return table([of, "rows"], counts.items())
+
+
+def _result(
+    value: Value, shown: Mapping[str, Any], version: str = "", *checks: dg.AssetCheckResult
+) -> dg.MaterializeResult[Value]:
+    """Return a value with what is shown of it; its version names what it holds, "" leaves that to Dagster."""
+    data_version = dg.DataVersion(version) if version else None
+    return dg.MaterializeResult(value=value, metadata=shown, data_version=data_version, check_results=checks)
 
 
 def evaluation_result(
@@ -57,42 +72,45 @@ def evaluation_result(
     if run_id:
         shown["mlflow_run"] = run_id
     for track, result in evaluation.results.items():
-        shown[f"{track.value}_metrics"] = markdown(_metrics_table(evaluation, track))
-        shown[f"{track.value}_field_f1"] = result.summary.value("field_f1") or 0.0
-        shown[f"{track.value}_rows"] = result.summary.cases
-        shown[f"{track.value}_unscored"] = result.summary.unscored
-        shown[f"{track.value}_effort"] = markdown(_effort_table(result.totals))
-        shown[f"{track.value}_served"] = markdown(_served_table(result.served, result.prompt_hash))
-        shown[f"{track.value}_worst_row"] = sample(_worst_row(evaluation, track))
-    version = dg.DataVersion(evaluation.evidence_hash())
-    return dg.MaterializeResult(value=evaluation, metadata=shown, data_version=version, check_results=list(checks))
+        scored = [row for row in result.rows if row.field_f1 is not None]
+        of_track = {
+            "metrics": _metrics_table(result),
+            "field_f1": result.summary.value("field_f1") or 0.0,
+            "rows": result.summary.cases,
+            "unscored": result.summary.unscored,
+            "effort": _effort_table(result.totals),
+            "served": _served_table(result.served, result.prompt_hash),
+            "worst_row": sample(min(scored, key=lambda row: (row.field_f1 or 0.0, row.case_id), default=None)),
+        }
+        shown |= {f"{track.value}_{name}": value for name, value in of_track.items()}
+    return _result(evaluation, shown, evaluation.evidence_hash(), *checks)
 
 
 def measurement_result(measured: Measurement) -> dg.MaterializeResult[Measurement]:
     """Return a repeated measurement with its metrics table."""
     shown = evaluation_result(measured.evaluation, run_id="").metadata or {}
-    return dg.MaterializeResult(value=measured, metadata={"epoch": measured.epoch, **shown})
+    return _result(measured, {"epoch": measured.epoch, **shown})
 
 
 def drift_result(report: DriftReport) -> dg.MaterializeResult[DriftReport]:
     """Return what was looked at again, a sentence for each."""
     verdicts = "\n\n".join(f"**{item.candidate_id}**: {item.verdict}: {item.sentence}" for item in report.found)
-    return dg.MaterializeResult(value=report, metadata={"epoch": report.epoch, "verdicts": markdown(verdicts)})
+    return _result(report, {"epoch": report.epoch, "verdicts": markdown(verdicts)})
 
 
 def interface_result(choice: InterfaceChoice) -> dg.MaterializeResult[InterfaceChoice]:
     """Return the chosen interfaces with what each reached on the validation rows."""
     rows = [
         [track.value, score.interface.value, "–" if score.value is None else f"{100 * score.value:.1f}",
-         str(score.rows), str(score.unscored), "yes" if score.interface is chosen.interface else ""]
+         score.rows, score.unscored, "yes" if score.interface is chosen.interface else ""]
         for track, chosen in choice.tracks.items()
         for score in chosen.scores
     ]  # fmt: skip
     header = ["track", "interface", f"{choice.metric}, %", "validation rows", "without an answer", "chosen"]
     shown: Shown = {track.value: chosen.interface.value for track, chosen in choice.tracks.items()}
     shown |= {f"{track.value}_reason": chosen.reason for track, chosen in choice.tracks.items()}
-    shown["scores"] = markdown(markdown_table(header, rows) or "one interface is listed; nothing was asked")
-    return dg.MaterializeResult(value=choice, metadata=shown, data_version=dg.DataVersion(choice.content()))
+    shown["scores"] = table(header, rows, empty="one interface is listed; nothing was asked")
+    return _result(choice, shown, choice.content())
 
 
 def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
@@ -100,16 +118,16 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
     header = ["candidate", "metric", "SLM", "LLM", "LLM − SLM, points", "95 % interval", "rows"]
     rows = [
         [item.candidate_id, item.metric, f"{item.slm:.3f}", f"{item.llm:.3f}", f"{item.delta_points:+.1f}",
-         f"{item.low_points:+.1f} to {item.high_points:+.1f}", str(item.rows)]
+         f"{item.low_points:+.1f} to {item.high_points:+.1f}", item.rows]
         for item in decision.contrasts
     ]  # fmt: skip
     suggested = (f"{one.text}\n\n```yaml\n{one.entry}\n```" for one in decision.suggestions)
     shown: Shown = {
         **decision.model_dump(include={"verdict", "action", "reason", "rule"}),
         "candidates": ", ".join(decision.candidates) or "none",
-        "evidence": markdown(markdown_table(header, rows) or "none"),
+        "evidence": table(header, rows),
         "missing": "; ".join(decision.missing) or "nothing",
-        "rests_on": markdown(_measured_table(decision) or "nothing"),
+        "rests_on": _measured_table(decision),
         "suggestions": markdown("\n\n".join(suggested)),
         "decided_by": f"{decision.decided_by}, {decision.decided_at}",
     }
@@ -119,28 +137,21 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
         check_name=GATE_CHECK, passed=decision.verdict == "pass", severity=dg.AssetCheckSeverity.WARN,
         description=decision.reason, metadata={"verdict": decision.verdict, "action": decision.action},
     )  # fmt: skip
-    version = dg.DataVersion(decision.content())
-    return dg.MaterializeResult(value=decision, metadata=shown, data_version=version, check_results=[check])
+    return _result(decision, shown, decision.content(), check)
 
 
-def _measured_table(decision: Decision) -> str:
+def _measured_table(decision: Decision) -> dg.MetadataValue:
     rows = [
         [item.candidate_id, item.evidence_hash, item.dataset_hash, item.artefact_hash, *item.prompt_hashes.values()]
         for item in decision.measured
     ]
     width = max(map(len, rows), default=0)
     header = ["candidate", "figures", "rows", "weights", *["prompt"] * (width - 4)]
-    return markdown_table(header, [[*row, *[""] * (width - len(row))] for row in rows])
+    return table(header, [[*row, *[""] * (width - len(row))] for row in rows], empty="nothing")
 
 
 def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.MaterializeResult[Report]:
-    """Return the report with its verdict, main tables and plots inline, and the path of its files.
-
-    Args:
-        report: what was written.
-        folder: where its files lie.
-        plots: SVG images by the name of what they show.
-    """
+    """Return the report with its verdict, main tables, plots (SVG by name) inline, and the folder of its files."""
     candidates = lay_out(report).section("candidates")
     shown: Shown = {
         "verdict": report.verdict.sentence,
@@ -153,8 +164,8 @@ def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.
         tables = (one for one in candidates.tables if one.name == f"main-{track.value}")
         text = "".join(markdown_table(one.header, one.rows) for one in tables)
         shown[f"{track.value}_table"] = markdown(text or "not measured")
-    shown.update({f"{name}_plot": svg(image) for name, image in plots.items()})
-    return dg.MaterializeResult(value=report, metadata=shown, data_version=dg.DataVersion(report.content()))
+    shown |= {f"{name}_plot": svg(image) for name, image in plots.items()}
+    return _result(report, shown, report.content())
 
 
 def merged_result(
@@ -172,13 +183,11 @@ def merged_result(
         "base": f"{model.base}, {model.dtype}",
         "let_through_by": model.override or f"release_decision: {decision.reason}",
         "scored_again": check.description or "",
-        "models": markdown(markdown_table(header, rows) or "nothing to merge: the untouched base was named"),
+        "models": table(header, rows, empty="nothing to merge: the untouched base was named"),
         "mlflow_run": run_id or "not tracked",
+        **{f"{track.value}_metrics": _metrics_table(result) for track, result in model.evaluation.results.items()},
     }
-    for track in model.evaluation.results:
-        shown[f"{track.value}_metrics"] = markdown(_metrics_table(model.evaluation, track))
-    version = dg.DataVersion(model.content())
-    return dg.MaterializeResult(value=model, metadata=shown, data_version=version, check_results=[check])
+    return _result(model, shown, model.content(), check)
 
 
 def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedModel]:
@@ -186,32 +195,30 @@ def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedMod
     shown: Shown = {"candidate": model.candidate_id, "status": model.status, "reason": model.reason or "none needed"}
     if model.url:
         shown |= {"repository": dg.MetadataValue.url(model.url), "commit": model.commit, "files_uploaded": model.files}
-    version = dg.DataVersion(model.commit or f"{model.status}: {model.reason}")
-    return dg.MaterializeResult(value=model, metadata=shown, data_version=version)
+    return _result(model, shown, model.commit or f"{model.status}: {model.reason}")
 
 
-def _metrics_table(evaluation: Evaluation, track: Track) -> str:
-    summary = evaluation.results[track].summary
-    rows = [[metric_title(name), percent(summary.metrics.get(name)), str(summary.metrics[name].n)]
-            for name in shown_in("main") if name in summary.metrics]  # fmt: skip
-    return markdown_table(["metric", "% [95 % interval]", "rows"], rows)
+def _metrics_table(result: TrackResult) -> dg.MetadataValue:
+    found = result.summary.metrics
+    rows = [[metric_title(name), percent(found[name]), found[name].n] for name in shown_in("main") if name in found]
+    return table(["metric", "% [95 % interval]", "rows"], rows, empty="")
 
 
-def _effort_table(totals: Totals) -> str:
+def _effort_table(totals: Totals) -> dg.MetadataValue:
     def number(value: float | None, digits: int = 3) -> str:
         return f"{value:.{digits}f}" if value is not None else "–"
 
     shown = {
-        "answers": str(totals.answers), "tokens in": str(totals.prompt_tokens),
-        "tokens out": str(totals.completion_tokens), "cost": number(totals.cost, 4),
+        "answers": totals.answers, "tokens in": totals.prompt_tokens,
+        "tokens out": totals.completion_tokens, "cost": number(totals.cost, 4),
         "p50 s": number(totals.latency_p50_s), "p95 s": number(totals.latency_p95_s),
         "p99 s": number(totals.latency_p99_s), "first token p50 s": number(totals.first_token_p50_s),
         "latency is": totals.latency_kind.replace("_", " "),
     }  # fmt: skip
-    return markdown_table([*shown], [[*shown.values()]])
+    return table([*shown], [[*shown.values()]])
 
 
-def _served_table(served: Served, prompt_hash: str) -> str:
+def _served_table(served: Served, prompt_hash: str) -> dg.MetadataValue:
     several = f" ({len(served.fingerprints)} in one run)" if len(served.fingerprints) > 1 else ""
     shown = {
         "engine": ", ".join(served.engines), "model": ", ".join(served.models),
@@ -219,29 +226,20 @@ def _served_table(served: Served, prompt_hash: str) -> str:
         "fingerprint": ", ".join(served.fingerprints) + several, "seed": ", ".join(map(str, served.seeds)),
         "interface": served.interface.value, "epoch": served.epoch, "prompt": prompt_hash,
     }  # fmt: skip
-    return markdown_table(["answers came from", ""], [[what, found or "–"] for what, found in shown.items()])
-
-
-def _worst_row(evaluation: Evaluation, track: Track) -> Frozen | None:
-    rows = [row for row in evaluation.results[track].rows if row.field_f1 is not None]
-    return min(rows, key=lambda row: (row.field_f1 or 0.0, row.case_id), default=None)
+    return table(["answers came from", ""], [[what, found or "–"] for what, found in shown.items()])
 
 
 def skipped_adapter(adapter: LoraAdapter) -> dg.MaterializeResult[LoraAdapter]:
     """Return the record of an adapter that nobody trained, with the decision's reason."""
     shown: Shown = {"status": "skipped by decision", "reason": adapter.reason}
-    version = dg.DataVersion(f"skipped: {adapter.reason}")
-    return dg.MaterializeResult(value=adapter, metadata=shown, data_version=version)
+    return _result(adapter, shown, f"skipped: {adapter.reason}")
 
 
 def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Path) -> dg.MaterializeResult[LoraAdapter]:
     """Return the record of a trained adapter with what the training left behind: rows, losses, speed, memory."""
     found = result.model_dump(include={"adapter_hash", "dataset_hash", "prompt_hash", "mlflow_run_id"})
-    return dg.MaterializeResult(
-        value=adapter.model_copy(update={"status": "trained", "folder": str(result.adapter), **found}),
-        metadata=_training(result, spec_file),
-        data_version=dg.DataVersion(result.adapter_hash),
-    )
+    made = adapter.model_copy(update={"status": "trained", "folder": str(result.adapter), **found})
+    return _result(made, _training(result, spec_file), result.adapter_hash)
 
 
 _AS_THEY_ARE = {
@@ -252,15 +250,15 @@ _AS_THEY_ARE = {
 
 def _training(result: TrainResult, spec_file: Path) -> Shown:
     rows = result.train_rows
-    curve = [[str(point.step), f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
+    curve = [[point.step, f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
     validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
     counts = {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost}
     return {
         **result.model_dump(include=_AS_THEY_ARE),
         "rows": counts_table(counts, of="training rows"),
         "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
-        "loss": markdown(markdown_table(["step", "training loss"], curve)),
-        "validation_loss": markdown(markdown_table(["epoch", "validation loss"], validation) or "no validation rows"),
+        "loss": table(["step", "training loss"], curve, empty=""),
+        "validation_loss": table(["epoch", "validation loss"], validation, empty="no validation rows"),
         "memory": markdown(_memory_table(result)),
         "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
         "reused": "yes: the same training had been finished before" if result.reused else "no",

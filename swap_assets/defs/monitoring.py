@@ -7,7 +7,6 @@ import dagster as dg
 from pydantic import Field
 
 from swap_assets.defs import metadata
-from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
 from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
@@ -40,7 +39,7 @@ def repeated_llm_evaluation(
     """The hosted LLM's answers to the scale's test rows in a new epoch, through the interface that counts."""
     scale, epoch = context.partition_key, config.epoch or store.now()
     llm, cases = store.evidence(scale).llm, store.cases(store.test_files(scale))
-    again = hosted_as_before(context, store, hosted, cases, llm=llm, purpose="drift", epoch=epoch)
+    again = hosted.as_before(context, cases, llm=llm, purpose="drift", epoch=epoch)
     return metadata.measurement_result(Measurement(epoch=epoch, evaluation=again))
 
 
@@ -51,12 +50,9 @@ def repeated_llm_evaluation(
     kinds={"huggingface"},
 )
 def drift_check(
-    context: dg.AssetExecutionContext,
-    store: ExperimentStore,
-    processes: ModelProcesses,
-    tracking: ResultTracking,
+    context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking,
     repeated_llm_evaluation: Measurement,
-) -> dg.MaterializeResult[DriftReport]:
+) -> dg.MaterializeResult[DriftReport]:  # fmt: skip
     """Whether the hosted or a released model answers the scale's test rows otherwise than when last measured."""
     scale, epoch = context.partition_key, repeated_llm_evaluation.epoch
     measured = [repeated_llm_evaluation]
@@ -66,12 +62,10 @@ def drift_check(
         raise dg.Failure(description=told, allow_retries=False)
     for before in _released(store, scale):
         with store.recording_failure(context):
-            artefacts = deciding(store.artefacts(before))
+            artefacts = store.artefacts(before, deciding=True)
         # Answers are kept by purpose, so that no look is answered from an earlier one's.
-        again = local_evaluation(
-            context, store, processes, candidate=before.candidate, artefacts=artefacts,
-            files=store.test_files(scale), purpose=f"drift {epoch}",
-        )  # fmt: skip
+        files, purpose = store.test_files(scale), f"drift {epoch}"
+        again = processes.evaluation(context, before.candidate, artefacts, files, purpose=purpose)
         measured.append(Measurement(epoch=epoch, evaluation=again))
         found.append(_held_against_before(store, measured[-1], before))
     for now in measured:

@@ -12,16 +12,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.answering import deciding, hosted_as_before, local_evaluation
 from swap_assets.defs.approval import adopt_reported
 from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
-from swap_assets.defs.resources.store import (
-    MODELS_AND_SCALES,
-    SCALES,
-    ExperimentStore,
-    experiment_in_force,
-    model_and_scale_of,
-)
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import Reports, ResultTracking
 from swap_assets.domain.gates.release import may_open_sealed, nominate, release
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
@@ -34,6 +27,7 @@ from swap_assets.domain.keys import (
     SEALED_LLM_EVALUATION,
     SLM_BASELINE,
     Candidate,
+    model_and_scale,
 )
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, not_evaluated
@@ -63,14 +57,14 @@ def sealed_llm_evaluation(
     As the test rows were asked: through the same interface, in the same measurement epoch. What it has answered for
     another model of the scale is not asked again.
     """
-    model, scale = model_and_scale_of(context)
+    model, scale = model_and_scale(context.partition_key)
     llm, best = store.evidence(scale).llm, _nominated(store, model, scale)
     cases = store.cases(store.sealed_files(scale)) if best else []
     if not cases:
         why = "the experiment keeps no sealed rows" if best else f"no candidate of {model} is worth opening them for"
         return metadata.evaluation_result(not_evaluated(llm.candidate, "skipped", why), run_id="")
     epoch = llm.results[DECIDING_TRACK].served.epoch
-    evaluation = hosted_as_before(context, store, hosted, cases, llm=llm, purpose="sealed", epoch=epoch)
+    evaluation = hosted.as_before(context, cases, llm=llm, purpose="sealed", epoch=epoch)
     return metadata.evaluation_result(evaluation, run_id="")
 
 
@@ -85,18 +79,15 @@ def release_decision(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
 ) -> Iterator[dg.MaterializeResult[Decision]]:
     """Whether the model's best candidate may replace the LLM: only when sealed rows show that it is no worse."""
-    model, scale = model_and_scale_of(context)
+    model, scale = model_and_scale(context.partition_key)
     evidence, policy = store.evidence(scale), store.experiment.gates
     candidates, llm = evidence.of_model(model), evidence.llm
     best, sealed = _nominated(store, model, scale), None
     if best and (files := store.sealed_files(scale)):
         with store.recording_failure(context):
             theirs = _sealed_answers(store, llm, context.partition_key, hash_of_cases(store.cases(files)))
-            artefacts = deciding(store.artefacts(evidence.of(best)))
-        ours = local_evaluation(
-            context, store, processes, candidate=best, artefacts=artefacts, files=files, purpose="sealed"
-        )
-        sealed = (ours, theirs)
+            artefacts = store.artefacts(evidence.of(best), deciding=True)
+        sealed = processes.evaluation(context, best, artefacts, files, purpose="sealed"), theirs
     decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
     yield metadata.decision_result(tracking.decided(decision))
 

@@ -7,6 +7,7 @@ import yaml
 from swap_assets.backends.report.build import build_scale_report
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import approaches
+from swap_assets.defs.resources.processes import ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
@@ -70,7 +71,7 @@ def judged(tmp_path, monkeypatch):
                 )
                 store.write(f"fledgling_{name.track.value}_adapter", KEY, adapter, kind=LoraAdapter)
             monkeypatch.setattr(type(store), "test_files", lambda *_: ())
-            monkeypatch.setattr(approaches, "local_evaluation", lambda *_, **__: slm)
+            monkeypatch.setattr(ModelProcesses, "evaluation", lambda *_, **__: slm)
             done = dg.materialize(
                 [*_UPSTREAM, EVALUATION], selection=[EVALUATION],
                 instance=instance, partition_key=KEY,

@@ -7,6 +7,7 @@ from swap_assets.backends.engines.local import artefact_hash
 from swap_assets.backends.processes.spec_building import generation_spec
 from swap_assets.backends.store.evidence import ArtefactError, evaluated_artefacts
 from swap_assets.defs import monitoring, release
+from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Form, hosted, tuned
 from swap_assets.domain.model import content_hash
@@ -101,7 +102,7 @@ def test_a_release_is_not_decided_by_the_base_under_the_id_of_a_tuned_candidate(
     scenario.store.write("sealed_llm_evaluation", KEY, llm, kind=Evaluation)
     monkeypatch.setattr(type(scenario.store), "sealed_files", lambda self, scale: ("sealed.parquet",))
     monkeypatch.setattr(type(scenario.store), "cases", lambda self, files: [])
-    monkeypatch.setattr(release, "local_evaluation", lambda *_, **asked_for: asked.append(asked_for))
+    monkeypatch.setattr(ModelProcesses, "evaluation", lambda *_, **asked_for: asked.append(asked_for))
     lose(scenario, adapter)
     done = dg.materialize(
         [release.release_decision], instance=scenario.instance, partition_key=KEY, resources=scenario.resources,
@@ -125,12 +126,12 @@ def asked(scenario, monkeypatch):
     """Record which local candidates are asked, by which weights, for what; the second answers are worse."""
     found = []
 
-    def ask(context, store, processes, *, candidate, artefacts, files, purpose):
+    def ask(self, context, candidate, artefacts, files, *, purpose):
         found.append((candidate, purpose, str(artefacts[0].path)))
         return evaluation(candidate, shares(100 if len(found) == 1 else 60, 100))
 
-    monkeypatch.setattr(monitoring, "local_evaluation", ask)
-    monkeypatch.setattr(monitoring, "hosted_as_before", lambda *_, llm, purpose, epoch: llm)
+    monkeypatch.setattr(ModelProcesses, "evaluation", ask)
+    monkeypatch.setattr(HostedLlm, "as_before", lambda *_, llm, purpose, epoch: llm)
     monkeypatch.setattr(type(scenario.store), "test_files", lambda self, scale: ())
     return found
 

@@ -44,7 +44,7 @@ def test_a_nightly_look_says_what_has_changed_and_leaves_the_evidence_of_the_dec
     def again(*_, llm, purpose, epoch):
         return evaluation(llm.candidate, shares(next(answers), 100))
 
-    monkeypatch.setattr("swap_assets.defs.monitoring.hosted_as_before", again)
+    monkeypatch.setattr("swap_assets.defs.resources.processes.HostedLlm.as_before", again)
     monkeypatch.setattr(type(scenario.store), "test_files", lambda self, scale: ())
     for epoch, verdict in (("monday", "steady"), ("tuesday", "drifted")):
         done = dg.materialize(

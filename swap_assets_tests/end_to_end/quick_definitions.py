@@ -6,16 +6,17 @@ A code location of its own, because the daemon loads it in a process where no te
 import dagster as dg
 
 from swap_assets import definitions as real
-from swap_assets.defs import metadata, release
+from swap_assets.defs import metadata
 from swap_assets.defs.approval import require_admitted, require_release
 from swap_assets.defs.gates import jobs, sensors
-from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, model_and_scale_of
+from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import base, hosted, tuned
+from swap_assets.domain.keys import base, hosted, model_and_scale, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 from swap_assets.domain.weights import Artefact, LoraAdapter
 from swap_assets_tests.domain.evaluations import evaluation, shares
@@ -34,7 +35,7 @@ def llm_baseline(context: dg.AssetExecutionContext, store: ExperimentStore) -> d
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, deps=["dataset_split"], group_name="baselines")
 def slm_baseline(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Evaluation]:
-    made = evaluation(base(*model_and_scale_of(context)), shares(RIGHT["base"], ROWS))
+    made = evaluation(base(*model_and_scale(context.partition_key)), shares(RIGHT["base"], ROWS))
     return metadata.evaluation_result(made, run_id="")
 
 
@@ -42,7 +43,7 @@ def _adapter(name: str, approach: str, answer_format: AnswerFormat) -> dg.Assets
     @dg.asset(name=name, partitions_def=MODELS_AND_SCALES, group_name="training")
     def adapter(context: dg.AssetExecutionContext, fine_tune_decision: Decision) -> dg.MaterializeResult[LoraAdapter]:
         assert fine_tune_decision.action == "train"
-        candidate = tuned(*model_and_scale_of(context), approach)
+        candidate = tuned(*model_and_scale(context.partition_key), approach)
         return dg.MaterializeResult(
             value=LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="trained")
         )
@@ -56,7 +57,7 @@ def _evaluation(approach: str, adapters: list[str]) -> dg.AssetsDefinition:
         group_name="evaluation",
     )  # fmt: skip
     def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Evaluation]:
-        candidate = tuned(*model_and_scale_of(context), approach)
+        candidate = tuned(*model_and_scale(context.partition_key), approach)
         return metadata.evaluation_result(evaluation(candidate, shares(RIGHT[approach], ROWS)), run_id="")
 
     return made
@@ -77,17 +78,17 @@ def merged_model(
     return dg.MaterializeResult(value=release_decision)
 
 
-def _local(context, store, processes, *, candidate, artefacts, files, purpose):
+def _local(self, context, candidate, artefacts, files, *, purpose):
     return evaluation(candidate, shares(ROWS, ROWS))
 
 
-def _hosted(context, store, hosted, cases, *, llm, purpose, epoch):
+def _hosted(self, context, cases, *, llm, purpose, epoch):
     made = evaluation(llm.candidate, shares(ROWS - 10, ROWS))
     return made.model_copy(update={"dataset_hash": hash_of_cases(cases)})
 
 
-release.local_evaluation, release.hosted_as_before = _local, _hosted
-ExperimentStore.artefacts = lambda self, evaluation: [Artefact("toolcall", HERMES, None)]
+ModelProcesses.evaluation, HostedLlm.as_before = _local, _hosted
+ExperimentStore.artefacts = lambda self, evaluation, **_: [Artefact("toolcall", HERMES, None)]
 RECORDED = [
     llm_baseline,
     slm_baseline,

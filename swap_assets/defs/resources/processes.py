@@ -1,11 +1,11 @@
-"""Who answers and trains: the hosted LLM, asked within its pace and budget, and the local models.
+"""Who answers and trains: the hosted LLM, asked within its pace and budget, and the local models; answers are scored.
 
 Work that loads a model goes on in a process of its own, under Dagster Pipes, from a spec that can be re-run by hand.
 Dagster's own subprocess client reports only "code 1"; this one keeps the end of the child's stderr for the error.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -22,9 +22,11 @@ from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.defs.resources.tracking import send_trace
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.keys import Candidate, hosted
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
 from swap_assets.domain.weights import Artefact
 
 # One pool for everything that loads a model; its slots are set on the instance (dagster.yaml: one).
@@ -42,23 +44,28 @@ class HostedLlm(dg.ConfigurableResource):
         """Return its candidate at a scale."""
         return hosted(self.store.experiment.hosted_model.key, scale)
 
-    def answers(
-        self,
-        candidate: Candidate,
-        cases: Sequence[EvalCase],
-        interfaces: Mapping[Track, Interface],
-        *,
-        purpose: str,
-        epoch: str,
-        log: Callable[[str], None],
-    ) -> dict[Track, list[PredictionRecord]]:
-        """Ask every case in each track, through the track's interface; what cannot be asked is refused before."""
-        with explained(PreflightError, RuntimeError):
-            require_hosted(self.store.experiment.hosted_model)
-            return hosted_answers(
-                self.store.experiment, self.store.folder, candidate, cases, interfaces,
-                purpose=purpose, epoch=epoch, say=log,
-            )  # fmt: skip
+    def results(
+        self, context: dg.AssetExecutionContext, cases: Sequence[EvalCase], interfaces: Mapping[Track, Interface],
+        *, candidate: Candidate, purpose: str, epoch: str,
+    ) -> dict[Track, TrackResult]:  # fmt: skip
+        """Ask every case in each track, through its interface, and score it; what cannot be asked is refused before."""
+        experiment, folder = self.store.experiment, self.store.folder
+        with self.store.recording_failure(context), explained(PreflightError, RuntimeError):
+            require_hosted(experiment.hosted_model)
+            told = {"purpose": purpose, "epoch": epoch, "say": context.log.info}
+            records = hosted_answers(experiment, folder, candidate, cases, interfaces, **told)
+        return {
+            track: measure(candidate, answers[0].answer_format, cases=cases, records=answers)
+            for track, answers in records.items()
+        }
+
+    def as_before(
+        self, context: dg.AssetExecutionContext, cases: Sequence[EvalCase], *, llm: Evaluation, purpose: str, epoch: str
+    ) -> Evaluation:
+        """Ask cases in the deciding track, through the interface of an earlier evaluation."""
+        interfaces = {DECIDING_TRACK: llm.results[DECIDING_TRACK].served.interface}
+        results = self.results(context, cases, interfaces, candidate=llm.candidate, purpose=purpose, epoch=epoch)
+        return Evaluation(candidate=llm.candidate, results=results, dataset_hash=hash_of_cases(cases))
 
 
 class ModelProcesses(dg.ConfigurableResource):
@@ -80,44 +87,34 @@ class ModelProcesses(dg.ConfigurableResource):
         assert isinstance(result, TrainResult)
         return result, folder / "spec.json"
 
-    def answers(
-        self,
-        context: dg.AssetExecutionContext,
-        candidate: Candidate,
-        artefacts: Sequence[Artefact],
-        cases_files: tuple[Path, ...],
-        *,
-        purpose: str,
-    ) -> tuple[dict[Track, list[PredictionRecord]], str]:
-        """Let each artefact answer every case of some files, all in one process.
-
-        Returns:
-            The records of each track, and the name of the exact weights that answered.
-        """
-        self._require(candidate)
+    def evaluation(
+        self, context: dg.AssetExecutionContext, candidate: Candidate, artefacts: Sequence[Artefact],
+        files: tuple[Path, ...], *, purpose: str = "answers",
+    ) -> Evaluation:  # fmt: skip
+        """Let each artefact answer every stored case in its track, all in one process, and score what it said."""
         experiment, folder = self.store.experiment, self.store.folder
-        work: list[tuple[Spec, Path]] = [
-            generation_spec(
-                experiment, folder, candidate, item.answer_format, cases_files, adapter=item.path, purpose=purpose
-            )
-            for item in artefacts
-        ]
-        done = [item for item in self.run_all(context, work) if isinstance(item, GenerateResult)]
-        records = {
-            item.answer_format.track: read_rows(answered.output, PredictionRecord)
-            for item, answered in zip(artefacts, done, strict=True)
-        }
-        return records, content_hash([answered.artefact_hash for answered in done])
+        with self.store.recording_failure(context):
+            self._require(candidate)
+            work: list[tuple[Spec, Path]] = [
+                generation_spec(experiment, folder, candidate, form, files, adapter=path, purpose=purpose)
+                for _, form, path in artefacts
+            ]
+            done = [item for item in self.run_all(context, work) if isinstance(item, GenerateResult)]
+            cases, results = self.store.cases(files), {}
+            for (_, form, _), answered in zip(artefacts, done, strict=True):
+                records = read_rows(answered.output, PredictionRecord)
+                results[form.track] = measure(candidate, form, cases=cases, records=records)
+        weights = content_hash([answered.artefact_hash for answered in done])  # names the exact ones that answered
+        return Evaluation(
+            candidate=candidate, results=results, dataset_hash=hash_of_cases(cases), artefact_hash=weights
+        )
 
     def merge(
-        self,
-        context: dg.AssetExecutionContext,
-        candidate: Candidate,
-        artefacts: Sequence[Artefact],
-        cases_files: tuple[Path, ...],
-    ) -> MergedFolders:
+        self, context: dg.AssetExecutionContext, candidate: Candidate, artefacts: Sequence[Artefact],
+        files: tuple[Path, ...],
+    ) -> MergedFolders:  # fmt: skip
         """Merge a candidate's adapters into their base, checked on the first of some cases; return where they lie."""
-        folders = MergedFolders(self.store.experiment, self.store.folder, candidate, artefacts, cases_files)
+        folders = MergedFolders(self.store.experiment, self.store.folder, candidate, artefacts, files)
         if folders.work:
             done = self.run_all(context, folders.work)
             folders.results = [item for item in done if isinstance(item, MergeResult)]

@@ -20,7 +20,8 @@ from swap_assets.backends.store.experiment_file import load_experiment, storage_
 from swap_assets.backends.store.row_files import write_rows
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, model_and_scale
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK
+from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.scale_split import DatasetSplit
@@ -40,11 +41,6 @@ SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
 MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
     {"model": dg.StaticPartitionsDefinition(list(experiment_in_force().models)), "scale": SCALES}
 )
-
-
-def model_and_scale_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
-    """Return model and scale of a step that is partitioned by both."""
-    return model_and_scale(context.partition_key)
 
 
 @contextlib.contextmanager
@@ -101,10 +97,11 @@ class ExperimentStore(dg.ConfigurableResource):
         """Return the evaluations of a scale in full, each read when it is asked for."""
         return Evidence(self.experiment, self.folder, scale)
 
-    def artefacts(self, evaluation: Evaluation) -> list[Artefact]:
-        """Return the adapters, merged models or base that made an evaluation; others than those are refused."""
+    def artefacts(self, evaluation: Evaluation, *, deciding: bool = False) -> list[Artefact]:
+        """Return what made an evaluation, all of it or what is `deciding`; weights other than those are refused."""
         with explained(ArtefactError):
-            return evaluated_artefacts(self.experiment, self.folder, evaluation)
+            found = evaluated_artefacts(self.experiment, self.folder, evaluation)
+        return [item for item in found if item.answer_format.track is DECIDING_TRACK or not deciding]
 
     def test_files(self, scale: str) -> tuple[Path, ...]:
         """Return the stored test splits of a scale; one that is not there is refused with what to materialise."""
