@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from swap_assets.defs import approaches, approval, baselines, dataset, merged_model, monitoring, release
+from swap_assets.defs import approaches, approval, baselines, dataset, monitoring, release
 from swap_assets.defs.gates import decision_assets, jobs, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.source import ConversationSource
@@ -26,7 +26,7 @@ GROUPS: dict[str, Sequence[dg.AssetsDefinition]] = {
     "comparison": (release.comparison_report, *decision_assets()),
     "release": (
         release.sealed_llm_evaluation, release.release_decision,
-        merged_model.merged_model, merged_model.published_model,
+        release.merged_model, release.published_model,
     ),
     "monitoring": (monitoring.repeated_llm_evaluation, monitoring.drift_check),
 }  # fmt: skip

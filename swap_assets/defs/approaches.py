@@ -14,24 +14,17 @@ from swap_assets.defs import checks, metadata
 from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import (
-    STRUCTURED_TRACK,
-    TEST_SPLITS,
-    TOOLCALL_TRACK,
-    Decoding,
-    adapter_asset,
-    evaluation_asset,
-    model_and_scale,
-)
+from swap_assets.domain.keys import Decoding
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.weights import LoraAdapter
 
-_TRACK_ASSETS = {Track.TOOLCALL: TOOLCALL_TRACK, Track.STRUCTURED: STRUCTURED_TRACK}
+_TRACK_ASSETS = {Track.TOOLCALL: keys.TOOLCALL_TRACK, Track.STRUCTURED: keys.STRUCTURED_TRACK}
 
 
 def adapters_of(experiment: Experiment) -> list[dg.AssetsDefinition]:
@@ -57,7 +50,7 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
     track = _TRACK_ASSETS[answer_format.track]
 
     @dg.asset(
-        name=adapter_asset(approach, name, settings.adapters),
+        name=keys.adapter_asset(approach, name, settings.adapters),
         partitions_def=MODELS_AND_SCALES,
         deps=[track],
         pool=MODEL_PROCESS_POOL,
@@ -68,7 +61,7 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses,
         fine_tune_decision: Decision,
     ) -> dg.MaterializeResult[LoraAdapter]:  # fmt: skip
-        model, scale = model_and_scale(context.partition_key)
+        model, scale = keys.model_and_scale(context.partition_key)
         candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale)
         made = LoraAdapter(candidate_id=candidate.id, name=name, answer_format=answer_format, status="skipped")
         if settings.trains == "when_gate_says" and fine_tune_decision.action == "skip":
@@ -81,14 +74,14 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
 
 
 def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.AssetsDefinition:
-    asset = evaluation_asset(approach, decoding)
-    trained = [adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
+    asset = keys.evaluation_asset(approach, decoding)
+    trained = [keys.adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
 
     @dg.asset(
         name=asset,
         partitions_def=MODELS_AND_SCALES,
         ins={name: dg.AssetIn(dagster_type=LoraAdapter) for name in trained},
-        deps=TEST_SPLITS,
+        deps=keys.TEST_SPLITS,
         pool=MODEL_PROCESS_POOL,
         kinds={"huggingface"},
         check_specs=checks.criterion_checks(asset),
@@ -98,7 +91,7 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
         context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking,
         llm_baseline: Evaluation, **adapters: LoraAdapter,
     ) -> Iterator[dg.MaterializeResult[Evaluation]]:  # fmt: skip
-        model, scale = model_and_scale(context.partition_key)
+        model, scale = keys.model_and_scale(context.partition_key)
         candidate = store.experiment.tuned_candidate(approach, model=model, scale=scale, decoding=decoding)
         found = [adapters[name] for name in trained]
         left_out = [adapter.reason for adapter in found if adapter.status == "skipped"]

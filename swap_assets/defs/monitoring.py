@@ -10,17 +10,9 @@ from swap_assets.defs import metadata
 from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.domain import keys
 from swap_assets.domain.judging.consistency import Drift, DriftReport, Measurement, drift
-from swap_assets.domain.keys import (
-    DRIFT_CHECK,
-    LLM_BASELINE,
-    MERGED_MODEL,
-    RELEASE_DECISION,
-    REPEATED_LLM_EVALUATION,
-    TEST_SPLITS,
-    Candidate,
-    partition_key,
-)
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.scoring.evaluation import Evaluation
 
 _KEPT = "drift_measurement"
@@ -32,7 +24,7 @@ class DriftConfig(dg.Config):
     epoch: str = Field(default="", description="a name never used before; empty: the time now")
 
 
-@dg.asset(partitions_def=SCALES, deps=[LLM_BASELINE, *TEST_SPLITS], pool=HOSTED_POOL, kinds={"openai"})
+@dg.asset(partitions_def=SCALES, deps=[keys.LLM_BASELINE, *keys.TEST_SPLITS], pool=HOSTED_POOL, kinds={"openai"})
 def repeated_llm_evaluation(
     context: dg.AssetExecutionContext, config: DriftConfig, store: ExperimentStore, hosted: HostedLlm
 ) -> dg.MaterializeResult[Measurement]:
@@ -45,7 +37,7 @@ def repeated_llm_evaluation(
 
 @dg.asset(
     partitions_def=SCALES,
-    deps=[LLM_BASELINE, RELEASE_DECISION, MERGED_MODEL, *TEST_SPLITS],
+    deps=[keys.LLM_BASELINE, keys.RELEASE_DECISION, keys.MERGED_MODEL, *keys.TEST_SPLITS],
     pool=MODEL_PROCESS_POOL,
     kinds={"huggingface"},
 )
@@ -88,7 +80,8 @@ def _released(store: ExperimentStore, scale: str) -> list[Evaluation]:
     """Return what was measured of each model in use: its merged weights, else the candidate that was released."""
     evidence, state, found = store.evidence(scale), store.state(), []
     for model in store.experiment.models:
-        merged, decision = evidence.merged(model), state.decision(RELEASE_DECISION, partition_key(model, scale))
+        merged = evidence.merged(model)
+        decision = state.decision(keys.RELEASE_DECISION, keys.partition_key(model, scale))
         if merged and merged.status == "evaluated":
             found.append(merged)
         elif decision and decision.action == "release":
@@ -99,7 +92,7 @@ def _released(store: ExperimentStore, scale: str) -> list[Evaluation]:
 
 DRIFT_JOB = dg.define_asset_job(
     "drift",
-    selection=[REPEATED_LLM_EVALUATION, DRIFT_CHECK],
+    selection=[keys.REPEATED_LLM_EVALUATION, keys.DRIFT_CHECK],
     description="The hosted and the released models asked again, in a new epoch.",
 )
 
@@ -115,7 +108,7 @@ def _nightly(cron: str) -> dg.ScheduleDefinition:
         if not reached:
             return dg.SkipReason("llm_baseline has not been measured at any scale, so there is nothing to compare with")
         epoch = f"nightly-{context.scheduled_execution_time:%Y-%m-%dT%H%M}"
-        config = {"ops": {REPEATED_LLM_EVALUATION: {"config": {"epoch": epoch}}}}
+        config = {"ops": {keys.REPEATED_LLM_EVALUATION: {"config": {"epoch": epoch}}}}
         return dg.RunRequest(run_key=epoch, partition_key=reached[-1], run_config=config)
 
     return nightly_drift

@@ -1,39 +1,43 @@
-"""All candidates of a scale compared, and may a model's best replace the LLM: decided on rows nothing else has read.
+"""All candidates of a scale compared, the best released on rows nothing else has read, then merged and published.
 
 The report reads the experiment's folder instead of asset inputs: a candidate that is absent, skipped or failed is
 named, and Dagster's fan-in input would raise for the first missing partition.
 
 The hosted LLM is asked those rows in an asset of its own, because a step waits in one pool only: it must not hold the
-place of a model process while it waits for a service, nor ask a service beside its pool.
+place of a model process while it waits for a service, nor ask a service beside its pool. Not here: whether one may be
+merged (`approval`), how merging and publishing go (`backends.serving.merging`, `backends.hub.publishing`).
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.approval import adopt_reported
-from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
-from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
-from swap_assets.defs.resources.tracking import Reports, ResultTracking
-from swap_assets.domain.gates.release import may_open_sealed, nominate, release
-from swap_assets.domain.judging.contrasts import DECIDING_TRACK
-from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import (
-    DATASET_SPLIT,
-    FINE_TUNE_DECISION,
-    HERMES_CONVERSATIONS,
-    LLM_BASELINE,
-    SEALED_LLM_EVALUATION,
-    SLM_BASELINE,
-    Candidate,
-    model_and_scale,
+from swap_assets.defs.approval import adopt_reported, require_release
+from swap_assets.defs.resources.processes import (
+    HOSTED_POOL,
+    MODEL_PROCESS_POOL,
+    HostedLlm,
+    MergedFolders,
+    ModelProcesses,
 )
+from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
+from swap_assets.defs.resources.tracking import Hub, Reports, ResultTracking
+from swap_assets.domain import keys
+from swap_assets.domain.gates.release import may_open_sealed, nominate, release
+from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK
+from swap_assets.domain.judging.decisions import Decision, Override
+from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, not_evaluated
+from swap_assets.domain.weights import MergedModel, PublishedModel, refusal_to_merge
 
-_EVIDENCE = (LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets())
-_READ = (*_EVIDENCE, DATASET_SPLIT, HERMES_CONVERSATIONS)
+_EVIDENCE = (keys.LLM_BASELINE, keys.SLM_BASELINE, keys.FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets())
+_READ = (*_EVIDENCE, keys.DATASET_SPLIT, keys.HERMES_CONVERSATIONS)
+_BEHIND = (*experiment_in_force().adapter_assets(), *experiment_in_force().evaluation_assets(), keys.SLM_BASELINE)
+NO_DROP = "no_drop_after_merging"
 
 
 @dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"html"})
@@ -57,7 +61,7 @@ def sealed_llm_evaluation(
     As the test rows were asked: through the same interface, in the same measurement epoch. What it has answered for
     another model of the scale is not asked again.
     """
-    model, scale = model_and_scale(context.partition_key)
+    model, scale = keys.model_and_scale(context.partition_key)
     llm, best = store.evidence(scale).llm, _nominated(store, model, scale)
     cases = store.cases(store.sealed_files(scale)) if best else []
     if not cases:
@@ -70,7 +74,7 @@ def sealed_llm_evaluation(
 
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
-    deps=[*_READ, *experiment_in_force().adapter_assets(), SEALED_LLM_EVALUATION],
+    deps=[*_READ, *experiment_in_force().adapter_assets(), keys.SEALED_LLM_EVALUATION],
     pool=MODEL_PROCESS_POOL,
     kinds={"python"},
     check_specs=[checks.gate_check("release_decision", MODELS_AND_SCALES)],
@@ -79,7 +83,7 @@ def release_decision(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
 ) -> Iterator[dg.MaterializeResult[Decision]]:
     """Whether the model's best candidate may replace the LLM: only when sealed rows show that it is no worse."""
-    model, scale = model_and_scale(context.partition_key)
+    model, scale = keys.model_and_scale(context.partition_key)
     evidence, policy = store.evidence(scale), store.experiment.gates
     candidates, llm = evidence.of_model(model), evidence.llm
     best, sealed = _nominated(store, model, scale), None
@@ -101,15 +105,15 @@ def _nominated(store: ExperimentStore, model: str, scale: str) -> Candidate | No
 
 def _sealed_answers(store: ExperimentStore, llm: Evaluation, partition: str, rows: str) -> Evaluation:
     """Return what the hosted LLM answered to the sealed rows; answers to other rows or in another epoch are refused."""
-    found = store.read(SEALED_LLM_EVALUATION, partition, Evaluation)
+    found = store.read(keys.SEALED_LLM_EVALUATION, partition, Evaluation)
     why = f"was skipped: {found.reason}" if found.status != "evaluated" else ""
     if not why and found.dataset_hash != rows:
         why = "was made on other sealed rows"
     if not why and _how(found) != _how(llm):
         why = "was made in another epoch or through another interface than llm_baseline"
     if why:
-        again = f"materialise {SEALED_LLM_EVALUATION} and release_decision at '{partition}' together"
-        raise dg.Failure(description=f"{SEALED_LLM_EVALUATION} {why}; {again}", allow_retries=False)
+        again = f"materialise {keys.SEALED_LLM_EVALUATION} and release_decision at '{partition}' together"
+        raise dg.Failure(description=f"{keys.SEALED_LLM_EVALUATION} {why}; {again}", allow_retries=False)
     return found
 
 
@@ -117,3 +121,110 @@ def _how(evaluation: Evaluation) -> tuple[str, str]:
     """Return the epoch and the interface in which the hosted LLM was asked."""
     served = evaluation.results[DECIDING_TRACK].served
     return served.epoch, served.interface.value
+
+
+class MergeConfig(dg.Config):
+    """How to go against the gate: both fields, and they are recorded."""
+
+    override_reason: str = ""
+    override_by: str = ""
+
+    def override(self) -> Override | None:
+        """Return the override, None where none is given; half of one is refused."""
+        reason, by = self.override_reason.strip(), self.override_by.strip()
+        if not (reason or by):
+            return None
+        if not by or len(reason) < 3:
+            told = "an override takes both override_by, a name, and override_reason, of at least three letters"
+            raise dg.Failure(description=told, allow_retries=False)
+        return Override(reason=reason, by=by)
+
+
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES,
+    deps=[*_BEHIND, *keys.TEST_SPLITS],
+    pool=MODEL_PROCESS_POOL,
+    kinds={"huggingface"},
+    check_specs=[
+        checks.check_spec(
+            NO_DROP,
+            keys.MERGED_MODEL,
+            blocking=True,
+            description="On the rows that the adapter answered, the merged model is not worse than it for sure "
+            "(95 % interval of the paired difference, each track).",
+        )
+    ],
+)
+def merged_model(
+    context: dg.AssetExecutionContext, config: MergeConfig, store: ExperimentStore, processes: ModelProcesses,
+    tracking: ResultTracking, release_decision: Decision,
+) -> Iterator[dg.MaterializeResult[MergedModel] | dg.AssetCheckResult]:  # fmt: skip
+    """The candidate that release_decision names, merged into its 16-bit base and scored again on the same rows."""
+    override = config.override()
+    adopt_reported(context.instance, store)
+    require_release(store, release_decision, override)
+    with store.recording_failure(context):
+        merge = _scored_again(context, store, processes, release_decision)
+        run_id = tracking.evaluation(merge.after, partition=context.partition_key) if merge.folders.work else ""
+        check = checks.merge_check_result(NO_DROP, merge.judged)
+        if not merge.judged.passed:
+            yield check
+            raise _blocked(merge)
+        value = MergedModel(
+            candidate_id=merge.after.candidate.id,
+            base=merge.folders.base.named,
+            dtype=merge.folders.base.dtype,
+            decision=release_decision.content(),
+            override=f"{override.by}: {override.reason}" if override else "",
+            adapters=merge.folders.keep(),
+            evaluation=merge.after,
+            evidence=merge.before.evidence_hash(),
+            contrasts=merge.judged.contrasts,
+            compared=merge.judged.reason,
+        )
+    yield metadata.merged_result(value, release_decision, run_id=run_id, check=check)
+
+
+class _Merge(NamedTuple):
+    """Unproven folders, and what the adapters (`before`) and the merged models (`after`) scored."""
+
+    folders: MergedFolders
+    before: Evaluation
+    after: Evaluation
+    judged: MergeVerdict
+
+
+def _scored_again(
+    context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, decision: Decision
+) -> _Merge:
+    chosen = Candidate.from_id(decision.candidates[0])
+    before, files = store.evidence(chosen.scale).of(chosen), store.test_files(chosen.scale)
+    if chosen.form is Form.BASE:
+        reason = f"Nothing was merged: {chosen.id} is the untouched base, and its own evaluation stands."
+        folders = processes.merge(context, chosen, [], files)
+        return _Merge(folders, before, before, MergeVerdict(passed=True, reason=reason))
+    if refusal := refusal_to_merge(decision, before, hash_of_cases(store.cases(files))):
+        raise dg.Failure(description=refusal, allow_retries=False)
+    folders = processes.merge(context, chosen, store.artefacts(before), files)
+    after = processes.evaluation(context, folders.candidate, folders.unproven, files)
+    return _Merge(folders, before, after, judge_merge(after, before, store.experiment.gates.primary))
+
+
+def _blocked(merge: _Merge) -> dg.Failure:
+    kept = ", ".join(map(str, merge.folders.set_aside(merge.after)))
+    reason = f"the merged model scores below its adapter, so it is blocked. {merge.judged.reason} It lies in {kept}."
+    return dg.Failure(description=reason, allow_retries=False)
+
+
+@dg.asset(partitions_def=MODELS_AND_SCALES, kinds={"huggingface"})
+def published_model(
+    context: dg.AssetExecutionContext, store: ExperimentStore, hub: Hub, merged_model: MergedModel,
+    release_decision: Decision,
+) -> dg.MaterializeResult[PublishedModel]:  # fmt: skip
+    """The merged model with its card on the Hugging Face hub; skipped where the experiment publishes nothing."""
+    adopt_reported(context.instance, store)
+    if not merged_model.override:
+        require_release(store, release_decision, None)
+    with store.recording_failure(context):
+        published = hub.publish(merged_model, release_decision)
+    return metadata.published_result(published)

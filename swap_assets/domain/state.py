@@ -10,18 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Approval, Decision, Standing
-from swap_assets.domain.keys import (
-    FINE_TUNE_DECISION,
-    SCALE_UP_DECISION,
-    Candidate,
-    Form,
-    base,
-    hosted,
-    model_and_scale,
-    partition_key,
-)
+from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation, Status, not_evaluated
 
@@ -77,7 +69,7 @@ class State:
 
     def hosted(self, scale: str) -> Candidate:
         """Return the hosted LLM's candidate at a scale."""
-        return hosted(self.experiment.hosted_model.key, scale)
+        return keys.hosted(self.experiment.hosted_model.key, scale)
 
     @cached_property
     def _tuned(self) -> dict[str, tuple[Candidate, ...]]:
@@ -87,7 +79,7 @@ class State:
             names = self.experiment.approach_names
             first = [self.experiment.tuned_candidate(name, model=model, scale=scales[0]) for name in names]
             for scale in scales:
-                found[partition_key(model, scale)] = tuple(
+                found[keys.partition_key(model, scale)] = tuple(
                     candidate.model_copy(update={"scale": scale, "decoding": decoding})
                     for candidate in first
                     for decoding in entry.decoding
@@ -100,13 +92,13 @@ class State:
 
     def contenders(self, partition: str) -> tuple[Candidate, ...]:
         """Return a model's contenders: its tuned candidates, after the base where no training was needed."""
-        decision = self.decision(FINE_TUNE_DECISION, partition)
-        first = (base(*model_and_scale(partition)),) if decision and decision.action == "skip" else ()
+        decision = self.decision(keys.FINE_TUNE_DECISION, partition)
+        first = (keys.base(*keys.model_and_scale(partition)),) if decision and decision.action == "skip" else ()
         return (*first, *self.tuned(partition))
 
     def partitions(self, scale: str) -> list[str]:
         """Return the partition keys of all models at a scale."""
-        return [partition_key(model, scale) for model in self.experiment.models]
+        return [keys.partition_key(model, scale) for model in self.experiment.models]
 
     # What was measured of them
 
@@ -136,16 +128,16 @@ class State:
 
     def _left_out(self, candidate: Candidate) -> str:
         """Say which decision leaves a candidate untrained, "" where none does."""
-        decision = self.decision(FINE_TUNE_DECISION, candidate.partition)
+        decision = self.decision(keys.FINE_TUNE_DECISION, candidate.partition)
         trains = self.experiment.approaches[candidate.recipe].trains
         if decision and decision.action == "skip" and trains == "when_gate_says":
             return decision.reason
         scales = list(self.experiment.scales)
         at = scales.index(candidate.scale)
-        before = self.decision(SCALE_UP_DECISION, scales[at - 1]) if at else None
+        before = self.decision(keys.SCALE_UP_DECISION, scales[at - 1]) if at else None
         let_through = self.let_through(before).get(candidate.model, ()) if before else ()
         if before and before.action == "scale_up" and candidate.recipe not in let_through:
-            return f"{SCALE_UP_DECISION} for {before.scale} did not let it through"
+            return f"{keys.SCALE_UP_DECISION} for {before.scale} did not let it through"
         return ""
 
     # What was decided
@@ -189,7 +181,7 @@ class State:
         everything = self.experiment.approach_names
         found: Admitted = {scales[0]: dict.fromkeys(self.experiment.models, everything)}
         for before, scale in itertools.pairwise(scales):
-            decision = self.in_force(SCALE_UP_DECISION, before)
+            decision = self.in_force(keys.SCALE_UP_DECISION, before)
             if decision is None or decision.action != "scale_up":
                 break
             found[scale] = self.let_through(decision)
@@ -238,7 +230,7 @@ class State:
     def running(self, job: str, scale: str) -> bool:
         """Whether a run of a job is under way at a scale, for any model."""
         partitions = (name.split("/", 1)[1] for name in self.active if name.startswith(f"{job}/"))
-        return any(model_and_scale(partition)[1] == scale for partition in partitions)
+        return any(keys.model_and_scale(partition)[1] == scale for partition in partitions)
 
 
 def _without(candidate: Candidate, status: Status, reason: str) -> EvaluationRecord:

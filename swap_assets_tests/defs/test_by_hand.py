@@ -8,9 +8,8 @@ from swap_assets.backends.datasets.loading import SourceError
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import dataset
-from swap_assets.defs.merged_model import merged_model
 from swap_assets.defs.monitoring import failed_run_alert
-from swap_assets.defs.release import release_decision
+from swap_assets.defs.release import merged_model, release_decision
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import base, hosted, tuned
@@ -74,7 +73,7 @@ def merges(monkeypatch):
         reached.append(decision)
         raise dg.Failure(description="a merge would begin here", allow_retries=False)
 
-    monkeypatch.setattr("swap_assets.defs.merged_model._scored_again", begin)
+    monkeypatch.setattr("swap_assets.defs.release._scored_again", begin)
     return reached
 
 

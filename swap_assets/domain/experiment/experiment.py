@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.entries import (
     Automation,
@@ -25,25 +26,14 @@ from swap_assets.domain.experiment.entries import (
 )
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.sources import Source, SplitSizes, TestSplitSizes, shares_of
-from swap_assets.domain.keys import (
-    NO_APPROACH,
-    PACKED,
-    PARTITION_SEPARATOR,
-    SEPARATOR,
-    SHARED_ASSETS,
-    Candidate,
-    Decoding,
-    adapter_asset,
-    evaluation_asset,
-    tuned,
-)
+from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
 
 Entry = TypeVar("Entry")
 # Dagster takes letters, digits and _ in an asset's name; a hyphen becomes _ there.
 _NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 # What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas.
-_FORBIDDEN_IN_KEYS = (PARTITION_SEPARATOR, SEPARATOR, "/", " ", ",")
+_FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.SEPARATOR, "/", " ", ",")
 
 
 class ExperimentError(ValueError):
@@ -145,9 +135,8 @@ class Experiment(Frozen):
 
     def next_scale(self, key: str) -> str | None:
         """Return the scale after `key` in the file's order, None after the last."""
-        keys = list(self.scales)
-        following = keys.index(key) + 1
-        return keys[following] if following < len(keys) else None
+        scales = [*self.scales, None]
+        return scales[scales.index(key) + 1]
 
     @property
     def approach_names(self) -> tuple[str, ...]:
@@ -157,14 +146,14 @@ class Experiment(Frozen):
     def adapter_assets(self, *approaches: str) -> tuple[str, ...]:
         """Return the assets that train the adapters of some approaches, of all where none is named."""
         return tuple(
-            adapter_asset(name, adapter, self.approaches[name].adapters)
+            keys.adapter_asset(name, adapter, self.approaches[name].adapters)
             for name in approaches or self.approach_names
             for adapter in self.approaches[name].adapters
         )
 
     def evaluation_assets(self, *decodings: Decoding) -> tuple[str, ...]:
         """Return the assets that evaluate the approaches under some ways of decoding, under all where none is named."""
-        return tuple(evaluation_asset(name, way) for way in decodings or Decoding for name in self.approach_names)
+        return tuple(keys.evaluation_asset(name, way) for way in decodings or Decoding for name in self.approach_names)
 
     def approach_for(self, approach: str, *, model: str, scale: str | None = None) -> Approach:
         """Return an approach's settings with the model's own settings and the scale's epochs applied.
@@ -198,7 +187,7 @@ class Experiment(Frozen):
     ) -> Candidate:
         """Return the candidate that an approach makes of a model at a scale, under a way of decoding."""
         settings = self.approach_for(approach, model=model, scale=scale)
-        return tuned(model, scale, approach, packed=settings.training.packing, decoding=decoding)
+        return keys.tuned(model, scale, approach, packed=settings.training.packing, decoding=decoding)
 
 
 def parse_experiment(data: Any) -> Experiment:
@@ -233,15 +222,15 @@ def first_problem(error: ValidationError) -> str:
 
 def _unfit_names(approaches: dict[str, Approach]) -> str:
     """Say which approach cannot be named so, "" where all can: the names of assets are made of them."""
-    owners: dict[str, str] = dict.fromkeys(SHARED_ASSETS, "the project itself")
+    owners: dict[str, str] = dict.fromkeys(keys.SHARED_ASSETS, "the project itself")
     for approach, settings in approaches.items():
         for name in (approach, *settings.adapters):
             if not _NAME.fullmatch(name):
                 return f"the name '{name}' cannot be part of an asset's name; give letters, digits, '_' and single '-'"
-        if approach == NO_APPROACH or approach.endswith(PACKED):
-            return f"the name '{approach}' is taken: candidate ids use 'none' and the ending '{PACKED}' themselves"
-        adapters = [adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
-        for asset in (*adapters, *(evaluation_asset(approach, way) for way in Decoding)):
+        if approach == keys.NO_APPROACH or approach.endswith(keys.PACKED):
+            return f"the name '{approach}' is taken: candidate ids use 'none' and the ending '{keys.PACKED}' themselves"
+        adapters = [keys.adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
+        for asset in (*adapters, *(keys.evaluation_asset(approach, way) for way in Decoding)):
             if asset in owners:
                 return f"'{approach}' would make the asset {asset}, which {owners[asset]} makes; give it another name"
             owners[asset] = f"'{approach}'"
