@@ -4,13 +4,11 @@ import typer
 
 from swap_assets.cli.dagster_service import ui, validate
 from swap_assets.cli.demo import demo
-from swap_assets.cli.diff import diff
 from swap_assets.cli.explain import approve, explain, reject
-from swap_assets.cli.init import init, new
+from swap_assets.cli.init import init, new, profile
 from swap_assets.cli.plan import doctor, plan
-from swap_assets.cli.profile import profile
 from swap_assets.cli.report import report
-from swap_assets.cli.score import score
+from swap_assets.cli.score import diff, score
 
 app = typer.Typer(
     no_args_is_help=True,

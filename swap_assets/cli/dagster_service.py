@@ -27,7 +27,6 @@ from swap_assets.cli.environment import MODULE, TEMPLATES, Config, dagster_comma
 PID_FILE = "logs/dagster.pid"  # in the experiment's folder, of a service that was started for a demo
 _READY_S, _STOP_S = 90.0, 25.0
 _PORT_TAKEN = "address already in use"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TELL_CHILD_OF_DEATH = 1  # Linux's PR_SET_PDEATHSIG
 
 
@@ -55,55 +54,38 @@ def dagster_service(
         ServiceError: it did not answer within 90 seconds, ended, or found its port taken.
     """
     port = free_port()
-    command = [dagster_command(), "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_obeys_sigint if keep else _ends_with_parent,
-        )
+            _dev(module, port), env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            start_new_session=True, preexec_fn=lambda: _begin_child(ends_with_parent=not keep),
+        )  # fmt: skip
     kept = False
     try:
-        with _ending_on_signals():
+        # SIGTERM and a closed terminal end this process as Ctrl-C does, through its `finally` clauses.
+        with _handling(_leave, signal.SIGTERM, signal.SIGHUP):
             _wait_until_it_answers(process, port, log)
             yield Service(f"http://127.0.0.1:{port}", process.pid)
             kept = keep
     finally:
         if not kept:
-            with _deaf():
+            # A second Ctrl-C is ignored while Dagster is being stopped; that takes 35 seconds at most.
+            with _handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 stop_session(process)
 
 
-def _obeys_sigint() -> None:
-    """Run in the child before it becomes Dagster: a shell starts background commands with SIGINT ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _dev(module: str, port: int) -> list[str]:
+    return [dagster_command(), "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
 
 
-def _ends_with_parent() -> None:
-    """Run in the child before it becomes Dagster: have Linux send it SIGINT when its parent dies."""
-    _obeys_sigint()
-    if sys.platform == "linux":
+def _begin_child(*, ends_with_parent: bool) -> None:
+    """Run in the child before it becomes Dagster: obey SIGINT, and have Linux send it when the parent dies."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell starts background commands with SIGINT ignored
+    if ends_with_parent and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_TELL_CHILD_OF_DEATH, signal.SIGINT)
 
 
-@contextlib.contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end this process as Ctrl-C does, through its `finally` clauses."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    with _handling(leave, signal.SIGTERM, signal.SIGHUP):
-        yield
-
-
-def _deaf() -> contextlib.AbstractContextManager[None]:
-    """Ignore a second Ctrl-C while Dagster is being stopped; that takes 35 seconds at most."""
-    return _handling(signal.SIG_IGN, *_SIGNALS)
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 @contextlib.contextmanager
@@ -186,8 +168,7 @@ def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on lo
     if not is_free(port):
         raise fail(f"another program listens on port {port}; stop it, or give another one with --port {port + 1}")
     typer.echo(f"http://127.0.0.1:{port}  (experiment: {environment['SWAP_CONFIG']})")
-    command = [dagster_command(), "dev", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port)]
-    os.execve(command[0], command, environment)
+    os.execve(dagster_command(), _dev(MODULE, port), environment)
 
 
 def validate(config: Config = None) -> None:

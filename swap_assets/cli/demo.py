@@ -28,25 +28,24 @@ from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.report import Report
 
+_AUTO = "two scales by sensors: only the conversations are materialised by hand"
+_KEEP = "with --auto: leave the web server and daemon running"
+
 
 def demo(
     config: Annotated[Path | None, typer.Option("--config", help="the experiment file; else the demo's own")] = None,
-    auto: Annotated[
-        bool, typer.Option("--auto", help="two scales by sensors: only the conversations are materialised by hand")
-    ] = False,
+    auto: Annotated[bool, typer.Option("--auto", help=_AUTO)] = False,
     limit_s: Annotated[int, typer.Option(help="with --auto: seconds after which it stops, wherever it is")] = 1200,
-    keep: Annotated[
-        bool, typer.Option("--keep", envvar="KEEP", help="with --auto: leave the web server and daemon running")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", envvar="KEEP", help=_KEEP)] = False,
 ) -> None:
     """Carry an experiment through the whole graph; print its tables, its decisions and where the report lies."""
-    own = TEMPLATES / ("demo-auto" if auto else "demo") / "swap.yaml"
-    path = (config or own).resolve()
+    path = (config or TEMPLATES / ("demo-auto" if auto else "demo") / "swap.yaml").resolve()
     experiment = experiment_or_exit(path)
     preflight(experiment)
     root, console, began = storage_root(experiment), Console(), time.monotonic()
     if auto:
-        refuse_stopped_sensors(experiment, path)
+        if experiment.automation.sensors != "running":
+            raise fail(f"{path} keeps its sensors stopped; set automation: {{sensors: running}}")
         refuse_beside_another(root)
         if config is None:  # sensors act once on the same evidence, so the demo starts from nothing
             shutil.rmtree(root, ignore_errors=True)
@@ -72,12 +71,6 @@ def demo(
         console.print(f"Look around: swap-assets ui --config {where}", highlight=False, soft_wrap=True)
     if fault:
         raise typer.Exit(1)
-
-
-def refuse_stopped_sensors(experiment: Experiment, path: Path) -> None:
-    """End the command where the experiment's sensors would do nothing."""
-    if experiment.automation.sensors != "running":
-        raise fail(f"{path} keeps its sensors stopped; set automation: {{sensors: running}}")
 
 
 def refuse_beside_another(root: Path) -> None:

@@ -1,6 +1,6 @@
-"""What a team begins with: `swap-assets new FOLDER`, a project, and `init`, an experiment file for its own log.
+"""What a team begins with: `swap-assets profile`, what a file holds, `init`, an experiment file for it, and `new`.
 
-Neither needs a clone of the repository.
+None of them needs a clone of the repository.
 """
 
 import json
@@ -12,17 +12,20 @@ from typing import Annotated
 
 import typer
 import yaml
+from rich.console import Console
 
-from swap_assets.backends.datasets.loading import SourceError
+from swap_assets.backends.datasets.loading import SourceError, load_source
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path
 from swap_assets.cli.environment import PROJECT, fail
-from swap_assets.cli.profile import load_visibly
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
-from swap_assets.domain.experiment.sources import LocalSource
+from swap_assets.domain.experiment.sources import LoadedSource, LocalSource
 from swap_assets.domain.profile import ProposedSizes, profile_markdown, profile_source, propose_sizes
+from swap_assets.domain.splits.leakage_index import LeakageIndex, repetitions
 from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _SEED = 42
+_TOLD_EVERY = 500  # rows between two updates of the count on the terminal
+_MANY_ROWS = 20_000  # from here on looking for near-duplicates takes more than ten seconds
 
 
 def init(
@@ -42,26 +45,17 @@ def init(
         proposed = propose_sizes(loaded.conversations, seed=_SEED)
     except (SourceError, TooFewRowsError) as error:
         raise fail(str(error)) from None
-    text = _experiment_text(template or _template_in_force(), _name(out), source, proposed)
+    here = experiment_path()  # the file in force, or the package's where none is named and none lies here
+    in_force = here if os.environ.get(CONFIG_VARIABLE) or here.exists() else PROJECT / "swap.yaml"
+    # A name that partition keys and folders can hold.
+    name = re.sub(r"[^a-z0-9]+", "-", out.stem.lower()).strip("-") or "my-agent"
+    text = _experiment_text(template or in_force, name, source, proposed)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     typer.echo(profile_markdown(profile_source(loaded)))
-    sizes = "; ".join(
-        f"{name} {scale.train}/{scale.validation}/{scale.test}" for name, scale in proposed.scales.items()
-    )
+    sizes = "; ".join(f"{name} {one.train}/{one.validation}/{one.test}" for name, one in proposed.scales.items())
     typer.echo(f"Wrote {out}: train/validation/test {sizes}, release test {proposed.release_test}.")
     typer.echo(f"Next: set hosted_model to the model that made this log, then  SWAP_CONFIG={out} swap-assets plan")
-
-
-def _template_in_force() -> Path:
-    """Return the experiment file in force, or the package's where none is named and none lies here."""
-    here = experiment_path()
-    return here if os.environ.get(CONFIG_VARIABLE) or here.exists() else PROJECT / "swap.yaml"
-
-
-def _name(out: Path) -> str:
-    """Return the file's stem as a name that partition keys and folders can hold."""
-    return re.sub(r"[^a-z0-9]+", "-", out.stem.lower()).strip("-") or "my-agent"
 
 
 def _experiment_text(template: Path, name: str, source: LocalSource, proposed: ProposedSizes) -> str:
@@ -96,7 +90,8 @@ def _experiment_text(template: Path, name: str, source: LocalSource, proposed: P
 def replace_block(text: str, key: str, value: object) -> str:
     """Replace a top-level key of a YAML text with its indented lines; a key that is not there is put at the end."""
     if isinstance(value, dict):  # JSON is YAML too; a line for each entry reads like the file around it
-        block = f"{key}:\n" + "".join(f"  {name}: {_json(inner)}\n" for name, inner in value.items())
+        lines = (f"  {name}: {json.dumps(inner, ensure_ascii=False)}\n" for name, inner in value.items())
+        block = f"{key}:\n" + "".join(lines)
     else:
         block = f"{key}: {value}\n"
     pattern = re.compile(rf"^{re.escape(key)}:.*\n(?:(?:[ \t].*)?\n)*", re.MULTILINE)
@@ -105,10 +100,6 @@ def replace_block(text: str, key: str, value: object) -> str:
         return f"{text.rstrip()}\n\n{block}"
     blank = "\n" if found.group(0).endswith("\n\n") else ""
     return text[: found.start()] + block + blank + text[found.end() :]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def new(folder: Annotated[Path, typer.Argument(help="where to lay the files; it is made if it is not there")]) -> None:
@@ -125,3 +116,63 @@ def new(folder: Annotated[Path, typer.Argument(help="where to lay the files; it 
         shutil.copyfile(file, folder / file.name)
     typer.echo(f"Laid down in {folder}: {', '.join(file.name for file in wanted)}.")
     typer.echo(f"Next: cd {folder}, set hosted_model and models in swap.yaml, then  swap-assets doctor")
+
+
+def profile(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="JSON, JSON Lines or Parquet, gzipped or not: Hermes, glaive, OpenAI logs, BFCL"),
+    ],
+    svg: Annotated[Path | None, typer.Option(help="also draw labels and lengths into this SVG file")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="the leakage index of an experiment: name the rows that repeat its test rows")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
+) -> None:
+    """Print counts per label, repairs, duplicates and lengths; what can't be read is counted by its reason."""
+    try:
+        loaded = load_visibly(LocalSource(path=tuple(map(str, files))))
+    except SourceError as error:
+        raise fail(str(error)) from None
+    made = profile_source(loaded, look_for_near_duplicates=loaded.rows_in < _MANY_ROWS)
+    typer.echo(made.model_dump_json(indent=2) if json else profile_markdown(made), nl=json)
+    if svg is not None:
+        from swap_assets.backends.datasets.plots import profile_svg
+
+        svg.write_text(profile_svg(made), encoding="utf-8")
+    if against is not None:
+        _tell_repetitions(against, loaded)
+
+
+def _tell_repetitions(index_file: Path, loaded: LoadedSource) -> None:
+    """Print which rows repeat a test row; any makes the command end with code 1, so that a script can stop there."""
+    try:
+        index = LeakageIndex.model_validate_json(index_file.read_bytes())
+    except (OSError, ValueError):
+        raise fail(
+            f"{index_file} is no leakage index; it lies in the experiment's folder under work/leakage_index, named "
+            "after the scale, once dataset_split has been materialised"
+        ) from None
+    found = repetitions(index, loaded.conversations)
+    for item in found:
+        told = f"{item.conversation_id} repeats test row {item.test_id} (similarity {item.similarity:.2f})"
+        typer.echo(told, err=True)
+    counts = f"{len(found)} of {len(loaded.conversations)} rows repeat one of {len(index.fingerprints)} test rows"
+    typer.echo(counts, err=True)
+    if found:
+        raise typer.Exit(1)
+
+
+def load_visibly(source: LocalSource) -> LoadedSource:
+    """Load a source with a count of rows on the terminal while it lasts.
+
+    Raises:
+        SourceError: the source can't be used; the message is one sentence that says what to do.
+    """
+    with Console(stderr=True).status("reading") as status:
+
+        def tell(rows: int) -> None:
+            if rows % _TOLD_EVERY == 0:
+                status.update(f"{rows:,} rows read")
+
+        return load_source(source, progress=tell)

@@ -9,8 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from swap_assets.cli.diff import diff
-from swap_assets.cli.score import score
+from swap_assets.cli.score import diff, score
 
 app = typer.Typer()
 app.command()(score)
