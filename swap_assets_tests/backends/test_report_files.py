@@ -11,6 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from swap_assets.backends.report.build import answer_texts, training_runs
 from swap_assets.backends.report.files import (
     content_security_policy,
     previous_report,
@@ -20,7 +21,6 @@ from swap_assets.backends.report.files import (
 )
 from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
-from swap_assets.backends.report.records import answer_texts, training_runs
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.cli.report import print_report
 from swap_assets.domain.formats.base import Track
@@ -230,7 +230,7 @@ def test_a_broken_training_record_is_left_out(tmp_path):
     folder = tmp_path / "work" / "trainings" / PAPER.id / "toolcall"
     folder.mkdir(parents=True)
     (folder / "result.json").write_text('{"kind": "train"')
-    assert training_runs(ArtefactStore(tmp_path), "small") == []
+    assert training_runs(ArtefactStore(tmp_path), "small") == ()
 
 
 def test_twenty_candidates_make_a_small_page_in_little_time(tmp_path):

@@ -1,31 +1,41 @@
-"""Building a scale's report from the experiment's folder: reading everything that is there, tolerantly."""
+"""Building a scale's report from the experiment's folder: reading everything that is there, tolerantly.
 
-from collections.abc import Callable, Sequence
+The texts of answers are looked up by case without parsing every record: a candidate has thousands, a report shows few.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from swap_assets.backends.models.provenance import file_hash, git_commit, versions
+from swap_assets.backends.processes.spec_building import RECORDS_FILE
+from swap_assets.backends.processes.specs import RESULT_FILE
 from swap_assets.backends.report.files import previous_report
-from swap_assets.backends.report.records import answer_texts, generation_runs, training_runs
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
+from swap_assets.domain.formats.base import Track, answer_formats, named_format
 from swap_assets.domain.judging.criteria import criteria_of
-from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, partition_key
+from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, Candidate, partition_key
 from swap_assets.domain.model import content_hash
-from swap_assets.domain.report.inputs import BaseModelOrigin, ReportInputs
+from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
 from swap_assets.domain.report.report import Report, build_report, with_previous
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.weights import LoraAdapter
 
 Value = TypeVar("Value")
+# `case_id` is the first field that a record is written with.
+_CASE = re.compile(rb'^\{"case_id":("(?:[^"\\]|\\.)*")')
 
 
 def report_folder(store: ArtefactStore, scale: str) -> Path:
@@ -48,10 +58,8 @@ def build_scale_report(
         test_cases: reads a scale's test cases; may raise ArtefactMissingError.
         now: the time in UTC.
     """
-    inputs = _inputs(experiment, store, scale, test_cases)
     about = {"notices": tuple(notices), "provenance": _provenance(source), "generated_at": now}
-    inputs = inputs.model_copy(update=about)
-    report = build_report(inputs)
+    report = build_report(_inputs(experiment, store, scale, test_cases).model_copy(update=about))
     return with_previous(report, previous_report(report_folder(store, scale), report.evidence()))
 
 
@@ -80,8 +88,8 @@ def _inputs(
         criteria={item.candidate.id: criteria_of(item, llm, experiment.gates) for item in judged},
         cases=cases,
         answer_text=answer_texts(store),
-        trainings=tuple(training_runs(store, scale)),
-        generations=tuple(generation_runs(store, scale)),
+        trainings=training_runs(store, scale),
+        generations=generation_runs(store, scale),
         split=_there(store, "dataset_split", scale, DatasetSplit),
         models=_origins(experiment),
         train_rows={name: entry.train for name, entry in experiment.scales.items()},
@@ -146,3 +154,66 @@ def _facts(experiment: Experiment, store: ArtefactStore, scale: str) -> dict[str
         if adapter and adapter.status == "trained":
             found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
     return found
+
+
+def answer_texts(store: ArtefactStore) -> AnswerText:
+    """Return what looks up the text that a candidate answered, None where it was not kept; a file is read once."""
+
+    @cache
+    def lines(candidate: str, track: Track) -> dict[str, bytes]:
+        folder = store.root / "work" / "answers" / candidate
+        paths = (folder / one.name / RECORDS_FILE for one in answer_formats().values() if one.track is track)
+        # The last record of a case is the one in force: an interrupted run may have left an earlier one.
+        return {json.loads(found.group(1)): line for path in paths if path.is_file()
+                for line in path.read_bytes().split(b"\n") if (found := _CASE.match(line))}  # fmt: skip
+
+    def text(candidate: str, track: Track, case: str) -> str | None:
+        line = lines(candidate, track).get(case)
+        return json.loads(line).get("text") if line else None
+
+    return text
+
+
+def training_runs(store: ArtefactStore, scale: str) -> tuple[TrainingRun, ...]:
+    """Return the scale's trainings whose result is there, by candidate and adapter."""
+    return tuple(_results(store.root / "work" / "trainings", scale, _training))
+
+
+def generation_runs(store: ArtefactStore, scale: str) -> tuple[GenerationRun, ...]:
+    """Return how fast the scale's local candidates answered, where their results are there."""
+    return tuple(_results(store.root / "work" / "answers", scale, _generation))
+
+
+def _results(folder: Path, scale: str, read: Callable[[str, str, dict[str, Any]], Value]) -> Iterator[Value]:
+    for path in sorted(folder.glob(f"*/*/{RESULT_FILE}")):
+        candidate = path.parents[1].name
+        try:
+            if Candidate.from_id(candidate).scale == scale:
+                yield read(candidate, path.parent.name, json.loads(path.read_bytes()))
+        except (ValueError, OSError, KeyError, TypeError):
+            continue  # half there, of an earlier version, or no candidate's folder: shown as not measured
+
+
+# Only the fields that are shown are read, so that a result of an earlier version still tells its story.
+def _training(candidate: str, adapter: str, data: dict[str, Any]) -> TrainingRun:
+    return TrainingRun(
+        candidate_id=candidate,
+        adapter=adapter,
+        rows=data["train_rows"]["used"],
+        loss=data["loss_curve"],
+        validation=data.get("validation_curve", ()),
+        seconds=data["total_seconds"],
+        peak_memory_mb=data.get("peak_memory_mb", 0),
+        **{name: data[name] for name in ("steps", "tokens_per_second", "device")},
+    )
+
+
+def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> GenerationRun:
+    return GenerationRun(
+        candidate_id=candidate,
+        track=named_format(answer_format).track,
+        answers=data["asked"],
+        per_second=data["rows_per_second"],
+        seconds=data["total_seconds"],
+        device=data["device"],
+    )

@@ -17,14 +17,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from swap_assets.backends.report.drawing import Plot
 from swap_assets.backends.report.model_card import model_card
-from swap_assets.backends.report.plots import draw_plots
+from swap_assets.backends.report.plots import Plot, draw_plots
 from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.report.layout import Document, lay_out, to_markdown
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.spreadsheets import spreadsheets
-from swap_assets.domain.report.tables import csv, html
+from swap_assets.domain.report.tables import cell_class, csv
 from swap_assets.domain.report.wording import visible
 
 HTML_FILE, JSON_FILE, MARKDOWN_FILE = "report.html", "report.json", "report.md"
@@ -99,7 +98,7 @@ def to_html(document: Document, plots: Mapping[str, Plot]) -> str:
         policy=content_security_policy(style),
         style=Markup(style),  # the package's own file; a style element's text is not escaped
         data_url=data_url,
-        table_html=html,
+        cell_class=cell_class,
     )
 
 

@@ -15,7 +15,7 @@ from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.tables import Frame, frame
-from swap_assets.domain.report.wording import ABSENT, TRACK_TITLES, display_name, percent, plain, significant
+from swap_assets.domain.report.wording import ABSENT, display_name, percent, plain, significant
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.paired import Columns
 from swap_assets.domain.scoring.scores import Metric
@@ -77,9 +77,7 @@ class Figure(Frozen):
 
 def figures_of(inputs: ReportInputs) -> tuple[Figure, ...]:
     """Return every figure of the report, in the order in which tables list them."""
-    measured = [
-        (item, track, item.results[track]) for track in Track for item in inputs.evaluated if track in item.results
-    ]
+    measured = [(item, track, result) for track in Track for item in inputs.evaluated if (result := item.track(track))]
     overall = (_metrics(item, track, result.summary.metrics) for item, track, result in measured)
     failures = (
         Figure(candidate_id=item.candidate.id, track=track, split="failures", label=name, metric="rows", value=count,
@@ -88,30 +86,13 @@ def figures_of(inputs: ReportInputs) -> tuple[Figure, ...]:
         for name, count in result.summary.failures.items()
         if count
     )  # fmt: skip
-    effort = (_effort(inputs, *one) for one in measured)
-    return tuple(
-        chain(*overall, _by_label(measured), failures, _wins(inputs), _tracks(inputs), _scales(inputs), *effort)
-    )
+    others = (_by_label(measured), failures, _wins(inputs), _tracks(inputs), _scales(inputs))
+    return tuple(chain(*overall, *others, *(_effort(inputs, *one) for one in measured)))
 
 
 def by_key(figures: Iterable[Figure]) -> dict[Key, Figure]:
     """Return the figures by what they are of."""
     return {figure.key: figure for figure in figures}
-
-
-def framed(figures: Sequence[Figure]) -> Frame:
-    """Return one row a figure: its fields, the candidate's name, the track in words, and its text."""
-    header = (*Figure.model_fields, "name", "form", "text")
-    rows = (
-        (
-            *figure.__dict__.values(),
-            display_name(figure.candidate_id),
-            TRACK_TITLES[figure.track].lower(),
-            figure.text(),
-        )
-        for figure in figures
-    )
-    return frame(header, rows)
 
 
 def select(
@@ -203,30 +184,26 @@ def _place(split: str, label: str) -> tuple[int, str]:
 def _wins(inputs: ReportInputs) -> Iterator[Figure]:
     """Return how each candidate and the LLM share out the tool-call rows by who answers them exactly right."""
     llm = exact_rows(inputs.llm)
+    shares = {"both": (True, True), "only_llm": (False, True), "only_slm": (True, False), "neither": (False, False)}
     for item in inputs.contenders if llm else ():
-        if item.track(Track.TOOLCALL) is None:
-            continue
-        mine = exact_rows(item)
-        pairs = [(mine[case], llm[case]) for case in mine if case in llm]
-        for label, who in {"both": (True, True), "only_llm": (False, True), "only_slm": (True, False),
-                           "neither": (False, False)}.items():  # fmt: skip
-            yield Figure(candidate_id=item.candidate.id, track=Track.TOOLCALL, split="wins", label=label, metric="rows",
-                         value=pairs.count(who), n=len(pairs))  # fmt: skip
+        if item.track(Track.TOOLCALL):
+            pairs = [(right, llm[case]) for case, right in exact_rows(item).items() if case in llm]
+            for label, who in shares.items():
+                yield Figure(candidate_id=item.candidate.id, track=Track.TOOLCALL, split="wins", label=label,
+                             metric="rows", value=pairs.count(who), n=len(pairs))  # fmt: skip
 
 
 def _tracks(inputs: ReportInputs) -> Iterator[Figure]:
     """Compare structured answers with tool calls in field F1, on the identical rows of candidates that have both."""
     for item in inputs.evaluated:
         both = [Columns(result.rows) for track in (Track.STRUCTURED, Track.TOOLCALL) if (result := item.track(track))]
-        found = both[0].against(both[1], "field_f1") if len(both) == 2 else None
-        if found is None:
-            continue
-        means = {"structured": Metric(value=found.mean_a, n=found.rows),
-                 "toolcall": Metric(value=found.mean_b, n=found.rows)}  # fmt: skip
-        yield from _metrics(item, Track.STRUCTURED, means, split="tracks")
-        yield Figure(candidate_id=item.candidate.id, track=Track.STRUCTURED, split="tracks", metric="difference",
-                     value=found.difference, low=found.low, high=found.high, n=found.rows,
-                     unit="difference")  # fmt: skip
+        if len(both) == 2 and (found := both[0].against(both[1], "field_f1")):
+            means = {"structured": Metric(value=found.mean_a, n=found.rows),
+                     "toolcall": Metric(value=found.mean_b, n=found.rows)}  # fmt: skip
+            yield from _metrics(item, Track.STRUCTURED, means, split="tracks")
+            yield Figure(candidate_id=item.candidate.id, track=Track.STRUCTURED, split="tracks", metric="difference",
+                         value=found.difference, low=found.low, high=found.high, n=found.rows,
+                         unit="difference")  # fmt: skip
 
 
 def _scales(inputs: ReportInputs) -> Iterator[Figure]:

@@ -3,7 +3,8 @@
 Laying it out in sections of tables is `layout`, writing those in every form is `tables`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
 
@@ -14,10 +15,10 @@ from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
-from swap_assets.domain.report.figures import Figure, figures_of, framed, never_calling
+from swap_assets.domain.report.figures import Figure, figures_of, never_calling
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
-from swap_assets.domain.report.tables import Frame
+from swap_assets.domain.report.tables import Frame, frame
 from swap_assets.domain.report.verdict import Verdict, best_of, cautions, compared_in, llm_comparisons, verdict
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Status
@@ -64,6 +65,11 @@ class Answers(Frozen):
     cases: int
     unscored: int
 
+    def shown(self) -> tuple[int, str, str]:
+        """Return rows, answer format, and how many of the rows gave an answer: `58/60`."""
+        asked = f"{self.cases - self.unscored}/{self.cases}" if self.unscored else str(self.cases)
+        return self.cases, self.answer_format, asked
+
 
 class CandidateNote(Frozen):
     """A candidate and how far it came; anything but `evaluated` comes with the reason."""
@@ -105,15 +111,13 @@ class Report(About):
 
     def frame(self) -> Frame:
         """Return the figures as a frame, with the candidate's name, answer format and rows, and text to be read."""
-        found = framed(self.figures)
         known = {(note.candidate_id, track): answers for track in Track for note, answers in self.answered(track)}
-        answers = [known.get(key) for key in zip(found["candidate_id"], found["track"], strict=True)]
-        return found.assign(
-            cases=[one.cases if one else 0 for one in answers],
-            format=[one.answer_format if one else "" for one in answers],
-            asked=[f"{one.cases - one.unscored}/{one.cases}" if one and one.unscored else str(one.cases) if one else ""
-                   for one in answers],
+        rows = (
+            (*item.__dict__.values(), display_name(item.candidate_id), TRACK_TITLES[item.track].lower(), item.text(),
+             *(answers.shown() if (answers := known.get((item.candidate_id, item.track))) else (0, "", "")))
+            for item in self.figures
         )  # fmt: skip
+        return frame((*Figure.model_fields, "name", "form", "text", "cases", "format", "asked"), rows)
 
     def main_figures(self, candidate_id: str, track: Track) -> dict[str, Figure]:
         """Return a candidate's figures over all rows that the main table shows, by metric."""
@@ -143,12 +147,8 @@ def build_report(inputs: ReportInputs) -> Report:
     figures, floor, cost = figures_of(inputs), never_calling(inputs), swap_cost(inputs, best_id)
     about = {name: getattr(inputs, name) for name in About.model_fields}
     return Report(
-        **{**about, "facts": {**facts_of(inputs.evaluated), **inputs.facts}},
-        verdict=verdict(
-            best, among=contrasts, llm_id=inputs.llm_id, llm_measured=inputs.llm is not None, policy=inputs.policy,
-            decisions=inputs.decisions, floor=floor,
-            cautions=cautions(figures, llm_id=inputs.llm_id, metric=inputs.metric),
-        ),
+        **{**about, "facts": {**_facts_of(inputs.evaluated), **inputs.facts}},
+        verdict=verdict(inputs, best, among=contrasts, floor=floor, cautions=cautions(figures, inputs)),
         best_id=best_id,
         metric=inputs.metric,
         candidates=tuple(map(_note, inputs.evaluations)),
@@ -168,22 +168,34 @@ def with_previous(report: Report, previous: Report | None) -> Report:
     """Return the report with what changed since an earlier one of the same scale."""
     if previous is None:
         return report
+    scores = [
+        {(display_name(item.candidate_id), TRACK_TITLES[item.track]): item.value for item in one.figures
+         if (item.split, item.metric) == ("", "field_f1")}
+        for one in (previous, report)
+    ]  # fmt: skip
     found = Changes(
         previous_at=previous.generated_at,
         previous_hash=previous.evidence(),
-        causes=causes(previous.facts, report.facts),
-        movements=movements(previous.figures, report.figures),
+        causes=tuple(Cause(what=what, before=before, now=now)
+                     for what, before, now in _moved(previous.facts, report.facts, UNKNOWN)),
+        movements=tuple(Movement(name=name, track=track, before=before, now=now)
+                        for (name, track), before, now in _moved(*scores, None)),
         verdict_before=previous.verdict.sentence,
-    )
+    )  # fmt: skip
     return report.model_copy(update={"changes": found})
 
 
+def _moved(before: Mapping, now: Mapping, absent: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield what differs, with both values; what only one of the two knows counts as different."""
+    for key in sorted({*before, *now}):
+        if before.get(key, absent) != now.get(key, absent):
+            yield key, before.get(key, absent), now.get(key, absent)
+
+
 def _note(item: Evaluation) -> CandidateNote:
-    answers = {
-        track: Answers(answer_format=result.summary.answer_format.name, cases=result.summary.cases,
-                       unscored=result.summary.unscored)
-        for track, result in item.results.items()
-    }  # fmt: skip
+    found = {track: result.summary for track, result in item.results.items()}
+    answers = {track: Answers(answer_format=one.answer_format.name, cases=one.cases, unscored=one.unscored)
+               for track, one in found.items()}  # fmt: skip
     return CandidateNote(candidate_id=item.candidate.id, status=item.status, reason=item.reason, answers=answers)
 
 
@@ -195,7 +207,7 @@ def _evenly(points: tuple[LossPoint, ...]) -> tuple[LossPoint, ...]:
     return tuple(points[round(index * step)] for index in range(_POINTS))
 
 
-def facts_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+def _facts_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     """Return the hashes of what was measured: the test rows, each candidate's weights, and its prompt in each track."""
     found: dict[str, str] = {}
     for item in evaluations:
@@ -214,34 +226,5 @@ def facts_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
 def _served(served: Served) -> str:
     """Return what the service said of itself: a hosted model may change under its name."""
     told = {key: value for key, value in served.model_dump(mode="json").items() if value}
-    words = (
-        f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for key, value in told.items()
-    )
+    words = (f"{key}: {', '.join(map(str, one)) if isinstance(one, list) else one}" for key, one in told.items())
     return "; ".join(words) or UNKNOWN
-
-
-def causes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Cause, ...]:
-    """Return the recorded facts that differ; one that only one of the two knows counts as different."""
-    return tuple(
-        Cause(what=key, before=before.get(key, UNKNOWN), now=now.get(key, UNKNOWN))
-        for key in sorted({*before, *now})
-        if before.get(key, UNKNOWN) != now.get(key, UNKNOWN)
-    )
-
-
-def movements(before: Iterable[Figure], now: Iterable[Figure]) -> tuple[Movement, ...]:
-    """Return the candidates whose field F1 is not what it was."""
-    then, today = _scores(before), _scores(now)
-    return tuple(
-        Movement(name=name, track=track, before=then.get((name, track)), now=today.get((name, track)))
-        for name, track in sorted({*then, *today})
-        if then.get((name, track)) != today.get((name, track))
-    )
-
-
-def _scores(figures: Iterable[Figure]) -> dict[tuple[str, str], float | None]:
-    return {
-        (display_name(item.candidate_id), TRACK_TITLES[item.track]): item.value
-        for item in figures
-        if (item.split, item.metric) == ("", "field_f1")
-    }

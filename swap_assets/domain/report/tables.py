@@ -1,4 +1,4 @@
-"""A table, a section, and the one place where they become HTML, Markdown, CSV and lines on a terminal.
+"""A table, a section, and the one place where they become Markdown, CSV and lines on a terminal.
 
 A table is a pandas frame with a caption. For people its cells are text that is ready to be read; for a spreadsheet they
 are numbers at full precision. Whatever others wrote stays text in every form: nothing in it opens markup, moves a
@@ -89,23 +89,6 @@ def frame(header: Sequence[str], rows: Rows) -> Frame:
     import pandas as pd
 
     return pd.DataFrame(list(map(tuple, rows)), columns=list(header), dtype=object)
-
-
-def html(table: Table) -> str:
-    """Return the table element."""
-    from markupsafe import Markup, escape
-
-    def cells(row: Sequence[str]) -> str:
-        shown = (
-            f'<td class="{cell_class(text, heat=table.heat and place > 0)}">{escape(visible(text))}</td>'
-            for place, text in enumerate(row[1:])
-        )
-        return f'<tr><th scope="row">{escape(visible(row[0]))}</th>{"".join(shown)}</tr>'
-
-    heads = "".join(f'<th scope="col">{escape(visible(name))}</th>' for name in table.header)
-    body = "\n".join(map(cells, table.rows))
-    caption = f'<caption id="{table.name}-caption"><span>{escape(visible(table.caption))}</span></caption>'
-    return Markup(f"<table>\n{caption}\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>")
 
 
 def cell_class(text: str, *, heat: bool = False) -> str:

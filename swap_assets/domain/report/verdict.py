@@ -33,31 +33,27 @@ class Verdict(Frozen):
 
 
 def verdict(
-    best: Contrast | None,
-    *,
-    among: Sequence[Contrast],
-    llm_id: str,
-    llm_measured: bool,
-    policy: GatePolicy,
-    decisions: Sequence[Decision],
-    floor: float | None,
+    inputs: ReportInputs, best: Contrast | None, *, among: Sequence[Contrast], floor: float | None,
     cautions: Mapping[str, str],
-) -> Verdict:
+) -> Verdict:  # fmt: skip
     """Only a passed release decision says yes; all else is read from the test rows.
 
     `among` are all candidates' distances to the LLM, the best one's too: each further one is one more chance to be
     lucky. `floor` is what a model that never calls anything would score in field F1;
     `cautions` are sentences by candidate id that belong beside a yes.
     """
-    next_step = _next_step(decisions)
-    released = next((item for item in decisions if item.action == "release"), None)
+    next_step = "; ".join(
+        f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
+        for item in inputs.decisions[-3:]
+    )
+    released = next((item for item in inputs.decisions if item.action == "release"), None)
     if released:
         return _released(released, best, next_step, cautions)
-    if best is None or not llm_measured:
-        missing = "no small model has been measured beside {}" if llm_measured else "{} has not been measured"
-        sentence = f"No verdict yet: {missing.format(display_name(llm_id))} on this scale."
+    if best is None or not inputs.llm:
+        missing = "no small model has been measured beside {}" if inputs.llm else "{} has not been measured"
+        sentence = f"No verdict yet: {missing.format(display_name(inputs.llm_id))} on this scale."
         return Verdict(kind="none", sentence=sentence, how_sure="", next_step=next_step)
-    kind, opening = _reading(best, among, policy)
+    kind, opening = _reading(best, among, inputs.policy)
     caution = cautions.get(best.candidate_id, "") if kind == "promising" else ""
     luck = f" It is the best of {len(among)} on these rows, so a part of that may be luck." if len(among) > 1 else ""
     return Verdict(
@@ -123,17 +119,12 @@ def _distance(item: Contrast, *, who: str = "{} ") -> str:
     return f"{who.format(slm)}{side} in {metric_title(item.metric)} ({figures})"
 
 
-def _next_step(decisions: Sequence[Decision]) -> str:
-    told = (f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
-            for item in decisions[-3:])  # fmt: skip
-    return "; ".join(told)
-
-
-def cautions(figures: Iterable[Figure], *, llm_id: str, metric: str) -> dict[str, str]:
+def cautions(figures: Iterable[Figure], inputs: ReportInputs) -> dict[str, str]:
     """Return a sentence by candidate id, for those that measure below the LLM on tools never shown in training."""
+    metric = inputs.metric
     unseen = by_key(item for item in figures if (item.split, item.label, item.track) == _UNSEEN)
     values = {key[0]: item.value for key, item in unseen.items() if key[-1] == metric and item.value is not None}
-    llm = values.get(llm_id)
+    llm = values.get(inputs.llm_id)
     return {
         name: f" On the {unseen[name, Track.TOOLCALL, 'tools', 'unseen', 'rows'].value} test rows that ask for tools "
         f"never shown in training it has {100 * value:.1f}, the LLM {100 * llm:.1f} ({metric_title(metric)}): the "
