@@ -101,21 +101,21 @@ def swap_cost(inputs: ReportInputs, candidate_id: str) -> SwapCost | None:
         return None
     run = inputs.run_of(candidate_id, Track.TOOLCALL)
     known = _inputs(inputs, item, run)
-    known_of = {"candidate_id": candidate_id, "currency": inputs.prices.currency, "inputs": known}
+    cost = SwapCost(candidate_id=candidate_id, currency=inputs.prices.currency, inputs=known)
     missing = [entry.title for entry in known if entry.value is None and entry.key not in ("bill", "utilisation")]
     if missing:
-        return SwapCost(**known_of, not_computed=f"Not computed, because these are not known: {', '.join(missing)}.")
+        told = f"Not computed, because these are not known: {', '.join(missing)}."
+        return cost.model_copy(update={"not_computed": told})
     figures = {entry.key: entry.value or 0.0 for entry in known}
     whole = _at(figures, ASSUMED_UTILISATION)
-    return SwapCost(
-        **known_of,
-        caveats=_caveats(run),
-        break_even_utilisation=whole.break_even_utilisation,
-        break_even_volume=whole.break_even_volume,
-        one_card_a_month=figures["per_second"] * 3600 * 730,
-        at_utilisation=tuple(_at(figures, utilisation) for utilisation in UTILISATIONS),
-        sensitivity=tuple(_changed(figures, key, factor) for key in _VARIED for factor in (0.5, 2.0)),
-    )
+    return cost.model_copy(update={
+        "caveats": _caveats(run),
+        "break_even_utilisation": whole.break_even_utilisation,
+        "break_even_volume": whole.break_even_volume,
+        "one_card_a_month": figures["per_second"] * 3600 * 730,
+        "at_utilisation": tuple(_at(figures, utilisation) for utilisation in UTILISATIONS),
+        "sensitivity": tuple(_changed(figures, key, factor) for key in _VARIED for factor in (0.5, 2.0)),
+    })  # fmt: skip
 
 
 def _inputs(inputs: ReportInputs, item: Evaluation, run: GenerationRun | None) -> tuple[CostInput, ...]:
@@ -221,44 +221,38 @@ def _words(found: SwapCost) -> list[str]:
 
 
 def _tables(found: SwapCost) -> list[Table]:
-    """Return what the cost rests on, and where it was computed, cost by utilisation and how far assumptions move it."""
-    rows = ((entry.title, _amount(entry), entry.source, entry.note) for entry in found.inputs)
-    given = frame(("figure", "value", "source", "how it came about"), rows)
-    tables = [Table("cost-inputs", f"What the cost of {found.name} rests on", given)]
-    return tables if found.not_computed else [*tables, _by_utilisation(found), _sensitivity(found)]
+    """Return what the cost rests on; cost by utilisation and how far assumptions move it have rows where computed."""
+    given = ((entry.title, _amount(entry), entry.source, entry.note) for entry in found.inputs)
+    hosted = 1000 * (found.value("hosted") or 0.0)
+    by_use = (
+        (share(row.utilisation), *map(significant, (row.served_per_thousand, row.swapped_per_thousand, hosted,
+                                                    hosted - row.swapped_per_thousand)),
+         _or_never(row.requests_to_repay))
+        for row in found.at_utilisation
+    )  # fmt: skip
+    varied = (
+        (row.changed, f"{row.factor:g}", significant(row.swapped_per_thousand), _reach(row.break_even_utilisation),
+         _or_never(row.break_even_volume))
+        for row in found.sensitivity
+    )  # fmt: skip
+    asked = f"at {100 * ASSUMED_UTILISATION:.0f} % utilisation unless varied"
+    return [
+        Table("cost-inputs", f"What the cost of {found.name} rests on",
+              frame(("figure", "value", "source", "how it came about"), given)),
+        Table("cost-utilisation", f"1,000 requests after the swap, by utilisation of the card, in {found.currency}",
+              frame(("utilisation", "the card alone", "with those that fall back", "the LLM for all", "saved",
+                     "requests until training and evaluation are paid"), by_use),
+              note="Formulas: domain/experiment/costs.py; a month has 730 hours."),
+        Table("sensitivity", f"If one figure were half or twice as large; {asked}",
+              frame(("figure", "times", f"1,000 requests, {found.currency}", "break-even utilisation",
+                     "break-even requests a month"), varied)),
+    ]  # fmt: skip
 
 
 def _amount(entry: CostInput) -> str:
     if entry.value is None:
         return "not given" if entry.source == "not given" else ABSENT
     return share(entry.value) if entry.unit.startswith("share") else f"{significant(entry.value)} {entry.unit}"
-
-
-def _by_utilisation(found: SwapCost) -> Table:
-    hosted = 1000 * (found.value("hosted") or 0.0)
-    header = ("utilisation", "the card alone", "with those that fall back", "the LLM for all", "saved",
-              "requests until training and evaluation are paid")  # fmt: skip
-    rows = (
-        (share(row.utilisation), *map(significant, (row.served_per_thousand, row.swapped_per_thousand, hosted,
-                                                    hosted - row.swapped_per_thousand)),
-         _or_never(row.requests_to_repay))
-        for row in found.at_utilisation
-    )  # fmt: skip
-    caption = f"1,000 requests after the swap, by utilisation of the card, in {found.currency}"
-    note = "Formulas: domain/experiment/costs.py; a month has 730 hours."
-    return Table("cost-utilisation", caption, frame(header, rows), note=note)
-
-
-def _sensitivity(found: SwapCost) -> Table:
-    header = ("figure", "times", f"1,000 requests, {found.currency}", "break-even utilisation",
-              "break-even requests a month")  # fmt: skip
-    rows = (
-        (row.changed, f"{row.factor:g}", significant(row.swapped_per_thousand), _reach(row.break_even_utilisation),
-         _or_never(row.break_even_volume))
-        for row in found.sensitivity
-    )  # fmt: skip
-    asked = f"at {100 * ASSUMED_UTILISATION:.0f} % utilisation unless varied"
-    return Table("sensitivity", f"If one figure were half or twice as large; {asked}", frame(header, rows))
 
 
 def _or_never(value: float | None) -> str:

@@ -32,27 +32,26 @@ def decisions(report: Report) -> Section:
         Table("approvals", "What people said; names are self-declared",
               frame(("release of", "word", "by", "reason", "when", "counts"), said)),
     )  # fmt: skip
-    to_try = [_to_try(item) for item in report.decisions if item.suggestions]
+    # Each suggestion with the entry to paste, whose indents a table's line would lose.
+    columns, who = ("who", "text", ""), "entry for the experiment file"
+    to_try = [
+        Group(f"What could be tried next: {spaced(item.name)} at {item.scale}",
+              tuple(Table("", one.text, frame(columns, [(who, one.entry, "")])) for one in item.suggestions))
+        for item in report.decisions if item.suggestions
+    ]  # fmt: skip
     return section("decisions", "Decisions", *tables, groups=to_try)
 
 
-def _to_try(decision: Decision) -> Group:
-    """Return what a decision suggests, each with the entry to paste, whose indents a table's line would lose."""
-    header, who = ("who", "text", ""), "entry for the experiment file"
-    tables = [Table("", one.text, frame(header, [(who, one.entry, "")])) for one in decision.suggestions]
-    return Group(f"What could be tried next: {spaced(decision.name)} at {decision.scale}", tuple(tables))
-
-
 def _decision(item: Decision, report: Report) -> tuple[str, ...]:
-    return (
-        spaced(item.name),
-        f"{item.model} at {item.scale}" if item.model else item.scale,
-        item.verdict,
-        spaced(item.action),
-        _in_names_of_people(" ".join((item.reason, *_more(item))), report),
-        _in_names_of_people(item.rule, report),
-        f"{item.decided_by}, {item.decided_at}".strip(", "),
-    )
+    said = [item.reason, *([f"Approval: {item.approval}."] if item.approval else [])]
+    if item.rows_needed:
+        said.append(f"About {item.rows_needed:,} rows in all would settle it, if what was measured is true.")
+    if item.missing:
+        said.append(f"Missing: {'; '.join(item.missing)}.")
+    where = f"{item.model} at {item.scale}" if item.model else item.scale
+    told = (_in_names_of_people(text, report) for text in (" ".join(said), item.rule))
+    by = f"{item.decided_by}, {item.decided_at}".strip(", ")
+    return spaced(item.name), where, item.verdict, spaced(item.action), *told, by
 
 
 def _in_names_of_people(text: str, report: Report) -> str:
@@ -62,14 +61,6 @@ def _in_names_of_people(text: str, report: Report) -> str:
     for metric in METRICS:
         text = re.sub(rf"\b{metric}(_strict)?\b", lambda found: metric_title(found.group()), text)
     return text
-
-
-def _more(item: Decision) -> list[str]:
-    """Return what a decision holds beside its reason, in words."""
-    said = [f"Approval: {item.approval}."] if item.approval else []
-    if item.rows_needed:
-        said.append(f"About {item.rows_needed:,} rows in all would settle it, if what was measured is true.")
-    return said + [f"Missing: {'; '.join(item.missing)}."] * bool(item.missing)
 
 
 def wins(report: Report, figures: Frame) -> Section:
@@ -128,8 +119,11 @@ def _trainings(report: Report) -> Table:
 
 
 def _losses(report: Report) -> Table:
-    rows = ((f"{display_name(run.candidate_id)}, {run.adapter}", *_along(run.loss))
-            for run in report.trainings)  # fmt: skip
+    rows = []
+    for run in report.trainings:
+        places = (round(at * (len(run.loss) - 1) / (CURVE_POINTS - 1)) for at in range(CURVE_POINTS))
+        losses = (significant(run.loss[place].loss) if run.loss else ABSENT for place in places)
+        rows.append((f"{display_name(run.candidate_id)}, {run.adapter}", *losses))
     header = ("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS)))
     note = "Columns are shares of the training's steps; report.json holds every point of the plot."
     caption = "Training loss along the way, in nats per trained token"
@@ -139,11 +133,6 @@ def _losses(report: Report) -> Table:
 def _first_to_last(points: Sequence[LossPoint]) -> str:
     ends = [points[0], points[-1]] if len(points) > 1 else points
     return " → ".join(f"{point.loss:.3f}" for point in ends) or ABSENT
-
-
-def _along(points: Sequence[LossPoint]) -> list[str]:
-    places = (round(index * (len(points) - 1) / (CURVE_POINTS - 1)) for index in range(CURVE_POINTS))
-    return [significant(points[place].loss) if points else ABSENT for place in places]
 
 
 def latency(figures: Frame) -> Section:

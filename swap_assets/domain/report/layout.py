@@ -103,6 +103,5 @@ def key_figures(report: Report) -> Table:
 
 
 def _filled(one: Section) -> Section:
-    if one.tables or one.groups:
-        return one
-    return replace(one, plots=(), lead=one.lead or (f"{ABSENT.capitalize()}: no candidate has rows for this.",))
+    nothing = f"{ABSENT.capitalize()}: no candidate has rows for this."
+    return one if one.tables or one.groups else replace(one, plots=(), lead=one.lead or (nothing,))

@@ -12,6 +12,9 @@ from swap_assets.domain.report.wording import TRACK_TITLES, display_name, excerp
 from swap_assets.domain.splits.leakage import LeakageReport
 from swap_assets.domain.splits.scale_split import SourceRows
 
+_PARTS = {"train": "training", "validation": "validation", "test": "test", "release": "sealed release test",
+          "reserve": "held out beyond these", "set_aside": "set aside as too close to a held-out row"}  # fmt: skip
+
 
 class Leakage(Frozen):
     """The split's sizes in conversations, by what each part is called, and its recorded checks; texts are cut."""
@@ -41,14 +44,7 @@ def leakage(inputs: ReportInputs) -> Leakage | None:
         return None
     texts = ("closest_training_text", "closest_held_out_text")
     return Leakage(
-        sizes={
-            "training": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-            "sealed release test": len(split.release),
-            "held out beyond these": len(split.reserve),
-            "set aside as too close to a held-out row": len(split.set_aside),
-        },
+        sizes={name: len(getattr(split, part)) for part, name in _PARTS.items()},
         sources=split.sources,
         short=tuple(split.short),
         cut=split.cut,
@@ -61,9 +57,13 @@ def leakage(inputs: ReportInputs) -> Leakage | None:
 
 def limits(inputs: ReportInputs, cost: SwapCost | None) -> tuple[Limit, ...]:
     """Return everything that was generated, played by a miniature, missing or not measured, with the reason."""
+    results = [*inputs.evaluated[0].results.values()] if inputs.evaluated else []
+    origins = [row.origin for result in results[:1] for row in result.rows]
+    generated = f"{origins.count('synthetic'):,} of {len(origins):,} test rows"
+    why = "generated rows are regular in ways that real requests are not; real and synthetic rows also stand apart"
     miniature = "a model of a few million parameters made to show the machinery; it says nothing about real models"
     return (
-        *_synthetic(inputs),
+        *([Limit(kind="synthetic", what=generated, why=why)] if "synthetic" in origins else []),
         *(Limit(kind="miniature", what=key, why=miniature) for key, origin in sorted(inputs.models.items())
           if origin.miniature),
         *(Limit(kind="absent", what=display_name(item.candidate.id),
@@ -71,14 +71,6 @@ def limits(inputs: ReportInputs, cost: SwapCost | None) -> tuple[Limit, ...]:
           for item in inputs.evaluations if item.status != "evaluated"),
         *(Limit(kind="not measured", what=what, why=why) for what, why in _not_measured(inputs, cost)),
     )  # fmt: skip
-
-
-def _synthetic(inputs: ReportInputs) -> list[Limit]:
-    results = [*inputs.evaluated[0].results.values()] if inputs.evaluated else []
-    origins = [row.origin for result in results[:1] for row in result.rows]
-    what = f"{origins.count('synthetic'):,} of {len(origins):,} test rows"
-    why = "generated rows are regular in ways that real requests are not; real and synthetic rows also stand apart"
-    return [Limit(kind="synthetic", what=what, why=why)] if "synthetic" in origins else []
 
 
 def _not_measured(inputs: ReportInputs, cost: SwapCost | None) -> list[tuple[str, str]]:
@@ -96,8 +88,7 @@ def _not_measured(inputs: ReportInputs, cost: SwapCost | None) -> list[tuple[str
         found.append((f"response time of {', '.join(shared)}", "rows were answered in batches; each carries a share"))
     entries = cost.inputs if cost else ()
     found += [(entry.title, entry.note) for entry in entries if entry.source == "not given"]
-    found += [(entry.title, f"assumed: {entry.value:g}; {entry.note}") for entry in entries
-              if entry.source == "assumed"]  # fmt: skip
+    found += [(one.title, f"assumed: {one.value:g}; {one.note}") for one in entries if one.source == "assumed"]
     asked = any(item.on == "release_test" for decision in inputs.decisions for item in decision.contrasts)
     there = {
         ("learning curves", "no record of a training was found"): inputs.trainings,
