@@ -157,8 +157,8 @@ def _learning(report: Report) -> Plot | None:
 
     def paint(axes: "Axes") -> None:
         for place, (name, run) in enumerate(runs.items()):
-            for points, style in ((run.loss, {"label": _shortened(name, 60)}),
-                                  (run.validation, {"linestyle": "--", "marker": _marker(place)})):  # fmt: skip
+            styles: list[dict[str, Any]] = [{"label": _shortened(name, 60)}, {"ls": "--", "marker": _marker(place)}]
+            for points, style in zip((run.loss, run.validation), styles, strict=True):
                 epochs, losses = [point.epoch for point in points], [point.loss for point in points]
                 axes.plot(epochs, losses, color=_colour(place), linewidth=1.4, **style)
         axes.set_xlabel("epoch; solid: training, dashed with markers: validation")

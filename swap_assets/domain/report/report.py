@@ -168,18 +168,18 @@ def with_previous(report: Report, previous: Report | None) -> Report:
     """Return the report with what changed since an earlier one of the same scale."""
     if previous is None:
         return report
-    scores = [
+    before, now = (
         {(display_name(item.candidate_id), TRACK_TITLES[item.track]): item.value for item in one.figures
          if (item.split, item.metric) == ("", "field_f1")}
         for one in (previous, report)
-    ]  # fmt: skip
+    )  # fmt: skip
     found = Changes(
         previous_at=previous.generated_at,
         previous_hash=previous.evidence(),
-        causes=tuple(Cause(what=what, before=before, now=now)
-                     for what, before, now in _moved(previous.facts, report.facts, UNKNOWN)),
-        movements=tuple(Movement(name=name, track=track, before=before, now=now)
-                        for (name, track), before, now in _moved(*scores, None)),
+        causes=tuple(Cause(what=what, before=then, now=today)
+                     for what, then, today in _moved(previous.facts, report.facts, UNKNOWN)),
+        movements=tuple(Movement(name=name, track=track, before=then, now=today)
+                        for (name, track), then, today in _moved(before, now, None)),
         verdict_before=previous.verdict.sentence,
     )  # fmt: skip
     return report.model_copy(update={"changes": found})
