@@ -21,18 +21,25 @@ _CONTINUED = 1883 / 1893  # rows of the second file that begin as the first file
 _SYLLABLES = [first + second for first in "bcdfghklmnprstvwz" for second in ("a", "e", "i", "o", "u", "ai", "er", "on")]
 
 
-def write_hub_files(folder: Path, *, seed: int, revision: str = "current", rows: int = ROWS) -> list[Path]:
+def write_hub_files(
+    folder: Path, *, seed: int, revision: str = "current", rows: int = ROWS, words: int = 0
+) -> list[Path]:
     """Write both files into a folder and return their paths; `revision` is "current" or "2024"."""
-    singles, continued = hub_rows(seed=seed, revision=revision, rows=rows)
+    singles, continued = hub_rows(seed=seed, revision=revision, rows=rows, words=words)
     paths = [folder / name for name in FILES]
     for path, found in zip(paths, (singles, continued), strict=True):
         path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
     return paths
 
 
-def hub_rows(*, seed: int, revision: str = "current", rows: int = ROWS) -> tuple[list[dict], list[dict]]:
-    """Return the rows of the single-turn file and of the file that continues them."""
-    make = _Maker(seed, revision)
+def hub_rows(
+    *, seed: int, revision: str = "current", rows: int = ROWS, words: int = 0
+) -> tuple[list[dict], list[dict]]:
+    """Return the rows of the single-turn file and of the file that continues them.
+
+    With `words` there are only so many different ones, which a small tokenizer can learn; 0: each is made anew.
+    """
+    make = _Maker(seed, revision, words)
     extraction = {at for at in range(rows) if make.random.random() < _EXTRACTION_SHARE}
     passages = [make.words(1500, 2050) for _ in range(max(1, round(len(extraction) / _ROWS_A_PASSAGE)))]
     singles = [
@@ -44,11 +51,15 @@ def hub_rows(*, seed: int, revision: str = "current", rows: int = ROWS) -> tuple
 
 
 class _Maker:
-    def __init__(self, seed: int, revision: str) -> None:
+    def __init__(self, seed: int, revision: str, words: int) -> None:
         self.random = Random(seed)
         self._old = revision == "2024"
+        self._known = list[str]()
+        self._known = [self.word() for _ in range(words)]
 
     def word(self) -> str:
+        if self._known:
+            return self.random.choice(self._known)
         return "".join(self.random.choices(_SYLLABLES, k=self.random.randint(2, 3)))
 
     def words(self, least: int, most: int) -> str:
