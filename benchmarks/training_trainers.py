@@ -38,9 +38,9 @@ class Rows:
 
 def our_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, folder: Path) -> Any:
     """Return the project's own trainer, put together as each of its trainings is."""
-    from swap_assets.backends.methods.assembly import trainer_for
     from swap_assets.backends.methods.callbacks import CurveKeeper
     from swap_assets.backends.methods.checkpoints import Checkpoints
+    from swap_assets.backends.methods.trainer import trainer_for
     from swap_assets.backends.processes.reporting import Reporter
 
     keeper = CurveKeeper(Reporter(write=lambda _: None), tokens_per_epoch=rows.counts.tokens)
@@ -61,7 +61,7 @@ def plain_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, fold
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from swap_assets.backends.methods.assembly import lora_config
+    from swap_assets.backends.methods.trainer import lora_config
 
     on_card = spec.weights.dtype == "bfloat16"
     settings = SFTConfig(

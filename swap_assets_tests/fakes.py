@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.models.local_model import family_template
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.hermes import HERMES
@@ -111,6 +112,11 @@ WEATHER = ToolSpec(
     name="weather",
     parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 )
+
+
+def unanswered(answers: Answered) -> int:
+    """How many cases have no answer."""
+    return sum(not record.obtained for record in answers.records)
 
 
 def weather_example(city: str) -> TrainingExample:

@@ -30,7 +30,7 @@ def tokenizer(tiny: Weights) -> Any:
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     """A folder with `data.json` (a track's examples) and `cases.jsonl` about the weather."""
-    from swap_assets.backends.engines.records import write_rows
+    from swap_assets.backends.engines.generation import write_rows
     from swap_assets_tests.fakes import weather_case, write_track
 
     cities = [

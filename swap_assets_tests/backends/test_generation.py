@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.engines import ENGINES, generate
-from swap_assets.backends.engines.generation import Answer
+from swap_assets.backends.engines.generation import Answer, RecordsError, read_cases, read_rows, write_rows
 from swap_assets.backends.engines.local import AnswerLimitError, LocalEngine, render_prompt
-from swap_assets.backends.engines.records import RecordsError, read_cases, read_rows, write_rows
 from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.models.model_files import miniature_folder

@@ -9,7 +9,7 @@ import pytest
 
 from swap_assets.backends.engines import generate
 from swap_assets.backends.engines.constrained import ConstraintError, Grammars
-from swap_assets.backends.engines.records import read_rows, write_rows
+from swap_assets.backends.engines.generation import read_rows, write_rows
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
 from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn

@@ -12,7 +12,7 @@ from swap_assets.backends.hosted.clients import HostedError, missing_variables
 from swap_assets.backends.serving.servers import Server
 from swap_assets.domain.experiment.entries import HostedModel, TokenPrice
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets_tests.fakes import ChatServer, Reply, completion, weather_case
+from swap_assets_tests.fakes import ChatServer, Reply, completion, unanswered, weather_case
 
 CITIES = ("Oslo", "Riga", "Graz", "Lyon", "Bern")
 GOOD = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
@@ -123,7 +123,7 @@ def test_a_passing_error_is_retried_until_it_passes(tmp_path: Path, status: int)
     headers = {"retry-after-ms": "1"}
     with ChatServer(failing_once_each(status, **headers)) as server:
         answers = ask(server, tmp_path, entry(concurrency=1))
-    assert answers.errors == 0
+    assert unanswered(answers) == 0
     assert len(server.requests) == 10
 
 
@@ -135,7 +135,7 @@ def test_a_lasting_error_is_an_unscored_record_and_is_asked_again_next_time(tmp_
     with ChatServer(reply) as server:
         first = ask(server, tmp_path, entry(max_retries=1))
         record = first.records[CITIES.index("Graz")]
-        assert (first.errors, record.finish_reason, record.obtained, record.parsed) == (1, "error", False, None)
+        assert (unanswered(first), record.finish_reason, record.obtained, record.parsed) == (1, "error", False, None)
         assert ask(server, tmp_path, entry(max_retries=1)).asked == 1
 
 
@@ -187,7 +187,7 @@ def test_refusals_are_answers_whether_they_come_as_a_choice_or_as_a_400(tmp_path
         answers = ask(server, tmp_path)
     assert {record.finish_reason for record in answers.records} == {"content_filter"}
     assert all(record.obtained and record.parsed for record in answers.records)
-    assert answers.errors == 0 and len(server.requests) == 5
+    assert unanswered(answers) == 0 and len(server.requests) == 5
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_server_that_knows_only_the_older_token_limit_is_asked_in_its_words(
 
     with ChatServer(reply) as server:
         answers = ask(server, tmp_path)
-    assert answers.errors == 0
+    assert unanswered(answers) == 0
     assert len(server.requests) == 6 and server.requests[-1]["max_tokens"] == 1024
 
 
@@ -215,12 +215,12 @@ def test_a_server_that_knows_only_the_older_token_limit_is_asked_in_its_words(
 def test_an_answer_that_cannot_be_read_is_an_error_and_never_a_crash(tmp_path: Path, body: str) -> None:
     with ChatServer(always(200, body)) as server:
         answers = ask(server, tmp_path, entry(max_retries=0))
-    assert answers.errors == 5
+    assert unanswered(answers) == 5
 
 
 def test_a_lone_surrogate_in_an_answer_does_not_stop_the_records(tmp_path: Path) -> None:
     with ChatServer(always(200, completion("x").replace('"x"', '"\\ud800"'))) as server:
-        assert ask(server, tmp_path).errors == 0
+        assert unanswered(ask(server, tmp_path)) == 0
 
 
 def test_the_key_is_sent_to_the_server_and_written_nowhere(tmp_path: Path) -> None:

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.generation import Answered, read_rows
 from swap_assets.backends.engines.hosted import ask_hosted
-from swap_assets.backends.engines.records import read_rows
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets_tests.fakes import weather_case
+from swap_assets_tests.fakes import unanswered, weather_case
 from swap_assets_tests.faulty_server import FaultyServer
 
 CONCURRENCY = 16
@@ -40,9 +39,10 @@ def ask(base_url: str, folder: Path, count: int, *, name: str = "records", **cha
 
 def started(base_url: str, folder: Path, count: int, name: str) -> subprocess.Popen[bytes]:
     code = (
-        "import sys; from pathlib import Path; from swap_assets_tests.backends.test_hosted_faults import ask\n"
+        "import sys; from pathlib import Path\n"
+        "from swap_assets_tests.backends.test_hosted_faults import ask, unanswered\n"
         "answers = ask(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), name=sys.argv[4])\n"
-        "print(answers.errors, answers.calls)"
+        "print(unanswered(answers), answers.calls)"
     )
     return subprocess.Popen([sys.executable, "-c", code, base_url, str(folder), str(count), name])
 
@@ -61,7 +61,7 @@ def test_a_thousand_requests_to_a_faulty_server_end_in_a_thousand_outcomes_each_
         faults = Counter(done for what, _, done in server.lines() if what == "came")
         sent = server.sent()
     assert [record.case_id for record in answers.records] == [f"City{number}" for number in range(1000)]
-    assert answers.errors == 0 and len(sent) == len(set(sent)) == 1000
+    assert unanswered(answers) == 0 and len(sent) == len(set(sent)) == 1000
     assert {record.finish_reason for record in answers.records} == {"stop", "content_filter"}
     wrong = [
         record
@@ -89,7 +89,7 @@ def test_a_kill_in_the_middle_loses_at_most_what_was_under_way_and_the_next_run_
         sent = Counter(server.sent())
     assert 120 <= len(before) < 300
     assert kept >= len(before) - CONCURRENCY
-    assert answers.errors == 0 and len(answers.records) == 300
+    assert unanswered(answers) == 0 and len(answers.records) == 300
     twice = [city for city, times in sent.items() if times > 1]
     assert len(twice) <= CONCURRENCY
     assert answers.reused >= len(before) - CONCURRENCY

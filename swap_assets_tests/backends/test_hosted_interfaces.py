@@ -20,7 +20,7 @@ from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets_tests.fakes import ChatServer, completion, weather_case
+from swap_assets_tests.fakes import ChatServer, completion, unanswered, weather_case
 
 CALL = {"id": "x", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 
@@ -139,7 +139,7 @@ def test_streamed_calls_are_put_together(tmp_path: Path) -> None:
 def test_a_stream_that_breaks_off_is_asked_again_and_then_an_error(tmp_path: Path, body: str) -> None:
     with ChatServer(lambda _request, _number: (200, STREAM, body)) as server:
         answers = ask(server, tmp_path, HERMES, interface=Interface.TEXT, streams=True)
-    assert answers.errors == 1 and len(server.requests) == 2
+    assert unanswered(answers) == 1 and len(server.requests) == 2
 
 
 def azure(server_url: str, **changes: Any) -> HostedModel:
@@ -213,7 +213,7 @@ def test_an_entra_token_takes_the_place_of_a_key(tmp_path: Path, identity: pytes
         identity.setenv("TEST_ENDPOINT", server.base_url.removesuffix("/v1"))
         base = server.base_url.replace("/v1", "/openai/v1/") if v1 else ""
         answers = ask_azure(tmp_path, azure(server.base_url, auth="entra", base_url=base))
-    assert answers.errors == 0 and server.keys == ["Bearer entra-token"]
+    assert unanswered(answers) == 0 and server.keys == ["Bearer entra-token"]
     assert b"entra-token" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 

@@ -18,7 +18,7 @@ from swap_assets.backends.hosted.messages import Reply
 from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
 from swap_assets.domain.experiment.entries import Budget, HostedModel
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets_tests.fakes import ChatServer, completion, weather_case
+from swap_assets_tests.fakes import ChatServer, completion, unanswered, weather_case
 
 OK = completion("No call is needed.")
 NO_BUDGET = Budget()
@@ -106,7 +106,7 @@ def test_a_server_that_names_its_limits_is_hardly_ever_run_into(tmp_path: Path) 
 
     with ChatServer(reply) as server:
         answers = ask(server, tmp_path, 60, concurrency=6)
-    assert answers.errors == 0
+    assert unanswered(answers) == 0
     # Six at once against windows of twelve: without its headers about half of all requests are refused.
     assert state["refused"] <= 12
 
@@ -121,7 +121,7 @@ def test_a_wait_that_the_server_asks_for_is_kept_by_all(tmp_path: Path) -> None:
     said: list[str] = []
     with ChatServer(reply) as server:
         answers = ask(server, tmp_path, 6, said, concurrency=1)
-    assert answers.errors == 0 and answers.retries == {"429": 1}
+    assert unanswered(answers) == 0 and answers.retries == {"429": 1}
     assert times[2] - times[1] >= 0.99
     assert any("asked again in 1" in line for line in said) and "1 x 429" in said[-1]
 
@@ -140,14 +140,14 @@ def test_a_server_that_asks_for_too_long_a_wait_ends_the_run_and_keeps_what_ther
 def test_a_wrong_request_is_not_asked_again(tmp_path: Path, status: int) -> None:
     with ChatServer(lambda _request, _number: (status, {}, '{"error": {"message": "bad"}}')) as server:
         answers = ask(server, tmp_path, 3)
-    assert (answers.errors, answers.calls, answers.retries) == (3, 3, {})
+    assert (unanswered(answers), answers.calls, answers.retries) == (3, 3, {})
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 529])
 def test_a_passing_error_is_asked_again_at_most_as_often_as_the_entry_says(tmp_path: Path, status: int) -> None:
     with ChatServer(lambda _request, _number: (status, {}, "{}")) as server:
         answers = ask(server, tmp_path, 1, max_retries=2)
-    assert (answers.errors, answers.calls, answers.retries) == (1, 3, {str(status): 2})
+    assert (unanswered(answers), answers.calls, answers.retries) == (1, 3, {str(status): 2})
 
 
 def test_the_estimate_is_shown_before_the_first_call_and_the_budget_with_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends.engines import generate as answer
-from swap_assets.backends.engines.records import read_rows, write_rows
+from swap_assets.backends.engines.generation import read_rows, write_rows
 from swap_assets.backends.methods.sft import train
 from swap_assets.backends.models.local_model import limit_threads, quiet_libraries
 from swap_assets.backends.models.model_files import miniature_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends.engines import generate
-from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.engines.generation import read_rows
 from swap_assets.backends.models.model_files import miniature_folder as miniature
 from swap_assets.backends.models.model_files import pickles
 from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard

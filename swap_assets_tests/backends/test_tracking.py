@@ -20,7 +20,7 @@ from swap_assets.backends.tracking.mlflow_runs import (
     tracked_run,
     tracking_uri,
 )
-from swap_assets.backends.tracking.training_runs import tracked_training
+from swap_assets.backends.tracking.recording import tracked_training
 from swap_assets_tests.backends.test_training import run as run_training
 from swap_assets_tests.backends.test_training import spec_for
 

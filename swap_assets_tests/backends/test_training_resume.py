@@ -186,7 +186,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_stays(
         with pytest.raises(CheckpointError, match=reason) as refused:
             run(TrainSpec.model_validate({**work.model_dump(), **change}), tmp_path)
         assert "delete the folder" in str(refused.value) and str(checkpoints) in str(refused.value)
-    monkeypatch.setattr("swap_assets.backends.methods.identity.code_hash", lambda: "other code")
+    monkeypatch.setattr("swap_assets.backends.methods.checkpoints.code_hash", lambda: "other code")
     with pytest.raises(CheckpointError, match="code_hash"):
         run(work, tmp_path)
     monkeypatch.undo()

@@ -5,8 +5,7 @@ import pytest
 from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.models.preflight import PreflightError
-from swap_assets.backends.processes.supervision import WorkerError
-from swap_assets.backends.processes.transient import is_transient
+from swap_assets.backends.processes.supervision import WorkerError, is_transient
 from swap_assets.backends.tracking.alerts import WEBHOOK_VARIABLE, post_alert
 from swap_assets_tests.fakes import ChatServer
 

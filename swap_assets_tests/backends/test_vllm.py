@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.engines import generate
-from swap_assets.backends.engines.records import read_rows
+from swap_assets.backends.engines.generation import read_rows
 from swap_assets.backends.engines.vllm import VllmEngine
 from swap_assets.backends.processes import worker
 from swap_assets.backends.processes.reporting import Reporter

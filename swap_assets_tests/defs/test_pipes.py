@@ -27,7 +27,7 @@ def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.Ex
 
 
 def test_a_worker_runs_inside_an_asset_and_its_progress_is_in_the_log(tmp_path: Path) -> None:
-    from swap_assets.backends.engines.records import write_rows
+    from swap_assets.backends.engines.generation import write_rows
     from swap_assets_tests.fakes import tiny_model, weather_case
 
     tiny = Weights(source=str(tiny_model(tmp_path / "tiny")), dtype="float32")

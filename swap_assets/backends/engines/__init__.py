@@ -6,9 +6,8 @@ Those for small models stand in `ENGINES`, by the name that a model's entry give
 
 import time
 
-from swap_assets.backends.engines.generation import Job, answer_cases
+from swap_assets.backends.engines.generation import Job, answer_cases, read_cases
 from swap_assets.backends.engines.local import LocalEngine
-from swap_assets.backends.engines.records import read_cases
 from swap_assets.backends.engines.transformers import TransformersEngine
 from swap_assets.backends.engines.vllm import VllmEngine
 from swap_assets.backends.processes.reporting import Reporter

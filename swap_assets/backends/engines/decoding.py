@@ -28,13 +28,10 @@ _ALIKE = 0.8
 def decode(
     model: PreTrainedModel, rows: Sequence[Row], *, stops: frozenset[int], budget: Budget
 ) -> Iterator[list[Row]]:
-    """Answer rows and yield them as they end, those of one step together.
+    """Answer rows by a causal language model that can share a cache, and yield them as they end.
 
-    Args:
-        model: A causal language model that can share a cache (`sharing.sharing`).
-        rows: What to answer. The longest go first: memory runs out at the start or not at all.
-        stops: The tokens that end an answer.
-        budget: How many rows are under way at once; it is halved where memory runs out.
+    The longest go first: memory runs out at the start or not at all. Then the `budget` is halved. `stops` are the
+    tokens that end an answer, and rows that end in one step come together.
 
     Raises:
         OutOfRoomError: memory does not hold a single row.
@@ -164,8 +161,7 @@ class _Band:
         # From the end, so that the row that moves into a freed slot is never one that has ended.
         for slot in reversed(range(len(under_way))):
             if under_way[slot].ended:
-                last = self._slots.release(slot)
-                self._active[slot] = self._active[last]
+                self._active[slot] = self._active[self._slots.release(slot)]
                 self._active.pop()
         self._ended += [row for row in under_way if row.ended]
 

@@ -1,23 +1,32 @@
 """What every engine is, and its one job: each case answered once, recorded as answers come, resumed on demand.
 
 An engine is one file of this folder: cases go in, answers come out as they end. One that answers for a small model is a
-`local.LocalEngine`. Where records lie, lives in `records`.
+`local.LocalEngine`. Cases and records lie as JSONL: while a run is under way in the order in which answers arrived; at
+the end the file is written once more in the order of the cases, so that the same answers give the same file.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from swap_assets.backends.engines.records import RecordFile
+from pydantic import ValidationError
+
 from swap_assets.backends.processes.reporting import Reporter, duration
+from swap_assets.backends.store.row_files import StoreError
+from swap_assets.backends.store.row_files import read_rows as read_split
 from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason, PredictionRecord, Usage
+from swap_assets.domain.scoring.evaluation import union_of_cases
 from swap_assets.domain.scoring.row_scoring import function_asked_for
+
+Row = TypeVar("Row", bound=Frozen)
 
 
 class Answer(NamedTuple):
@@ -90,11 +99,6 @@ class Answered(NamedTuple):
     retries: dict[str, int]
     seconds: float
 
-    @property
-    def errors(self) -> int:
-        """How many cases have no answer."""
-        return sum(not record.obtained for record in self.records)
-
 
 class Job(NamedTuple):
     """Whose answers are wanted, how they are written, and where their records go; `reuse` may hold some already."""
@@ -112,33 +116,20 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
     Raises:
         Exception: what the engine raises; the records so far are on disk and are not asked for again.
     """
-    hashes = engine.request_hashes(cases)
-    by_id = {case.id: case for case in cases}
-
-    def record(answer: Answer) -> PredictionRecord:
-        case = by_id[answer.case_id]
-        return PredictionRecord(
-            **answer._asdict(),
-            **engine.constants,
-            engine=engine.name,
-            conversation_id=case.conversation_id,
-            candidate_id=job.candidate_id,
-            answer_format=job.answer_format,
-            request_hash=hashes[case.id],
-            prompt_hash=engine.prompt_hash,
-            parsed=None if answer.error else job.answer_format.read(answer.text, function=function_asked_for(case)),
-            epoch=job.epoch,
-        )
-
+    hashes, by_id = engine.request_hashes(cases), {case.id: case for case in cases}
     remembered = engine.remembered(cases)
     file = RecordFile(job.output, hashes, candidate_id=job.candidate_id, others=job.reuse, anew=remembered is not None)
-    file.append([record(answer) for answer in remembered or ()])
+
+    def keep(answers: Sequence[Answer]) -> None:
+        file.append([_record(answer, by_id[answer.case_id], engine, job, hashes[answer.case_id]) for answer in answers])
+
+    keep(remembered or ())
     missing = [case for case in cases if case.id not in file]
     reporter.line(f"{len(cases)} cases, {len(cases) - len(missing)} answered already")
     reporter.line(engine.plan(missing))
     done, seconds = 0, 0.0
     for answers in engine.answers(missing) if missing else ():
-        file.append([record(answer) for answer in answers])
+        keep(answers)
         done, seconds = done + len(answers), time.monotonic() - engine.began
         reporter.progress(_progress(done, len(missing), seconds), last=done == len(missing))
     records = tuple(file.finish())
@@ -159,7 +150,128 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
     )
 
 
+def _record(answer: Answer, case: EvalCase, engine: Engine, job: Job, request_hash: str) -> PredictionRecord:
+    return PredictionRecord(
+        **answer._asdict(),
+        **engine.constants,
+        engine=engine.name,
+        conversation_id=case.conversation_id,
+        candidate_id=job.candidate_id,
+        answer_format=job.answer_format,
+        request_hash=request_hash,
+        prompt_hash=engine.prompt_hash,
+        parsed=None if answer.error else job.answer_format.read(answer.text, function=function_asked_for(case)),
+        epoch=job.epoch,
+    )
+
+
 def _progress(done: int, wanted: int, seconds: float) -> str:
     speed = done / seconds if seconds else 0.0
     left = f", {duration((wanted - done) / speed)} left" if speed else ""
     return f"{done}/{wanted} answers, {speed:.1f} a second{left}"
+
+
+class RecordsError(ValueError):
+    """A file of rows cannot be used; the message is one sentence that names the file and the line."""
+
+
+def write_rows(path: Path, rows: Iterable[Frozen]) -> Path:
+    """Write one value a line, whole or not at all, making the folder where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", encoding="utf-8") as stream:
+        stream.writelines(row.model_dump_json() + "\n" for row in rows)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(path)
+    return path
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """Read one value a line.
+
+    Raises:
+        RecordsError: the file is missing, empty, or a line is not a `kind`.
+    """
+    try:
+        # Not splitlines(): it also breaks at U+2028, which JSON strings may hold.
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be read ({error.strerror}); materialise what writes it first") from None
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise RecordsError(f"{path}, line {number} is no {kind.__name__}: {why}") from None
+    if not rows:
+        raise RecordsError(f"{path} is empty: at least one {kind.__name__} is needed")
+    return rows
+
+
+def read_cases(paths: Sequence[Path]) -> list[EvalCase]:
+    """Read cases from stored test splits (Parquet), or from JSONL that a person wrote; each case once, with all labels.
+
+    Raises:
+        RecordsError: a file is missing or holds something else, or there is no case in any of them.
+    """
+    try:
+        splits = [(read_rows if path.suffix == ".jsonl" else read_split)(path, EvalCase) for path in paths]
+    except StoreError as error:
+        raise RecordsError(str(error)) from None
+    if not any(splits):
+        raise RecordsError(f"{', '.join(map(str, paths))} hold no case: at least one is needed")
+    return union_of_cases(*splits)
+
+
+class RecordFile:
+    """The prediction records of one candidate in one file.
+
+    `wanted` maps each case's id to the hash of the request that is about to be made. It holds the answers that are
+    there already for exactly these requests, in this file or in `others`: the untouched base says the same at every
+    scale. A record without an answer (`error`) is asked for again; with `anew` all are.
+    """
+
+    def __init__(
+        self, path: Path, wanted: dict[str, str], *, candidate_id: str, others: Sequence[Path] = (), anew: bool = False
+    ) -> None:
+        self.path = path
+        self._order = list(wanted)
+        self._written = {
+            record.case_id: record.model_copy(update={"candidate_id": candidate_id})
+            for source in (() if anew else (*others, path))
+            for record in _readable(source)
+            if record.obtained and wanted.get(record.case_id) == record.request_hash
+        }
+        # What is half written or out of date goes now, so that new lines never continue a torn one.
+        write_rows(path, self._written.values())
+
+    def __contains__(self, case_id: str) -> bool:
+        return case_id in self._written
+
+    def append(self, records: Sequence[PredictionRecord]) -> None:
+        """Add records durably: what was returned from here survives a crash."""
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.writelines(record.model_dump_json() + "\n" for record in records)
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._written |= {record.case_id: record for record in records}
+
+    def finish(self) -> list[PredictionRecord]:
+        """Write the file in the order of the cases and return its records."""
+        records = [self._written[case_id] for case_id in self._order if case_id in self._written]
+        write_rows(self.path, records)
+        return records
+
+
+def _readable(path: Path) -> Iterable[PredictionRecord]:
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            yield PredictionRecord.model_validate_json(line)
+        except ValidationError:
+            continue  # a crash tore the line off, or an older version wrote it: it is asked for again

@@ -38,6 +38,8 @@ CACHE_FILE = "answers.sqlite3"
 # Characters of a median answer of Hermes' call rows, where nothing was answered yet to take the mean of.
 _ANSWER_CHARACTERS = 200.0
 _CHARACTERS_PER_TOKEN = 4.0
+# What a record takes of a reply as it is.
+_SAME = ("finish_reason", "usage", "latency_s", "first_token_s", "served_model", "fingerprint", "retries")
 
 
 class HostedEngine(Engine):
@@ -48,15 +50,12 @@ class HostedEngine(Engine):
     def __init__(self, asking: Asking, requests: Requests, cache: AnswerCache) -> None:
         super().__init__()
         self._asking, self._requests, self._cache = asking, requests, cache
-        self._bodies: dict[str, dict] = {}
-        self._keys: dict[str, str] = {}
-        self._known: dict[str, Reply] = {}
         self.prompt_hash, self.constants = requests.prompt_hash, requests.constants
         self.retries = asking.retries
 
     def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
         """Name each case's request by who is asked, its whole body and the epoch."""
-        self._bodies = {case.id: self._requests.body(case) for case in cases}
+        self._bodies: dict[str, dict] = {case.id: self._requests.body(case) for case in cases}
         self._keys = {name: self._requests.key(body) for name, body in self._bodies.items()}
         return self._keys
 
@@ -139,18 +138,12 @@ class HostedEngine(Engine):
     def _answer(self, case: EvalCase, reply: Reply, *, error: str = "") -> Answer:
         model, usage = self._asking.model, reply.usage
         return Answer(
+            **{name: getattr(reply, name) for name in _SAME},
             case_id=case.id,
             text=self._requests.text_of(case, reply),
-            finish_reason=reply.finish_reason,
-            usage=usage,
-            latency_s=reply.latency_s,
-            first_token_s=reply.first_token_s,
             cost=model.price.of(usage.prompt_tokens, usage.completion_tokens) if model.price else None,
             error=error,
-            served_model=reply.served_model,
-            fingerprint=reply.fingerprint,
             seed=None if "seed" in reply.left_out else model.seed,
-            retries=reply.retries,
         )
 
 
@@ -167,19 +160,11 @@ def ask_hosted(
     server: Server = Server(),  # noqa: B008 - immutable
     say: Callable[[str], None] = print,
 ) -> Answered:
-    """Ask a hosted model every case that has no answer in the cache yet.
+    """Ask a hosted model every case that has no answer in `cache` in this `epoch` yet.
 
-    Args:
-        model: The experiment's entry: provider, deployment, limits, price, names of the environment variables.
-        cases: The questions.
-        answer_format, candidate_id: How the answer is to be written, and whose records they are.
-        output: The JSONL file of records, appended to while answers arrive.
-        cache: The SQLite file of answers; shared by all scales, tracks and processes of an experiment.
-        epoch: The measurement; another one asks everything again.
-        interface: Text, or native; what is native goes with the answer formats of `domain.formats.native_interface`.
-        server: What is asked in place of the entry's (a stand-in's port is known only when it runs); other weights than
-            its `artefact_hash` names are asked again.
-        say: Takes progress lines.
+    The cache is SQLite, one file an experiment. Records are appended to `output` (JSONL) while answers arrive. A native
+    `interface` goes with the formats of `domain.formats.native_interface`. A `server` takes the place of the entry's (a
+    stand-in's port is known only when it runs); other weights than its `artefact_hash` names are asked again.
 
     Raises:
         HostedError: a key is missing or refused, the deployment does not exist, the server cannot be reached, or the

@@ -91,8 +91,8 @@ class LocalEngine(Engine):
 
     def figures(self) -> dict[str, Any]:
         """Return the fields of the result that only the engine knows."""
-        found = {name: getattr(self, name) for name in ("longest_gold", "method", "token_budget", "device")}
-        return {**found, "artefact_hash": self.artefact}
+        known = ("longest_gold", "method", "token_budget", "device")
+        return {**{name: getattr(self, name) for name in known}, "artefact_hash": self.artefact}
 
     def answer(
         self, case: EvalCase, text: str, *, tokens: tuple[int, int], stopped: bool, seconds: float, card_s: float

@@ -8,7 +8,6 @@ mask hides what lies beyond it. Who gets a slot lives in `decoding`.
 from __future__ import annotations
 
 import functools
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -104,13 +103,11 @@ class Budget:
                 "memory does not hold a single row: use a model of a smaller dtype, a lower max_answer_tokens, or a "
                 "bigger card"
             ) from error
-        import torch
+        from accelerate.utils.memory import clear_device_cache
 
         self.tokens = min(self.tokens, rows * need) // 2
         error.with_traceback(None)  # its frames hold the very tensors that are to go
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        clear_device_cache(garbage_collection=True)
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -154,9 +151,8 @@ class Slots:
     def release(self, slot: int) -> int:
         """Free a slot by moving the last used one into it; return the number that the moved one had."""
         last = len(self.lengths) - 1
-        if slot != last:
-            for layer in self._layers:
-                layer.move(last, slot, self.lengths[last])
+        for layer in self._layers if slot != last else ():
+            layer.move(last, slot, self.lengths[last])
         self.lengths[slot] = self.lengths[last]
         self.lengths.pop()
         return last
@@ -221,7 +217,4 @@ class _SlotLayer:
 def _layer_class() -> Any:
     from transformers.cache_utils import DynamicLayer
 
-    class SlotLayer(_SlotLayer, DynamicLayer):  # type: ignore[misc]
-        """What transformers takes for one layer of a cache."""
-
-    return SlotLayer
+    return type("SlotLayer", (_SlotLayer, DynamicLayer), {})

@@ -61,9 +61,7 @@ def _from_layers(model: PreTrainedModel) -> Sharing:
     if other := [type(layer).__name__ for layer in layers if type(layer) not in known]:
         return Sharing(0, f"its cache has layers of the kind {min(other)}")
     windows = [layer.sliding_window for layer in layers if isinstance(layer, DynamicSlidingWindowLayer)]
-    if not windows:
-        return Sharing()
-    return Sharing(min(windows), f"its attention reaches back {min(windows)} tokens only")
+    return Sharing(min(windows), f"its attention reaches back {min(windows)} tokens only") if windows else Sharing()
 
 
 def _from_rotation(model: PreTrainedModel) -> Sharing:
@@ -125,9 +123,7 @@ class _Watch(Constraint):
 def decode_in_batches(
     model: PreTrainedModel, rows: Sequence[Row], *, stops: frozenset[int], budget: Budget, alone: bool = False
 ) -> Iterator[list[Row]]:
-    """Answer rows as `decoding.decode` does, by any causal language model, and yield them batch by batch.
-
-    `alone` takes one row at a time, whatever the budget.
+    """Answer rows as `decoding.decode` does, batch by batch, by any causal language model; `alone` one at a time.
 
     Raises:
         OutOfRoomError: memory does not hold a single row.
@@ -151,6 +147,11 @@ def _answer(model: PreTrainedModel, batch: list[Row], stops: frozenset[int]) -> 
     import torch
     from transformers import GenerationConfig, LogitsProcessorList
 
+    def allow(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Tell rows what they said, and take out what they may not say next."""
+        _catch_up(batch, input_ids[:, longest:].tolist(), stops)
+        return torch.stack([scores[i] if row.ended else row.allowed(scores[i]) for i, row in enumerate(batch)])
+
     began = time.perf_counter()
     longest = max(len(row.prompt) for row in batch)
     padded = torch.tensor([[0] * (longest - len(row.prompt)) + row.prompt for row in batch], device=model.device)
@@ -158,38 +159,20 @@ def _answer(model: PreTrainedModel, batch: list[Row], stops: frozenset[int]) -> 
     for row in batch:
         row.begin()
     # What is left out here is taken from the model's own settings, which may carry penalties.
-    settings = GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        max_new_tokens=max(row.limit for row in batch),
-        eos_token_id=sorted(stops),
-        pad_token_id=min(stops, default=0),
-    )
+    greedy = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+    ends = {"eos_token_id": sorted(stops), "pad_token_id": min(stops, default=0)}
+    settings = GenerationConfig(**greedy, **ends, max_new_tokens=max(row.limit for row in batch))
     with torch.inference_mode():
         generator: Any = model
         answers = generator.generate(
             inputs=padded,
             attention_mask=mask.to(model.device),
             generation_config=settings,
-            logits_processor=LogitsProcessorList([_allowing(batch, longest, stops)]),
+            logits_processor=LogitsProcessorList([allow]),
         )
     _catch_up(batch, answers[:, longest:].tolist(), stops)
     for row in batch:
         row.seconds = (time.perf_counter() - began) / len(batch)
-
-
-def _allowing(batch: list[Row], prompt_length: int, stops: frozenset[int]) -> Any:
-    """Return a logits processor that tells rows what they said and takes out what they may not say next."""
-
-    def process(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        _catch_up(batch, input_ids[:, prompt_length:].tolist(), stops)
-        return torch.stack([scores[i] if row.ended else row.allowed(scores[i]) for i, row in enumerate(batch)])
-
-    return process
 
 
 def _catch_up(batch: list[Row], answers: list[list[int]], stops: frozenset[int]) -> None:

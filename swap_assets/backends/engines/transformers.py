@@ -108,10 +108,8 @@ class LocalModel:
     ) -> None:
         self._model, self._tokenizer, self._max_new_tokens = model, tokenizer, max_new_tokens
         own = model.generation_config.eos_token_id if model.generation_config else None
-        self.stops = stop_tokens(own, tokenizer)
+        self.stops, self.budget, self.method = stop_tokens(own, tokenizer), Budget(token_budget), ""
         self._sharing: Sharing | None = None
-        self.budget = Budget(token_budget)
-        self.method = ""
 
     def answer(self, prompts: Sequence[str]) -> list[str]:
         """Answer prompts and return the texts in their order."""
@@ -132,13 +130,12 @@ class LocalModel:
             for index, (prompt, begin) in enumerate(zip(prompts, begins, strict=True))
         ]
         found = self._sharing = self._sharing or sharing(self._model)
-        stops = frozenset(self.stops)
         together = [row for row in rows if row.need <= found.longest]
         others = [row for row in rows if row.need > found.longest]
         self.method = _method(len(together), len(others), found)
-        yield from map(self._read, decode(self._model, together, stops=stops, budget=self.budget))
-        slower = decode_in_batches(self._model, others, stops=stops, budget=self.budget, alone=found.alone)
-        yield from map(self._read, slower)
+        how: Any = {"stops": frozenset(self.stops), "budget": self.budget}
+        yield from map(self._read, decode(self._model, together, **how))
+        yield from map(self._read, decode_in_batches(self._model, others, **how, alone=found.alone))
 
     def _read(self, rows: list[Row]) -> list[Row]:
         for row in rows:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
-from swap_assets.backends.models.local_model import ModelUnavailableError, load_config
+from swap_assets.backends.hosted.clients import without_key
+from swap_assets.backends.models.local_model import load_config, require_adapter
 from swap_assets.backends.models.model_files import Finding, State
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.servers import Server, ServingError, room_for_rank, server_for
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _RETRIES = 5
 _CONNECT_S = 10.0
 _HEALTH_S = 5.0
-_LONGEST = 300
 
 
 class VllmEngine(LocalEngine):
@@ -60,9 +60,8 @@ class VllmEngine(LocalEngine):
         """Find or start the server, load the adapter there, and ask."""
         from openai import OpenAI, Timeout
 
-        adapter = self.spec.adapter
-        if adapter and not (adapter / "adapter_config.json").is_file():
-            raise ModelUnavailableError(f"{adapter} holds no adapter; train it first")
+        if self.spec.adapter:
+            require_adapter(self.spec.adapter)
         server = server_for(self.spec, self._vllm, self.say)
         limit = Timeout(self._vllm.timeout_s, connect=_CONNECT_S)
         client = OpenAI(base_url=server.url, api_key=server.key or "none", timeout=limit, max_retries=_RETRIES)
@@ -130,21 +129,20 @@ class VllmEngine(LocalEngine):
     def _explained(self, server: Server) -> Iterator[None]:
         import openai
 
-        where = f"the vLLM server at {server.url}"
         try:
             yield
-        except (openai.AuthenticationError, openai.PermissionDeniedError):
-            told = "refused the key: name the variable that holds it as vllm.key_env in the model's entry"
-            raise ServingError(f"{where} {told}") from None
-        except openai.APITimeoutError:
-            told = f"gave no answer within {self._vllm.timeout_s:g} s: raise vllm.timeout_s, or lower concurrency"
-            raise ServingError(f"{where} {told}") from None
-        except openai.APIConnectionError:
-            told = "cannot be reached: start it, or correct vllm.base_url; answers so far are kept"
-            raise ServingError(f"{where} {told}") from None
         except openai.OpenAIError as error:
-            told = f"refused a request ({_brief(error, server)}); answers so far are kept"
-            raise ServingError(f"{where} {told}") from None
+            match error:
+                case openai.AuthenticationError() | openai.PermissionDeniedError():
+                    told = "refused the key: name the variable that holds it as vllm.key_env in the model's entry"
+                case openai.APITimeoutError():
+                    limit = f"{self._vllm.timeout_s:g} s"
+                    told = f"gave no answer within {limit}: raise vllm.timeout_s, or lower concurrency"
+                case openai.APIConnectionError():
+                    told = "cannot be reached: start it, or correct vllm.base_url; answers so far are kept"
+                case _:
+                    told = f"refused a request ({without_key(str(error), server.key)}); answers so far are kept"
+            raise ServingError(f"the vLLM server at {server.url} {told}") from None
 
 
 def _load(client: OpenAI, server: Server, name: str, folder: Path) -> None:
@@ -154,9 +152,9 @@ def _load(client: OpenAI, server: Server, name: str, folder: Path) -> None:
         client.post("/load_lora_adapter", cast_to=str, body={"lora_name": name, "lora_path": str(folder)})
     except (openai.BadRequestError, openai.NotFoundError, openai.InternalServerError) as error:
         raise ServingError(
-            f"the vLLM server at {server.url} did not load the adapter {folder} ({_brief(error, server)}): it has to "
-            f"see that folder, and to be started with --enable-lora --max-lora-rank {room_for_rank(folder)} and "
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
+            f"the vLLM server at {server.url} did not load the adapter {folder} ({without_key(str(error), server.key)})"
+            f": it has to see that folder, and to be started with --enable-lora --max-lora-rank {room_for_rank(folder)}"
+            " and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
         ) from None
 
 
@@ -195,8 +193,3 @@ def _version(client: OpenAI, server: Server) -> str:
     except openai.OpenAIError:
         return ""
     return str(found.get("version", "")) if isinstance(found, dict) else ""
-
-
-def _brief(error: Exception, server: Server) -> str:
-    text = " ".join(str(error).split())
-    return (text.replace(server.key, "***") if server.key else text)[:_LONGEST]

@@ -45,15 +45,11 @@ class Asking:
     def __init__(
         self, model: HostedModel, client: AsyncOpenAI, cache: AnswerCache, *, epoch: str, say: Callable[[str], None]
     ) -> None:
-        self.model = model
+        self.model, self.client, self.calls = model, client, 0
         self.retries: Counter[str] = Counter()
-        self.calls = 0
         self.stopped: HostedError | None = None
         self.pace = Pace(model.concurrency, longest_wait_s=model.longest_wait_s)
-        self.client = client
-        self._cache = cache
-        self._epoch = epoch
-        self._say = say
+        self._cache, self._epoch, self._say = cache, epoch, say
         self._left_out: set[str] = set()
         self._renamed: dict[str, str] = {}
         self._told_to_wait = 0.0
@@ -104,11 +100,9 @@ class Asking:
         if claimed is Claim.SPENT:
             spent = self._cache.spent(model.key, self._epoch)
             raise self._stop(
-                HostedError(
-                    f"the budget of {model.key} for epoch '{self._epoch}' ({_amount(budget.money, budget.tokens)}) has "
-                    f"no room for another call: {_amount(spent.money if model.price else None, spent.tokens)} are "
-                    "spent; raise hosted_model.budget and start again, what was answered is kept"
-                )
+                f"the budget of {model.key} for epoch '{self._epoch}' ({_amount(budget.money, budget.tokens)}) has no "
+                f"room for another call: {_amount(spent.money if model.price else None, spent.tokens)} are spent; "
+                "raise hosted_model.budget and start again, what was answered is kept"
             )
         return claimed
 
@@ -121,12 +115,13 @@ class Asking:
         except Exception as error:
             # Without their cause: what the service itself says may quote the key, and tracebacks are kept.
             if clients.stops_everything(error, first=first):
-                raise self._stop(HostedError(clients.explain(error, self.model))) from None
+                raise self._stop(clients.explain(error, self.model)) from None
             raise Unanswered(clients.explain(error, self.model)) from None
         finally:
             self._cache.release(key)
 
-    def _stop(self, error: HostedError) -> HostedError:
+    def _stop(self, why: str) -> HostedError:
+        error = HostedError(why)
         self.stopped = self.stopped or error
         return error
 
@@ -182,7 +177,8 @@ class Asking:
             HostedError: the server asks for more than `longest_wait_s`.
         """
         self.retries[clients.kind_of(error)] += 1
-        asked = clients.asked_wait_s(error)
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        asked = clients.read_retry_after(headers, now=time.time())
         if asked is not None and asked > self.model.longest_wait_s:
             raise HostedError(
                 f"{self.model.key} asks to wait {asked:.0f} s, longer than longest_wait_s "

@@ -9,13 +9,13 @@ The file has to lie on a disk of this machine: SQLite's write-ahead log does not
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from swap_assets.backends.hosted.messages import Reply
 from swap_assets.domain.experiment.entries import Budget
@@ -66,16 +66,14 @@ class AnswerCache:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._owner = uuid.uuid4().hex
+        self.path, self._owner = path, uuid.uuid4().hex
         self._owners = path.with_name(path.name + ".owners")
-        self._lock: IO[str] | None = None
+        self._lock = FileLock(self._owners / self._owner, thread_local=False)
 
     def __enter__(self) -> AnswerCache:
         try:
             self._owners.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._owners / self._owner).open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._lock.acquire()
             self._base = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None)
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
@@ -100,8 +98,8 @@ class AnswerCache:
     def claim(self, key: str, *, model: str, epoch: str, at_most: Spend, budget: Budget) -> Claim | Reply:
         """Claim a request, or return its answer where there is one.
 
-        `at_most` is what the request may take. It is reserved in the budget of the model's epoch until the answer is
-        kept, together with the claim, so that several processes keep one budget.
+        `at_most`, which it may take, is reserved in the budget of the model's epoch together with the claim, until the
+        answer is kept: so several processes keep one budget.
         """
         with self._transaction():
             row = self._base.execute("SELECT owner, reply FROM answers WHERE key = ?", (key,)).fetchone()
@@ -151,16 +149,15 @@ class AnswerCache:
             for (owner,) in owners:
                 if not self._alive(owner):
                     self._base.execute("DELETE FROM answers WHERE owner = ?", (owner,))
-                    (self._owners / owner).unlink(missing_ok=True)
 
     def _alive(self, owner: str) -> bool:
         if owner == self._owner:
             return True
         try:
-            with (self._owners / owner).open() as stream:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return not isinstance(error, FileNotFoundError)
+            with FileLock(self._owners / owner, blocking=False):
+                (self._owners / owner).unlink(missing_ok=True)
+        except Timeout:
+            return True
         return False
 
     @contextlib.contextmanager
@@ -174,6 +171,6 @@ class AnswerCache:
         self._base.execute("COMMIT")
 
     def _free_lock(self) -> None:
-        if self._lock:
+        if self._lock.is_locked:
             (self._owners / self._owner).unlink(missing_ok=True)
-            self._lock.close()
+            self._lock.release()

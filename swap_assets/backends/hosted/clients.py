@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -48,18 +47,15 @@ def access_problem(model: HostedModel, environment: Mapping[str, str] = os.envir
     """Return why a model whose variables are set still can't be asked, an empty text where it can."""
     if model.auth == "entra" and not importlib.util.find_spec("azure.identity"):
         return _NO_AZURE
-    address = model.base_url or (environment.get(model.endpoint_env, "") if model.provider == "azure" else "")
-    if address and not address.startswith(("https://", "http://")):
+    if (address := endpoint(model, environment)) and not address.startswith(("https://", "http://")):
         where = "hosted_model.base_url" if model.base_url else model.endpoint_env
         return f"{where} must begin with https://, or http:// for a server of your own: it is a whole address"
     return ""
 
 
-def endpoint(model: HostedModel) -> str:
+def endpoint(model: HostedModel, environment: Mapping[str, str] = os.environ) -> str:
     """Return where the model is asked; an empty text is OpenAI's own address, or a server started for the run."""
-    if model.base_url or model.provider != "azure":
-        return model.base_url
-    return os.environ.get(model.endpoint_env, "")
+    return model.base_url or (environment.get(model.endpoint_env, "") if model.provider == "azure" else "")
 
 
 def open_client(model: HostedModel, *, base_url: str = "") -> AsyncOpenAI:
@@ -77,10 +73,8 @@ def open_client(model: HostedModel, *, base_url: str = "") -> AsyncOpenAI:
     token = _entra_tokens(model) if model.auth == "entra" else None
     key = os.environ[model.key_env] if model.key_env and model.auth == "key" else None
     if model.provider == "azure" and not url:
-        address = os.environ[model.endpoint_env]
-        return AsyncAzureOpenAI(
-            azure_endpoint=address, api_key=key, azure_ad_token_provider=token, api_version=model.api_version, **limits
-        )
+        access: Any = {"azure_endpoint": endpoint(model), "api_key": key, "azure_ad_token_provider": token}
+        return AsyncAzureOpenAI(api_version=model.api_version, **access, **limits)
     # The client insists on some key; a server that needs none overlooks it.
     return AsyncOpenAI(base_url=url or None, api_key=token or key or "none", **limits)
 
@@ -142,14 +136,6 @@ def kind_of(error: Exception) -> str:
     return "unreadable" if isinstance(error, UnreadableReplyError | ValueError) else "connection"
 
 
-def asked_wait_s(error: Exception) -> float | None:
-    """Return how long a server asks to wait, in seconds: `retry-after-ms`, `Retry-After` in seconds or as a date."""
-    import openai
-
-    status = isinstance(error, openai.APIStatusError)
-    return read_retry_after(error.response.headers, now=time.time()) if status else None
-
-
 def read_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Read `retry-after-ms` or `Retry-After`; `now` is the time that a date is counted from, in seconds since 1970."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
@@ -192,9 +178,8 @@ def refuses_schema(error: Exception) -> bool:
     """Say whether a 400 or 422 complains about the schema that the answer should follow."""
     import openai
 
-    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        return False
-    return "response_format" in (error.param or "") or "schema" in str(error.body).lower()
+    refused = isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError)
+    return refused and ("response_format" in (error.param or "") or "schema" in str(error.body).lower())
 
 
 def explain(error: Exception, model: HostedModel) -> str:
@@ -202,6 +187,7 @@ def explain(error: Exception, model: HostedModel) -> str:
     import openai
 
     access = model.key_env if model.auth == "key" and model.key_env else "the identity's role on the resource"
+    brief = without_key(f"{type(error).__name__}: {error}", os.environ.get(model.key_env, "") if model.key_env else "")
     if isinstance(error, HostedError):
         return str(error)
     if isinstance(error, openai.AuthenticationError):
@@ -213,11 +199,11 @@ def explain(error: Exception, model: HostedModel) -> str:
     if kind_of(error) == "timeout" and type(error.__cause__).__name__ != "ConnectTimeout":
         return f"no answer within {model.timeout_s:g} s after {model.max_retries} retries"
     if isinstance(error, openai.APIConnectionError):
-        return f"{model.key} cannot be reached: check the endpoint and the network ({_brief(error, model)})"
-    return _brief(error, model)
+        return f"{model.key} cannot be reached: check the endpoint and the network ({brief})"
+    return brief
 
 
-def _brief(error: Exception, model: HostedModel) -> str:
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    key = os.environ.get(model.key_env, "") if model.key_env else ""
-    return (text.replace(key, "***") if key else text)[:_LONGEST]
+def without_key(text: str, key: str) -> str:
+    """Return what a service said in one line of at most 300 characters, without the key."""
+    line = " ".join(text.split())
+    return (line.replace(key, "***") if key else line)[:_LONGEST]

@@ -24,9 +24,8 @@ from swap_assets.domain.predictions import FinishReason, Usage
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
-_FINISHES: dict[str, FinishReason] = {
-    "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
-}  # fmt: skip
+# The reasons that are no `stop`.
+_FINISHES: dict[Any, FinishReason] = {name: name for name in ("length", "tool_calls", "content_filter")}
 
 
 class NamedCall(Frozen):
@@ -66,7 +65,7 @@ def read_reply(body: bytes) -> Reply:
         return Reply(
             text=_words(message.get("content") or message.get("refusal")),
             calls=tuple(_call(call.get("name"), call.get("arguments")) for call in calls),
-            finish_reason=_FINISHES.get(choice.get("finish_reason") or "", "stop"),
+            finish_reason=_FINISHES.get(choice.get("finish_reason"), "stop"),
             usage=_usage(answer.get("usage")),
             served_model=_words(answer.get("model")),
             fingerprint=_words(answer.get("system_fingerprint")),
@@ -136,14 +135,11 @@ class Requests:
         interface: Interface = Interface.TEXT,
         server: Server = Server(),  # noqa: B008 - immutable
     ) -> None:
-        self.answer_format = answer_format
-        self.interface = interface
-        self.epoch = epoch
+        self.answer_format, self.interface, self.epoch = answer_format, interface, epoch
         api_version = model.api_version if model.provider == "azure" and not model.base_url else ""
         # Fields that all records of these requests share.
         self.constants = {"interface": interface, "deployment": model.model, "api_version": api_version}
-        self._model = model
-        self._name = server.model or model.model
+        self._model, self._name = model, server.model or model.model
         # Newer OpenAI models refuse `max_tokens`; older compatible servers overlook its successor without a word.
         official = model.provider in ("azure", "openai") and not model.base_url
         self._limit_name = "max_completion_tokens" if official else "max_tokens"

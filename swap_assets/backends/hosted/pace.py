@@ -22,14 +22,11 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 class Pace:
     """The speed of one process towards one model; `tokens` are what a request is expected to take.
 
-    Args:
-        concurrency: the most requests under way at once; never exceeded.
-        longest_wait_s: the longest pause between two requests, in seconds.
+    `concurrency` requests at the most are under way at once; `longest_wait_s` is the longest pause between two.
     """
 
     def __init__(self, concurrency: int, *, longest_wait_s: float) -> None:
-        self.limit = float(concurrency)
-        self.lowest_limit = self.limit
+        self.limit = self.lowest_limit = float(concurrency)
         self.spacing_s = 0.0
         self._most, self._longest = concurrency, longest_wait_s
         self._under_way = 0
@@ -57,9 +54,8 @@ class Pace:
         """Learn from an answer: one more at once after a round of them, and what the server says is left."""
         self.limit = min(self._most, self.limit + 1 / self.limit)
         self.spacing_s = min(self._longest, spacing_s(headers, tokens=tokens, at_once=self._most))
-        if not self.spacing_s:
-            return
-        self._next = max(self._next, time.monotonic() + self.spacing_s)
+        if self.spacing_s:
+            self._next = max(self._next, time.monotonic() + self.spacing_s)
 
     def refused(self, began: float, wait_s: float) -> None:
         """Learn from a refusal (429) of a request that began at `began`: half as many at once, none for `wait_s`.
@@ -82,13 +78,11 @@ def spacing_s(headers: Mapping[str, str], *, tokens: float, at_once: int) -> flo
     """
     found = 0.0
     for kind, each in (("requests", 1.0), ("tokens", max(1.0, tokens))):
-        left = _number(headers.get(f"x-ratelimit-remaining-{kind}"))
         reset = reset_s(headers.get(f"x-ratelimit-reset-{kind}") or "")
-        if left is None or reset is None:
-            continue
-        fit = int(max(0.0, left) / each)
-        if fit < 2 * at_once:
-            found = max(found, reset / (fit + 1))
+        with contextlib.suppress(KeyError, ValueError):  # no such header, or no number
+            fit = int(max(0.0, float(headers[f"x-ratelimit-remaining-{kind}"])) / each)
+            if reset is not None and fit < 2 * at_once:
+                found = max(found, reset / (fit + 1))
     return found
 
 
@@ -101,10 +95,3 @@ def reset_s(text: str) -> float | None:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None

@@ -105,21 +105,21 @@ def _model_refused(error: Exception, repo_id: str, revision: str, token: str | N
     if status >= 500 or status == 429:
         return HubSilentError(f"{endpoint()} answers with {status}; try again later")
     if isinstance(error, RevisionNotFoundError):
-        return HubRefusalError(f"{repo_id} has no revision '{revision}'; correct the model's revision")
-    if isinstance(error, GatedRepoError) or status == 403:
-        if not token:
-            return HubRefusalError(
-                f"{repo_id} is gated and no token is set: open {page}, accept its terms, and set "
-                f"{TOKEN_VARIABLES[0]} to a token of that account"
-            )
-        return HubRefusalError(
+        told = f"{repo_id} has no revision '{revision}'; correct the model's revision"
+    elif isinstance(error, GatedRepoError) or status == 403:
+        told = (
             f"{repo_id} is gated and this token's account may not read it: open {page}, click 'Agree and access', and "
             "give a fine-grained token the right to read gated repositories"
         )
-    if status == 401 and token and not isinstance(error, RepositoryNotFoundError):
-        return HubRefusalError(f"the hub does not know this token: make a new one and set {TOKEN_VARIABLES[0]} to it")
-    why = "or it is private and this token may not read it" if token else "or it is private and no token is set"
-    return HubRefusalError(f"the hub has no model {repo_id}, {why}; correct the model's hub_id")
+        if not token:
+            then = f"open {page}, accept its terms, and set {TOKEN_VARIABLES[0]} to a token of that account"
+            told = f"{repo_id} is gated and no token is set: {then}"
+    elif status == 401 and token and not isinstance(error, RepositoryNotFoundError):
+        told = f"the hub does not know this token: make a new one and set {TOKEN_VARIABLES[0]} to it"
+    else:
+        why = "this token may not read it" if token else "no token is set"
+        told = f"the hub has no model {repo_id}, or it is private and {why}; correct the model's hub_id"
+    return HubRefusalError(told)
 
 
 def cached_folder(repo_id: str, revision: str) -> Path | None:
@@ -138,13 +138,9 @@ def fetch_small(model: HubModel, name: str, *, token: str | None) -> Path | None
 
     if name not in model.files:
         return None
+    how = {"revision": model.commit or None, "token": token or False, "endpoint": endpoint()}
     try:
-        return Path(
-            hf_hub_download(
-                model.repo_id, name, revision=model.commit or None, token=token or False, endpoint=endpoint(),
-                etag_timeout=TIMEOUT_S,
-            )
-        )  # fmt: skip
+        return Path(hf_hub_download(model.repo_id, name, etag_timeout=TIMEOUT_S, **how))
     except (OSError, httpx2.HTTPError, HfHubHTTPError):
         return None
 
@@ -159,16 +155,9 @@ def fetch(source: HubSource, config: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     name = source.files[config]
+    how = {"repo_type": "dataset", "revision": source.revision, "endpoint": endpoint(), "etag_timeout": TIMEOUT_S}
     with _dataset_refused(f"{source.dataset}/{name} at revision {source.revision}"):
-        path = hf_hub_download(
-            source.dataset,
-            name,
-            repo_type="dataset",
-            revision=source.revision,
-            endpoint=endpoint(),
-            etag_timeout=TIMEOUT_S,
-            local_files_only=not _answers(endpoint()),
-        )
+        path = hf_hub_download(source.dataset, name, local_files_only=not _answers(endpoint()), **how)
     _check_hash(Path(path), source, config)
     return Path(path)
 

@@ -62,17 +62,13 @@ def publish_merged(
     if refusal := model.refusal_to_publish(decision):
         raise PublishError(refusal)
     told = {"Let through by": model.override or decision.reason, "Beside its adapter": model.compared}
-    done = publish(
-        release_files(model, measured=model_card(report, candidate.id), told=told),
-        candidate_id=candidate.id,
-        repo_id=where.repository(candidate),
-        private=where.private,
-        token=hub_token(os.environ),
-    )
+    files = release_files(model, measured=model_card(report, candidate.id), told=told)
+    repo_id, token = where.repository(candidate), hub_token(os.environ)
+    done = publish(files, candidate_id=candidate.id, repo_id=repo_id, private=where.private, token=token)
     return PublishedModel(
         candidate_id=candidate.id,
         status="published" if done.uploaded else "unchanged",
-        repo_id=where.repository(candidate),
+        repo_id=repo_id,
         url=done.url,
         commit=done.commit,
         files=done.uploaded,
@@ -87,21 +83,16 @@ def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str])
     Raises:
         PublishError: a merged model is not there or not what was scored. PickledWeightsError: it holds a pickle.
     """
-    folders = {name: Path(item.folder) for name, item in model.adapters.items()}
-    for name, folder in folders.items():
+    cards: dict[str, MergeCard] = {}
+    files: dict[str, Path | bytes] = {}
+    for name, item in model.adapters.items():
+        folder, place = Path(item.folder), f"{name}/" if len(model.adapters) > 1 else ""
         refuse_pickles(folder)
-        if not folder.is_dir() or provenance.weights_hash(str(folder)) != model.adapters[name].merged_hash:
+        if not folder.is_dir() or provenance.weights_hash(item.folder) != item.merged_hash:
             raise PublishError(f"{folder} is not what was scored; materialise merged_model again")
-    places = {name: f"{name}/" if len(folders) > 1 else "" for name in folders}
-    cards = {
-        name: MergeCard.model_validate_json((folder / MERGE_CARD).read_text(encoding="utf-8"))
-        for name, folder in folders.items()
-    }
-    readme = merged_readme(measured, cards, told=told)
-    found: dict[str, Path | bytes] = {README: readme.encode()}
-    for name, folder in folders.items():
-        found |= {f"{places[name]}{path.name}": path for path in sorted(folder.iterdir()) if path.name != README}
-    return found
+        cards[name] = MergeCard.model_validate_json((folder / MERGE_CARD).read_bytes())
+        files |= {f"{place}{path.name}": path for path in sorted(folder.iterdir()) if path.name != README}
+    return {README: merged_readme(measured, cards, told=told).encode(), **files}
 
 
 def publish(
@@ -171,24 +162,19 @@ def _commit(
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     left_over = [name for name in there if name and name not in files and name not in _NOT_OURS]
-    done = api.create_commit(
-        repo_id,
-        operations=[
-            *[CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()],
-            *[CommitOperationDelete(path_in_repo=name) for name in left_over],
-        ],
-        commit_message=f"{note.candidate_id}, content {note.content}",
-    )
+    put = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()]
+    operations = [*put, *[CommitOperationDelete(path_in_repo=name) for name in left_over]]
+    message = f"{note.candidate_id}, content {note.content}"
+    done = api.create_commit(repo_id, operations=operations, commit_message=message)
     return Upload(done.oid, f"{endpoint()}/{repo_id}", len(files))
 
 
 def _hash(files: Mapping[str, Path | bytes]) -> str:
-    return content_hash(
-        {
-            name: content_hash(content.decode()) if isinstance(content, bytes) else provenance.file_hash(content)
-            for name, content in files.items()
-        }
-    )
+    hashes = {
+        name: content_hash(content.decode()) if isinstance(content, bytes) else provenance.file_hash(content)
+        for name, content in files.items()
+    }
+    return content_hash(hashes)
 
 
 def _explained(error: Exception, repo_id: str) -> str:

@@ -31,27 +31,23 @@ def write_adapter_readme(result: TrainResult) -> Path:
     card = AdapterCard.model_validate_json((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
     spec = card.spec
     base = hub_name(spec.weights.source)
-    tags = [*([f"base_model:adapter:{base}"] if base else []), "lora", "transformers", *_TAGS]
     head = ModelCardData(
         base_model=base or None,
         datasets=list(spec.datasets) or None,
         license=licence_of(spec) or None,
         library_name="peft",
         pipeline_tag="text-generation",
-        tags=tags,
+        tags=[*([f"base_model:adapter:{base}"] if base else []), "lora", "transformers", *_TAGS],
     )
-    path = folder / README
-    write_text(path, f"---\n{head.to_yaml()}\n---\n\n{_adapter_text(card, result)}")
-    return path
+    write_text(folder / README, f"---\n{head.to_yaml()}\n---\n\n{_adapter_text(card, result)}")
+    return folder / README
 
 
 def merged_readme(measured: str, cards: Mapping[str, MergeCard], *, told: Mapping[str, str]) -> str:
     """Return the model card of merged models.
 
-    Args:
-        measured: the candidate's card as the report writes it, with results and decisions.
-        cards: what was merged with what settings, for each adapter by its name; several lie in folders of that name.
-        told: further sections by their headings.
+    It is the candidate's card as the report has `measured` it, with further sections `told` by their headings, and what
+    was merged with what settings. There is a card for each adapter by its name; several lie in folders of that name.
     """
     from huggingface_hub import ModelCard
 
@@ -61,8 +57,8 @@ def merged_readme(measured: str, cards: Mapping[str, MergeCard], *, told: Mappin
     loading = f"{first.base} with LoRA merged into its {first.dtype} weights; no adapter is needed."
     if len(cards) > 1:
         loading += f" One model for each answer format lies in {' and '.join(cards)}: give it as `subfolder`."
-    lines = ["", "## Loading", loading]
-    for heading, text in told.items():
+    lines = []
+    for heading, text in {"Loading": loading, **told}.items():
         lines += ["", f"## {heading}", text]
     for name, card in cards.items():
         lines += ["", f"## Made with: {name}", *_made_with(card)]
@@ -70,21 +66,11 @@ def merged_readme(measured: str, cards: Mapping[str, MergeCard], *, told: Mappin
 
 
 def _made_with(card: MergeCard) -> list[str]:
-    rows = [
-        ["answer_format", card.answer_format.name],
-        ["prompt style", card.prompt_style.value],
-        ["seed", str(card.seed)],
-    ]
+    made = {"answer_format": card.answer_format.name, "prompt style": card.prompt_style.value, "seed": card.seed}
     hashes = {"base": card.base_hash, "adapter": card.adapter_hash, "training rows": card.dataset_hash,
               "prompt and template": card.prompt_hash, "merged weights": card.merged_hash}  # fmt: skip
-    return [
-        markdown_table(["setting", "value"], rows + _settings(card.lora, card.training)),
-        "",
-        markdown_table(["hash of", "value"], [list(item) for item in hashes.items()]),
-        "",
-        _versions(card.versions, card.git_commit),
-        "",
-    ]
+    settings = made | _settings(card.lora, card.training)
+    return [_table("setting", "value", settings), "", _table("hash of", "value", hashes), "", _versions(card), ""]
 
 
 def licence_of(spec: TrainSpec) -> str:
@@ -108,8 +94,8 @@ def _adapter_text(card: AdapterCard, result: TrainResult) -> str:
     spec = card.spec
     base = hub_name(spec.weights.source) or Path(spec.weights.source).name
     rows = result.train_rows
-    losses = [["training, mean over the steps", f"{result.train_loss:.4f}"]]
-    losses += [[f"validation, epoch {point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
+    losses = {"training, mean over the steps": f"{result.train_loss:.4f}"}
+    losses |= {f"validation, epoch {point.epoch:g}": f"{point.loss:.4f}" for point in result.validation_curve}
     hashes = {"base": card.base_hash, "training rows": card.dataset_hash, "prompt and template": card.prompt_hash,
               "adapter": card.adapter_hash}  # fmt: skip
     return "\n".join(
@@ -124,26 +110,29 @@ def _adapter_text(card: AdapterCard, result: TrainResult) -> str:
             f"on {result.device}, seed {spec.seed}. It holds the weights of step {result.kept_step}.",
             "",
             "## Losses",
-            markdown_table(["loss", "nats a token"], losses),
+            _table("loss", "nats a token", losses),
             "",
             "## Settings",
-            markdown_table(["setting", "value"], _settings(spec.lora, spec.training)),
+            _table("setting", "value", _settings(spec.lora, spec.training)),
             "",
             "## Hashes",
-            markdown_table(["of", "hash"], [list(item) for item in hashes.items()]),
+            _table("of", "hash", hashes),
             "",
-            _versions(card.versions, card.git_commit),
+            _versions(card),
             "",
         ]
     )
 
 
-def _settings(lora: LoraSettings, training: TrainingSettings) -> list[list[str]]:
+def _table(name: str, value: str, rows: Mapping[str, object]) -> str:
+    return markdown_table([name, value], [[key, str(cell)] for key, cell in rows.items()])
+
+
+def _settings(lora: LoraSettings, training: TrainingSettings) -> dict[str, object]:
     listed = {f"LoRA {name}": value for name, value in lora.model_dump(mode="json").items()}
-    listed |= training.model_dump(mode="json")
-    return [[name.replace("_", " "), str(value)] for name, value in listed.items()]
+    return {name.replace("_", " "): value for name, value in (listed | training.model_dump(mode="json")).items()}
 
 
-def _versions(versions: Mapping[str, str], commit: str) -> str:
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return f"Made with {listed}" + (f"; commit {commit}." if commit else ".")
+def _versions(card: AdapterCard | MergeCard) -> str:
+    listed = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    return f"Made with {listed}" + (f"; commit {card.git_commit}." if card.git_commit else ".")

@@ -80,12 +80,7 @@ class StepSampler:
 
     Which rows make a step is accelerate's own choice for that seed and epoch, so it does not depend on how many of them
     go through the model at once; only their order within the step does. (Transformers' sampler by length mixes rows of
-    several steps, which is another recipe.)
-
-    Args:
-        lengths: Tokens of each row.
-        rows_per_step: Rows of one optimiser step.
-        seed: The data's seed.
+    several steps, which is another recipe.) `lengths` are the tokens of each row.
     """
 
     def __init__(self, lengths: Sequence[int], *, rows_per_step: int, seed: int) -> None:
@@ -143,12 +138,8 @@ def own_rows(remainder: int, *, process: int, size: int) -> int:
     """Return how many rows of a process's part of an epoch's last round are the epoch's own.
 
     So that all processes get equally many batches, accelerate fills that round with rows from the epoch's beginning,
-    which would be trained once more than the recipe says.
-
-    Args:
-        remainder: The rows that are left for the last round, of all processes together.
-        process: The process's number, from 0.
-        size: Rows that go through the model at once.
+    which would be trained once more than the recipe says. `remainder` rows are left for all processes together; they
+    are numbered from 0, and `size` rows go through each one's model at once.
     """
     return min(max(remainder - process * size, 0), size)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,18 +23,16 @@ if TYPE_CHECKING:
 class CurveKeeper:
     """Keeps the training and validation losses, over interruptions too, and reports progress.
 
-    Args:
-        reporter: Where progress goes.
-        tokens_per_epoch: Tokens of the used rows, without padding.
-        seconds_before: Training seconds of the processes that were interrupted.
+    `tokens_per_epoch` are those of the used rows, without padding; `seconds_before` those of training in processes that
+    were interrupted. `before_step` puts the random states before the present step back: a step that fails for want of
+    memory can be taken again from there. It is None once the optimiser has begun to change weights.
     """
 
     def __init__(self, reporter: Reporter, *, tokens_per_epoch: int, seconds_before: float = 0.0) -> None:
         self.training: list[LossPoint] = []
         self.validation: list[LossPoint] = []
-        self._reporter = reporter
-        self._tokens_per_epoch = tokens_per_epoch
-        self._seconds_before = seconds_before
+        self.before_step: Callable[[], None] | None = None
+        self._reporter, self._tokens_per_epoch, self._seconds_before = reporter, tokens_per_epoch, seconds_before
         self._began = time.monotonic()
         self._first: LossPoint | None = None
 
@@ -88,50 +86,36 @@ def out_of_patience(validation: Sequence[LossPoint], patience: int | None) -> bo
     return min(point.loss for point in validation[-patience:]) > best
 
 
-class RandomStates(NamedTuple):
-    """The states of every generator that a training draws from, so that a failed step can be taken again as it was."""
+def random_states() -> Callable[[], None]:
+    """Remember the states of every generator that a training draws from; return what puts them back."""
+    import torch
 
-    python: Any
-    numpy: Any
-    torch: Any
-    cuda: Any
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    python, arrays, tensors = random.getstate(), np.random.get_state(), torch.get_rng_state()
 
-    @classmethod
-    def now(cls) -> RandomStates:
-        """Remember the present states."""
-        import torch
+    def restore() -> None:
+        random.setstate(python)
+        np.random.set_state(arrays)
+        torch.set_rng_state(tensors)
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda)
 
-        cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda)
-
-    def restore(self) -> None:
-        """Put the states back."""
-        import torch
-
-        random.setstate(self.python)
-        np.random.set_state(self.numpy)
-        torch.set_rng_state(self.torch)
-        if self.cuda is not None:
-            torch.cuda.set_rng_state(self.cuda)
+    return restore
 
 
-class StepGuard:
-    """The random states before the present step; None once the optimiser has begun to change weights.
+class _Callback:
+    """Tells the keeper what happens, stops early, and asks for checkpoints.
 
-    A step that fails for want of memory can be taken again from there; after that its state can no longer be reached.
+    One is due at each epoch's end and, in between, when so many minutes have gone by.
     """
 
-    before_step: RandomStates | None = None
-
-
-class _Feed:
-    """Tells keeper and guard what happens, and stops early."""
-
-    def __init__(self, keeper: CurveKeeper, guard: StepGuard, settings: TrainingSettings) -> None:
-        self._keeper, self._guard, self._patience = keeper, guard, settings.early_stopping_patience
+    def __init__(self, keeper: CurveKeeper, settings: TrainingSettings) -> None:
+        self._keeper, self._patience = keeper, settings.early_stopping_patience
+        self._saved, self._every_s = time.monotonic(), 60 * settings.checkpoint_minutes
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._keeper.begin(state.log_history)
+        self._saved = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._keeper.log(kwargs.get("logs") or {}, step=state.global_step, steps=state.max_steps)
@@ -141,25 +125,15 @@ class _Feed:
             control.should_training_stop = True
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._guard.before_step = RandomStates.now()
+        self._keeper.before_step = random_states()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # For an epoch's first step those of its beginning hold: the data loader draws from them in between.
         if not _ends_epoch(state):
-            self._guard.before_step = RandomStates.now()
+            self._keeper.before_step = random_states()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._guard.before_step = None
-
-
-class _Save:
-    """Asks for a checkpoint at each epoch's end and, in between, when so many minutes have gone by."""
-
-    def __init__(self, settings: TrainingSettings) -> None:
-        self._saved, self._every_s = time.monotonic(), 60 * settings.checkpoint_minutes
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._saved = time.monotonic()
+        self._keeper.before_step = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         from accelerate.utils import broadcast_object_list
@@ -180,11 +154,8 @@ def _ends_epoch(state: Any) -> bool:
     return state.global_step % (state.max_steps // state.num_train_epochs) == 0
 
 
-def callbacks(keeper: CurveKeeper, guard: StepGuard, settings: TrainingSettings) -> list[TrainerCallback]:
-    """Return the trainer's callbacks: they feed keeper and guard, ask for checkpoints and stop early."""
+def callback(keeper: CurveKeeper, settings: TrainingSettings) -> TrainerCallback:
+    """Return the trainer's callback; its base takes seconds to import, so it is mixed in here."""
     from transformers import TrainerCallback
 
-    # Their base takes seconds to import, so it is mixed in here.
-    feed: Any = type("FeedCallback", (_Feed, TrainerCallback), {})
-    save: Any = type("SaveCallback", (_Save, TrainerCallback), {})
-    return [feed(keeper, guard, settings), save(settings)]
+    return type("Callback", (_Callback, TrainerCallback), {})(keeper, settings)

@@ -1,9 +1,12 @@
-"""Checkpoints on disk: written whole or not at all, recognised when torn, refused when of another training.
+"""What outlives a training's process: its checkpoints, whole or not at all, and the note that it has ended.
 
     checkpoints/checkpoint-40/    adapter, optimiser, scheduler, random states, curve; manifest.json with every hash
     checkpoints/writing.part/     what a killed process was writing; never read, removed by the next one
+    finished.json                 the result of the training that has ended, so that the same is not trained again
 
-Not here: what goes into a checkpoint (`trainer`), and when one is written (`callback`).
+Both are taken up only by the training that wrote them: the same settings, data, prompt, base weights, code and library
+versions. What changes speed alone (rows through the model at once, how often to save, threads, where results go) is no
+part of that. Not here: what goes into a checkpoint (`trainer`), and when one is written (`callbacks`).
 """
 
 from __future__ import annotations
@@ -17,9 +20,15 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from swap_assets.backends.methods.identity import differences
+from swap_assets.backends.models import provenance
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec
+from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.model import Frozen
 
+_SHAPING_LIBRARIES = ("torch", "transformers", "trl", "peft")
+RECIPE = {"answer_format", "prompt_style", "method", "lora", "training", "seed"}
+_NOT_THE_RECIPE = {"checkpoint_minutes", "micro_batch"}
+_FINISHED_FILE = "finished.json"
 MANIFEST = "manifest.json"
 KEPT = 2
 _PREFIX = "checkpoint-"
@@ -50,13 +59,8 @@ class Checkpoints:
     """The checkpoints of one training in a folder of their own."""
 
     def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
-        self.folder = folder
-        self._identity = dict(identity)
-
-    @property
-    def unfinished(self) -> Path:
-        """Where a checkpoint is written before it counts."""
-        return self.folder / "writing.part"
+        self.folder, self._identity = folder, dict(identity)
+        self.unfinished = folder / "writing.part"  # where a checkpoint is written before it counts
 
     def clear(self) -> None:
         """Remove all of them: the training has ended."""
@@ -104,21 +108,19 @@ class Checkpoints:
     def commit(self, progress: Progress) -> None:
         """Make `writing.part/checkpoint-N` count: hash and sync every file, then rename, then drop what is too old."""
         part = self.unfinished / f"{_PREFIX}{progress.step}"
-        hashes = {path.relative_to(part).as_posix(): _synced_hash(path) for path in _files(part)}
+        files = sorted(path for path in part.rglob("*") if path.is_file())
+        hashes = {path.relative_to(part).as_posix(): _synced_hash(path) for path in files}
         manifest = Manifest(**progress.model_dump(), identity=self._identity, files=hashes)
         (part / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        _synced_hash(part / MANIFEST)
-        _sync_folder(part)
+        _sync(part / MANIFEST)
+        _sync(part)
         final = self.path(progress.step)
         _remove(final)
         part.rename(final)
-        _sync_folder(self.folder)
+        _sync(self.folder)
         shutil.rmtree(self.unfinished, ignore_errors=True)
-        self._prune(progress.best_step)
-
-    def _prune(self, best_step: int | None) -> None:
         for step in self._steps()[KEPT:]:
-            if step != best_step:
+            if step != progress.best_step:
                 _remove(self.path(step))
 
     def _steps(self) -> list[int]:
@@ -132,10 +134,9 @@ class Checkpoints:
         return manifest if _read_whole(self.path(manifest.best_step)) else None
 
     def _failure(self, step: int, error: Exception) -> str:
-        kept = [other for other in self._steps() if other != step and _read_whole(self.path(other))]
-        free = shutil.disk_usage(self.folder.parent).free // 1_000_000
-        goes_on = f"goes on from step {kept[0]}" if kept else "begins anew"
-        reason = " ".join(str(error).split())[:200]
+        kept = next((other for other in self._steps() if other != step and _read_whole(self.path(other))), None)
+        goes_on = "begins anew" if kept is None else f"goes on from step {kept}"
+        free, reason = shutil.disk_usage(self.folder.parent).free // 1_000_000, " ".join(str(error).split())[:200]
         return (
             f"the checkpoint after step {step} cannot be written to {self.folder} ({reason}; {free} MB are free): "
             f"make room and start the training again, it {goes_on}"
@@ -151,23 +152,18 @@ def _read_whole(folder: Path) -> Manifest | None:
     return manifest if intact else None
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
 def _hash(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _synced_hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    _sync(path)
     return _hash(path)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -178,3 +174,57 @@ def _remove(folder: Path) -> None:
     # The manifest first: a removal that is cut short leaves what nobody takes for whole.
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Finished(Frozen):
+    identity: dict[str, str]
+    result: TrainResult
+
+
+def identity(spec: TrainSpec, hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return everything that the trained weights depend on as flat texts, `training.epochs` and so on."""
+    plain = spec.model_dump(mode="json", include=RECIPE)
+    plain["training"] = {key: value for key, value in plain["training"].items() if key not in _NOT_THE_RECIPE}
+    versions = provenance.versions()
+    return {
+        **flat(plain),
+        "weights": f"{spec.weights.source}, {spec.weights.dtype}",
+        **hashes,
+        "code_hash": code_hash(),
+        **{f"version of {name}": versions[name] for name in _SHAPING_LIBRARIES if name in versions},
+    }
+
+
+def flat(nested: Mapping[str, object]) -> dict[str, str]:
+    """Return nested settings as one level of texts, the keys joined by dots."""
+    found: dict[str, str] = {}
+    for key, value in nested.items():
+        inner = value.items() if isinstance(value, Mapping) else [("", value)]
+        found |= {f"{key}.{name}" if name else key: str(setting) for name, setting in inner}
+    return found
+
+
+def code_hash() -> str:
+    """Name the sources of this package: another loop may take another path from the same checkpoint."""
+    return provenance.files_hash(Path(__file__).parent.glob("*.py"))
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Say what differs between two identities, `training.epochs: 3, now 5` each; empty where they are the same."""
+    keys = [key for key in (*now, *(key for key in then if key not in now)) if then.get(key) != now.get(key)]
+    return [f"{key}: {then.get(key, 'nothing')}, now {now.get(key, 'nothing')}" for key in keys]
+
+
+def note_finished(folder: Path, same: Mapping[str, str], result: TrainResult) -> None:
+    """Note beside the spec the result of a training that has ended."""
+    write_text(folder / _FINISHED_FILE, _Finished(identity=dict(same), result=result).model_dump_json(indent=1) + "\n")
+
+
+def finished(folder: Path, output: Path, same: Mapping[str, str]) -> TrainResult | None:
+    """Return the result of the same training where it has ended and its adapter still lies in `output`, else None."""
+    try:
+        note = _Finished.model_validate_json((folder / _FINISHED_FILE).read_bytes())
+        there = note.result.adapter == output and provenance.adapter_hash(output) == note.result.adapter_hash
+    except (OSError, ValidationError):
+        return None
+    return note.result.model_copy(update={"reused": True}) if there and note.identity == dict(same) else None

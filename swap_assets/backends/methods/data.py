@@ -9,6 +9,7 @@ None and reads `"02139"` as a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,21 +66,22 @@ def rendered(
 class TrainingData:
     """The tokenised rows of a training and what became of them.
 
+    `longest` are the tokens of the longest row after cutting, `most_trained` the most of one row that carry loss.
+
     Raises:
         MaskError: rows without trained tokens. ExamplesError: the file of examples is missing, empty or malformed.
     """
 
     def __init__(self, spec: TrainSpec, tokenizer: PreTrainedTokenizerBase) -> None:
-        length = spec.training.max_length
-        data = read_track(spec.data_file)
+        length, data = spec.training.max_length, read_track(spec.data_file)
         conversations, held_out = (
             rendered(rows, spec.answer_format, spec.prompt_style) for rows in (data.train, data.validation)
         )
         self.train, self.train_counts = tokenise(tokenizer, conversations, max_length=length)
-        self.validation: list[TokenRow] = []
-        self.validation_counts: RowCounts | None = None
-        if held_out:
-            self.validation, self.validation_counts = tokenise(tokenizer, held_out, max_length=length)
+        validation = tokenise(tokenizer, held_out, max_length=length) if held_out else ([], None)
+        self.validation, self.validation_counts = validation
+        rows = (*self.train, *self.validation)
+        self.longest, self.most_trained = max(len(row.input_ids) for row in rows), max(row.trained for row in rows)
         self.preview = preview(tokenizer, self.train[0])
         template = str(tokenizer.chat_template)
         self.hashes = {
@@ -88,16 +90,6 @@ class TrainingData:
             "prompt_hash": prompt_hash(spec.answer_format, spec.prompt_style, chat_template=template),
             "base_hash": provenance.weights_hash(spec.weights.source, spec.weights.revision),
         }
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest row after cutting."""
-        return max(len(row.input_ids) for row in (*self.train, *self.validation))
-
-    @property
-    def most_trained(self) -> int:
-        """The most tokens of one row that carry loss."""
-        return max(row.trained for row in (*self.train, *self.validation))
 
     def report(self, reporter: Reporter) -> None:
         """Say how many rows train and what `max_length` took from them."""
@@ -139,51 +131,37 @@ def tokenise(
             "needs an assistant turn, and the chat template must wrap it in {% generation %}"
         )
     shortened = [TokenRow(row.input_ids[:max_length], row.labels[:max_length]) for row in whole]
-    rows = [row for row in shortened if row.trained]
+    rows, longest = [row for row in shortened if row.trained], max((len(row.input_ids) for row in whole), default=0)
     if not rows:
         raise MaskError(
             f"max_length {max_length} cuts the answer off every one of {len(whole)} rows; raise training.max_length "
-            f"(the longest row has {max((len(row.input_ids) for row in whole), default=0)} tokens)"
+            f"(the longest row has {longest} tokens)"
         )
-    return rows, _counts(whole, shortened, rows)
+    return rows, RowCounts(
+        read=len(whole),
+        used=len(rows),
+        cut=sum(len(row.input_ids) > max_length for row in whole),
+        lost=len(whole) - len(rows),
+        tokens=sum(len(row.input_ids) for row in rows),
+        trained_tokens=sum(row.trained for row in rows),
+        longest=longest,
+    )
 
 
 def _masked(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> TokenRow:
-    encoded = tokenizer.apply_chat_template(
-        messages,  # type: ignore[arg-type]
-        tokenize=True,
-        return_dict=True,
-        return_assistant_tokens_mask=True,
-        padding=False,
-        truncation=False,
-    )
-    fields: Any = encoded
+    how: Any = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
+    fields: Any = tokenizer.apply_chat_template(messages, **how, padding=False, truncation=False)  # type: ignore[arg-type]
     ids, mask = list(fields["input_ids"]), fields["assistant_masks"]
     return TokenRow(ids, [token if trained else IGNORED for token, trained in zip(ids, mask, strict=True)])
 
 
-def _counts(whole: list[TokenRow], shortened: list[TokenRow], used: list[TokenRow]) -> RowCounts:
-    return RowCounts(
-        read=len(whole),
-        used=len(used),
-        cut=sum(len(short.input_ids) < len(row.input_ids) for short, row in zip(shortened, whole, strict=True)),
-        lost=len(whole) - len(used),
-        tokens=sum(len(row.input_ids) for row in used),
-        trained_tokens=sum(row.trained for row in used),
-        longest=max(len(row.input_ids) for row in whole),
-    )
-
-
 def preview(tokenizer: PreTrainedTokenizerBase, row: TokenRow) -> str:
     """Return a row as text in which what is trained stands between ⟦ and ⟧."""
-    parts: list[str] = []
-    start = 0
-    for end in range(1, len(row.labels) + 1):
-        if end < len(row.labels) and (row.labels[end] == IGNORED) == (row.labels[start] == IGNORED):
-            continue
-        text = tokenizer.decode(row.input_ids[start:end])
-        parts.append(f"{text}" if row.labels[start] == IGNORED else f"⟦{text}⟧")
-        start = end
+    pairs = zip(row.input_ids, row.labels, strict=True)
+    parts = []
+    for ignored, run in groupby(pairs, key=lambda pair: pair[1] == IGNORED):
+        text = tokenizer.decode([token for token, _ in run])
+        parts.append(f"{text}" if ignored else f"⟦{text}⟧")
     return "".join(parts)
 
 

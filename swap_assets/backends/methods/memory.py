@@ -64,8 +64,8 @@ def model_shape(spec: TrainSpec) -> ModelShape:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust)
     head = model.get_output_embeddings()
-    linear = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
-    maps = {name: part for name, part in linear if part is not head}
+    modules = model.named_modules()
+    maps = {name: part for name, part in modules if isinstance(part, torch.nn.Linear) and part is not head}
     targets = spec.lora.target_modules
     adapted = [part for name, part in maps.items() if targets == "all-linear" or name.split(".")[-1] in targets]
     text = config.get_text_config()
@@ -86,15 +86,9 @@ def model_shape(spec: TrainSpec) -> ModelShape:
 def estimate(
     spec: TrainSpec, shape: ModelShape, plan: BatchPlan, *, longest: int, most_trained: int, device: str
 ) -> MemoryEstimate:
-    """Estimate the peak memory of a training.
+    """Estimate the peak memory of a training on `cpu` or `cuda`.
 
-    Args:
-        spec: The training.
-        shape: The base model's shape.
-        plan: How many rows go through the model at once, and whether activations are recomputed.
-        longest: Tokens of the longest row.
-        most_trained: The most tokens of one row that carry loss.
-        device: `cpu` or `cuda`.
+    `longest` are the tokens of the longest row, `most_trained` the most of one row that carry loss.
     """
     nf4 = spec.training.quantisation == "nf4"
     stored = _BYTES[spec.weights.dtype]
@@ -102,7 +96,7 @@ def estimate(
     compute = 2 if device == "cuda" else stored
     small = shape.linear_parameters if nf4 else 0
     tokens = plan.micro_batch * longest
-    layer = _layer_bytes(shape, compute=compute, dropout=spec.lora.dropout > 0)
+    layer = _layer_bytes(shape, b=compute, d=compute + 1 if spec.lora.dropout > 0 else 0)
     kept = shape.layers * (compute * shape.hidden if plan.checkpointing else layer) + layer * plan.checkpointing
     return MemoryEstimate(
         weights_mb=round(((shape.parameters - small) * stored + small * _NF4_BYTES) / _MB, 1),
@@ -114,12 +108,10 @@ def estimate(
     )
 
 
-def _layer_bytes(shape: ModelShape, *, compute: int, dropout: bool) -> int:
+def _layer_bytes(shape: ModelShape, *, b: int, d: int) -> int:
+    """Return the sum of the table above; `d` is 0 without dropout."""
     h, q, f = shape.hidden, shape.attention, shape.intermediate
-    if not dropout:
-        return 8 * h + 2 * compute * h + 4 * compute * q + 4 * compute * f
-    dropped = compute + 1
-    return 8 * h + 5 * dropped * h + 4 * compute * q + dropped * q + 3 * compute * f + dropped * f
+    return 8 * h + (5 * d or 2 * b) * h + (4 * b + d) * q + (3 * b + (d or b)) * f
 
 
 def available_mb(device: str, *, alone: bool) -> float | None:
@@ -162,15 +154,11 @@ def sentence(memory: MemoryEstimate, plan: BatchPlan) -> str:
 def what_would_fit(
     spec: TrainSpec, memory: MemoryEstimate, *, at_length: Callable[[TrainSpec, int], MemoryEstimate]
 ) -> str:
-    """Say what to change so that a training fits which does not on the last rung.
+    """Say what to change so that a training fits which does not, by its estimate, on the last rung.
 
-    Args:
-        spec: The training.
-        memory: Its estimate on the last rung.
-        at_length: Estimates a spec with rows of so many tokens, on the last rung.
+    `at_length` estimates a spec with rows of so many tokens on that rung.
     """
-    fixes = []
-    longest = spec.training.max_length
+    fixes, longest = [], spec.training.max_length
     if spec.training.quantisation == "none":
         quantised = spec.model_copy(update={"training": spec.training.model_copy(update={"quantisation": "nf4"})})
         if fits(at_length(quantised, longest)):

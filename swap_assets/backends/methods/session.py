@@ -5,42 +5,28 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.methods.assembly import trainer_for
+from swap_assets.backends.methods import memory
 from swap_assets.backends.methods.batches import BatchPlan, first_plan
 from swap_assets.backends.methods.callbacks import CurveKeeper
 from swap_assets.backends.methods.checkpoints import Checkpoints, Progress
 from swap_assets.backends.methods.data import TrainingData
-from swap_assets.backends.methods.memory import (
-    DoesNotFitError,
-    estimate,
-    first_fitting,
-    model_shape,
-    sentence,
-    what_would_fit,
-)
-from swap_assets.backends.methods.trainer import load_adapter_weights, restore, save_before_failed_step
+from swap_assets.backends.methods.trainer import load_adapter_weights, restore, save_before_failed_step, trainer_for
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import device_name, load_base
 from swap_assets.backends.processes.launching import is_first_process
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec
-from swap_assets.backends.tracking.training_runs import TrainingRun
+from swap_assets.backends.tracking.mlflow_runs import TrackedRun
+from swap_assets.backends.tracking.recording import record_curves
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
 class Session:
-    """Trains to the end; afterwards `trainer` holds the wanted epoch's weights.
+    """Trains to the end, from the checkpoint `last` (None: from the beginning).
 
-    Args:
-        spec: What to train.
-        data: Its rows.
-        tokenizer: The base model's.
-        reporter: Where progress goes.
-        run: The MLflow run, which is told of each rung.
-        checkpoints: Where the checkpoints lie.
-        last: The one to go on from, None to begin.
+    Afterwards `trainer` holds the wanted epoch's weights. The MLflow `run` is told of each rung of the ladder.
     """
 
     def __init__(
@@ -50,13 +36,13 @@ class Session:
         tokenizer: PreTrainedTokenizerBase,
         reporter: Reporter,
         *,
-        run: TrainingRun,
+        run: TrackedRun,
         checkpoints: Checkpoints,
         last: Progress | None,
     ) -> None:
         self._spec, self._data, self._tokenizer, self._reporter, self._run = spec, data, tokenizer, reporter, run
         self._checkpoints, self._last = checkpoints, last
-        self._shape = model_shape(spec)
+        self._shape = memory.model_shape(spec)
         self._rungs: list[str] = []
         self._start_over()
 
@@ -71,17 +57,17 @@ class Session:
         if is_first_process():
             self._checkpoints.tidy(self._last)
         wanted = first_plan(self._spec, device_name())
-        self._plan = first_fitting(wanted, self._estimate)
+        self._plan = memory.first_fitting(wanted, self._estimate)
         if self._plan != wanted:
             self._note(f"begins with {self._plan} instead of {wanted}, by the memory estimate")
         self._memory = self._estimate(self._plan)
-        self._reporter.line(sentence(self._memory, self._plan))
+        self._reporter.line(memory.sentence(self._memory, self._plan))
         try:
             while not self._attempt():
                 # The failed attempt's tensors hang on its frames, which are gone only now.
                 clear_device_cache(garbage_collection=True)
         except Exception:
-            self._run.curves(self._keeper.training, self._keeper.validation)
+            record_curves(self._run, self._keeper.training, self._keeper.validation)
             raise
         self._take_the_wanted_epoch()
 
@@ -89,8 +75,13 @@ class Session:
         from accelerate.utils.memory import should_reduce_batch_size
 
         self._start_over()
+        spec, data = self._spec, self._data
         try:
-            self._assemble()
+            self.trainer = trainer_for(
+                load_base(spec.weights, quantisation=spec.training.quantisation), spec, (data.train, data.validation),
+                self._tokenizer, plan=self._plan, keeper=self._keeper, checkpoints=self._checkpoints,
+                resumed_from=self._resumed_from,
+            )  # fmt: skip
             self._train_from(self._last)
         except Exception as error:
             if not should_reduce_batch_size(error) or self._spec.processes > 1:
@@ -102,7 +93,8 @@ class Session:
     def _step_down(self, error: Exception) -> None:
         lower = self._plan.next_rung()
         if lower is None:
-            raise DoesNotFitError(what_would_fit(self._spec, self._memory, at_length=self._last_rung)) from error
+            told = memory.what_would_fit(self._spec, self._memory, at_length=self._last_rung)
+            raise memory.DoesNotFitError(told) from error
         saved = self.trainer is not None and save_before_failed_step(self.trainer)
         self._last = self._checkpoints.last()
         step = self._last.step if self._last else 0
@@ -113,7 +105,7 @@ class Session:
     def _note(self, rung: str) -> None:
         self._rungs.append(rung)
         self._reporter.line(rung)
-        self._run.tag(f"memory_rung_{len(self._rungs)}", rung)
+        self._run.tags({f"memory_rung_{len(self._rungs)}": rung})
 
     def _estimate(self, plan: BatchPlan) -> MemoryEstimate:
         return self._estimated(self._spec, plan, longest=self._data.longest)
@@ -124,7 +116,7 @@ class Session:
 
     def _estimated(self, spec: TrainSpec, plan: BatchPlan, *, longest: int) -> MemoryEstimate:
         most = min(longest, self._data.most_trained)
-        return estimate(spec, self._shape, plan, longest=longest, most_trained=most, device=device_name())
+        return memory.estimate(spec, self._shape, plan, longest=longest, most_trained=most, device=device_name())
 
     def _start_over(self) -> None:
         """Forget an attempt that failed; the next one goes on from `_last`."""
@@ -134,28 +126,14 @@ class Session:
         tokens, before = self._data.train_counts.tokens, last.seconds if last else 0.0
         self._keeper = CurveKeeper(self._reporter, tokens_per_epoch=tokens, seconds_before=before)
 
-    def _assemble(self) -> None:
-        self.trainer = trainer_for(
-            load_base(self._spec.weights, quantisation=self._spec.training.quantisation),
-            self._spec,
-            (self._data.train, self._data.validation),
-            self._tokenizer,
-            plan=self._plan,
-            keeper=self._keeper,
-            checkpoints=self._checkpoints,
-            resumed_from=self._resumed_from,
-        )
-
     def _train_from(self, last: Progress | None) -> None:
-        if last is None:
-            self.trainer.train()
-        else:
-            folder = self._checkpoints.path(last.step)
+        folder = self._checkpoints.path(last.step) if last else None
+        if last:
             self._reporter.line(f"goes on from the checkpoint after step {last.step}, {duration(last.seconds)} into it")
-            if last.finished:
-                restore(self.trainer, folder)
-            else:
-                self.trainer.train(resume_from_checkpoint=str(folder))
+        if folder and last and last.finished:
+            restore(self.trainer, folder)
+        else:
+            self.trainer.train(resume_from_checkpoint=str(folder) if folder else None)
         self._seconds = last.seconds if last and last.finished else self._keeper.seconds
 
     def _take_the_wanted_epoch(self) -> None:

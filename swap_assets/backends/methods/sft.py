@@ -6,15 +6,13 @@ the same spec gives the same adapter to the last bit, interrupted or not.
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.hub.readme import write_adapter_readme
-from swap_assets.backends.methods.checkpoints import Checkpoints
+from swap_assets.backends.methods.checkpoints import Checkpoints, finished, identity, note_finished
 from swap_assets.backends.methods.data import TrainingData
-from swap_assets.backends.methods.identity import finished, identity, note_finished
 from swap_assets.backends.methods.session import Session
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer
@@ -22,7 +20,8 @@ from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard
 from swap_assets.backends.processes.launching import is_first_process
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
-from swap_assets.backends.tracking.training_runs import tracked_training
+from swap_assets.backends.store.artefacts import whole_folder
+from swap_assets.backends.tracking.recording import record_training, tracked_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,8 +44,7 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
     """
     from transformers import set_seed
 
-    began = time.monotonic()
-    first = is_first_process()
+    began, first = time.monotonic(), is_first_process()
     reporter = reporter if first else Reporter(write=lambda _: None)
     set_seed(spec.seed)
     tokenizer = load_tokenizer(spec.weights)
@@ -65,7 +63,7 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
             _save(spec, session.trainer, tokenizer, data.hashes)
         session.trainer.accelerator.wait_for_everyone()  # all of them read what the first has written
         result = session.result(total_seconds=time.monotonic() - began)
-        run.record(result)
+        record_training(run, result)
     if first:
         write_adapter_readme(result)
         note_finished(folder, same, result)
@@ -75,21 +73,14 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
 
 
 def _save(spec: TrainSpec, trainer: Any, tokenizer: PreTrainedTokenizerBase, hashes: dict[str, str]) -> None:
-    unfinished = spec.output.with_name(spec.output.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    trainer.model.save_pretrained(str(unfinished), safe_serialization=True)
-    tokenizer.save_pretrained(str(unfinished))
-    card = AdapterCard(
-        spec=spec,
-        base_hash=hashes["base_hash"],
-        dataset_hash=hashes["dataset_hash"],
-        prompt_hash=hashes["prompt_hash"],
-        adapter_hash=provenance.adapter_hash(unfinished),
-        versions=provenance.versions(),
-        git_commit=provenance.git_commit(),
-    )
-    (unfinished / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    # A reader meets the whole new adapter or the old one, never half of either.
-    shutil.rmtree(spec.output, ignore_errors=True)
-    unfinished.rename(spec.output)
+    with whole_folder(spec.output) as folder:
+        trainer.model.save_pretrained(str(folder), safe_serialization=True)
+        tokenizer.save_pretrained(str(folder))
+        card = AdapterCard(
+            spec=spec,
+            **{name: hashes[name] for name in ("base_hash", "dataset_hash", "prompt_hash")},
+            adapter_hash=provenance.adapter_hash(folder),
+            versions=provenance.versions(),
+            git_commit=provenance.git_commit(),
+        )
+        (folder / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,6 @@
-"""TRL's trainer with parts of its own: the head only where there is loss, validation by tokens, whole checkpoints.
+"""TRL's trainer with parts of its own (the head only where there is loss, validation by tokens, whole checkpoints).
+
+Here it is put together: base model, LoRA, rows, its many settings.
 
 The output head: on a GPU with Triton TRL computes it only where there is loss; on CPU it scores every position, the
 prompt's too. Measured on CPU (`benchmarks/training.py`, docs/training.md): rows without padding train 1.28 to 1.36
@@ -12,36 +14,39 @@ Ours go through `checkpoints`; of 17 kills in training all ended in the weights 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from swap_assets.backends.methods.batches import StepSampler, ignore_rows_after, own_rows
-from swap_assets.backends.methods.callbacks import CurveKeeper, StepGuard
+from swap_assets.backends.methods.batches import (
+    BatchPlan,
+    StepSampler,
+    dataset,
+    flattened,
+    has_flash_attention,
+    ignore_rows_after,
+    own_rows,
+)
+from swap_assets.backends.methods.callbacks import CurveKeeper, callback
 from swap_assets.backends.methods.checkpoints import Checkpoints, Progress
-from swap_assets.backends.methods.data import IGNORED
+from swap_assets.backends.methods.data import IGNORED, TokenRow
+from swap_assets.backends.models.local_model import device_name
+from swap_assets.backends.processes.specs import TrainSpec
 
 if TYPE_CHECKING:
     import torch
-    from trl.trainer.sft_trainer import SFTTrainer
+    from peft import LoraConfig
+    from transformers import PreTrainedTokenizerBase
+
+_Base = cast(Any, object)  # the transformers trainer's attributes and methods are there too
 
 
-class _AnswerTraining:
-    """What is ours in the trainer; mixed into TRL's by `trainer_class`, for that takes seconds to import."""
+class _AnswerTraining(_Base):
+    """What is ours in the trainer; mixed into TRL's by `_trainer_class`, for that takes seconds to import."""
 
     checkpoints: Checkpoints
     keeper: CurveKeeper
-    guard: StepGuard
     resumed_from: tuple[int, ...] = ()
-    # Of the transformers trainer.
-    accelerator: Any
-    args: Any
-    aux_loss_enabled: bool
-    callback_handler: Any
-    control: Any
-    model: Any
-    state: Any
-    train_dataset: Any
-    _metrics: Any
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -49,7 +54,7 @@ class _AnswerTraining:
         import torch
 
         if return_outputs or torch.cuda.is_available() or self.aux_loss_enabled:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss = answer_loss(model, inputs, items=num_items_in_batch)
         # The items are those of all processes, whose gradients are averaged.
         return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
@@ -58,7 +63,7 @@ class _AnswerTraining:
         rows = self.train_dataset
         at_once = self.args.per_device_train_batch_size
         if at_once == 1:
-            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]
+            return super()._get_train_sampler(train_dataset)
         lengths = [len(ids) for ids in rows["input_ids"]]
         step = at_once * self.args.gradient_accumulation_steps * self.accelerator.num_processes
         return StepSampler(lengths, rows_per_step=step, seed=self.args.data_seed)
@@ -69,7 +74,7 @@ class _AnswerTraining:
             size = self.args.per_device_train_batch_size
             own = own_rows(state.remainder, process=self.accelerator.process_index, size=size)
             ignore_rows_after(batch_samples[-1], own)
-        return super()._get_num_items_in_batch(batch_samples, device)  # type: ignore[misc]
+        return super()._get_num_items_in_batch(batch_samples, device)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
         metrics = {f"{metric_key_prefix}_loss": validation_loss(self)}
@@ -81,7 +86,7 @@ class _AnswerTraining:
         # TRL averages metrics that its own loss collects; where it collected none there is nothing to average.
         self._metrics["train"].clear()
         self._metrics["eval"].clear()
-        super().log(logs, start_time)  # type: ignore[misc]
+        super().log(logs, start_time)
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.checkpoints.unfinished)
@@ -91,7 +96,7 @@ class _AnswerTraining:
 
         with self.checkpoints.writing(self.state.global_step):
             # Not TRL's, which writes a model card first.
-            Trainer._save_checkpoint(self, model, trial)  # type: ignore[arg-type]
+            Trainer._save_checkpoint(self, model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 self.checkpoints.commit(self._progress())
@@ -112,8 +117,7 @@ class _AnswerTraining:
 
 
 @functools.cache
-def trainer_class() -> type[SFTTrainer]:
-    """Return the trainer's class; made on demand, for its base takes seconds to import."""
+def _trainer_class() -> Any:
     from trl.trainer.sft_trainer import SFTTrainer
 
     return type("AnswerTrainer", (_AnswerTraining, SFTTrainer), {})
@@ -121,9 +125,9 @@ def trainer_class() -> type[SFTTrainer]:
 
 def save_before_failed_step(trainer: Any) -> bool:
     """Write a checkpoint of the state before the step that has just failed; False where it cannot be reached."""
-    if trainer.guard.before_step is None or not trainer.state.global_step:
+    if trainer.keeper.before_step is None or not trainer.state.global_step:
         return False
-    trainer.guard.before_step.restore()
+    trainer.keeper.before_step()
     trainer._save_checkpoint(trainer.model, None)
     return True
 
@@ -190,3 +194,86 @@ def answer_loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> tor
     wanted = targets[:, kept]
     loss = cross_entropy(answer.logits.flatten(0, 1).float(), wanted.flatten(), reduction="sum", ignore_index=IGNORED)
     return loss / (items if items is not None else (wanted != IGNORED).sum().clamp(min=1))
+
+
+def lora_config(spec: TrainSpec) -> LoraConfig:
+    """Return the adapter's shape as peft takes it."""
+    from peft import LoraConfig
+
+    targets = spec.lora.target_modules
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=spec.lora.r,
+        lora_alpha=spec.lora.alpha,
+        lora_dropout=spec.lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+
+
+def trainer_for(
+    model: Any,
+    spec: TrainSpec,
+    rows: tuple[Sequence[TokenRow], Sequence[TokenRow]],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    plan: BatchPlan,
+    keeper: CurveKeeper,
+    checkpoints: Checkpoints,
+    resumed_from: tuple[int, ...] = (),
+) -> Any:
+    """Return the trainer of a base model that is loaded already, without an adapter; the spec's `weights` are not read.
+
+    `rows` are those to train on and those to validate on, which may be none. `keeper` takes the curves. `resumed_from`
+    are the steps from which interrupted trainings of this adapter were taken up.
+    """
+    from datasets import Dataset
+    from transformers import PrinterCallback, set_seed
+
+    train, validation = rows
+    if flattened(spec, plan) and has_flash_attention():
+        model.set_attn_implementation("flash_attention_2")
+    set_seed(spec.seed)  # again, so that LoRA's first weights do not depend on how the base was loaded
+    trainer = _trainer_class()(
+        model=model,
+        args=_settings(spec, plan=plan, validates=bool(validation), folder=str(checkpoints.folder)),
+        train_dataset=dataset(train, spec),
+        eval_dataset=Dataset.from_list([row._asdict() for row in validation]) if validation else None,
+        processing_class=tokenizer,
+        peft_config=lora_config(spec),
+        callbacks=[callback(keeper, spec.training)],
+    )
+    trainer.keeper, trainer.checkpoints, trainer.resumed_from = keeper, checkpoints, resumed_from
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: str) -> Any:
+    from trl.trainer.sft_config import SFTConfig
+
+    on_gpu = device_name() == "cuda"
+    return SFTConfig(
+        output_dir=folder,
+        seed=spec.seed,
+        data_seed=spec.seed,
+        per_device_train_batch_size=plan.micro_batch,
+        gradient_accumulation_steps=plan.accumulation,
+        per_device_eval_batch_size=plan.micro_batch,
+        num_train_epochs=spec.training.epochs,
+        learning_rate=spec.training.learning_rate,
+        lr_scheduler_type=spec.training.scheduler,
+        warmup_steps=spec.training.warmup_ratio,  # transformers 5 reads a number below 1 as a share
+        weight_decay=spec.training.weight_decay,
+        # Rows come tokenised, cut and labelled: the trainer's own preparation would cut again and drop rows silently.
+        max_length=None,
+        padding_free=flattened(spec, plan),
+        dataset_kwargs={"skip_prepare_dataset": True},
+        eval_strategy="epoch" if validates else "no",
+        save_strategy="no",  # the callbacks say when
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        bf16=on_gpu,
+        use_cpu=not on_gpu,
+        gradient_checkpointing=plan.checkpointing,
+        dataloader_pin_memory=on_gpu,
+    )

@@ -10,24 +10,15 @@ from typing import NamedTuple
 
 from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
-from swap_assets.backends.models.local_model import (
-    PROBES,
-    REMEDY,
-    changed_probe,
-    family_template,
-    has_generation_marks,
-)  # fmt: skip
+from swap_assets.backends.models import local_model, model_files
 from swap_assets.backends.models.model_files import (
     Finding,
     ModelFiles,
     State,
     files_of_folder,
-    files_of_hub,
-    is_safetensors,
     miniature_folder,
     miniature_problem,
-    pickles,
-)  # fmt: skip
+)
 from swap_assets.backends.processes.hardware import Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
@@ -87,7 +78,7 @@ def _hub_access(model: SmallModel, environment: Mapping[str, str]) -> tuple[Stat
     except HubSilentError as silence:
         return _from_cache(model, str(silence))
     detail = f"{model.hub_id} at {found.commit[:12] or model.revision}, {len(found.files)} files"
-    return "ok", detail, files_of_hub(found, token=token)
+    return "ok", detail, model_files.files_of_hub(found, token=token)
 
 
 def _from_cache(model: SmallModel, why: str) -> tuple[State, str, ModelFiles | None]:
@@ -100,9 +91,9 @@ def _from_cache(model: SmallModel, why: str) -> tuple[State, str, ModelFiles | N
 
 def _format(look: _Look) -> _Found:
     names = [name for name in look.files.sizes if "/" not in name]
-    if any(map(is_safetensors, names)):
+    if any(map(model_files.is_safetensors, names)):
         return "ok", "safetensors"
-    if found := pickles(names):
+    if found := model_files.pickles(names):
         advice = "which can run code when they are read; name a repository with safetensors"
         return "fail", f"{look.files.named} has only pickled weights ({found[0]}), {advice}"
     return "fail", f"{look.files.named} has no safetensors weights; name the repository of the model itself"
@@ -127,10 +118,8 @@ def _quantised(look: _Look) -> _Found:
     if not stored:
         return None
     method = stored.get("quant_method", "quantised") if isinstance(stored, dict) else "quantised"
-    return (
-        "warn",
-        f"stored quantised ({method}): it can be asked, but merged_model refuses it; name its 16-bit original",
-    )
+    advice = "it can be asked, but merged_model refuses it; name its 16-bit original"
+    return "warn", f"stored quantised ({method}): {advice}"
 
 
 def _licence(look: _Look) -> _Found:
@@ -153,12 +142,12 @@ def _round_trip(look: _Look) -> _Found:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more exact
         return "fail", f"{path} cannot be read ({error}); fetch it again"
-    changed = changed_probe(
+    changed = local_model.changed_probe(
         lambda text: tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=True)
     )
     if changed:
-        return "fail", f"it changes answers: {changed}; {REMEDY}"
-    return "ok", f"{len(PROBES)} answers come back letter by letter"
+        return "fail", f"it changes answers: {changed}; {local_model.REMEDY}"
+    return "ok", f"{len(local_model.PROBES)} answers come back letter by letter"
 
 
 def _template(look: _Look) -> _Found:
@@ -166,9 +155,9 @@ def _template(look: _Look) -> _Found:
     text = _template_text(look.files)
     if not text:
         return "fail", "it has no chat template, so it cannot be asked as an assistant; name its instruct version"
-    if has_generation_marks(text):
+    if local_model.has_generation_marks(text):
         return "ok", "its own marks the assistant's text"
-    if family_template(text):
+    if local_model.family_template(text):
         return "ok", "its family's marked template takes its place"
     detail = "no mark of the assistant's text and no known family: training refuses unless trl knows it exactly"
     return "warn", f"{detail}; add {{% generation %}} to it"
@@ -200,10 +189,8 @@ def _disk(look: _Look) -> _Found:
     copy, free = _parameters(look)[0] * _BYTES[look.model.dtype] / _GIB, look.machine.disk_free_gib
     merged = copy * max((len(approach.adapters) for approach in look.approaches), default=1)
     download, checkpoints = look.files.missing / _GIB, copy * _CHECKPOINTS_SHARE
-    made_of = (
-        f"download {download:.1f}, checkpoints about {checkpoints:.1f}, merged model {merged:.1f} GiB; "
-        f"{free} GiB are free"
-    )
+    made_of = f"download {download:.1f}, checkpoints about {checkpoints:.1f}, merged model {merged:.1f} GiB"
+    made_of += f"; {free} GiB are free"
     if free is None:
         return "warn", f"{made_of}: the free space could not be read"
     if download + checkpoints > free:
@@ -234,12 +221,6 @@ def _memory(look: _Look) -> _Found:
 
 
 _CHECKS: dict[str, Callable[[_Look], _Found]] = {
-    "weights": _format,
-    "own code": _own_code,
-    "stored as": _quantised,
-    "licence": _licence,
-    "template": _template,
-    "tokenizer": _round_trip,
-    "disk": _disk,
-    "memory": _memory,
-}
+    "weights": _format, "own code": _own_code, "stored as": _quantised, "licence": _licence, "template": _template,
+    "tokenizer": _round_trip, "disk": _disk, "memory": _memory,
+}  # fmt: skip

@@ -147,11 +147,16 @@ def load_adapted(weights: Weights, adapter: Path | None) -> PreTrainedModel:
     base = load_base(weights)
     if adapter is None:
         return base
-    if not (adapter / "adapter_config.json").is_file():
-        raise ModelUnavailableError(f"{adapter} holds no adapter; train it first")
+    require_adapter(adapter)
     from peft import PeftModel
 
     return PeftModel.from_pretrained(base, str(adapter)).eval()  # type: ignore[return-value]
+
+
+def require_adapter(folder: Path) -> None:
+    """Make sure that an adapter is there; ModelUnavailableError where there is none."""
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelUnavailableError(f"{folder} holds no adapter; train it first")
 
 
 def _loaded(loader: Any, weights: Weights, **options: Any) -> Any:

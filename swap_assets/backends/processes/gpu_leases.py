@@ -17,14 +17,16 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from swap_assets.backends.processes.hardware import VISIBLE, visible_cards
 from swap_assets.backends.processes.reporting import duration
+from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.model import Frozen
 
 # Set in a process whose cards are leased, and inherited: the processes that it starts take no lease of their own.
@@ -41,18 +43,17 @@ class LeaseError(RuntimeError):
     """Cards cannot be had; the message is one sentence that says what to do."""
 
 
-class Lease:
+class Lease(NamedTuple):
     """Cards that are this process's own until `release` or its end."""
 
-    def __init__(self, cards: Sequence[str], environment: Mapping[str, str], lock: FileLock | None = None) -> None:
-        self.cards = tuple(cards)
-        self.environment = dict(environment)
-        self._lock = lock
+    cards: tuple[str, ...] = ()
+    environment: dict[str, str] = {}  # noqa: RUF012 - never changed
+    lock: FileLock | None = None
 
     def release(self) -> None:
         """Give the cards back."""
-        if self._lock:
-            self._lock.release()
+        if self.lock:
+            self.lock.release()
 
 
 @contextlib.contextmanager
@@ -60,28 +61,29 @@ def leased(wanted: int, *, what: str, say: Callable[[str], None] = print) -> Ite
     """Lease cards for as long as the block runs; its `environment` is for the process that is to see them alone.
 
     Without any card on this machine, or where a parent holds the lease already, nothing is leased and the environment
-    is empty: CUDA_VISIBLE_DEVICES stays as it is. Who wants none sees none.
-
-    Args:
-        wanted: How many cards, 0 or more.
-        what: Who takes them, for the lines of those who wait.
-        say: Takes the lines of waiting.
+    is empty: CUDA_VISIBLE_DEVICES stays as it is. Who wants none sees none. `what` names the taker to those who wait,
+    and `say` takes the lines of waiting.
 
     Raises:
         LeaseError: the machine has fewer cards, or they were not free within SWAP_GPU_WAIT_S seconds (a day).
     """
     cards = () if os.environ.get(LEASED) is not None else visible_cards()
     if not cards:
-        yield Lease((), {})
+        yield Lease()
         return
-    lease = CardPool(cards, lease_folder()).acquire(wanted, what=what, say=say, within_s=_longest_wait())
+    text = os.environ.get(WAIT) or str(_LONGEST_WAIT_S)
+    try:
+        within_s = float(text)
+    except ValueError:
+        raise LeaseError(f"{WAIT} is '{text}'; give a number of seconds") from None
+    lease = CardPool(cards, lease_folder()).acquire(wanted, what=what, say=say, within_s=within_s)
     try:
         yield lease
     finally:
         lease.release()
 
 
-def lease_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def lease_folder() -> Path:
     """Return where the lock files lie: one folder a machine and user, since all experiments share the cards.
 
     Not below TMPDIR, which may differ from process to process; /tmp is cleaned of what is ten days old.
@@ -89,13 +91,14 @@ def lease_folder(environment: Mapping[str, str] = os.environ) -> Path:
     Raises:
         LeaseError: the folder cannot be made or belongs to somebody else.
     """
-    path = Path(environment.get(FOLDER) or f"/var/tmp/swap-assets-cards-{os.getuid()}")
+    given = os.environ.get(FOLDER)
+    path = Path(given or f"/var/tmp/swap-assets-cards-{os.getuid()}")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise LeaseError(f"the folder {path} for GPU leases cannot be used ({error.strerror}); set {FOLDER}") from None
-    if environment.get(FOLDER) is None and (found.st_uid != os.getuid() or stat.S_ISLNK(found.st_mode)):
+    if given is None and (found.st_uid != os.getuid() or stat.S_ISLNK(found.st_mode)):
         raise LeaseError(f"the folder {path} for GPU leases belongs to somebody else; set {FOLDER} to one of your own")
     return path
 
@@ -118,8 +121,7 @@ class CardPool:
     """Cards that processes share through the claims in a folder."""
 
     def __init__(self, cards: Sequence[str], folder: Path) -> None:
-        self.cards = tuple(cards)
-        self._folder = folder
+        self.cards, self._folder = tuple(cards), folder
 
     def acquire(
         self,
@@ -147,10 +149,8 @@ class CardPool:
             while not (found := self._look(number))[0]:
                 left = end - time.monotonic()
                 if left <= 0:
-                    raise LeaseError(
-                        f"{what} waited {duration(within_s)} {found[1]}; "
-                        f"start it again when they are free, or raise {WAIT}"
-                    )
+                    again = f"start it again when they are free, or raise {WAIT}"
+                    raise LeaseError(f"{what} waited {duration(within_s)} {found[1]}; {again}")
                 said.line(f"waiting {found[1]}")
                 time.sleep(min(every_s, left))
         except BaseException:
@@ -197,9 +197,7 @@ class CardPool:
             claims = _CLAIMS.validate_json(path.read_bytes()) if path.exists() else []
             claims = [claim for claim in claims if self._lives(claim)]
             yield claims
-            part = path.with_suffix(".part")
-            part.write_bytes(_CLAIMS.dump_json(claims))
-            part.replace(path)
+            write_text(path, _CLAIMS.dump_json(claims).decode())
         finally:
             mutex.release()
 
@@ -228,11 +226,3 @@ class _Said:
         if text != self._last or time.monotonic() - self._at >= _SAY_EVERY_S:
             self._last, self._at = text, time.monotonic()
             self._say(text)
-
-
-def _longest_wait() -> float:
-    text = os.environ.get(WAIT) or str(_LONGEST_WAIT_S)
-    try:
-        return float(text)
-    except ValueError:
-        raise LeaseError(f"{WAIT} is '{text}'; give a number of seconds") from None

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -81,13 +82,12 @@ def gpus() -> tuple[Gpu, ...]:
 
 def parse_gpus(text: str) -> tuple[Gpu, ...]:
     """Read `0, NVIDIA H100 80GB HBM3, 81559, 550.90, GPU-5a1b` lines; memory is in MiB. Others are left out."""
-    found = []
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == 5 and cells[0].isdigit() and cells[2].isdigit():
-            memory = round(int(cells[2]) / 1024, 1)
-            found.append(Gpu(index=int(cells[0]), name=cells[1], memory_gib=memory, driver=cells[3], uuid=cells[4]))
-    return tuple(found)
+    rows = [[cell.strip() for cell in line.split(",")] for line in text.splitlines()]
+    return tuple(
+        Gpu(index=int(row[0]), name=row[1], memory_gib=round(int(row[2]) / 1024, 1), driver=row[3], uuid=row[4])
+        for row in rows
+        if len(row) == 5 and row[0].isdigit() and row[2].isdigit()
+    )
 
 
 def visible_cards(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -131,12 +131,10 @@ def _is(card: Gpu, entry: str) -> bool:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    listed = Path("/proc/cpuinfo")
+    text = listed.read_text(encoding="utf-8", errors="replace") if listed.exists() else ""
+    found = re.search(r"^model name\s*:\s*(.*\S)", text, flags=re.MULTILINE)
+    return found[1] if found else platform.processor()
 
 
 def _disk_free(folder: Path) -> float | None:

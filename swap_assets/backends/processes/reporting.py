@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from swap_assets.domain.model import Frozen
@@ -12,26 +13,18 @@ if TYPE_CHECKING:
     from dagster_pipes import PipesContext
 
 _SECONDS_BETWEEN_PROGRESS = 2.0
-
-
-def _print_at_once(text: str) -> None:
-    print(text, flush=True)
+_AT_ONCE = partial(print, flush=True)
 
 
 class Reporter:
     """Writes progress; `line` always, `progress` at most every two seconds."""
 
-    def __init__(self, pipes: PipesContext | None = None, *, write: Callable[[str], None] = _print_at_once) -> None:
-        self._pipes = pipes
-        self._write = write
-        self._last_progress = float("-inf")
+    def __init__(self, pipes: PipesContext | None = None, *, write: Callable[[str], None] = _AT_ONCE) -> None:
+        self._pipes, self._write, self._last_progress = pipes, write, float("-inf")
 
     def line(self, text: str) -> None:
         """Say one thing, once: under Pipes in the run's log, else as a line."""
-        if self._pipes:
-            self._pipes.log.info(text)
-        else:
-            self._write(text)
+        (self._pipes.log.info if self._pipes else self._write)(text)
 
     def progress(self, text: str, *, last: bool = False) -> None:
         """Say how far the work is; calls that come too soon after the one before are dropped, never the `last`."""

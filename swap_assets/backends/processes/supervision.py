@@ -1,4 +1,6 @@
-"""Starting a model process and staying in charge of it; what Dagster adds lives in `defs.resources.processes`.
+"""Starting a model process and staying in charge of it, and which failures pass by themselves.
+
+What Dagster adds lives in `defs.resources.processes`.
 
 The child runs in a process group of its own. It is stopped when the parent is interrupted, and stops itself when the
 parent dies. Its stderr is passed on line by line and its end is kept for the error message. psutil waits for the
@@ -14,16 +16,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
-from swap_assets.backends.processes.specs import (
-    RESULT,
-    RESULT_FILE,
-    Spec,
-    TrainSpec,
-    WorkerResult,
-    write_spec,
-)
+from swap_assets.backends.hub.access import HubUnreachableError
+from swap_assets.backends.processes.specs import RESULT, RESULT_FILE, Spec, TrainSpec, WorkerResult, write_spec
 
 PARENT_VARIABLE = "SWAP_PARENT_PID"
 Stream = Literal["stdout", "stderr"]
@@ -47,17 +43,12 @@ class WorkerError(RuntimeError):
 
 
 def run_workers(
-    work: Sequence[tuple[Spec, Path]],
-    *,
-    env: Mapping[str, str] | None = None,
-    on_line: OnLine | None = None,
+    work: Sequence[tuple[Spec, Path]], *, env: Mapping[str, str] | None = None, on_line: OnLine | None = None
 ) -> list[WorkerResult]:
     """Write each spec into its folder, run them one after the other in one process, and return their results.
 
-    Args:
-        work: What to do, each with the folder that takes `spec.json` and `result.json`; made where it is missing.
-        env: Variables for the child beside this process's own.
-        on_line: Called with each line the child writes, from another thread; by default it is printed here.
+    A folder takes `spec.json` and `result.json`, and is made where it is missing. `env` are variables for the child
+    beside this process's own. `on_line` gets each line that it writes, from another thread; else it is printed here.
 
     Raises:
         WorkerError: the child failed or left no result; an MLflow run that it had begun is marked FAILED.
@@ -74,8 +65,7 @@ def run_workers(
     if code or unfinished is not None:
         _close_tracked_runs(work)
         at = unfinished or 0
-        told = "\n".join(tail)
-        lost = code < 0 or any(sign in told for sign in _LOST_CARD)
+        lost = code < 0 or any(sign in line for sign in _LOST_CARD for line in tail)
         raise WorkerError(_failure(work[at][0], code, tail, paths[at]), lost=lost)
     return [RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8")) for _, folder in work]
 
@@ -83,10 +73,16 @@ def run_workers(
 def _run_to_the_end(paths: Sequence[Path], *, env: Mapping[str, str] | None, on_line: OnLine) -> tuple[int, list[str]]:
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     child = start(worker_command(*paths), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    readers = [
-        threading.Thread(target=_read, args=(child.stdout, lambda line: on_line("stdout", line)), daemon=True),
-        threading.Thread(target=_read, args=(child.stderr, lambda line: _keep(line, tail, on_line)), daemon=True),
-    ]
+
+    def read(name: Stream, stream: IO[bytes] | None) -> None:
+        for raw in stream or ():
+            line = raw.decode("utf-8", "replace").rstrip()
+            if line and name == "stderr":
+                tail.append(line)
+            on_line(name, line)
+
+    streams = (("stdout", child.stdout), ("stderr", child.stderr))
+    readers = [threading.Thread(target=read, args=stream, daemon=True) for stream in streams]
     try:
         for reader in readers:
             reader.start()
@@ -103,24 +99,11 @@ def worker_command(*spec_files: Path) -> list[str]:
     return [sys.executable, "-m", "swap_assets.backends.processes.worker", *map(str, spec_files)]
 
 
-def start(
-    command: list[str],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    stdout: int | IO[bytes] | None = None,
-    stderr: int | IO[bytes] | None = None,
-) -> subprocess.Popen[bytes]:
+def start(command: list[str], *, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[bytes]:
     """Start a command as the leader of a process group, told who its parent is (see `die_with_parent`)."""
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(env or {}), PARENT_VARIABLE: str(os.getpid())},
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,
-    )
+    told = {**os.environ, **(env or {}), PARENT_VARIABLE: str(os.getpid())}
+    how |= {"env": told, "stdin": subprocess.DEVNULL, "start_new_session": True}
+    return subprocess.Popen(command, **how)  # type: ignore[return-value]
 
 
 def stop(child: subprocess.Popen[bytes], *, grace_s: float = _GRACE_S) -> None:
@@ -182,17 +165,6 @@ def guard(command: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _read(stream: IO[bytes] | None, handle: Callable[[str], None]) -> None:
-    for line in stream or ():
-        handle(line.decode("utf-8", "replace").rstrip())
-
-
-def _keep(line: str, tail: deque[str], on_line: OnLine) -> None:
-    if line:
-        tail.append(line)
-    on_line("stderr", line)
-
-
 def _print_line(stream: Stream, line: str) -> None:
     print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
 
@@ -206,10 +178,36 @@ def _failure(spec: Spec, code: int, tail: list[str], path: Path) -> str:
     return f"the {spec.kind} process {ended}. Run it by hand with: {again}\nThe end of its stderr:\n{shown}"
 
 
+def is_transient(error: BaseException) -> bool:
+    """Say whether doing the same again later may help: the network, a busy service, a lost process."""
+    found: BaseException | None = error
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
+        if _passes(found):
+            return True
+        seen.add(id(found))
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, WorkerError):
+        return error.lost
+    if isinstance(error, HubUnreachableError | ConnectionError | TimeoutError):
+        return True
+    if "openai" not in sys.modules:  # nobody has asked a hosted model, so it is not its error
+        return False
+    import openai
+
+    from swap_assets.backends.hosted.clients import passes
+
+    return isinstance(error, openai.APIError) and passes(error)
+
+
 def _close_tracked_runs(work: Sequence[tuple[Spec, Path]]) -> None:
     for spec, folder in work:
         if isinstance(spec, TrainSpec) and spec.tracking:
-            from swap_assets.backends.tracking.training_runs import close_left_open
+            from swap_assets.backends.tracking.recording import close_left_open
 
             close_left_open(folder)
 

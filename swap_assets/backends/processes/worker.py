@@ -29,6 +29,7 @@ from swap_assets.backends.processes.specs import (
     read_spec,
 )
 from swap_assets.backends.processes.supervision import PARENT_VARIABLE, die_with_parent
+from swap_assets.backends.store.artefacts import write_text
 
 USAGE = "usage: python -m swap_assets.backends.processes.worker SPEC.json [SPEC.json ...]"
 
@@ -42,7 +43,8 @@ def main(arguments: list[str]) -> int:
         die_with_parent(os.getppid())  # the launcher, of whom the variable knows nothing
     elif parent := os.environ.get(PARENT_VARIABLE):
         die_with_parent(int(parent))
-    signal.signal(signal.SIGTERM, _leave)
+    # Unlike the signal's default, the exception of an interrupt lets open files and tracked runs be closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         specs = {Path(argument): read_spec(Path(argument)) for argument in arguments}
         _prepare_environment(list(specs.values()))
@@ -86,31 +88,24 @@ def _cards(specs: list[Spec], reporter: Reporter) -> Iterator[dict[str, str]]:
         yield lease.environment
 
 
-def _processes(spec: Spec) -> int:
-    return spec.processes if isinstance(spec, TrainSpec) else 1
-
-
 def cards_of(spec: Spec) -> int:
     """Return how many cards a spec works on in this process and those that it starts."""
     if isinstance(spec, GenerateSpec):
         return spec.engine.leased_cards
-    return _processes(spec)
+    return spec.processes if isinstance(spec, TrainSpec) else 1
 
 
 def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
-    if _processes(spec) > 1 and not is_launched():
-        reporter.line(f"{_processes(spec)} processes share the rows of each step")
-        launch(path, processes=_processes(spec))
+    if isinstance(spec, TrainSpec) and spec.processes > 1 and not is_launched():
+        reporter.line(f"{spec.processes} processes share the rows of each step")
+        launch(path, processes=spec.processes)
         return
     (path.parent / RESULT_FILE).unlink(missing_ok=True)
     result = perform(spec, folder=path.parent, reporter=reporter)
     # Of several processes (`accelerate launch`) the first one answers for all.
     if result is None or not is_first_process():
         return
-    # Written whole or not at all: a reader must never meet half a result.
-    unfinished = path.parent / (RESULT_FILE + ".part")
-    unfinished.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path.parent / RESULT_FILE)
+    write_text(path.parent / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
     reporter.result(result)
 
 
@@ -139,11 +134,6 @@ def perform(spec: Spec, *, folder: Path, reporter: Reporter) -> WorkerResult | N
 
             serve_forever(spec)
             return None
-
-
-def _leave(_number: int, _frame: object) -> None:
-    # An exception, unlike the signal's default, lets open files and tracked runs be closed.
-    raise KeyboardInterrupt
 
 
 def _import_libraries(spec: Spec) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swap_assets.backends.engines.generation import read_cases
 from swap_assets.backends.engines.local import render_prompt
-from swap_assets.backends.engines.records import read_cases
 from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.hub.readme import licence_of
 from swap_assets.backends.models import provenance
@@ -27,7 +27,7 @@ from swap_assets.backends.models.provenance import ADAPTER_CARD, MERGE_CARD, Ada
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.spec_building import base_weights, generation_spec, merge_spec
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
-from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.backends.store.artefacts import ArtefactStore, whole_folder, write_text
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.keys import Candidate, Form
@@ -158,17 +158,13 @@ def _sample(
 
 def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
     """Save the model, its tokenizer and its card whole or not at all, and return the hash of what was saved."""
-    unfinished = spec.output.with_name(spec.output.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    merged.save_pretrained(str(unfinished), max_shard_size=spec.shard_size)
-    tokenizer.save_pretrained(str(unfinished))
-    refuse_pickles(unfinished)
-    merged_hash = provenance.weights_hash(str(unfinished))
-    text = _merge_card(spec, card, merged_hash).model_dump_json(indent=2)
-    (unfinished / MERGE_CARD).write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(spec.output, ignore_errors=True)
-    unfinished.rename(spec.output)
+    with whole_folder(spec.output) as folder:
+        merged.save_pretrained(str(folder), max_shard_size=spec.shard_size)
+        tokenizer.save_pretrained(str(folder))
+        refuse_pickles(folder)
+        merged_hash = provenance.weights_hash(str(folder))
+        text = _merge_card(spec, card, merged_hash).model_dump_json(indent=2)
+        (folder / MERGE_CARD).write_text(text + "\n", encoding="utf-8")
     return merged_hash
 
 

@@ -9,9 +9,11 @@ Everything is written to a temporary name and renamed, so that a reader never se
 very file that it names: where there is none (in folders of older versions), or another, the value itself is read.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -194,6 +196,17 @@ def _understood(path: Path, raw: bytes, kind: type[Known]) -> Known:
             f"{path} is not as this version writes it, and was made by another one or changed by hand: materialise "
             f"{path.parent.name} again, or name another folder in the experiment file's storage"
         ) from None
+
+
+@contextlib.contextmanager
+def whole_folder(final: Path) -> Iterator[Path]:
+    """Give a folder to fill that then takes the place of `final`: a reader meets the whole new one or the old one."""
+    unfinished = final.with_name(final.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    yield unfinished
+    shutil.rmtree(final, ignore_errors=True)
+    unfinished.rename(final)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,17 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from filelock import FileLock
 
+from swap_assets.backends.models.provenance import git_commit
 from swap_assets.backends.processes.specs import Tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+NOTHING: Mapping[str, str] = {}
 
 
 class TrackingError(RuntimeError):
@@ -27,54 +31,47 @@ class TrackingError(RuntimeError):
 
 
 class TrackedRun:
-    """An open MLflow run."""
+    """An open MLflow run; without a client nothing is tracked and the id is empty."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self.id = run_id
-        self._client = client
+    def __init__(self, client: MlflowClient | None = None, run_id: str = "") -> None:
+        self.id, self._client = run_id, client
 
-    def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
+    def metrics(self, values: Mapping[str, float | None]) -> None:
         """Log numbers; a None is left out, for a value that was not measured is not zero."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        entries = [Metric(name, float(value), now, step) for name, value in values.items() if value is not None]
-        self._client.log_batch(self.id, metrics=entries)
+        self.log(metrics=[(name, float(value), _now(), 0) for name, value in values.items() if value is not None])
 
     def curve(self, name: str, points: Mapping[int, float]) -> None:
         """Log one metric at many steps; steps that an earlier attempt has logged are left out."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        there = {point.step for point in self._client.get_metric_history(self.id, name)}
-        entries = [Metric(name, value, now, step) for step, value in points.items() if step not in there]
-        self._client.log_batch(self.id, metrics=entries)
+        there = {point.step for point in self._client.get_metric_history(self.id, name)} if self._client else set()
+        self.log(metrics=[(name, value, _now(), step) for step, value in points.items() if step not in there])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; empty ones are left out."""
-        from mlflow.entities import RunTag
+        self.log(tags=[item for item in values.items() if item[1]])
 
-        self._client.log_batch(self.id, tags=[RunTag(key, value) for key, value in values.items() if value])
+    def log(self, **entries: Sequence[tuple[Any, ...]]) -> None:
+        """Log `metrics`, `tags` and `params`, each given as MLflow's entity takes it, which cuts longer texts."""
+        if self._client:
+            from mlflow.entities import Metric, Param, RunTag
 
-    def params(self, values: Mapping[str, str]) -> None:
-        """Log settings; MLflow cuts longer texts to what it takes."""
-        from mlflow.entities import Param
-
-        self._client.log_batch(self.id, params=[Param(key, value) for key, value in values.items()])
+            kinds = {"metrics": Metric, "tags": RunTag, "params": Param}
+            made: Any = {name: [kinds[name](*entry) for entry in given] for name, given in entries.items()}
+            self._client.log_batch(self.id, **made)
 
     def artifact(self, path: Path, *, folder: str = "") -> None:
         """Copy a file or a folder into the run's artifacts."""
-        log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
-        log(self.id, str(path), folder or None)
+        if self._client:
+            log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+            log(self.id, str(path), folder or None)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 @contextlib.contextmanager
 def tracked_run(
-    tracking: Tracking,
-    *,
-    params: Mapping[str, str] | None = None,
-    tags: Mapping[str, str] | None = None,
-    continues: str = "",
+    tracking: Tracking, *, params: Mapping[str, str] = NOTHING, tags: Mapping[str, str] = NOTHING, continues: str = ""
 ) -> Iterator[TrackedRun]:
     """Open a run and close it whatever happens: FINISHED, KILLED on an interrupt, else FAILED with the error as a tag.
 
@@ -89,9 +86,8 @@ def tracked_run(
     tracked = TrackedRun(client, run_id)
     try:
         # A param is written once: MLflow refuses another value, such as that of a setting which is no part of a recipe.
-        wanted = {**tracking.params, **(params or {})}
-        tracked.params({key: value for key, value in wanted.items() if key not in (known or {})})
-        tracked.tags({**tracking.tags, **(tags or {})})
+        tracked.log(params=[item for item in {**tracking.params, **params}.items() if item[0] not in (known or {})])
+        tracked.tags({**tracking.tags, "git_commit": git_commit(), **tags})
         yield tracked
     except BaseException as error:
         ended = "FAILED" if isinstance(error, Exception) else "KILLED"

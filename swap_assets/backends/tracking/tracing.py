@@ -29,7 +29,6 @@ PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
 TEXT_VARIABLE = "SWAP_TRACE_TEXT"
 _WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then what the server has
 _SERVER_S = 5  # all attempts to deliver the trace together
-_TAKEN, _REFUSED = 0, 1
 
 
 class Trace(Frozen):
@@ -62,23 +61,16 @@ def send(trace: Trace, environment: Mapping[str, str] = os.environ) -> str:
         )
     command = [sys.executable, "-m", "swap_assets.backends.tracking.tracing"]
     text = trace.model_dump_json().encode()
+    url = environment.get("LANGFUSE_BASE_URL") or environment.get("LANGFUSE_HOST") or "https://cloud.langfuse.com"
+    refused = f"Langfuse at {urlsplit(url).hostname or 'an unknown address'} did not take a trace"
     try:
         # What the sender writes is taken and dropped: a server's refusal may quote the key.
-        done = subprocess.run(
-            command, input=text, timeout=_WITHIN_S, env=dict(environment), capture_output=True, check=False
-        )
+        done = subprocess.run(command, input=text, timeout=_WITHIN_S, env=dict(environment), capture_output=True)
     except subprocess.TimeoutExpired:
-        return f"Langfuse at {_host(environment)} did not take a trace within {_WITHIN_S:.0f} s; going on without it"
+        return f"{refused} within {_WITHIN_S:.0f} s; going on without it"
     except OSError as error:
         return f"the process that sends traces to Langfuse did not start ({error.strerror}); going on without it"
-    if done.returncode == 0:
-        return ""
-    return f"Langfuse at {_host(environment)} did not take a trace; check its address and keys; going on without it"
-
-
-def _host(environment: Mapping[str, str]) -> str:
-    url = environment.get("LANGFUSE_BASE_URL") or environment.get("LANGFUSE_HOST") or "https://cloud.langfuse.com"
-    return urlsplit(url).hostname or "an unknown address"
+    return f"{refused}; check its address and keys; going on without it" if done.returncode else ""
 
 
 def evaluation_trace(evaluation: Evaluation, *, experiment: str, partition: str, run_id: str) -> Trace:
@@ -101,7 +93,6 @@ def evaluation_trace(evaluation: Evaluation, *, experiment: str, partition: str,
             "candidate_id": candidate.id,
             "partition": partition,
             "mlflow_run": run_id,
-            "git_commit": git_commit(),
         },
     )
 
@@ -150,7 +141,6 @@ def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: s
             "candidate_id": spec.candidate_id,
             "partition": spec.partition,
             "mlflow_run": result.mlflow_run_id if result else "",
-            "git_commit": git_commit(),
         },
         failed=failed,
     )
@@ -171,14 +161,13 @@ def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Tr
             "partition": partition,
             "decided_by": decision.decided_by,
             "decided_at": decision.decided_at,
-            "git_commit": git_commit(),
         },
     )
 
 
-def text_allowed(environment: Mapping[str, str] = os.environ) -> bool:
+def text_allowed() -> bool:
     """Say whether text of the data set may be sent."""
-    return environment.get(TEXT_VARIABLE, "").strip().lower() in ("1", "true", "yes", "on")
+    return os.environ.get(TEXT_VARIABLE, "").strip().lower() in ("1", "true", "yes", "on")
 
 
 class _Refusals(logging.Handler):
@@ -204,13 +193,13 @@ def deliver() -> int:
             as_type="span",
             input=trace.input,
             output=trace.output,
-            metadata={"kind": trace.kind, **trace.metadata},
+            metadata={"kind": trace.kind, "git_commit": git_commit(), **trace.metadata},
             level="ERROR" if trace.failed else "DEFAULT",
             status_message=trace.failed or None,
         )
         seen.end()
     client.flush()
-    return _REFUSED if refusals.count else _TAKEN
+    return min(1, refusals.count)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from swap_assets.backends.engines.generation import read_rows
 from swap_assets.backends.engines.hosted import hosted_answers
-from swap_assets.backends.engines.records import read_rows
 from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
 from swap_assets.backends.processes.spec_building import generation_spec, training_spec
 from swap_assets.backends.processes.specs import GenerateResult, MergeResult, Spec, TrainResult, TrainSpec, WorkerResult

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import Field
 
-from swap_assets.backends.engines.records import read_cases
-from swap_assets.backends.processes.transient import is_transient
+from swap_assets.backends.engines.generation import read_cases
+from swap_assets.backends.processes.supervision import is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import load_experiment, storage_root

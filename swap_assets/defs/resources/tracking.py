@@ -11,7 +11,7 @@ from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.tracking import tracing
 from swap_assets.backends.tracking.alerts import post_alert
-from swap_assets.backends.tracking.evaluations import track_evaluation, track_report
+from swap_assets.backends.tracking.recording import track_evaluation, track_report
 from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.experiment.sources import Notices
 from swap_assets.domain.judging.decisions import Decision
