@@ -2,10 +2,12 @@
 
 import typer
 
+from swap_assets.backends.store.env_file import fill_environment
 from swap_assets.cli.dagster_service import ui, validate
 from swap_assets.cli.demo import demo
 from swap_assets.cli.explain import approve, explain, reject
 from swap_assets.cli.init import init, new, profile
+from swap_assets.cli.materialize import materialize
 from swap_assets.cli.plan import doctor, plan
 from swap_assets.cli.report import report
 from swap_assets.cli.score import diff, score
@@ -16,8 +18,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.",
 )
+app.callback()(fill_environment)
 for command in (
-    demo, new, init, profile, plan, doctor, score, diff, explain, approve, reject, report, ui, validate,
+    demo, new, init, profile, plan, doctor, materialize, score, diff, explain, approve, reject, report, ui, validate,
 ):  # fmt: skip
     app.command()(command)
 

@@ -22,7 +22,15 @@ import typer
 
 from swap_assets.backends.serving.servers import free_port
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, DEFAULT_FILE
-from swap_assets.cli.environment import MODULE, TEMPLATES, Config, dagster_command, dagster_environment, fail
+from swap_assets.cli.environment import (
+    MODULE,
+    TEMPLATES,
+    Config,
+    beside_env_file,
+    dagster_command,
+    dagster_environment,
+    fail,
+)
 
 PID_FILE = "logs/dagster.pid"  # in the experiment's folder, of a service that was started for a demo
 _READY_S, _STOP_S = 90.0, 25.0
@@ -56,8 +64,9 @@ def dagster_service(
     port = free_port()
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
-            _dev(module, port), env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-            start_new_session=True, preexec_fn=lambda: _begin_child(ends_with_parent=not keep),
+            _dev(module, port), **beside_env_file(environment), stdin=subprocess.DEVNULL,
+            stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=lambda: _begin_child(ends_with_parent=not keep),
         )  # fmt: skip
     kept = False
     try:
@@ -164,14 +173,16 @@ def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on lo
     if config is None and not os.environ.get(CONFIG_VARIABLE) and not Path(DEFAULT_FILE).exists():
         typer.echo(f"No {DEFAULT_FILE} in this folder, so this shows the demo; for another file give --config FILE.")
         config = TEMPLATES / "demo" / "swap.yaml"
-    environment = dagster_environment(config)
+    place = beside_env_file(environment := dagster_environment(config))
     if not is_free(port):
         raise fail(f"another program listens on port {port}; stop it, or give another one with --port {port + 1}")
     typer.echo(f"http://127.0.0.1:{port}  (experiment: {environment['SWAP_CONFIG']})")
-    os.execve(dagster_command(), _dev(MODULE, port), environment)
+    os.chdir(place["cwd"])
+    os.execve(dagster_command(), _dev(MODULE, port), place["env"])
 
 
 def validate(config: Config = None) -> None:
     """Check that Dagster can load the definitions for an experiment file."""
-    done = subprocess.run([dagster_command(), "definitions", "validate", "-m", MODULE], env=dagster_environment(config))
+    command = [dagster_command(), "definitions", "validate", "-m", MODULE]
+    done = subprocess.run(command, **beside_env_file(dagster_environment(config)))
     raise typer.Exit(done.returncode)

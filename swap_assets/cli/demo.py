@@ -7,7 +7,6 @@ Here: the command, what it looks at before it starts and what it prints at the e
 import contextlib
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +16,10 @@ import typer
 from rich.console import Console
 
 from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
-from swap_assets.backends.processes.hardware import cpu_count
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.dagster_service import PID_FILE, ServiceError
-from swap_assets.cli.environment import TEMPLATES, dagster_command, dagster_environment, experiment_or_exit, fail
+from swap_assets.cli.environment import TEMPLATES, dagster_environment, experiment_or_exit, fail
 from swap_assets.cli.report import print_decisions, print_report
 from swap_assets.cli.segments import SegmentError, by_decisions
 from swap_assets.domain.experiment.experiment import Experiment
@@ -51,7 +49,6 @@ def demo(
             shutil.rmtree(root, ignore_errors=True)
     environment = dagster_environment(path)
     os.environ.update(environment)  # what is imported of `defs` from here on reads the experiment that it names
-    set_slots(experiment, environment)
     (root / "logs").mkdir(parents=True, exist_ok=True)
     fault = ""
     try:
@@ -89,17 +86,6 @@ def preflight(experiment: Experiment) -> None:
             require_model(key, experiment)
     except PreflightError as error:
         raise fail(str(error)) from None
-
-
-def set_slots(experiment: Experiment, environment: dict[str, str]) -> None:
-    """Let as many model processes run at once as there are processors for them, where no model needs a GPU."""
-    if any(not model.miniature for model in experiment.models.values()):
-        return
-    from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL  # Dagster takes a second to import
-
-    slots = max(1, cpu_count() // max(1, experiment.threads))
-    command = [dagster_command(), "instance", "concurrency", "set", MODEL_PROCESS_POOL, str(slots)]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
 def print_results(store: ArtefactStore, experiment: Experiment, console: Console) -> None:

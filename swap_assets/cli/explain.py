@@ -11,8 +11,9 @@ import typer
 
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.evidence import read_state
-from swap_assets.backends.store.experiment_file import storage_root
+from swap_assets.backends.store.experiment_file import pasteable, storage_root
 from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.gates.registry import decisions
 from swap_assets.domain.gates.registry import explain as explained
 from swap_assets.domain.judging.decisions import Approval, Decision
@@ -30,7 +31,7 @@ def explain(decision: Subject, config: Config = None) -> None:
     found, state = decision_named(decision, config)
     if found.action == "release":
         state = _with_what_was_said_in_the_ui(state, config)
-    typer.echo(explained(found, state))
+    typer.echo(pasteable(explained(found, state), config))
 
 
 def _with_what_was_said_in_the_ui(state: State, config: Config) -> State:
@@ -58,7 +59,8 @@ def decision_named(subject: str, config: Config) -> tuple[Decision, State]:
     name, _, partition = subject.partition(":")
     found = state.decision(name, partition)
     if found is None:
-        raise fail(f"{name} for {partition} has not been made yet: materialise {name} at '{partition}'")
+        command = pasteable(materialize(name, partition), config)
+        raise fail(f"{name} for {partition} has not been made yet; make it: {command}")
     return found, state
 
 

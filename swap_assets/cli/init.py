@@ -55,7 +55,7 @@ def init(
     typer.echo(profile_markdown(profile_source(loaded)))
     sizes = "; ".join(f"{name} {one.train}/{one.validation}/{one.test}" for name, one in proposed.scales.items())
     typer.echo(f"Wrote {out}: train/validation/test {sizes}, release test {proposed.release_test}.")
-    typer.echo(f"Next: set hosted_model to the model that made this log, then  SWAP_CONFIG={out} swap-assets plan")
+    typer.echo(f"Next: set hosted_model to the model that made this log, then  swap-assets plan --config {out}")
 
 
 def _experiment_text(template: Path, name: str, source: LocalSource, proposed: ProposedSizes) -> str:

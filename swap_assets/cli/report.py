@@ -14,10 +14,12 @@ from rich.console import Console
 from swap_assets.backends.report.build import report_folder
 from swap_assets.backends.report.files import HTML_FILE, read_report
 from swap_assets.backends.store.artefacts import ArtefactStore
-from swap_assets.backends.store.experiment_file import storage_root
+from swap_assets.backends.store.experiment_file import pasteable, storage_root
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import terminal, terminal_text
@@ -44,10 +46,8 @@ def report(
     folder = report_folder(store, name)
     found = read_report(folder)
     if found is None:
-        raise fail(
-            f"there is no report of scale '{name}' in this version's form; make it: dagster asset materialize "
-            f"-m swap_assets.definitions --select comparison_report --partition {name}"
-        )
+        command = pasteable(materialize(COMPARISON_REPORT, name), config)
+        raise fail(f"there is no report of scale '{name}' in this version's form; make it: {command}")
     console = Console()
     print_report(found, console)
     sections = {section.id: section for section in lay_out(found).sections}

@@ -18,13 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from swap_assets.backends.store.artefacts import ArtefactStore, file_name
-from swap_assets.backends.store.experiment_file import storage_root
-from swap_assets.cli.environment import MODULE, dagster_command
+from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, pasteable, storage_root
+from swap_assets.cli.environment import MODULE, beside_env_file, dagster_command
 from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Decision
 
-ROOT = ("hermes_conversations", "quarantined_conversations", "dataset_profile")
 _OVERRIDE = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}
 
 # `... - RUN_ID - 1234 - STEP - STEP_START - Started execution of step "paper_adapter".`
@@ -54,14 +53,17 @@ class SegmentError(RuntimeError):
     """A segment ended with an error; the message says which step, why, and where the whole log lies."""
 
 
-def command_of(segment: Segment) -> list[str]:
-    """Return the command that a person would type for a segment."""
-    command = ["dagster", "asset", "materialize", "-m", MODULE, "--select", ",".join(segment.assets)]
-    if segment.partition:
-        command += ["--partition", segment.partition]
-    if segment.config:
-        command += ["--config-json", json.dumps(segment.config)]
-    return command
+def options_of(segment: Segment) -> list[str]:
+    """Return what stands behind the assets, in Dagster's command as in ours."""
+    partition = ["--partition", segment.partition] if segment.partition else []
+    return partition + (["--config-json", json.dumps(segment.config)] if segment.config else [])
+
+
+def log_of(root: Path, segment: Segment) -> Path:
+    """Return where a segment's log lies in an experiment's folder, which is made."""
+    (root / "logs").mkdir(parents=True, exist_ok=True)
+    name = file_name(f"{'-'.join(segment.assets[:2])}-{segment.partition}")
+    return root / "logs" / f"{name}.log"
 
 
 def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, console: Console) -> None:
@@ -70,7 +72,8 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
     Raises:
         SegmentError: Dagster's command did not succeed.
     """
-    typed = shlex.join(command_of(segment))
+    typed = shlex.join(["swap-assets", "materialize", ",".join(segment.assets), *options_of(segment)])
+    typed = pasteable(typed, Path(environment[CONFIG_VARIABLE]))
     console.print(f"[bold]{segment.title}[/] [dim]$ {escape(typed)}[/]", highlight=False, soft_wrap=True)
     began, steps = time.monotonic(), _Steps(console, segment.label)
     failed = _materialize(segment, environment, log, steps)
@@ -85,12 +88,12 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
 
 def _materialize(segment: Segment, environment: Mapping[str, str], log: Path, steps: "_Steps") -> int:
     """Run Dagster's command for a segment, keep what it prints in `log`, and return its exit code."""
-    command = [dagster_command(), *command_of(segment)[1:]]
+    command = [dagster_command(), "asset", "materialize", "-m", MODULE, "--select", ",".join(segment.assets)]
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
-            command,
-            env=dict(environment),
+            [*command, *options_of(segment)],
+            **beside_env_file(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -156,7 +159,7 @@ def by_decisions(experiment: Experiment, environment: dict[str, str], console: C
         SegmentError: Dagster's command for a segment did not succeed.
     """
     tour = _Tour(experiment, environment, console)
-    tour.run(Segment("Conversations", ROOT))
+    tour.run(Segment("Conversations", keys.ROOT_ASSETS))
     scale, following, action = "", None, ""
     for scale in experiment.scales:
         for together in segments(experiment, scale):
@@ -217,8 +220,7 @@ class _Tour:
 
     def run(self, segment: Segment) -> None:
         """Materialise a segment; what Dagster says goes to the experiment's logs."""
-        name = file_name(f"{'-'.join(segment.assets[:2])}-{segment.partition}")
-        log = self.store.root / "logs" / f"{name}.log"
+        log = log_of(self.store.root, segment)
         run_segment(segment, environment=self.environment, log=log, console=self.console)
 
     def say(self, text: str) -> None:

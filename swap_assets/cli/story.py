@@ -13,11 +13,12 @@ from rich.markup import escape
 
 from swap_assets.cli.dagster_service import PID_FILE, dagster_service
 from swap_assets.cli.report import print_decision
-from swap_assets.cli.segments import ROOT, Segment, run_segment
+from swap_assets.cli.segments import Segment, run_segment
 from swap_assets.defs.gates import BECAUSE, runs_of, state_of
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.gates.registry import GATES, tries
 from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.keys import ROOT_ASSETS
 from swap_assets.domain.state import State
 
 
@@ -32,7 +33,7 @@ def by_sensors(root: Path, environment: dict[str, str], console: Console, *, lim
     with dagster_service(environment, log=log, keep=keep) as service:
         (root / PID_FILE).write_text(str(service.pid), encoding="utf-8")
         console.print(f"Dagster: {service.address}  (sensors look every few seconds)", highlight=False)
-        segment = Segment("The root, by hand: conversations", ROOT[:2])
+        segment = Segment("The root, by hand: conversations", ROOT_ASSETS[:2])
         run_segment(segment, environment=environment, log=root / "logs" / "root.log", console=console)
         over, failed = _watch(console, deadline=deadline)
     if keep:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.resources.processes import MODEL_PROCESS_POOL, ModelProcesses
+from swap_assets.defs.resources.processes import ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain import keys
@@ -53,7 +53,7 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
         name=keys.adapter_asset(approach, name, settings.adapters),
         partitions_def=MODELS_AND_SCALES,
         deps=[track],
-        pool=MODEL_PROCESS_POOL,
+        pool=keys.MODEL_PROCESS_POOL,
         kinds={"pytorch", "huggingface"},
         description=f"The LoRA adapter of approach '{approach}' ({settings.method}) that answers in {answer_format}.",
     )
@@ -82,7 +82,7 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
         partitions_def=MODELS_AND_SCALES,
         ins={name: dg.AssetIn(dagster_type=LoraAdapter) for name in trained},
         deps=keys.TEST_SPLITS,
-        pool=MODEL_PROCESS_POOL,
+        pool=keys.MODEL_PROCESS_POOL,
         kinds={"huggingface"},
         check_specs=checks.criterion_checks(asset),
         description=f"What approach '{approach}' answered to every test row of the scale, {decoding} decoding.",

@@ -7,14 +7,21 @@ from pydantic import Field
 
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.approval import require_admitted
-from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
+from swap_assets.defs.resources.processes import HOSTED_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, explained
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
-from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS, base, model_and_scale
+from swap_assets.domain.keys import (
+    DATASET_SPLIT,
+    HERMES_CONVERSATIONS,
+    MODEL_PROCESS_POOL,
+    TEST_SPLITS,
+    base,
+    model_and_scale,
+)
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 from swap_assets.domain.weights import Artefact
 

@@ -36,12 +36,16 @@ _FEW_CUT, _MANY_CUT = 0.05, 0.25
 @dg.multi_asset(
     outs={
         HERMES_CONVERSATIONS: dg.AssetOut(
-            dagster_type=Conversations, description="Every conversation that could be read.", kinds={"parquet"}
+            dagster_type=Conversations,
+            description="Every conversation that could be read.",
+            kinds={"parquet"},
+            is_required=False,
         ),
         QUARANTINED: dg.AssetOut(
             dagster_type=list[Quarantined],
             description="Rows that could not be read, each with its reason.",
             kinds={"parquet"},
+            is_required=False,
         ),
     },
     check_specs=[
@@ -52,6 +56,7 @@ _FEW_CUT, _MANY_CUT = 0.05, 0.25
             blocking=True,
         )
     ],
+    can_subset=True,
 )
 def conversations(
     context: dg.AssetExecutionContext, store: ExperimentStore, source: ConversationSource
@@ -62,7 +67,7 @@ def conversations(
     kept, refused = list(loaded.conversations), list(loaded.quarantined)
     store.write("source_notices", None, Notices.of(loaded), kind=Notices)
     counts = {"in": loaded.rows_in, "kept": len(kept), "quarantined": len(refused)}
-    yield dg.MaterializeResult(
+    made = dg.MaterializeResult(
         asset_key=HERMES_CONVERSATIONS,
         value=kept,
         metadata={
@@ -75,7 +80,7 @@ def conversations(
         data_version=dg.DataVersion(content_hash(kept)),
         check_results=[dg.AssetCheckResult(check_name=NOTHING_LOST, passed=loaded.balanced, metadata=dict(counts))],
     )
-    yield dg.MaterializeResult(
+    left_out = dg.MaterializeResult(
         asset_key=QUARANTINED,
         value=refused,
         metadata={
@@ -85,6 +90,7 @@ def conversations(
         },
         data_version=dg.DataVersion(content_hash(refused)),
     )
+    yield from (item for item in (made, left_out) if item.asset_key in context.selected_asset_keys)
 
 
 @dg.asset(kinds={"markdown"})

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from swap_assets.defs import metadata
-from swap_assets.defs.resources.processes import HOSTED_POOL, MODEL_PROCESS_POOL, HostedLlm, ModelProcesses
+from swap_assets.defs.resources.processes import HOSTED_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain import keys
@@ -38,7 +38,7 @@ def repeated_llm_evaluation(
 @dg.asset(
     partitions_def=SCALES,
     deps=[keys.LLM_BASELINE, keys.RELEASE_DECISION, keys.MERGED_MODEL, *keys.TEST_SPLITS],
-    pool=MODEL_PROCESS_POOL,
+    pool=keys.MODEL_PROCESS_POOL,
     kinds={"huggingface"},
 )
 def drift_check(
@@ -50,7 +50,8 @@ def drift_check(
     measured = [repeated_llm_evaluation]
     found = [_held_against_before(store, repeated_llm_evaluation, store.evidence(scale).llm)]
     if found[0].before == epoch:
-        told = f"epoch '{epoch}' has been looked at; materialise repeated_llm_evaluation and drift_check together"
+        both = store.again(keys.REPEATED_LLM_EVALUATION, keys.DRIFT_CHECK, at=scale)
+        told = f"epoch '{epoch}' has been looked at; look anew: {both}"
         raise dg.Failure(description=told, allow_retries=False)
     for before in _released(store, scale):
         with store.recording_failure(context):

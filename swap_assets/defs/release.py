@@ -17,7 +17,6 @@ from swap_assets.defs import checks, metadata
 from swap_assets.defs.approval import adopt_reported, require_release
 from swap_assets.defs.resources.processes import (
     HOSTED_POOL,
-    MODEL_PROCESS_POOL,
     HostedLlm,
     MergedFolders,
     ModelProcesses,
@@ -75,7 +74,7 @@ def sealed_llm_evaluation(
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
     deps=[*_READ, *experiment_in_force().adapter_assets(), keys.SEALED_LLM_EVALUATION],
-    pool=MODEL_PROCESS_POOL,
+    pool=keys.MODEL_PROCESS_POOL,
     kinds={"python"},
     check_specs=[checks.gate_check("release_decision", MODELS_AND_SCALES)],
 )
@@ -112,8 +111,8 @@ def _sealed_answers(store: ExperimentStore, llm: Evaluation, partition: str, row
     if not why and _how(found) != _how(llm):
         why = "was made in another epoch or through another interface than llm_baseline"
     if why:
-        again = f"materialise {keys.SEALED_LLM_EVALUATION} and release_decision at '{partition}' together"
-        raise dg.Failure(description=f"{keys.SEALED_LLM_EVALUATION} {why}; {again}", allow_retries=False)
+        told = f"{keys.SEALED_LLM_EVALUATION} {why}; make both again: {store.again(*keys.SEALED_ASSETS, at=partition)}"
+        raise dg.Failure(description=told, allow_retries=False)
     return found
 
 
@@ -143,7 +142,7 @@ class MergeConfig(dg.Config):
 @dg.asset(
     partitions_def=MODELS_AND_SCALES,
     deps=[*_BEHIND, *keys.TEST_SPLITS],
-    pool=MODEL_PROCESS_POOL,
+    pool=keys.MODEL_PROCESS_POOL,
     kinds={"huggingface"},
     check_specs=[
         checks.check_spec(

@@ -20,8 +20,11 @@ PACKED = "-packed"
 # The approach of a candidate that nobody trained.
 NO_APPROACH = "none"
 
+# Dagster's pool of everything that loads a model.
+MODEL_PROCESS_POOL = "model_process"
 # Assets that more than one module names.
 HERMES_CONVERSATIONS = "hermes_conversations"
+ROOT_ASSETS = (HERMES_CONVERSATIONS, "quarantined_conversations", "dataset_profile")
 DATASET_SPLIT = "dataset_split"
 STRUCTURED_TRACK, TOOLCALL_TRACK = TRACKS = ("structured_track", "toolcall_track")
 # The assets whose rows every candidate answers; they are read as one list, each case once.
@@ -46,11 +49,12 @@ REPEATED_LLM_EVALUATION = "repeated_llm_evaluation"
 BASELINE_ASSETS = (DATASET_SPLIT, *TRACKS, *TEST_SPLITS, LLM_INTERFACE, LLM_BASELINE)
 # A release is decided with both.
 SEALED_ASSETS = (SEALED_LLM_EVALUATION, RELEASE_DECISION)
+# What is made once for a scale; every other asset but the root is made for a model at a scale.
+SCALE_ASSETS = (*BASELINE_ASSETS, COMPARISON_REPORT, SCALE_UP_DECISION, DRIFT_CHECK, REPEATED_LLM_EVALUATION)
 # What exists whatever the approaches are called.
 SHARED_ASSETS = (
-    HERMES_CONVERSATIONS, "quarantined_conversations", "dataset_profile", *BASELINE_ASSETS, SLM_BASELINE,
-    FINE_TUNE_DECISION, COMPARISON_REPORT, SCALE_UP_DECISION, RELEASE_DECISION, RELEASE_APPROVAL, MERGED_MODEL,
-    PUBLISHED_MODEL, DRIFT_CHECK, SEALED_LLM_EVALUATION, REPEATED_LLM_EVALUATION,
+    *ROOT_ASSETS, *SCALE_ASSETS, SLM_BASELINE, FINE_TUNE_DECISION, RELEASE_DECISION, RELEASE_APPROVAL, MERGED_MODEL,
+    PUBLISHED_MODEL, SEALED_LLM_EVALUATION,
 )  # fmt: skip
 
 

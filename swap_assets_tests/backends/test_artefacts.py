@@ -29,7 +29,7 @@ def test_rows_come_back_with_their_exact_types(store):
 
 
 def test_a_missing_value_says_what_to_materialise(store):
-    with pytest.raises(ArtefactMissingError, match=r"--select paper_evaluation --partition 'phi\|small'"):
+    with pytest.raises(ArtefactMissingError, match=r"materialize .*paper_evaluation --partition 'phi\|small'"):
         store.read("paper_evaluation", "phi|small", Evaluation)
 
 

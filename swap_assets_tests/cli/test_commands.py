@@ -14,13 +14,15 @@ from typer.testing import CliRunner
 from swap_assets.cli.app import app
 from swap_assets.cli.demo import refuse_beside_another
 from swap_assets.cli.report import print_decisions, print_report
-from swap_assets.cli.segments import ROOT, Segment, SegmentError, command_of, run_segment, segments
+from swap_assets.cli.segments import Segment, SegmentError, options_of, run_segment, segments
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.fine_tune import fine_tune
+from swap_assets.domain.keys import ROOT_ASSETS
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.report import build_report
+from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.domain.evaluations import LLM, SLM, evaluation, shares
 
 REPOSITORY = Path(__file__).parents[2]
@@ -68,7 +70,7 @@ def test_doctor_says_what_is_missing_and_exits_with_one(monkeypatch):
 
 def _assets_of_the_demo(experiment_data):
     return {
-        *ROOT,
+        *ROOT_ASSETS,
         *(
             name
             for together in segments(parse_experiment(experiment_data), "tiny")
@@ -89,14 +91,10 @@ def test_the_demos_segments_hold_every_asset_but_those_of_the_release(experiment
     assert _assets_of_the_demo(experiment_data) == listed | constrained
 
 
-def test_a_segment_is_the_command_that_a_person_would_type():
-    typed = command_of(Segment("x", ("paper_adapter",), "phi-4-mini|small"))
-    assert typed == [
-        "dagster", "asset", "materialize", "-m", "swap_assets.definitions", "--select", "paper_adapter",
-        "--partition", "phi-4-mini|small",
-    ]  # fmt: skip
+def test_a_segments_partition_and_run_config_are_options_of_its_command():
+    assert options_of(Segment("x", ("hermes_conversations",))) == []
     override = Segment("x", ("merged_model",), "a|b", {"ops": {}})
-    assert command_of(override)[-2:] == ["--config-json", '{"ops": {}}']
+    assert options_of(override) == ["--partition", "a|b", "--config-json", '{"ops": {}}']
 
 
 @pytest.mark.slow
@@ -106,13 +104,12 @@ def test_a_segment_that_fails_says_why_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     segment = Segment("The report", ("dataset_split",), "tiny")
-    console = Console(record=True, width=200)
+    console = Console(record=True, width=500)
     with pytest.raises(SegmentError) as failure:
         run_segment(segment, environment=dagster_environment(), log=tmp_path / "log", console=console)
-    assert "hermes_conversations has no value yet; materialise it first: --select hermes_conversations" in str(
-        failure.value
-    )
-    assert "✗ dataset_split" in console.export_text()
+    command = f"swap-assets materialize --config {EXPERIMENT} hermes_conversations"
+    assert f"hermes_conversations has no value yet; materialise it first: {command}" in str(failure.value)
+    assert f"$ swap-assets materialize --config {EXPERIMENT} dataset_split --partition tiny" in console.export_text()
 
 
 @pytest.mark.slow
@@ -138,15 +135,38 @@ def test_a_segment_whose_step_is_killed_is_tried_once_more(tmp_path, monkeypatch
     assert "once more" in console.export_text() and log.with_suffix(".crashed.log").exists()
 
 
-def test_a_folder_without_dagsters_settings_gets_the_packages(tmp_path, monkeypatch):
+def test_records_lie_in_the_experiments_folder_by_the_settings_of_this_folder_or_the_packages(tmp_path, monkeypatch):
     from swap_assets.cli.environment import dagster_environment
 
     monkeypatch.chdir(tmp_path)
     home = Path(dagster_environment()["DAGSTER_HOME"])
-    assert home.is_relative_to(tmp_path)
+    assert home == tmp_path / "state" / "dagster"
     assert (home / "dagster.yaml").read_bytes() == (REPOSITORY / "dagster.yaml").read_bytes()
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    assert dagster_environment()["DAGSTER_HOME"] == str(tmp_path)
+    assert dagster_environment()["DAGSTER_HOME"] == str(home)
+    assert (home / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"
+
+
+@pytest.mark.parametrize(
+    ("models", "said", "slots"),
+    [("hub", {}, 1), ("hub", {"model_processes": 3}, 3), ("miniature", {"threads": 10_000}, 1),
+     ("miniature", {"model_processes": 2, "threads": 10_000}, 2)],
+)  # fmt: skip
+def test_the_experiment_says_how_many_model_processes_work_at_once(
+    tmp_path, monkeypatch, experiment_data, models, said, slots
+):
+    import dagster as dg
+    import yaml
+
+    from swap_assets.cli.environment import dagster_environment
+
+    monkeypatch.chdir(tmp_path)
+    entry = {"hub_id": "a/b"} if models == "hub" else {"miniature": "student"}
+    changed = experiment_data | {"models": {"m": entry}, "threads": 1} | said
+    (tmp_path / "swap.yaml").write_text(yaml.safe_dump(changed))
+    home = dagster_environment(tmp_path / "swap.yaml")["DAGSTER_HOME"]
+    with dg.DagsterInstance.from_config(home) as instance:
+        assert instance.event_log_storage.get_concurrency_info("model_process").slot_count == slots
 
 
 def test_new_lays_down_the_repositorys_own_files_and_replaces_none(tmp_path):

@@ -1,16 +1,14 @@
 """`explain`, `approve` and `reject` on recorded decisions, beside an instance on disk."""
 
-from pathlib import Path
-
 import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.cli.app import app
+from swap_assets.cli.environment import dagster_environment
 from swap_assets_tests.defs.scenarios import Scenario
 
-REPOSITORY = Path(__file__).parents[2]
 SUBJECT = "release_decision:little|small"
 
 
@@ -22,11 +20,7 @@ def run(*arguments: str):
 def scenario(tmp_path, monkeypatch):
     """A release of `little` that passed and waits for a person; `little-r4` was not good enough."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    storage = tmp_path / "state" / "dagster"
-    storage.mkdir(parents=True)
-    monkeypatch.setenv("SWAP_DAGSTER_STORAGE", str(storage))
+    monkeypatch.setenv("DAGSTER_HOME", dagster_environment()["DAGSTER_HOME"])
     load_experiment.cache_clear()
     with dg.DagsterInstance.get() as instance:
         made = Scenario(instance)

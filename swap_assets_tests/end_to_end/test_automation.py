@@ -43,12 +43,10 @@ class Plant:
         text = text.replace("fine_tune: {trails_by_points: 0}", "release: {approval: none}")
         (folder / "swap.yaml").write_text(f"{text}automation: {{sensors: running, every_s: 1}}\n", encoding="utf-8")
         (folder / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
-        (folder / "storage").mkdir()
         patch.chdir(folder)
         self.environment = {
             "SWAP_CONFIG": str(folder / "swap.yaml"),
             "DAGSTER_HOME": str(folder),
-            "SWAP_DAGSTER_STORAGE": str(folder / "storage"),
             "PYTHONPATH": str(REPOSITORY),
         }
         for name, value in self.environment.items():

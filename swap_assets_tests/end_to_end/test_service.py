@@ -29,11 +29,8 @@ with dagster_service(dict(os.environ), log=pathlib.Path("dagster.log"), module="
 def environment(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
-    (tmp_path / "storage").mkdir()
-    return {
-        **os.environ, "SWAP_CONFIG": str(EXPERIMENT), "DAGSTER_HOME": str(tmp_path),
-        "SWAP_DAGSTER_STORAGE": str(tmp_path / "storage"), "PYTHONPATH": str(REPOSITORY),
-    }  # fmt: skip
+    here = {"SWAP_CONFIG": str(EXPERIMENT), "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    return {**os.environ, **here}
 
 
 @pytest.mark.slow

@@ -38,10 +38,8 @@ def page(tmp_path_factory):
     from playwright.sync_api import sync_playwright
 
     shutil.copy(REPOSITORY / "dagster.yaml", folder / "dagster.yaml")
-    (folder / "storage").mkdir()
     environment = {
-        **os.environ, "SWAP_CONFIG": str(EXPERIMENT), "DAGSTER_HOME": str(folder),
-        "SWAP_DAGSTER_STORAGE": str(folder / "storage"), "PYTHONPATH": str(REPOSITORY),
+        **os.environ, "SWAP_CONFIG": str(EXPERIMENT), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(REPOSITORY),
     }  # fmt: skip
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)

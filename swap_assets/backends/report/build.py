@@ -24,8 +24,18 @@ from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
 from swap_assets.domain.formats.base import Track, answer_formats, named_format
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.criteria import criteria_of
-from swap_assets.domain.keys import BASELINE_ASSETS, FINE_TUNE_DECISION, SLM_BASELINE, Candidate, partition_key
+from swap_assets.domain.keys import (
+    BASELINE_ASSETS,
+    COMPARISON_REPORT,
+    FINE_TUNE_DECISION,
+    ROOT_ASSETS,
+    SCALE_UP_DECISION,
+    SLM_BASELINE,
+    Candidate,
+    partition_key,
+)
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
 from swap_assets.domain.report.report import Report, build_report, with_previous
@@ -131,18 +141,19 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     name = experiment_path().name
     if experiment.hosted_model.provider == "stand-in":
         return [f"swap-assets demo --config {name}"]
-    made = f"SWAP_CONFIG={name} dagster asset materialize -m swap_assets.definitions --select"
     per_model = (SLM_BASELINE, FINE_TUNE_DECISION, *experiment.adapter_assets())
-    return [
-        f"{made} hermes_conversations,quarantined_conversations,dataset_profile",
-        f"{made} {','.join(BASELINE_ASSETS)} --partition {scale}",
+    commands = [
+        materialize(",".join(ROOT_ASSETS)),
+        materialize(",".join(BASELINE_ASSETS), scale),
         *[
-            f"{made} {','.join((*per_model, *experiment.evaluation_assets(*entry.decoding)))} "
-            f"--partition '{partition_key(model, scale)}'"
+            materialize(
+                ",".join((*per_model, *experiment.evaluation_assets(*entry.decoding))), partition_key(model, scale)
+            )
             for model, entry in experiment.models.items()
         ],
-        f"{made} comparison_report,scale_up_decision --partition {scale}",
+        materialize(f"{COMPARISON_REPORT},{SCALE_UP_DECISION}", scale),
     ]
+    return [f"{command} --config {name}" for command in commands]
 
 
 def _facts(experiment: Experiment, store: ArtefactStore, scale: str) -> dict[str, str]:

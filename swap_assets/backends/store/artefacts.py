@@ -23,7 +23,9 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from swap_assets.backends.store import row_files as conversation_store
+from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord
@@ -95,8 +97,8 @@ class ArtefactStore:
         """
         path = self.path(asset, partition, kind)
         if not path.exists():
-            at = f" --partition '{partition}'" if partition else ""
-            raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: --select {asset}{at}")
+            command = pasteable(materialize(asset, partition or ""))
+            raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: {command}")
         return path
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:

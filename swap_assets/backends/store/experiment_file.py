@@ -4,6 +4,8 @@ A file may say `extends: ../demo/swap.yaml` and then holds only what differs fro
 """
 
 import os
+import re
+import shlex
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,15 @@ DEFAULT_FILE = "swap.yaml"
 def experiment_path() -> Path:
     """Return the absolute path of the experiment file in force."""
     return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_FILE).expanduser().resolve()
+
+
+def pasteable(text: str, file: Path | None = None) -> str:
+    """Complete the commands in a text with `--config FILE`, where the experiment is not this folder's swap.yaml."""
+    path, here = (file or experiment_path()).resolve(), Path.cwd()
+    if path == here / DEFAULT_FILE:
+        return text
+    named = shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+    return re.sub(r"\bswap-assets (materialize|approve|explain|plan|report|ui)\b", rf"\g<0> --config {named}", text)
 
 
 @lru_cache(maxsize=8)
@@ -44,7 +55,9 @@ def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         wanted = f", which {seen[-1]} extends" if seen else ""
-        ways = f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies (swap-assets new lays one down)"
+        ways = (
+            f"set {CONFIG_VARIABLE} to a file or run where {DEFAULT_FILE} lies (`swap-assets new FOLDER` lays one down)"
+        )
         advice = "correct the path there" if seen else ways
         raise ExperimentError(f"cannot read the experiment file {where}{wanted} ({reason}); {advice}") from None
     except yaml.YAMLError as error:

@@ -29,8 +29,6 @@ from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
 from swap_assets.domain.weights import Artefact
 
-# One pool for everything that loads a model; its slots are set on the instance (dagster.yaml: one).
-MODEL_PROCESS_POOL = "model_process"
 # Everything that asks the hosted LLM; its slots are set on the instance (dagster.yaml).
 HOSTED_POOL = "hosted_llm"
 

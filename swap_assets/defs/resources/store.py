@@ -15,11 +15,13 @@ from pydantic import Field
 from swap_assets.backends.engines.generation import read_cases
 from swap_assets.backends.processes.supervision import is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.backends.store.env_file import enter_folder
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
-from swap_assets.backends.store.experiment_file import load_experiment, storage_root
+from swap_assets.backends.store.experiment_file import load_experiment, pasteable, storage_root
 from swap_assets.backends.store.row_files import write_rows
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -37,6 +39,7 @@ def experiment_in_force() -> Experiment:
     return load_experiment()
 
 
+enter_folder()
 SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
 MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
     {"model": dg.StaticPartitionsDefinition(list(experiment_in_force().models)), "scale": SCALES}
@@ -74,6 +77,10 @@ class ExperimentStore(dg.ConfigurableResource):
     def exists(self, asset: str, partition: str | None, kind: Any) -> bool:
         """Whether a value is there."""
         return self.folder.exists(asset, partition, kind)
+
+    def again(self, *assets: str, at: str) -> str:
+        """Return the command that makes assets at a partition of this experiment."""
+        return pasteable(materialize(",".join(assets), at), Path(self.config) if self.config else None)
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
         """Read a value; one that is not there is refused with what to materialise."""

@@ -10,6 +10,7 @@ Reading the file from disk lives in `backends.experiment_file`.
 
 import difflib
 import re
+import string
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -32,8 +33,9 @@ from swap_assets.domain.model import Frozen
 Entry = TypeVar("Entry")
 # Dagster takes letters, digits and _ in an asset's name; a hyphen becomes _ there.
 _NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
-# What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas.
-_FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.SEPARATOR, "/", " ", ",")
+# What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas
+# and ranges by three dots.
+_FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.SEPARATOR, "...", "/", ",", *string.whitespace)
 
 
 class ExperimentError(ValueError):
@@ -66,6 +68,9 @@ class Experiment(Frozen):
     automation: Automation = Automation()
     prices: Prices = Prices()
     publish: Publishing | None = Field(default=None, description="where released models go; none stays on this machine")
+    model_processes: int | None = Field(
+        default=None, ge=1, description="model processes at once; None: one, of miniatures one for each `threads`"
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads of one model process; 0 leaves it to the library")
 
     @model_validator(mode="before")
@@ -85,7 +90,7 @@ class Experiment(Frozen):
     def _keys_fit_partitions(cls, value: dict[str, Any]) -> dict[str, Any]:
         for key in value:
             if bad := [sign for sign in _FORBIDDEN_IN_KEYS if sign in key]:
-                raise ValueError(f"the name '{key}' holds '{bad[0]}', which partition keys and file names cannot")
+                raise ValueError(f"the name {key!r} holds {bad[0]!r}, which partition keys and file names cannot")
         return value
 
     @model_validator(mode="after")

@@ -38,9 +38,9 @@ class Job(NamedTuple):
         return materialize(f"'{selection}'" if " " in selection else selection, partition)
 
 
-def materialize(selection: str, partition: str) -> str:
-    """Return the command that materialises some assets at a partition."""
-    return f"dagster asset materialize -m swap_assets.definitions --select {selection} --partition '{partition}'"
+def materialize(selection: str, partition: str = "") -> str:
+    """Return the command that materialises some assets at a partition, "" for those that have none."""
+    return f"swap-assets materialize {selection}" + f" --partition '{partition}'" * bool(partition)
 
 
 # From the first rows of a scale to the release.

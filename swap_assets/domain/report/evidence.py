@@ -71,7 +71,7 @@ def wins(report: Report, figures: Frame) -> Section:
     total = found[found["candidate_id"] == shown.candidate_id].set_index("label")["value"]
     name = display_name(shown.candidate_id) if len(total) else ""
     groups = {"only_llm": (llm, shown.llm_wins), "only_slm": (name, shown.slm_wins)} if name else {}
-    lead = f"Examples are rows of {name}, at most {A_SIDE} a side; the command swap-assets diff lists all of them."
+    lead = f"Examples are rows of {name}, at most {A_SIDE} a side; `swap-assets diff A B --gold GOLD` lists all."
     shown_rows = [group(f"Rows that only {who} answers right", rows, total[key])
                   for key, (who, rows) in groups.items() if rows]  # fmt: skip
     wins = Table("wins", "Tool-call rows by who answers them exactly right", table)

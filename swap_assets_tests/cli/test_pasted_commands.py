@@ -1,0 +1,132 @@
+"""Every command that a sentence quotes can be pasted, and what Dagster would refuse is refused before in a sentence."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from swap_assets.backends.store.experiment_file import pasteable
+from swap_assets.cli.app import app
+from swap_assets.cli.materialize import selection_problem
+from swap_assets.definitions import defs
+from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
+from swap_assets.domain.gates.gate import materialize
+from swap_assets.domain.gates.registry import decisions, jobs
+
+PACKAGE = Path(__file__).parents[2] / "swap_assets"
+# A command ends where prose goes on: options, quoted texts and names in capitals (expressions become some) are its own.
+QUOTED = re.compile(r"swap-assets [a-z]+(?: (?:--[\w-]+|'[^']*'|[A-Z][A-Z_|.,-]*))*")
+
+
+def sentences() -> list[tuple[str, str]]:
+    """Return every text of the package's code, docstrings left out, with VALUE where an expression stands."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "VALUE" for part in node.values]
+                found.append((path.name, "".join(map(str, parts))))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside | prose:
+                found.append((path.name, node.value))
+    return found
+
+
+COMMANDS = sorted({(name, command) for name, text in sentences() for command in QUOTED.findall(text)})
+
+
+def parse(command: str) -> None:
+    program, name, *arguments = shlex.split(command)
+    assert program == "swap-assets"
+    known: Any = typer.main.get_command(app)
+    known.commands[name].make_context(name, arguments)
+
+
+def test_commands_are_found_in_the_sentences():
+    assert {"materialize", "approve", "new", "plan", "doctor"} <= {command.split()[1] for _, command in COMMANDS}
+
+
+@pytest.mark.parametrize(("file", "command"), COMMANDS)
+def test_every_command_of_a_sentence_is_one_that_our_command_line_takes(file, command):
+    parse(command)
+
+
+def test_a_command_without_what_it_needs_is_not_taken():
+    with pytest.raises(Exception, match="Missing parameter: folder"):
+        parse("swap-assets new")
+
+
+def test_no_sentence_sends_anybody_to_dagsters_own_command():
+    """It would work on records of its own, and on the experiment of the folder."""
+    typed = re.compile(r"\bdagster (asset|instance|dev|job|run)\b")
+    assert [(name, text) for name, text in sentences() if typed.search(text)] == []
+
+
+@pytest.fixture
+def experiment(experiment_data):
+    return parse_experiment(experiment_data)
+
+
+def test_what_is_known_of_partitions_is_what_the_graph_has(experiment):
+    example = {0: "", 1: "tiny", 2: "little|tiny"}
+    for node in defs.resolve_asset_graph().asset_nodes:
+        if not node.is_materializable:
+            continue
+        name, kind = node.key.path[-1], node.partitions_def
+        right = example[0 if kind is None else 2 if "|" in str(kind.get_first_partition_key()) else 1]
+        for key in example.values():
+            assert (selection_problem(experiment, [name], key) == "") is (key == right), (name, key)
+
+
+@pytest.mark.parametrize("name", sorted(jobs()))
+def test_the_command_of_every_job_names_assets_and_partitions_that_there_are(experiment, name):
+    taken = []
+    for key in ("tiny", "little|tiny"):
+        _, _, selection, _, partition = shlex.split(jobs()[name].command(key))
+        taken.append(not selection_problem(experiment, selection.split(","), partition))
+    assert taken.count(True) == 1
+
+
+@pytest.mark.parametrize("name", sorted(decisions()))
+def test_the_command_of_every_decision_can_be_pasted_on_another_experiment(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    command = pasteable(materialize(name, "little|tiny"), tmp_path / "my file.yaml")
+    assert command == f"swap-assets materialize --config 'my file.yaml' {name} --partition 'little|tiny'"
+    parse(command)
+    assert pasteable(materialize(name, "tiny"), tmp_path / "swap.yaml") == materialize(name, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("dataset_split", "--partition", "huge"), "no partition 'huge'; dataset_split takes --partition 'tiny' or"),
+        (("dataset_split",), "no partition is given"),
+        (("paper_adapter", "--partition", "tiny"), "paper_adapter takes --partition 'little|tiny' or"),
+        (("hermes_conversations", "--partition", "tiny"), "leave --partition out"),
+        (("dataset_spilt", "--partition", "tiny"), "did you mean dataset_split?"),
+        (("dataset_split,paper_adapter", "--partition", "tiny"), "not the same partitions"),
+        (("dataset_split", "--partition", "tiny", "--config-json", "{"), "not JSON"),
+    ],
+)
+def test_what_cannot_be_materialised_is_refused_in_one_sentence(tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["materialize", *arguments])
+    assert done.exit_code == 2 and told in " ".join(done.output.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["a...b", "a\tb"])
+@pytest.mark.parametrize("section", ["models", "scales"])
+def test_a_key_that_dagster_cannot_hold_is_refused_by_the_experiment_file(experiment_data, section, key):
+    entries = yaml.safe_load(yaml.safe_dump(experiment_data[section]))
+    experiment_data[section] = {key: next(iter(entries.values()))}
+    with pytest.raises(ExperimentError, match=re.escape(f"the name {key!r} holds")):
+        parse_experiment(experiment_data)
