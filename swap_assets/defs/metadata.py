@@ -118,8 +118,8 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
     header = ["candidate", "metric", "SLM", "LLM", "LLM − SLM, points", "95 % interval", "rows"]
     rows = [
         [item.candidate_id, item.metric, f"{item.slm:.3f}", f"{item.llm:.3f}", f"{item.delta_points:+.1f}",
-         f"{item.low_points:+.1f} to {item.high_points:+.1f}", item.rows]
-        for item in decision.contrasts
+         f"{item.low_points:+.1f} to {item.high_points:+.1f}", item.told_rows]
+        for item in (*decision.contrasts, *decision.slices)
     ]  # fmt: skip
     suggested = (f"{one.text}\n\n```yaml\n{one.entry}\n```" for one in decision.suggestions)
     shown: Shown = {

@@ -24,7 +24,7 @@ from swap_assets.defs.resources.processes import (
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import Hub, Reports, ResultTracking
 from swap_assets.domain import keys
-from swap_assets.domain.gates.release import may_open_sealed, nominate, release
+from swap_assets.domain.gates.release import may_be_asked, release
 from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.decisions import Decision, Override
@@ -98,8 +98,8 @@ def release_decision(
 def _nominated(store: ExperimentStore, model: str, scale: str) -> Candidate | None:
     """Return the model's candidate for which the sealed rows may be opened, None where no one is good enough."""
     evidence, policy = store.evidence(scale), store.experiment.gates
-    best = nominate(evidence.of_model(model), evidence.llm, policy)
-    return Candidate.from_id(best.candidate_id) if best and may_open_sealed(best, policy) else None
+    best = may_be_asked(evidence.of_model(model), evidence.llm, policy)
+    return Candidate.from_id(best.candidate_id) if best else None
 
 
 def _sealed_answers(store: ExperimentStore, llm: Evaluation, partition: str, rows: str) -> Evaluation:

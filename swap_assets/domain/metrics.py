@@ -25,10 +25,12 @@ class MetricEntry(NamedTuple):
     """One metric.
 
     `unit` "rate" is a share of rows (0 or 1 a row, Wilson interval), "score" a mean of per-row values in [0, 1]
-    (resampled by conversation), "deviation" a standard deviation. `strict` says that it reads calls, so that there is
-    a second reading of what is to the letter, `NAME_strict`. `over_domains` figures are made of field F1 by domain and
-    have no value of a row. `gates`: an experiment file may name it. `tables` lists where the report shows it: in the
-    main table, by label, or as quality of JSON. `asked` makes it a success criterion of its own: at least so much.
+    (Student's t by conversation), "deviation" a standard deviation. `strict` says that it reads calls, so that it is
+    over the rows on which one is right and has a second reading of what is to the letter, `NAME_strict`.
+    `over_domains` figures are made of field F1 by domain and have no value of a row. `gates`: an experiment file may
+    name it (rows without a call have a rule of their own there, `no_call`). `tables` lists where the report shows it:
+    in the main table, by label, or as quality of JSON. `asked` makes it a success criterion of its own: at least so
+    much.
     """
 
     title: str
@@ -53,7 +55,7 @@ METRICS: dict[str, MetricEntry] = {
     "format_compliance": MetricEntry("format to the letter", "rate", "format_compliant", tables=("main", "json")),
     "field_precision": MetricEntry("field precision", "score", "field_precision", strict=True, tables=("json",)),
     "field_recall": MetricEntry("field recall", "score", "field_recall", strict=True, tables=("json",)),
-    "no_call_accuracy": MetricEntry("no-call accuracy", "rate", "no_call_correct", tables=("main",)),
+    "no_call_accuracy": MetricEntry("no-call accuracy", "rate", "no_call_correct", gates=False, tables=("main",)),
     "domain_deviation": MetricEntry("deviation of field F1 over domains", "deviation", **_OVER_DOMAINS),
     "domain_deviation_corrected": MetricEntry("the same without sampling noise", "deviation", **_OVER_DOMAINS),
     "domain_lowest": MetricEntry("field F1 in the weakest domain", "score", **_OVER_DOMAINS),

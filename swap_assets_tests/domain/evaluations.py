@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from swap_assets.domain.conversations import Origin
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
@@ -22,6 +23,28 @@ def evaluation(candidate: Candidate, values: Sequence[float | None], *, track: T
     rows = [_row(index, value) for index, value in enumerate(values)]
     result = TrackResult(summary=summarise(candidate.id, answer_format, rows), rows=tuple(rows))
     return Evaluation(candidate=candidate, results={track: result}, dataset_hash="d", artefact_hash="a")
+
+
+def with_silence(item: Evaluation, right: int, of: int) -> Evaluation:
+    """Return a tool-call evaluation with so many more rows on which no call is right, and so many of them right."""
+    more = []
+    for index in range(of):
+        kept = float(index < right)
+        figures = dict.fromkeys(("exact_match", "no_call_correct", "field_precision", "field_recall", "field_f1"), kept)
+        more.append(RowScore(case_id=f"n{index}", conversation_id=f"n{index}", origin="real", **figures))
+    return _remade(item, [*item.results[Track.TOOLCALL].rows, *more])
+
+
+def with_origin(item: Evaluation, origin: Origin, count: int) -> Evaluation:
+    """Return a tool-call evaluation of which the last so many rows come from somewhere else."""
+    rows = list(item.results[Track.TOOLCALL].rows)
+    kept = len(rows) - count
+    return _remade(item, [*rows[:kept], *(row.model_copy(update={"origin": origin}) for row in rows[kept:])])
+
+
+def _remade(item: Evaluation, rows: Sequence[RowScore]) -> Evaluation:
+    result = TrackResult(summary=summarise(item.candidate.id, HERMES, rows), rows=tuple(rows))
+    return item.model_copy(update={"results": {Track.TOOLCALL: result}})
 
 
 def shares(right: int, of: int) -> list[float]:

@@ -168,7 +168,7 @@ def test_structured_answers_that_are_mostly_no_json_fail_whatever_the_tool_calls
 
 
 def test_a_strict_reading_passes_nothing_that_is_right_only_leniently():
-    strict = [row(index, **dict.fromkeys(STRICT_NAMES, float(index < 5))) for index in range(100)]
+    strict = [row(index, **dict.fromkeys(STRICT_NAMES, float(index < 30))) for index in range(100)]
     lenient = verdicts(measured(strict))
     found = verdicts(measured(strict), policy=GatePolicy(reads="strict"))
     changed = {name for name in found if (lenient[name].verdict, found[name].verdict) == ("pass", "fail")}
@@ -176,7 +176,7 @@ def test_a_strict_reading_passes_nothing_that_is_right_only_leniently():
         "single_turn_exact_match", "single_turn_field_f1", "multi_turn_field_f1", "multi_turn_name_match",
         "field_precision", "field_recall", "domain_lowest",
     }  # fmt: skip
-    assert found["single_turn_exact_match"].value == 5.0
+    assert found["single_turn_exact_match"].value == 30.0
     assert demand("release", GatePolicy(reads="strict")).metric == "field_f1_strict"
 
 
@@ -195,7 +195,7 @@ def test_how_far_behind_a_release_may_measure_is_what_the_policy_says(allowed, r
 def test_each_criterion_counts_the_rows_of_its_own_split_alone():
     kinds = {"single_turn_test": 1.0, "multi_turn_test": 0.5, "domain_diverse_test": 0.25, "no_call_test": 0.0}
     rows = [
-        row(100 * place + index, value, splits=(split,), no_call_correct=float(split == "no_call_test"))
+        row(100 * place + index, value, splits=(split,), no_call_correct=1.0 if split == "no_call_test" else None)
         for place, (split, value) in enumerate(kinds.items())
         for index in range(20 + 10 * place)
     ]
@@ -205,7 +205,7 @@ def test_each_criterion_counts_the_rows_of_its_own_split_alone():
     assert (found["multi_turn_field_f1"].value, found["multi_turn_field_f1"].rows) == (0.5, 30)
     assert (found["domain_lowest"].value, found["domain_deviation"].rows) == (0.25, 40)
     assert (found["no_call_accuracy"].value, found["no_call_accuracy"].rows) == (100.0, 50)
-    assert found["field_recall"].rows == 140
+    assert found["field_recall"].rows == 90, "a figure that reads calls is over the rows on which one is right"
 
 
 def test_rows_of_no_domain_are_not_a_domain():

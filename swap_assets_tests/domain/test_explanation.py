@@ -63,8 +63,8 @@ def test_an_explanation_holds_rule_thresholds_evidence_hashes_verdict_and_who_de
     text = _explain(decision)
     assert text.startswith("fine_tune_decision for phi|small: fail, so train\nReason: ")
     for words in (
-        "Rule: fine-tune when the SLM trails the LLM by more than 10 points on any core metric",
-        "Thresholds: trails_by_points 10",
+        "Rule: fine-tune when the SLM is more than 10 points behind the LLM in a core metric, or below a floor",
+        "Thresholds: trails_by_points 10, call_floor_percent 20, no_call_floor_percent 50",
         "Evidence: phi--small--none--greedy--base is 30.0 points behind",
         "Measured: phi--small--none--greedy--base: rows d, weights a",
         "Decided by policy, 2026-11-24T03:00:00+00:00",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import may_open_sealed, nominate, release, release_refusal
+from swap_assets.domain.gates.release import may_be_asked, release, release_refusal
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.contrasts import clear_winner, contrast, rivalries
 from swap_assets.domain.judging.decisions import Override
@@ -44,7 +44,7 @@ def test_fine_tuning_is_decided_by_the_distance_and_how_sure_it_is(slm_right, ve
 
 
 def test_fine_tuning_without_the_llm_trains_and_says_what_is_missing():
-    decision = fine_tune(evaluation(SLM, shares(10, N)), not_evaluated(LLM, "absent", "not asked"), POLICY)
+    decision = fine_tune(evaluation(SLM, shares(100, N)), not_evaluated(LLM, "absent", "not asked"), POLICY)
     assert (decision.verdict, decision.action) == ("inconclusive", "train")
     assert decision.missing
 
@@ -140,9 +140,8 @@ def test_scaling_up_with_no_evidence_at_all_iterates():
 def _release(*candidates, llm=None, sealed=True):
     """Decide a release in which the sealed rows say just what the test rows say of the best candidate."""
     llm = llm or _llm()
-    best = nominate(candidates, llm, POLICY)
-    opened = None
-    if sealed and best and may_open_sealed(best, POLICY):
+    best, opened = may_be_asked(candidates, llm, POLICY), None
+    if sealed and best:
         opened = (next(item for item in candidates if item.candidate.id == best.candidate_id), llm)
     return release(candidates, llm, POLICY, model="phi", scale="small", sealed=opened)
 
@@ -189,9 +188,9 @@ def test_the_sealed_rows_have_the_last_word():
 
 
 def test_the_sealed_rows_stay_sealed_for_a_candidate_that_is_worse_for_sure():
-    assert not may_open_sealed(nominate([evaluation(PAPER, shares(60, N))], _llm(), POLICY), POLICY)
-    assert may_open_sealed(nominate([evaluation(PAPER, shares(157, N))], _llm(), POLICY), POLICY)
-    assert not may_open_sealed(None, POLICY)
+    assert not may_be_asked([evaluation(PAPER, shares(60, N))], _llm(), POLICY)
+    assert may_be_asked([evaluation(PAPER, shares(157, N))], _llm(), POLICY)
+    assert not may_be_asked([], _llm(), POLICY)
 
 
 def test_an_answer_that_could_not_be_obtained_blocks_a_release():

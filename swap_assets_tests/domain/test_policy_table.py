@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import FineTuneRule, GatePolicy, ReleaseRule, ScaleUpRule
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import may_open_sealed, nominate, release
+from swap_assets.domain.gates.release import may_be_asked, release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.statistics import conversations_needed
@@ -25,7 +25,9 @@ from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, eva
         (35, 35, 35, {}, "inconclusive", "train"),  # thirty-five allow 10.003
         (5, 5, 5, {}, "inconclusive", "train"),  # five rows tell nothing
         (100, 0, 100, {}, "pass", "skip"),  # far ahead
-        (0, 0, 100, {}, "pass", "skip"),  # both know nothing: nobody trails
+        (0, 0, 100, {}, "fail", "train"),  # both know nothing: nobody trails, and that is not enough
+        (30, 20, 100, {}, "pass", "skip"),  # ahead of a weak LLM, and surely above the floor of 20 %
+        (25, 20, 100, {}, "inconclusive", "train"),  # ahead, and not surely above the floor
         (95, 100, 100, {}, "pass", "skip"),  # 5 behind
         (470, 500, 500, {}, "pass", "skip"),  # 6 behind on many rows
         (45, 50, 50, {}, "inconclusive", "train"),  # 10 behind on few
@@ -54,15 +56,16 @@ def test_fine_tuning(slm, llm, rows, rule, verdict, action):
         ([100], 200, {}, "large", "fail", "iterate", 0),
         ([180], 200, {"when_inconclusive": "iterate"}, "large", "inconclusive", "iterate", 0),
         ([200], 200, {"when_inconclusive": "iterate"}, "large", "pass", "scale_up", 1),
-        ([170], 200, {"reaches_percent": 80}, "large", "inconclusive", "scale_up", 1),
+        ([168], 200, {"reaches_percent": 80}, "large", "inconclusive", "scale_up", 1),
         ([200], 200, {}, None, "pass", "wait", 1),  # no larger scale
         ([100], 200, {}, None, "fail", "iterate", 0),
         ([200, 198], 200, {}, "large", "pass", "scale_up", 2),  # both, and none clearly ahead
         ([200, 180], 200, {}, "large", "pass", "scale_up", 1),  # a clear winner
         ([185, 184], 200, {}, "large", "inconclusive", "scale_up", 2),
         ([190, 100], 200, {}, "large", "pass", "scale_up", 1),  # the other does not reach it at all
-        ([0], 0, {}, "large", "inconclusive", "scale_up", 1),  # an LLM that scores 0
-        ([10], 0, {}, "large", "pass", "scale_up", 1),
+        ([0], 0, {}, "large", "fail", "iterate", 0),  # an LLM that scores 0 is soon reached,
+        ([10], 0, {}, "large", "fail", "iterate", 0),  # and no candidate below the floor goes on
+        ([80], 0, {}, "large", "pass", "scale_up", 1),
     ],
 )
 def test_scaling_up(right, llm, rule, following, verdict, action, admitted):
@@ -164,8 +167,7 @@ def test_better_answers_never_turn_a_release_into_a_failure_nor_start_a_training
 
 def _release(answers, llm, policy):
     candidate = evaluation(PAPER, answers)
-    best = nominate([candidate], llm, policy)
-    sealed = (candidate, llm) if may_open_sealed(best, policy) else None
+    sealed = (candidate, llm) if may_be_asked([candidate], llm, policy) else None
     return release([candidate], llm, policy, model="phi", scale="small", sealed=sealed)
 
 

@@ -106,16 +106,18 @@ def _asked_for_unseen_tools(item, count):
     return item.model_copy(update={"results": {Track.TOOLCALL: remade}})
 
 
-def test_a_candidate_that_scores_no_more_than_never_calling_is_said_to_show_nothing():
-    llm, slm = evaluation(LLM, shares(80, 100)), evaluation(SLM, shares(20, 100))
+def test_a_candidate_that_never_calls_is_no_candidate_however_bad_the_llm_is():
+    llm, slm = evaluation(LLM, shares(2, 100)), evaluation(SLM, shares(0, 100))
     report = _report([_without_calls(llm, 30), _without_calls(slm, 30)])
-    assert report.floor == 0.3
-    assert "never calls anything would score 30.0" in report.verdict.how_sure
+    assert report.verdict.kind == "no"
+    assert "Its own field_f1 there is 0.0 %, below the 20 % asked of any candidate" in report.verdict.how_sure
+    assert "the same 70 test rows on which a call is right" in report.verdict.how_sure
 
 
 def _without_calls(item, count):
+    """Say that no call is right on the last rows, and that none was made."""
     result = item.results[Track.TOOLCALL]
-    rows = [row.model_copy(update={"no_call_correct": 1.0}) if place < count else row
+    rows = [row.model_copy(update={"no_call_correct": 1.0}) if place >= len(result.rows) - count else row
             for place, row in enumerate(result.rows)]  # fmt: skip
     return item.model_copy(update={"results": {Track.TOOLCALL: result.model_copy(update={"rows": tuple(rows)})}})
 
@@ -151,7 +153,7 @@ def test_a_comparison_in_the_report_is_the_gates_own_to_the_last_digit(rows, shu
     llm = llm.model_copy(update={"results": {Track.TOOLCALL: result.model_copy(update={"rows": mixed})}})
     found = _report([llm, slm]).comparisons
     assert list(found) == [
-        made for name in ("field_f1", "exact_match", "name_match") if (made := contrast(slm, llm, name))
+        made for name in ("field_f1", "exact_match", "name_match") if (made := contrast(slm, llm, name, part="call"))
     ]
 
 

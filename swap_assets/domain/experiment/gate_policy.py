@@ -1,6 +1,7 @@
 """The gates' thresholds and what counts: typed form of `gates:` in the experiment file.
 
-"points" are absolute (100 x a share), "percent of the LLM" is relative.
+"points" are absolute (100 x a share), "percent of the LLM" is relative. The metrics that gates read are over the rows
+on which a call is right; the rows on which none is have a rule of their own.
 """
 
 from typing import Literal
@@ -15,6 +16,28 @@ class CoreMetric(Frozen):
     """A metric that gates read; `rate` is a share of rows, `score` a mean of per-row values in [0, 1]."""
 
     unit: Literal["rate", "score"]
+
+
+class CallRule(Frozen):
+    """What any candidate reaches by itself where a call is right: field F1 in percent, as `reads` reads it.
+
+    Being level with the LLM is not enough where the LLM is bad. A candidate that measures below it fails, and to pass
+    takes the whole 95 % interval. A model that never calls, or calls at random, is near 0.
+    """
+
+    floor_percent: float = Field(default=20.0, ge=0, le=100)
+
+
+class NoCallRule(Frozen):
+    """What any candidate reaches on the rows where no call is right: the share of them on which it makes none.
+
+    At least so many percent, and at most so many points behind the LLM. Fewer than `rows` such rows are told and block
+    nothing.
+    """
+
+    floor_percent: float = Field(default=50.0, ge=0, le=100)
+    margin_points: float = Field(default=10.0, ge=0, le=100)
+    rows: int = Field(default=10, ge=1)
 
 
 class FineTuneRule(Frozen):
@@ -45,11 +68,13 @@ class DistanceRule(Frozen):
 class ReleaseRule(Frozen):
     """Release when LLM - SLM is at most `max_delta_points` and the interval of SLM - LLM stays above -margin.
 
-    Inconclusive evidence never releases. With `approval: required` a pass waits for a person.
+    Inconclusive evidence never releases, nor do sealed rows of which less than `real_share` are real (0 to 1): the
+    others were generated. With `approval: required` a pass waits for a person.
     """
 
     max_delta_points: float = Field(default=0.0, ge=-100, le=100)
     margin_points: float = Field(default=5.0, ge=0, le=100)
+    real_share: float = Field(default=0.5, ge=0, le=1)
     approval: Literal["required", "none"] = "required"
 
 
@@ -65,6 +90,8 @@ class GatePolicy(Frozen):
             "name_match": CoreMetric(unit="rate"),
         }
     )
+    calls: CallRule = CallRule()
+    no_call: NoCallRule = NoCallRule()
     fine_tune: FineTuneRule = FineTuneRule()
     scale_up: ScaleUpRule = ScaleUpRule()
     llm_delta: DistanceRule = DistanceRule()
@@ -81,6 +108,11 @@ class GatePolicy(Frozen):
                     f"{name} is a {METRICS[name].unit}, no {metric.unit}: write {{unit: {METRICS[name].unit}}}"
                 )
         return value
+
+    @property
+    def floor(self) -> str:
+        """The metric that no candidate may be low in, under the reading that gates use."""
+        return as_read("field_f1", self.reads)
 
     @property
     def primary(self) -> str:

@@ -6,34 +6,46 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.gate import BASELINE, MODEL_BASELINE, REPORT, TRAIN, Deciding, Gate, Step, unusable
 from swap_assets.domain.judging.contrasts import contrasts, decide, rows_to_settle
 from swap_assets.domain.judging.decisions import Contrast, Decision, Verdict
+from swap_assets.domain.judging.floors import floors, thresholds, together
 from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, base, evaluation_asset, model_and_scale
 from swap_assets.domain.keys import partition_key as key_of
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord, State
 from swap_assets.domain.statistics import nothing_seen
 
+_DOES = {
+    "pass": "no training needed",
+    "fail": "train",
+    "train": "the policy trains",
+    "skip": "the policy does not train",
+}
+
 
 def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
-    """Decide whether a small model needs training: it does where it trails the LLM too far on any core metric."""
+    """Decide whether a small model needs training: where it trails the LLM too far, or stands below a floor."""
     limit = policy.fine_tune.trails_by_points
     found, missing = contrasts([slm], llm, policy.core)
-    sides = [_within(item, limit) for item in found]
-    passed = bool(found) and not missing and set(sides) == {"pass"}
-    verdict: Verdict = "fail" if "fail" in sides else "pass" if passed else "inconclusive"
+    stands = floors(slm, llm, policy)
+    sides: list[Verdict] = [_within(item, limit) for item in found]
+    if missing or not found:
+        sides.append("inconclusive")
+    distance = together(*sides)
+    verdict = together(distance, stands.verdict)
     action = {"pass": "skip", "fail": "train", "inconclusive": policy.fine_tune.when_inconclusive}[verdict]
-    rows = [rows_to_settle(item, limit) for item, side in zip(found, sides, strict=True) if side == "inconclusive"]
+    rows = [rows_to_settle(item, limit) for item, side in zip(found, sides, strict=False) if side == "inconclusive"]
     return decide(
         [slm, llm],
         name=FINE_TUNE_DECISION,
         model=slm.candidate.model,
         scale=slm.candidate.scale,
-        rule=f"fine-tune when the SLM trails the LLM by more than {limit:g} points on any core metric",
-        thresholds={"trails_by_points": limit},
+        rule=f"fine-tune when the SLM is more than {limit:g} points behind the LLM in a core metric, or below a floor",
+        thresholds={"trails_by_points": limit, **thresholds(policy)},
         verdict=verdict,
         action=action,
-        reason=_reason(found, missing, limit, verdict, action),
+        reason=_reason(found, missing, limit, distance, stands.told, {**_DOES, "inconclusive": _DOES[action]}[verdict]),
         candidates=(slm.candidate.id,),
         contrasts=tuple(found),
+        slices=stands.no_call,
         missing=tuple(missing),
         # Every metric has to settle.
         rows_needed=None if None in rows else max((row for row in rows if row), default=None),
@@ -52,19 +64,18 @@ def _within(item: Contrast, limit_points: float) -> Verdict:
     return "fail" if item.low_points > limit_points else "inconclusive"
 
 
-def _reason(found: Sequence[Contrast], missing: Sequence[str], limit: float, verdict: Verdict, action: str) -> str:
-    does = {"train": "the policy trains", "skip": "the policy does not train"}[action]
+def _reason(
+    found: Sequence[Contrast], missing: Sequence[str], limit: float, distance: Verdict, floors_told: str, does: str
+) -> str:
     if not found:
-        return f"Nothing could be compared ({missing[0]}), so {does}."
+        return f"Nothing could be compared ({missing[0]}){floors_told}: {does}."
     worst = max(found, key=lambda item: item.delta_points)
     ending = {
-        "fail": f"more than the {limit:g} points allowed: train",
-        "pass": f"within the {limit:g} points allowed on every core metric: no training needed",
-        "inconclusive": f"{missing[0]}: {does}"
-        if missing
-        else f"too few rows to tell whether that is within {limit:g} points: {does}",
-    }[verdict]
-    return f"{worst.sentence()}; {ending}."
+        "fail": f"more than the {limit:g} points allowed",
+        "pass": f"within the {limit:g} points allowed on every core metric",
+        "inconclusive": missing[0] if missing else f"too few rows to tell whether that is within {limit:g} points",
+    }[distance]
+    return f"{worst.sentence()}; {ending}{floors_told}: {does}."
 
 
 def _measuring(state: State) -> Iterator[Step | str]:

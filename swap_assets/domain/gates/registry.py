@@ -31,7 +31,7 @@ def explain(decision: Decision, state: State) -> str:
         f"Reason: {decision.reason}",
         f"Rule: {decision.rule}",
         "Thresholds: " + ", ".join(f"{name} {value:g}" for name, value in decision.thresholds.items()),
-        *[f"Evidence: {item.sentence()}" for item in decision.contrasts],
+        *[f"Evidence: {item.sentence()}" for item in (*decision.contrasts, *decision.slices)],
         *[f"Contest: {item.candidate_id} is {item.ahead_points:+.1f} points ahead of {item.rival_id} on {item.metric} "
           f"(p {item.p_value:.3g}, after Holm {item.p_adjusted:.3g})" for item in decision.rivalries],
         *[_measured(item) for item in decision.measured],

@@ -1,27 +1,56 @@
 """May a model's best candidate replace the LLM? The sealed rows, a person's approval, the merge."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.gate import RELEASE, SEALED_TEST, Deciding, Gate, Step, unusable
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrast, contrasts, decide, evaluated, rows_to_settle
 from swap_assets.domain.judging.decisions import Contrast, Decision, Override, Verdict
+from swap_assets.domain.judging.floors import Floors, floors, thresholds, together
 from swap_assets.domain.keys import RELEASE_DECISION, SCALE_UP_DECISION, models_of, partition_key
 from swap_assets.domain.scoring.evaluation import Evaluation
+from swap_assets.domain.scoring.paired import Part
 from swap_assets.domain.state import State
 
 MAY_BE_MERGED = ("approved", "not_required")
+_ORIGINS: tuple[Part, ...] = ("real", "synthetic")
+_NONE_IN_COMMON = "the sealed rows hold none where a call is right that both have answered"
+_RULE = (
+    "release when, on sealed rows where a call is right, LLM - SLM is at most {rule.max_delta_points:g} points and "
+    "SLM - LLM is above -{rule.margin_points:g} points with 95 % confidence and room for unseen failures, on {metric}; "
+    "the candidate stands above the floors, and {rule.real_share:.0%} of the rows or more are real"
+)
 
 
 def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
-    """Return the contrast of the candidate that is nearest to the LLM or furthest ahead on the test rows."""
-    found, _ = contrasts(evaluated(candidates), llm, [policy.primary])
-    return min(found, key=lambda item: (item.delta_points, item.candidate_id), default=None)
+    """Return the contrast of the candidate that is nearest to the LLM or furthest ahead on the test rows.
+
+    One above the floors comes before one that is not.
+    """
+    there = evaluated(candidates)
+    found, _ = contrasts(there, llm, [policy.primary])
+    fallen = {item.candidate.id for item in there if floors(item, llm, policy).verdict == "fail"}
+    order = {item.candidate_id: (item.candidate_id in fallen, item.delta_points, item.candidate_id) for item in found}
+    return min(found, key=lambda item: order[item.candidate_id], default=None)
 
 
-def may_open_sealed(best: Contrast | None, policy: GatePolicy) -> bool:
-    """Whether the sealed rows are worth asking: not for a candidate that the test rows show to be worse for sure."""
-    return best is not None and _verdict_on(best, policy) != "fail"
+def may_be_asked(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> Contrast | None:
+    """Return the nominated candidate's contrast where the sealed rows are worth asking.
+
+    None where the test rows show it to be worse for sure, or below a floor.
+    """
+    on_test = _best_of(candidates, llm, policy)
+    return on_test.contrast if on_test and _verdict_on(on_test, policy) != "fail" else None
+
+
+class _Read(NamedTuple):
+    """What a release is judged by: a candidate on some rows, its floors, and what keeps it from being judged."""
+
+    contrast: Contrast
+    stands: Floors
+    slices: tuple[Contrast, ...] = ()
+    waits: tuple[str, ...] = ()
 
 
 def release(
@@ -39,44 +68,76 @@ def release(
     `sealed`: the nominated candidate's and the LLM's evaluation on rows that nothing else has read. Without them
     nothing is released.
     """
-    rule, there = policy.release, evaluated(candidates)
+    there = evaluated(candidates)
     found, missing = contrasts(there, llm, [policy.primary])
-    best = nominate(there, llm, policy)
-    judged = contrast(*sealed, policy.primary) if sealed else None
-    if judged:
-        judged = judged.model_copy(update={"on": "release_test"})
-        found.append(judged)
-    incomplete = [text for item in (*there, llm, *(sealed or ())) if (text := _incomplete(item))]
-    verdict: Verdict = "inconclusive"
-    read = judged or (None if may_open_sealed(best, policy) else best)
-    if read and not incomplete:
-        verdict = _verdict_on(read, policy)
-    shown = judged or best
-    level = shown is not None and shown.delta_points <= rule.max_delta_points  # settled as passed, else as worse
+    best, judged = _best_of(there, llm, policy), _read_of(*sealed, policy, on="release_test") if sealed else None
+    read = judged or best
+    incomplete = tuple(text for item in (*there, llm, *(sealed or ())) if (text := _incomplete(item)))
+    waits = (*incomplete, *(judged.waits if judged else [_NONE_IN_COMMON] * bool(sealed)))
+    verdict = _verdict_on(read, policy) if read and not waits else "inconclusive"
+    if judged is None and verdict == "pass":
+        verdict = "inconclusive"  # nothing is released on the test rows alone
     return decide(
         [*there, llm],
         name=RELEASE_DECISION,
         model=model,
         scale=scale,
-        rule=(
-            f"release when, on sealed rows, LLM - SLM is at most {rule.max_delta_points:g} points and SLM - LLM is "
-            f"above -{rule.margin_points:g} points with 95 % confidence, on {policy.primary_metric}"
-        ),
-        thresholds={"max_delta_points": rule.max_delta_points, "margin_points": rule.margin_points},
+        rule=_RULE.format(rule=policy.release, metric=policy.primary_metric),
+        thresholds={**policy.release.model_dump(exclude={"approval"}), **thresholds(policy)},
         verdict=verdict,
         action="release" if verdict == "pass" else "wait",
-        reason=_reason(shown, judged is not None, verdict, policy, incomplete),
-        candidates=(best.candidate_id,) if best else (),
-        contrasts=tuple(found),
-        missing=(*missing, *incomplete),
-        rows_needed=rows_to_settle(shown, rule.margin_points if level else rule.max_delta_points) if shown else None,
+        reason=_reason(read, judged is not None, verdict, policy, waits),
+        candidates=(best.contrast.candidate_id,) if best else (),
+        contrasts=(*found, *([judged.contrast] if judged else [])),
+        slices=read.slices if read else (),
+        missing=(*missing, *waits),
+        rows_needed=_rows_needed(read.contrast, policy) if read else None,
     )
 
 
-def _verdict_on(item: Contrast, policy: GatePolicy) -> Verdict:
-    if item.delta_points <= policy.release.max_delta_points and item.high_points < policy.release.margin_points:
+def _best_of(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> _Read | None:
+    """Read the nominated candidate on the test rows; None where there is none."""
+    best = nominate(candidates, llm, policy)
+    return next(
+        (_read_of(item, llm, policy) for item in candidates if best and item.candidate.id == best.candidate_id), None
+    )
+
+
+def _read_of(
+    slm: Evaluation, llm: Evaluation, policy: GatePolicy, on: Literal["test", "release_test"] = "test"
+) -> _Read | None:
+    """Read one candidate beside the LLM; None where no row on which a call is right has both answers."""
+    found = contrast(slm, llm, policy.primary, part="call")
+    if found is None:
+        return None
+    stands = floors(slm, llm, policy)
+    apart = [made for part in _ORIGINS if (made := contrast(slm, llm, policy.primary, part=part))]
+    slices = tuple(item.model_copy(update={"on": on}) for item in (*stands.no_call, *apart))
+    real = sum(item.rows for item in apart if item.part == "real")
+    asked = policy.release.real_share
+    few = f"{real} of the {found.rows} rows are real, {asked:.0%} are asked for (gates.release.real_share)"
+    waits = (few,) if on == "release_test" and real < asked * found.rows else ()
+    return _Read(found.model_copy(update={"on": on}), stands, slices, waits)
+
+
+def _verdict_on(read: _Read, policy: GatePolicy) -> Verdict:
+    return together(_distance(read.contrast, policy), read.stands.verdict)
+
+
+def _distance(item: Contrast, policy: GatePolicy) -> Verdict:
+    """Judge a distance to the LLM.
+
+    A loss is ruled out only with room for total failures that so few rows need not show; without that, one better
+    answer among fifty equal ones would look surer than none.
+    """
+    if item.delta_points <= policy.release.max_delta_points and item.at_worst_points < policy.release.margin_points:
         return "pass"
     return "fail" if item.low_points > policy.release.max_delta_points else "inconclusive"
+
+
+def _rows_needed(item: Contrast, policy: GatePolicy) -> int | None:
+    level = item.delta_points <= policy.release.max_delta_points  # settled as passed, else as worse
+    return rows_to_settle(item, policy.release.margin_points if level else policy.release.max_delta_points)
 
 
 def _incomplete(item: Evaluation) -> str:
@@ -87,19 +148,25 @@ def _incomplete(item: Evaluation) -> str:
 
 
 def _reason(
-    item: Contrast | None, on_sealed_rows: bool, verdict: Verdict, policy: GatePolicy, incomplete: Sequence[str]
+    read: _Read | None, on_sealed_rows: bool, verdict: Verdict, policy: GatePolicy, waits: Sequence[str]
 ) -> str:
-    if item is None:
-        return "No candidate of this model has been evaluated beside the LLM: wait."
-    margin = f"{policy.release.margin_points:g} points"
+    if read is None:
+        return "No candidate of this model has been evaluated beside the LLM where a call is right: wait."
+    item, margin = read.contrast, f"{policy.release.margin_points:g} points"
+    if waits:
+        return f"{item.sentence()}; but {waits[0]}: wait."
+    short = f"not shown to be no worse within {margin}: with room for what so few rows need not show, it may be "
+    short += f"{item.at_worst_points:.1f} points behind"
+    if _distance(item, policy) == "pass":
+        short = "not surely above the floors"
     ending = {
         "pass": f"no worse than the LLM within the margin of {margin}: release",
-        "fail": "worse than the LLM for sure: wait",
-        "inconclusive": f"not shown to be no worse within {margin}: wait"
-        if on_sealed_rows
-        else "the sealed release rows have not been asked: wait",
+        "fail": f"{'below a floor' if read.stands.verdict == 'fail' else 'worse than the LLM for sure'}: wait",
+        "inconclusive": f"{short if on_sealed_rows else 'the sealed release rows have not been asked'}: wait",
     }[verdict]
-    return f"{item.sentence()}; {f'but {incomplete[0]}: wait' if incomplete else ending}."
+    real = sum(one.rows for one in read.slices if one.part == "real")
+    evidence = f"{real} of these rows are real" if on_sealed_rows else ""
+    return "; ".join(filter(None, (item.sentence() + read.stands.told, evidence, ending))) + "."
 
 
 def _releases(state: State) -> Iterator[Step | str]:

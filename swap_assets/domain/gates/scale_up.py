@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
@@ -18,6 +19,7 @@ from swap_assets.domain.judging.contrasts import (
     rows_to_settle,
 )
 from swap_assets.domain.judging.decisions import Contrast, Decision, Rivalry, Verdict
+from swap_assets.domain.judging.floors import Floors, floors, thresholds, together
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.keys import (
     COMPARISON_REPORT,
@@ -30,6 +32,20 @@ from swap_assets.domain.keys import (
 )
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import State
+
+_BEST_FIRST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
+_RULE = (
+    "scale up when a candidate above the floors reaches {share:g} % of the LLM on {metric}: the winner alone when it "
+    "is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly behind the best"
+)
+
+
+class _GoesOn(NamedTuple):
+    """Who may reach the share, who of them is admitted, and the verdict on the best of all."""
+
+    reaching: tuple[str, ...]
+    admitted: tuple[str, ...]
+    verdict: Verdict
 
 
 def scale_up(
@@ -44,30 +60,26 @@ def scale_up(
     found, missing = contrasts(there, llm, [policy.primary])
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in there]
     limits = {item.candidate_id: (100 - share) * item.llm for item in found}
-    sides = _sides(found, limits)
-    found_sides = set(sides.values())
-    verdict: Verdict = "pass" if "pass" in found_sides else "inconclusive" if "inconclusive" in found_sides else "fail"
-    enough = ("pass", "inconclusive") if policy.scale_up.when_inconclusive == "scale_up" else ("pass",)
-    reaching = tuple(sorted(name for name, side in sides.items() if side in enough))
+    stands = {item.candidate.id: floors(item, llm, policy) for item in there}
+    sides = _sides(found, limits, stands)
+    reaching = _reaching(sides, policy)
     contest = _contest([item for item in there if item.candidate.id in reaching], found, policy.primary)
     beaten = {item.rival_id for item in contest if item.p_adjusted <= WINS}
-    admitted = tuple(name for name in reaching if name not in beaten)
+    verdict = min((*sides.values(), "fail"), key=_BEST_FIRST.index)
+    goes_on = _GoesOn(reaching, tuple(name for name in reaching if name not in beaten), verdict)
     rows = [rows_to_settle(item, limits[item.candidate_id]) for item in found]
     return decide(
         [*there, llm],
         name=SCALE_UP_DECISION,
         scale=scale,
-        rule=(
-            f"scale up when a candidate reaches {share:g} % of the LLM on {policy.primary_metric}: the winner alone "
-            "when it is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly "
-            "behind the best"
-        ),
-        thresholds={"reaches_percent": share},
+        rule=_RULE.format(share=share, metric=policy.primary_metric),
+        thresholds={"reaches_percent": share, **thresholds(policy)},
         verdict=verdict,
         action="iterate" if not reaching else ("scale_up" if next_scale else "wait"),
-        reason=_reason(found, reaching, admitted, share=share, next_scale=next_scale, verdict=verdict),
-        candidates=admitted,
+        reason=_reason(found, goes_on, stands, share=share, next_scale=next_scale),
+        candidates=goes_on.admitted,
         contrasts=tuple(found),
+        slices=tuple(item for one in stands.values() for item in one.no_call),
         winner=contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else "",
         rivalries=contest,
         missing=tuple(missing),
@@ -75,13 +87,19 @@ def scale_up(
     )
 
 
-def _sides(found: Sequence[Contrast], limits: Mapping[str, float]) -> dict[str, Verdict]:
-    """Return on which side of its limit each candidate lies; of several, a pass has to survive Holm's adjustment."""
+def _reaching(sides: Mapping[str, Verdict], policy: GatePolicy) -> tuple[str, ...]:
+    enough = ("pass", "inconclusive") if policy.scale_up.when_inconclusive == "scale_up" else ("pass",)
+    return tuple(sorted(name for name, side in sides.items() if side in enough))
+
+
+def _sides(found: Sequence[Contrast], limits: Mapping[str, float], stands: Mapping[str, Floors]) -> dict[str, Verdict]:
+    """Judge each candidate by its limit and the floors; of several, a pass has to survive Holm's adjustment."""
     sides: dict[str, Verdict] = {}
     sure = passing_for_sure(found, [limits[item.candidate_id] for item in found])
     for item, passes in zip(found, sure, strict=True):
         beyond = item.low_points > limits[item.candidate_id]
-        sides[item.candidate_id] = "pass" if passes else "fail" if beyond else "inconclusive"
+        side: Verdict = "pass" if passes else "fail" if beyond else "inconclusive"
+        sides[item.candidate_id] = together(side, stands[item.candidate_id].verdict)
     return sides
 
 
@@ -96,23 +114,23 @@ def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: 
 
 def _reason(
     found: Sequence[Contrast],
-    reaching: Sequence[str],
-    admitted: Sequence[str],
+    goes_on: _GoesOn,
+    stands: Mapping[str, Floors],
     *,
     share: float,
     next_scale: str | None,
-    verdict: Verdict,
 ) -> str:
     if not found:
         return "No candidate has been evaluated beside the LLM, so there is nothing to scale up."
     best = min(found, key=lambda item: item.delta_points)
+    reaching, admitted = goes_on.reaching, goes_on.admitted
     percent = best.percent_of_llm
     reached = f"{percent:.0f} % of the LLM" if percent is not None else "an LLM that scores 0"
-    opening = f"{best.sentence()}: {reached}"
-    if not reaching and verdict == "inconclusive":
+    opening = f"{best.sentence()}: {reached}{stands[best.candidate_id].told}"
+    if not reaching and goes_on.verdict == "inconclusive":
         return f"{opening}; too few rows to tell whether that is the {share:g} % asked for: the policy iterates."
     if not reaching:
-        return f"{opening}, and no candidate can be at the {share:g} % asked for: iterate."
+        return f"{opening}; no candidate can be at the {share:g} % asked for and above the floors: iterate."
     who = f"{' and '.join(reaching)} may be at the {share:g} % asked for or above"
     if len(reaching) > 1:
         who += f", {_who_goes_on(reaching, admitted)}"

@@ -13,7 +13,7 @@ from typing import Any
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision, Measured, Rivalry
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.paired import Columns, PairedDifference, paired_difference
+from swap_assets.domain.scoring.paired import Columns, PairedDifference, Part, paired_difference
 from swap_assets.domain.scoring.scores import RowScore
 from swap_assets.domain.statistics import chance_of_passing, conversations_needed, holm
 
@@ -23,26 +23,34 @@ PASSES = 0.025  # one-sided, the counterpart of a 95 % interval
 WINS = 0.05  # two-sided
 
 
-def contrast(slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK) -> Contrast | None:
-    """Compare a candidate with the LLM on the rows that both have a value for.
+def contrast(
+    slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK, part: Part = "all"
+) -> Contrast | None:
+    """Compare a candidate with the LLM on the rows of a part that both have a value for.
 
     None where they were asked different rows or share none: such a comparison would say nothing.
     """
     ours, theirs = slm.track(track), llm.track(track)
     if ours is None or theirs is None:
         return None
-    paired = paired_difference(ours.rows, theirs.rows, metric)
-    ids = {"candidate_id": slm.candidate.id, "reference_id": llm.candidate.id}
-    return Contrast.of(paired, track=track, **ids) if paired else None
+    paired = paired_difference(ours.rows, theirs.rows, metric, part=part)
+    known = {"candidate_id": slm.candidate.id, "reference_id": llm.candidate.id, "track": track, "part": part}
+    return Contrast.of(paired, **known) if paired else None
 
 
 def contrasts(
     candidates: Sequence[Evaluation], llm: Evaluation, metrics: Sequence[str]
 ) -> tuple[list[Contrast], list[str]]:
-    """Compare candidates with the LLM, metric by metric; the second list says what could not be compared."""
-    found = {(one.candidate.id, metric): contrast(one, llm, metric) for one in candidates for metric in metrics}
+    """Compare candidates with the LLM where a call is right, metric by metric.
+
+    Returns:
+        The comparisons, and what could not be compared.
+    """
+    found = {
+        (one.candidate.id, metric): contrast(one, llm, metric, part="call") for one in candidates for metric in metrics
+    }
     apart = [key for key, item in found.items() if item is None]
-    missing = [f"{name}: no row has {metric} for it and for the LLM" for name, metric in apart]
+    missing = [f"{name}: no row where a call is right has {metric} for it and for the LLM" for name, metric in apart]
     return [item for item in found.values() if item], missing
 
 
@@ -102,7 +110,9 @@ def rivalries(rows: Mapping[str, Sequence[RowScore]], best: str, metric: str) ->
         metric: the name of the metric that is compared.
     """
     leader = Columns(rows[best])
-    compared = {name: leader.against(Columns(rival), metric) for name, rival in rows.items() if name != best}
+    compared = {
+        name: leader.against(Columns(rival), metric, part="call") for name, rival in rows.items() if name != best
+    }
     found = {name: paired for name, paired in compared.items() if paired}
     p_values = [chance_of_no_lead(paired) for paired in found.values()]
     return tuple(

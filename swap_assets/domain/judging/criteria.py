@@ -3,7 +3,8 @@
 The rule. A criterion is *met* where the measured value reaches the threshold: the plain reading. The verdict says
 more: `pass` where the whole 95 % interval reaches it too, `fail` where none of the interval does, `inconclusive` where
 the threshold lies inside the interval, so that another sample of rows might have said otherwise. The release criterion
-passes where it is met: it is itself a statement about the interval. What no row measured is `not_measured`.
+passes where it is met: it is itself a statement about the interval. What no row measured is `not_measured`. Nothing is
+met by a candidate below the floor of `gates.calls`: that a model which never calls makes no wrong call means nothing.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult, Verdict, criteria_in_force
+from swap_assets.domain.judging.floors import own_calls
 from swap_assets.domain.scoring.aggregation import OTHER_DOMAIN, figure_of
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.paired import paired_difference
@@ -21,11 +23,15 @@ NOTHING = Metric(value=None)
 
 
 class Measured(NamedTuple):
-    """A criterion's figure in its unit; which test split its rows come from, "" for all; rows without an answer."""
+    """A criterion's figure in its unit; which test split its rows come from, "" for all; rows without an answer.
+
+    `at_worst` is what a release reads instead of the interval's upper end, None for that end itself.
+    """
 
     figure: Metric
     split: str = ""
     unscored: int = 0
+    at_worst: float | None = None
 
 
 def criteria_of(evaluation: Evaluation, llm: Evaluation, policy: GatePolicy) -> tuple[CriterionResult, ...]:
@@ -35,6 +41,7 @@ def criteria_of(evaluation: Evaluation, llm: Evaluation, policy: GatePolicy) -> 
     track is judged on that. What was not evaluated is not measured, for the reason its evaluation gives.
     """
     tracks = [track for track in (Track.TOOLCALL, Track.STRUCTURED) if evaluation.track(track)]
+    calls, floor = own_calls(evaluation, policy, tracks[0]) if tracks else NOTHING, policy.calls.floor_percent
     why = "" if tracks else f"the candidate was not evaluated ({evaluation.reason or evaluation.status})"
     found = []
     for demand in criteria_in_force(policy):
@@ -43,7 +50,16 @@ def criteria_of(evaluation: Evaluation, llm: Evaluation, policy: GatePolicy) -> 
             track = tracks[-1] if demand.json_quality else tracks[0]
             measured = _measured(demand, evaluation.results[track], llm.track(track))
         found.append(judge(demand, measured, margin_points=policy.release.margin_points, why=why))
-    return tuple(found)
+    if calls.value is None or 100 * calls.value >= floor:
+        return tuple(found)
+    told = (
+        f"Not counted: its {policy.floor} where a call is right is {100 * calls.value:.1f} %, {floor:g} % are asked. "
+    )
+    return tuple(_not_counted(item, told) if item.met else item for item in found)
+
+
+def _not_counted(result: CriterionResult, told: str) -> CriterionResult:
+    return result.model_copy(update={"met": False, "verdict": "fail", "sentence": told + result.sentence})
 
 
 def judge(demand: Criterion, measured: Measured, *, margin_points: float = 5.0, why: str = "") -> CriterionResult:
@@ -56,7 +72,7 @@ def judge(demand: Criterion, measured: Measured, *, margin_points: float = 5.0, 
         why: the reason where nothing was measured; by default, that no row tells.
     """
     figure = measured.figure
-    met, verdict = _verdict(demand, figure, margin_points)
+    met, verdict = _verdict(demand, figure, margin_points, measured.at_worst)
     return CriterionResult(
         **{name: getattr(demand, name) for name in ("name", "description", "threshold", "unit")},
         **{name: getattr(figure, name) for name in ("value", "low", "high")},
@@ -70,7 +86,7 @@ def judge(demand: Criterion, measured: Measured, *, margin_points: float = 5.0, 
 
 def _measured(demand: Criterion, ours: TrackResult, theirs: TrackResult | None) -> Measured:
     if demand.compares != "none":
-        return Measured(_distance(demand, ours, theirs), unscored=ours.summary.unscored)
+        return _distance(demand, ours, theirs)
     if not demand.split:
         figure, unscored, split = ours.summary.metrics.get(demand.metric, NOTHING), ours.summary.unscored, ""
     else:
@@ -92,17 +108,18 @@ def _rows_of_split(demand: Criterion, rows: Sequence[RowScore]) -> tuple[list[Ro
     return chosen, demand.split if known else ""
 
 
-def _distance(demand: Criterion, ours: TrackResult, theirs: TrackResult | None) -> Metric:
-    """Return LLM − SLM in points, or in percent of the LLM's figure, which then counts as known."""
+def _distance(demand: Criterion, ours: TrackResult, theirs: TrackResult | None) -> Measured:
+    """Return LLM − SLM where a call is right, in points or in percent of the LLM's figure (which counts as known)."""
+    unscored = ours.summary.unscored
     if theirs is None:
-        return NOTHING
+        return Measured(NOTHING, unscored=unscored)
     if demand.compares == "delta" and {row.case_id for row in ours.rows} != {row.case_id for row in theirs.rows}:
-        return _distance_of_means(demand, ours, theirs)
-    paired = paired_difference(ours.rows, theirs.rows, demand.metric)
+        return Measured(_distance_of_means(demand, ours, theirs), unscored=unscored)
+    paired = paired_difference(ours.rows, theirs.rows, demand.metric, part="call")
     if paired is None:
-        return NOTHING
+        return Measured(NOTHING, unscored=unscored)
     figure = Metric(value=-paired.difference, low=-paired.high, high=-paired.low, n=paired.rows)
-    return _in_unit(demand, figure, paired.mean_b)
+    return Measured(_in_unit(demand, figure, paired.mean_b), unscored=unscored, at_worst=-100 * paired.surely_above)
 
 
 def _distance_of_means(demand: Criterion, ours: TrackResult, theirs: TrackResult) -> Metric:
@@ -130,14 +147,14 @@ def _scaled(metric: Metric, factor: float) -> Metric:
     return metric.model_copy(update={name: None if value is None else factor * value for name, value in old.items()})
 
 
-def _verdict(demand: Criterion, measured: Metric, margin: float) -> tuple[bool, Verdict]:
+def _verdict(demand: Criterion, measured: Metric, margin: float, at_worst: float | None = None) -> tuple[bool, Verdict]:
     if measured.value is None:
         return False, "not_measured"
     met = _reaches(demand, measured.value)
     if measured.low is None or measured.high is None:
         return met, "pass" if met else "fail"
     if demand.compares == "release":
-        met = met and measured.high < margin
+        met = met and (measured.high if at_worst is None else at_worst) < margin
         return met, "pass" if met else "fail" if measured.low > demand.threshold else "inconclusive"
     ends = _reaches(demand, measured.low), _reaches(demand, measured.high)
     if all(ends) and met:
@@ -163,7 +180,7 @@ def _sentence(
     rows = f"{figure.n} row{'' if figure.n == 1 else 's'}{f' of {measured.split}' if measured.split else ''}"
     missing = f" {measured.unscored} rows got no answer and are not in this figure." if measured.unscored else ""
     if demand.compares == "release":
-        return _release_sentence(demand, figure, verdict, span=span, margin=margin) + missing
+        return _release_sentence(demand, measured, verdict, span=span, margin=margin) + missing
     name = f"{demand.description[:1].upper()}{demand.description[1:]}: "
     claim = f"{name if demand.compares == 'none' else 'The SLM is '}{_told(demand, figure.value)}"
     told = f"{claim} on {rows}, {_asked(demand)}"
@@ -177,19 +194,21 @@ def _sentence(
     return f"{'Passed' if verdict == 'pass' else 'Failed'}. {told}; the true value lies {span} (95 % sure).{missing}"
 
 
-def _release_sentence(demand: Criterion, measured: Metric, verdict: Verdict, *, span: str, margin: float) -> str:
-    value = measured.value or 0.0
-    rows = f"{measured.n} row{'' if measured.n == 1 else 's'}"
+def _release_sentence(demand: Criterion, measured: Measured, verdict: Verdict, *, span: str, margin: float) -> str:
+    figure, at_worst = measured.figure, measured.at_worst
+    value = figure.value or 0.0
+    rows = f"{figure.n} row{'' if figure.n == 1 else 's'}"
     allowed = "" if demand.threshold == 0 else f", {_asked(demand)}"
     told = f"The SLM is {_told(demand, value)} on {rows}{allowed}; in truth it is {span} (95 % sure)."
     if verdict == "pass":
-        surpasses = " It surpasses the LLM beyond doubt." if measured.high is not None and measured.high < 0 else ""
+        surpasses = " It surpasses the LLM beyond doubt." if figure.high is not None and figure.high < 0 else ""
         return f"Passed. {told} A loss of {margin:g} points or more is ruled out.{surpasses}"
     if verdict == "fail":
         return f"Failed. {told} It is worse than the LLM by more than is allowed, beyond doubt."
     if value > demand.threshold:
         return f"Not proven. {told} It measured worse than allowed, but that may be chance: more rows would tell."
-    return f"Not proven. {told} A loss of {margin:g} points or more cannot be ruled out: more rows would tell."
+    room = "" if at_worst is None else f" with room for what so few rows need not show ({at_worst:.1f} points)"
+    return f"Not proven. {told} A loss of {margin:g} points or more cannot be ruled out{room}: more rows would tell."
 
 
 def _asked(demand: Criterion) -> str:

@@ -7,27 +7,33 @@ reason "phi-4-mini--large--paper--greedy--adapter is 1.2 points behind gpt-4o--l
 """
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.scoring.paired import PairedDifference
+from swap_assets.domain.scoring.paired import PairedDifference, Part
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 Standing = Literal["not_required", "waiting", "approved", "rejected", "void"]
 # What a person writes into the description where an event is reported in the UI.
 _REPORTED = re.compile(r"^\s*(approved?|reject(?:ed)?)\s+by\s+([^:]+?)\s*:\s*(.+)$", re.IGNORECASE | re.DOTALL)
 _ROWS = {"test": "rows", "release_test": "sealed rows"}
+_PARTS: dict[Part, str] = {
+    "all": "", "call": " where a call is right", "no_call": " where no call is right",
+    "real": " that are real", "synthetic": " that were generated",
+}  # fmt: skip
 
 
 class Contrast(Frozen):
     """An SLM candidate against the LLM on identical rows, for one metric of one track.
 
     `delta_points` is LLM - SLM in points (100 x a share), as the guide has it; `low_points` and `high_points` are its
-    95 % interval. `on` says which rows: the test rows, or the sealed ones that only a release reads.
+    95 % interval. `on` and `part` say which rows: the test rows, or the sealed ones that only a release reads, and of
+    them those on which a call is right, or is not. `at_worst_points` is what a release reads: LLM - SLM at most, with
+    room for total failures that nobody saw.
     `percent_of_llm` is relative, None where the LLM's value is 0.
     """
 
@@ -40,27 +46,28 @@ class Contrast(Frozen):
     delta_points: float
     low_points: float
     high_points: float
+    at_worst_points: float = 100.0
     rows: int
     on: Literal["test", "release_test"] = "test"
+    part: Part = "all"
     conversations: int = 0
     deviation_points: float = Field(default=0.0, description="of the difference, from conversation to conversation")
 
     @classmethod
-    def of(cls, paired: PairedDifference, *, candidate_id: str, reference_id: str, track: Track) -> "Contrast":
-        """Return SLM − LLM of identical rows as a contrast."""
+    def of(cls, paired: PairedDifference, **known: Any) -> "Contrast":
+        """Return SLM − LLM of identical rows as a contrast; `known` says of whom, on which track and rows."""
         return cls(
-            candidate_id=candidate_id,
-            reference_id=reference_id,
-            track=track,
             metric=paired.metric,
             slm=paired.mean_a,
             llm=paired.mean_b,
             delta_points=-100 * paired.difference,
             low_points=-100 * paired.high,
             high_points=-100 * paired.low,
+            at_worst_points=-100 * paired.surely_above,
             rows=paired.rows,
             conversations=paired.conversations,
             deviation_points=100 * paired.conversation_deviation,
+            **known,
         )
 
     @property
@@ -68,13 +75,18 @@ class Contrast(Frozen):
         """The SLM's value in percent of the LLM's."""
         return 100 * self.slm / self.llm if self.llm else None
 
+    @property
+    def told_rows(self) -> str:
+        """Which rows, in words: `52 sealed rows where a call is right`."""
+        return f"{self.rows} {_ROWS[self.on]}{_PARTS[self.part]}"
+
     def sentence(self) -> str:
         """Say the contrast in words."""
         side = "behind" if self.delta_points > 0 else "ahead of"
         return (
             f"{self.candidate_id} is {abs(self.delta_points):.1f} points {side} {self.reference_id} on "
             f"{self.metric} ({100 * self.slm:.1f} against {100 * self.llm:.1f}; 95 % interval of LLM - SLM "
-            f"{self.low_points:+.1f} to {self.high_points:+.1f}, {self.rows} {_ROWS[self.on]})"
+            f"{self.low_points:+.1f} to {self.high_points:+.1f}, {self.told_rows})"
         )
 
 
@@ -141,6 +153,9 @@ class Decision(Frozen):
     reason: str
     candidates: tuple[str, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    slices: tuple[Contrast, ...] = Field(
+        default=(), description="parts of the rows by themselves: where no call is right, real ones, generated ones"
+    )
     winner: str = Field(default="", description="the one candidate that is clearly ahead of every rival, if any")
     rivalries: tuple[Rivalry, ...] = Field(default=(), description="the best candidate against each rival")
     missing: tuple[str, ...] = Field(default=(), description="expected evidence that was not there, and why")

@@ -132,17 +132,6 @@ def failure_counts(figures: Frame) -> Frame:
     return counts[sorted(counts.columns, key=lambda name: (-counts[name].sum(), name))]
 
 
-def never_calling(inputs: ReportInputs) -> float | None:
-    """Return what a model that never calls anything would score in field F1 and whole answers.
-
-    On a row without a gold call, not calling is right; a share of such rows lifts every candidate alike.
-    """
-    result = inputs.llm.track(Track.TOOLCALL) if inputs.llm else None
-    if result is None or not result.rows:
-        return None
-    return sum(row.no_call_correct is not None for row in result.rows) / len(result.rows)
-
-
 def exact_rows(item: Evaluation | None) -> dict[str, bool]:
     """Return by case id whether a candidate's tool calls are exactly right, of the rows that were scored."""
     result = item.track(Track.TOOLCALL) if item else None

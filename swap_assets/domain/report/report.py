@@ -10,12 +10,13 @@ from pydantic import Field
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast
+from swap_assets.domain.judging.floors import floors
 from swap_assets.domain.keys import Form
 from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
-from swap_assets.domain.report.figures import Figure, figures_of, never_calling
+from swap_assets.domain.report.figures import Figure, figures_of
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
 from swap_assets.domain.report.tables import Frame, frame
@@ -23,7 +24,7 @@ from swap_assets.domain.report.verdict import Verdict, best_of, cautions, compar
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Status
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What differs from run to run, or says what differed, without the report saying anything else.
 _TIMED = {"generated_at", "figures", "cost", "changes", "trainings", "decisions", "limits", "provenance"}
 UNKNOWN = "not recorded"
@@ -95,9 +96,6 @@ class Report(About):
     candidates: tuple[CandidateNote, ...]
     figures: tuple[Figure, ...] = Field(description="every number that was measured, one row each")
     comparisons: tuple[Contrast, ...] = Field(default=(), description="with the LLM, on identical rows")
-    floor: float | None = Field(
-        default=None, description="share of the LLM's rows on which no call is right: what never calling would score"
-    )
     examples: RowsToLookAt = RowsToLookAt()
     trainings: tuple[TrainingRun, ...] = ()
     cost: SwapCost | None = None
@@ -144,17 +142,18 @@ def build_report(inputs: ReportInputs) -> Report:
     contrasts = compared_in(comparisons, inputs.metric)
     best, trained = best_of(contrasts), best_of(contrasts, trained=True)
     best_id = best.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
-    figures, floor, cost = figures_of(inputs), never_calling(inputs), swap_cost(inputs, best_id)
+    figures, cost = figures_of(inputs), swap_cost(inputs, best_id)
+    leader = next((item for item in inputs.evaluated if best and item.candidate.id == best.candidate_id), None)
+    stands = floors(leader, inputs.llm, inputs.policy) if leader and inputs.llm else None
     about = {name: getattr(inputs, name) for name in About.model_fields}
     return Report(
         **{**about, "facts": {**_facts_of(inputs.evaluated), **inputs.facts}},
-        verdict=verdict(inputs, best, among=contrasts, floor=floor, cautions=cautions(figures, inputs)),
+        verdict=verdict(inputs, best, among=contrasts, stands=stands, cautions=cautions(figures, inputs)),
         best_id=best_id,
         metric=inputs.metric,
         candidates=tuple(map(_note, inputs.evaluations)),
         figures=figures,
         comparisons=comparisons,
-        floor=floor,
         examples=rows_to_look_at(inputs, trained.candidate_id if trained else best_id),
         trainings=tuple(run.model_copy(update={"loss": _evenly(run.loss), "validation": _evenly(run.validation)})
                         for run in inputs.trainings),

@@ -28,14 +28,13 @@ def candidates(report: Report, figures: Frame) -> Section:
     """Return who was compared, with the main figures."""
     absent = [(note.name, note.status, note.reason or "no reason was kept") for note in report.candidates
               if note.status != "evaluated"]  # fmt: skip
-    share = 100 * (report.floor or 0.0)
-    lead = (f"On {share:.0f} % of the rows no call is right: a model that never calls anything would score {share:.1f} "
-            "in field F1 and in whole answers. Read every figure above that floor.",)  # fmt: skip
+    lead = ("Whole answers, field F1 and name match are over the rows on which a call is right; no-call accuracy is "
+            "over the others.",)  # fmt: skip
     tables = [main_table(report, figures, track) for track in Track]
     tables.append(Table("not-evaluated", "Candidates that were not measured",
                         frame(("candidate", "status", "why"), absent)))  # fmt: skip
     plots = (("scores", "Field F1 of every candidate's tool calls with its 95 % interval; the figures are below."),)
-    return section("candidates", "Candidates at a glance", *tables, lead=lead if share else (), plots=plots)
+    return section("candidates", "Candidates at a glance", *tables, lead=lead, plots=plots)
 
 
 def main_table(report: Report, figures: Frame, track: Track) -> Table:

@@ -7,6 +7,7 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.contrasts import passing_for_sure
 from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.judging.floors import Floors
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.model import Frozen
@@ -20,7 +21,7 @@ WITHIN_POINTS = 10.0
 Answer = Literal["yes", "no", "cannot be told"]
 VerdictKind = Literal["yes", "promising", "not shown", "no", "none"]
 _UNSEEN = ("tools", "unseen", Track.TOOLCALL)
-_ROWS = {"test": "test rows", "release_test": "sealed rows that nothing else had read"}
+_ROWS = {"test": "test rows", "release_test": "sealed rows (which nothing else had read)"}
 
 
 class Verdict(Frozen):
@@ -33,14 +34,14 @@ class Verdict(Frozen):
 
 
 def verdict(
-    inputs: ReportInputs, best: Contrast | None, *, among: Sequence[Contrast], floor: float | None,
+    inputs: ReportInputs, best: Contrast | None, *, among: Sequence[Contrast], stands: Floors | None,
     cautions: Mapping[str, str],
 ) -> Verdict:  # fmt: skip
     """Only a passed release decision says yes; all else is read from the test rows.
 
     `among` are all candidates' distances to the LLM, the best one's too: each further one is one more chance to be
-    lucky. `floor` is what a model that never calls anything would score in field F1;
-    `cautions` are sentences by candidate id that belong beside a yes.
+    lucky. `stands` says whether the best one is above the floors; `cautions` are sentences by candidate id that belong
+    beside a yes.
     """
     next_step = "; ".join(
         f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
@@ -53,13 +54,13 @@ def verdict(
         missing = "no small model has been measured beside {}" if inputs.llm else "{} has not been measured"
         sentence = f"No verdict yet: {missing.format(display_name(inputs.llm_id))} on this scale."
         return Verdict(kind="none", sentence=sentence, how_sure="", next_step=next_step)
-    kind, opening = _reading(best, among, inputs.policy)
+    kind, opening = _reading(best, among, inputs.policy, stands)
     caution = cautions.get(best.candidate_id, "") if kind == "promising" else ""
     luck = f" It is the best of {len(among)} on these rows, so a part of that may be luck." if len(among) > 1 else ""
     return Verdict(
         kind=kind,
         sentence=f"{opening}: {_distance(best, who='the best one, {}, ')}.",
-        how_sure=f"{how_sure(best)}{luck}{_above_floor(best, floor)}{caution}",
+        how_sure=f"{how_sure(best)}{luck}{_floors(stands)}{caution}",
         next_step=next_step,
     )
 
@@ -74,16 +75,13 @@ def how_sure(item: Contrast) -> str:
     else:
         span = f"anywhere from {-low:.1f} points ahead to {high:.1f} points behind"
     few = " That is few rows: another set of rows could move these figures a good deal." if item.rows < 100 else ""
-    return f"With 95 % confidence it is {span}, measured on the same {item.rows:,} {_ROWS[item.on]}.{few}"
+    rows = f"the same {item.rows:,} {_ROWS[item.on]} on which a call is right"
+    return f"With 95 % confidence it is {span}, measured on {rows}.{few}"
 
 
-def _above_floor(item: Contrast, floor: float | None) -> str:
-    if floor is None or item.slm > floor or not item.metric.startswith(("field_f1", "exact_match")):
-        return ""
-    return (
-        f" A model that never calls anything would score {100 * floor:.1f} on these rows: what this one scores shows "
-        "no ability to call functions."
-    )
+def _floors(stands: Floors | None) -> str:
+    said = stands.told.removeprefix("; ") if stands else ""
+    return f" {said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _released(decision: Decision, best: Contrast | None, next_step: str, cautions: Mapping[str, str]) -> Verdict:
@@ -98,13 +96,15 @@ def _released(decision: Decision, best: Contrast | None, next_step: str, caution
     )
 
 
-def _reading(item: Contrast, among: Sequence[Contrast], policy: GatePolicy) -> tuple[VerdictKind, str]:
+def _reading(
+    item: Contrast, among: Sequence[Contrast], policy: GatePolicy, stands: Floors | None
+) -> tuple[VerdictKind, str]:
     allowed, margin = policy.release.max_delta_points, policy.release.margin_points
     sure = passing_for_sure(among, [margin] * len(among))
     within = any(passes for one, passes in zip(among, sure, strict=True) if one.candidate_id == item.candidate_id)
-    if item.low_points > allowed:
+    if item.low_points > allowed or (stands and stands.verdict == "fail"):
         return "no", "No small model can take over yet"
-    if item.delta_points <= allowed and item.high_points < margin and within:
+    if item.delta_points <= allowed and item.at_worst_points < margin and within:
         return "promising", f"Promising, no worse within {margin:g} points on the test rows, and not released yet"
     return "not shown", f"Not shown yet, for a small model may be worse by more than {margin:g} points"
 
@@ -143,10 +143,10 @@ def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
         reference = Columns(llm.rows)
         own = [(item.candidate.id, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
         found += [
-            Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track)
+            Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track, part="call")
             for metric in dict.fromkeys([inputs.metric, *inputs.policy.core])
             for name, columns in own
-            if (pair := columns.against(reference, metric))
+            if (pair := columns.against(reference, metric, part="call"))
         ]
     return tuple(found)
 

@@ -1,7 +1,8 @@
 """From the scores of all rows to a candidate's summary.
 
-Macro figures are means over rows (`metrics`), micro figures count fields over all rows together (`micro`). Rates carry
-Wilson intervals, means are resampled by conversation. Unscored rows are counted and enter no figure.
+Macro figures are means over rows (`metrics`), micro figures count fields over all rows together (`micro`). A figure
+that reads calls is over the rows on which one is right: never calling scores 0 in it, and `no_call_accuracy` is over
+the others. Intervals count conversations, see `statistics`. Unscored rows are counted and enter no figure.
 
 Field F1 differs between domains by chance alone: with 5 rows a domain, equal true quality would pass the rule "standard
 deviation below 0.15" only half of the time. So the raw figure stands beside one with the sampling noise taken out.
@@ -9,12 +10,12 @@ deviation below 0.15" only half of the time. So the raw figure stands beside one
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.metrics import STRICT_SUFFIX, entry_of, field_of, row_metrics
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
-from swap_assets.domain.statistics import SEED, cluster_numbers, mean_interval, ratio_interval, wilson
+from swap_assets.domain.statistics import SEED, cluster_numbers, mean_interval, rate_interval, ratio_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,11 +41,13 @@ class _Table(NamedTuple):
         return _Table(self.columns, self.values[chosen], clusters)
 
     def column(self, name: str) -> tuple["np.ndarray", "np.ndarray"]:
-        """Return the values of a column where there are any, and their conversations."""
+        """Return the values of a metric's column where there are any, and their conversations."""
         import numpy as np
 
         column = self.values[:, self.columns[name]]
         known = ~np.isnan(column)
+        if entry_of(name).strict:
+            known &= np.isnan(self.values[:, self.columns["no_call_accuracy"]])
         if known.all():
             return column, self.clusters
         return column[known], np.unique(self.clusters[known], return_inverse=True)[1]
@@ -70,15 +73,15 @@ def summarise(
         cases=len(scores),
         scored=len(scored),
         unscored=len(scores) - len(scored),
-        metrics=_metrics(table, seed)
+        metrics=_metrics(table)
         | domain_spread({label: [scored[row] for row in rows] for label, rows in domains.items()}),
         micro=_micro(table, seed),
         by_label={
-            split: {label: _metrics(table.rows(rows), seed) for label, rows in labels.items()}
+            split: {label: _metrics(table.rows(rows)) for label, rows in labels.items()}
             for split, labels in by_label.items()
         },
         by_origin={
-            origin: _metrics(table.rows([row for row, score in enumerate(scored) if score.origin == origin]), seed)
+            origin: _metrics(table.rows([row for row, score in enumerate(scored) if score.origin == origin]))
             for origin in sorted({score.origin for score in scored})
         },
         failures={failure: len(ids) for failure, ids in failed.items()},
@@ -86,24 +89,24 @@ def summarise(
     )
 
 
-def figure_of(metric: str, scores: Sequence[RowScore], *, seed: int = SEED) -> Metric:
+def figure_of(metric: str, scores: Sequence[RowScore]) -> Metric:
     """Return one figure over some rows, of any metric or spread over domains; unscored rows are left out."""
     scored = [score for score in scores if score.scored]
     if not entry_of(metric).over_domains:
-        return _figure(_table(scored), metric, seed)
+        return _figure(_table(scored, (metric, "no_call_accuracy")), metric)
     domains: dict[str, list[RowScore]] = {}
     for score in scored:
         domains.setdefault(score.labels.get("domain", OTHER_DOMAIN), []).append(score)
     domains.pop(OTHER_DOMAIN, None)
     strict = STRICT_SUFFIX if metric.endswith(STRICT_SUFFIX) else ""
-    spread = domain_spread(dict(sorted(domains.items())), "field_f1" + strict, seed=seed)
+    spread = domain_spread(dict(sorted(domains.items())), "field_f1" + strict)
     return spread.get(metric.removesuffix(STRICT_SUFFIX), Metric(value=None))
 
 
-def _table(scores: Sequence[RowScore]) -> _Table:
+def _table(scores: Sequence[RowScore], names: Sequence[str] = ()) -> _Table:
     import numpy as np
 
-    names = row_metrics()
+    names = tuple(dict.fromkeys(names)) or row_metrics()
     fields = [field_of(name) for name in names]  # all at once: 100,000 rows have 2,000,000 values
     read = attrgetter(*(field or "scored" for field in fields), *FIELD_COUNTS)
     columns = {name: index for index, name in enumerate((*names, *FIELD_COUNTS))}
@@ -113,26 +116,22 @@ def _table(scores: Sequence[RowScore]) -> _Table:
     return _Table(columns, values, cluster_numbers([score.conversation_id for score in scores]))
 
 
-def _metrics(table: _Table, seed: int) -> dict[str, Metric]:
-    return {name: _figure(table, name, seed) for name in row_metrics()}
+def _metrics(table: _Table) -> dict[str, Metric]:
+    return {name: _figure(table, name) for name in row_metrics()}
 
 
-def _figure(table: _Table, name: str, seed: int) -> Metric:
+def _figure(table: _Table, name: str) -> Metric:
     values, clusters = table.column(name)
     unit = "rate" if entry_of(name).unit == "rate" else "score"
     if not len(values):
         return Metric(value=None, unit=unit, method="applies to no row")
-    if unit == "score":
-        return _mean(values, clusters, seed=seed)
-    successes = round(float(values.sum()))
-    low, high = wilson(successes, len(values))
-    return Metric(value=successes / len(values), low=low, high=high, n=len(values), unit="rate", method="Wilson")
+    return _mean(values, clusters, unit=unit)
 
 
-def _mean(values: "np.ndarray", clusters: "np.ndarray", *, seed: int) -> Metric:
-    low, high, method = mean_interval(values, clusters, seed=seed)
+def _mean(values: "np.ndarray", clusters: "np.ndarray", *, unit: Literal["rate", "score"] = "score") -> Metric:
+    low, high, method = (rate_interval if unit == "rate" else mean_interval)(values, clusters)
     value = float(values.mean())
-    return Metric(value=value, low=max(0.0, low), high=min(1.0, high), n=len(values), method=method)
+    return Metric(value=value, low=max(0.0, low), high=min(1.0, high), n=len(values), unit=unit, method=method)
 
 
 def _micro(table: _Table, seed: int) -> dict[str, Metric]:
@@ -169,10 +168,10 @@ def _by_label(scores: Sequence[RowScore]) -> dict[str, dict[str, list[int]]]:
     return {split: dict(sorted(grouped[split].items())) for split in sorted(grouped)}
 
 
-def domain_spread(
-    domains: dict[str, list[RowScore]], metric: str = "field_f1", *, seed: int = SEED
-) -> dict[str, Metric]:
+def domain_spread(domains: dict[str, list[RowScore]], metric: str = "field_f1") -> dict[str, Metric]:
     """Return `domain_deviation`, `domain_deviation_corrected` and `domain_lowest`; {} for fewer than two domains.
+
+    Rows on which a call is right count.
 
     Raw is the sample standard deviation of the domains' means. The corrected one is the square root of what exceeds
     the variance that chance alone gives them (method of moments); its interval is the Q-profile of Viechtbauer (2007,
@@ -180,7 +179,8 @@ def domain_spread(
     """
     import numpy as np
 
-    rows = {label: [row for row in found if row.value(metric) is not None] for label, found in domains.items()}
+    rows = {label: [row for row in found if row.calls_expected and row.value(metric) is not None]
+            for label, found in domains.items()}  # fmt: skip
     values = {label: np.array([row.value(metric) for row in found]) for label, found in rows.items() if found}
     if len(values) < 2:
         return {}
@@ -188,7 +188,7 @@ def domain_spread(
     total = sum(len(found) for found in values.values())
     raw = float(np.std(means, ddof=1))
     lowest = list(values)[int(np.argmin(means))]
-    worst = _mean(values[lowest], cluster_numbers([row.conversation_id for row in rows[lowest]]), seed=seed)
+    worst = _mean(values[lowest], cluster_numbers([row.conversation_id for row in rows[lowest]]))
     return {
         "domain_deviation": Metric(value=raw, n=total, unit="deviation", method=f"{len(means)} domains, raw"),
         "domain_deviation_corrected": _corrected(means, list(values.values()), raw),

@@ -6,21 +6,25 @@ tracks). Intervals and tests live in `statistics`.
 
 from collections.abc import Sequence
 from operator import attrgetter, methodcaller
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from swap_assets.domain.metrics import field_of
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.scores import RowScore
-from swap_assets.domain.statistics import SEED, cluster_error, cluster_numbers, mcnemar_exact, mean_interval
+from swap_assets.domain.statistics import cluster_error, cluster_numbers, mcnemar_exact, mean_interval, surely_above
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Rows on which a call is right, rows on which none is; of the former, those that people made and those generated.
+Part = Literal["all", "call", "no_call", "real", "synthetic"]
 
 
 class PairedDifference(Frozen):
     """How much better A answers than B on identical rows: `difference` is the mean of A − B, in the metric's unit.
 
-    `low` and `high` bound it at 95 % (resampled by conversation). `only_a` and `only_b` count the conversations that
+    `low` and `high` bound it at 95 % (Student's t by conversation), `surely_above` leaves room for total failures that
+    nobody saw: what a release reads. `only_a` and `only_b` count the conversations that
     one answers wholly right (every row exact) and the other does not. `conversation_deviation` is how far the
     difference varies from conversation to conversation (standard deviation), which says how many more are needed.
     """
@@ -31,6 +35,7 @@ class PairedDifference(Frozen):
     difference: float
     low: float
     high: float
+    surely_above: float
     rows: int
     conversations: int
     left_out: int
@@ -63,8 +68,8 @@ class Columns:
             self._columns[metric] = np.array(list(map(read, self.rows)), dtype=float)
         return self._columns[metric]
 
-    def against(self, other: "Columns", metric: str, *, seed: int = SEED) -> PairedDifference | None:
-        """Compare with another candidate on the rows where both have a value; other rows are in `left_out`.
+    def against(self, other: "Columns", metric: str, *, part: Part = "all") -> PairedDifference | None:
+        """Compare with another candidate on a part's rows where both have a value; its other rows are in `left_out`.
 
         Returns:
             The comparison as self − other; None where the two were asked different cases, or no row has a value on
@@ -72,43 +77,71 @@ class Columns:
         """
         import numpy as np
 
-        order: slice | list[int] = slice(None)
-        if self.cases != other.cases:
-            places = {case: place for place, case in enumerate(other.cases)}
-            if places.keys() != set(self.cases):
-                return None
-            order = [places[case] for case in self.cases]
-        mine, theirs = self.column(metric), other.column(metric)[order]
-        known = ~(np.isnan(mine) | np.isnan(theirs))
+        order = self._places_in(other)
+        if order is None:
+            return None
+        mine, theirs, chosen = self.column(metric), other.column(metric)[order], self._in_part(other, order, part)
+        known = chosen & ~(np.isnan(mine) | np.isnan(theirs))
         if not known.any():
             return None
-        a, b = mine[known], theirs[known]
+        right = [column[known] == 1.0 for column in (self.column("exact_match"), other.column("exact_match")[order])]
         clusters = self.clusters if known.all() else cluster_numbers(self.clusters[known].tolist())
-        low, high, _ = mean_interval(a - b, clusters, seed=seed)
-        totals, sizes = np.bincount(clusters, weights=a - b), np.bincount(clusters).astype(float)
-        error = cluster_error(totals, sizes, float((a - b).mean()))
-        whole_a, whole_b = (
-            np.bincount(clusters, weights=right[known] != 1.0) == 0
-            for right in (self.column("exact_match"), other.column("exact_match")[order])
-        )
-        return PairedDifference(
-            metric=metric,
-            mean_a=float(a.mean()),
-            mean_b=float(b.mean()),
-            difference=float((a - b).mean()),
-            low=max(-1.0, low),
-            high=min(1.0, high),
-            rows=len(a),
-            conversations=len(totals),
-            left_out=len(mine) - len(a),
-            only_a=int((whole_a & ~whole_b).sum()),
-            only_b=int((whole_b & ~whole_a).sum()),
-            conversation_deviation=error * float(np.sqrt(len(totals))),
-        )
+        found = compared(metric, mine[known], theirs[known], right, clusters)
+        return found.model_copy(update={"left_out": int(chosen.sum()) - found.rows})
+
+    def _places_in(self, other: "Columns") -> slice | list[int] | None:
+        """Return where the other candidate's rows are, in the order of these; None where the cases differ."""
+        if self.cases == other.cases:
+            return slice(None)
+        places = {case: place for place, case in enumerate(other.cases)}
+        return [places[case] for case in self.cases] if places.keys() == set(self.cases) else None
+
+    def _in_part(self, other: "Columns", order: slice | list[int], part: Part) -> "np.ndarray":
+        """Return which rows belong to a part, shape (rows,).
+
+        An answer that was not obtained does not say whether a call was right; the other candidate's to the same case
+        does.
+        """
+        import numpy as np
+
+        if part == "all":
+            return np.ones(len(self.rows), dtype=bool)
+        quiet = ~np.isnan(self.column("no_call_accuracy")) | ~np.isnan(other.column("no_call_accuracy")[order])
+        if part == "no_call":
+            return quiet
+        generated = np.array([row.origin == "synthetic" for row in self.rows], dtype=bool)
+        return ~quiet & {"call": True, "real": ~generated, "synthetic": generated}[part]
+
+
+def compared(
+    metric: str, a: "np.ndarray", b: "np.ndarray", right: Sequence["np.ndarray"], clusters: "np.ndarray"
+) -> PairedDifference:
+    """Compare two candidates' values, shape (rows,) each; `right` says for each which of its rows are exact."""
+    import numpy as np
+
+    low, high, _ = mean_interval(a - b, clusters)
+    totals, sizes = np.bincount(clusters, weights=a - b), np.bincount(clusters).astype(float)
+    difference = float((a - b).mean())
+    whole_a, whole_b = (np.bincount(clusters, weights=~exact) == 0 for exact in right)
+    return PairedDifference(
+        metric=metric,
+        mean_a=float(a.mean()),
+        mean_b=float(b.mean()),
+        difference=difference,
+        low=max(-1.0, low),
+        high=min(1.0, high),
+        surely_above=min(max(-1.0, low), surely_above(difference, totals, sizes)),
+        rows=len(a),
+        conversations=len(totals),
+        left_out=0,
+        only_a=int((whole_a & ~whole_b).sum()),
+        only_b=int((whole_b & ~whole_a).sum()),
+        conversation_deviation=cluster_error(totals, sizes, difference) * float(np.sqrt(len(totals))),
+    )
 
 
 def paired_difference(
-    rows_a: Sequence[RowScore], rows_b: Sequence[RowScore], metric: str = "field_f1", *, seed: int = SEED
+    rows_a: Sequence[RowScore], rows_b: Sequence[RowScore], metric: str = "field_f1", *, part: Part = "all"
 ) -> PairedDifference | None:
     """Compare two candidates once, as `Columns.against` does."""
-    return Columns(rows_a).against(Columns(rows_b), metric, seed=seed)
+    return Columns(rows_a).against(Columns(rows_b), metric, part=part)

@@ -4,7 +4,8 @@ Rules, each held by a test with its reason:
 - Figures read what could be recovered (lenient); those that end in `_strict` only what is to the letter; whether the
   format was kept is a figure of its own, `format_compliant`.
 - A refusal, an empty answer and an unreadable one are wrong. An answer that could not be obtained is unscored.
-- Gold without a call: right is an answer that calls nothing and says something; the field figures are then 1, else 0.
+- Gold without a call: right is an answer that calls nothing, says something in words (or the format's own "no call")
+  and ended by itself; the field figures are then 1, else 0.
 - Where one side has fields and the other none, precision, recall and F1 are 0.
 """
 
@@ -17,7 +18,7 @@ from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.metrics import STRICT_SUFFIX, computed_values
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
-from swap_assets.domain.scoring.failures import explain
+from swap_assets.domain.scoring.failures import explain, in_words
 from swap_assets.domain.scoring.fields import Comparison, Fields, compare, fields_of, same_calls
 from swap_assets.domain.scoring.scores import RowScore
 
@@ -83,7 +84,8 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
     same = len(parsed.calls) == len(gold) and all(map(operator.is_, parsed.calls, case.gold_calls))
     predicted = gold if same else [fields_of(call) for call in parsed.calls]
     found = compare(gold, predicted)
-    quiet = not parsed.unread and finish_reason != "content_filter" and bool(parsed.text.strip() or parsed.valid_json)
+    ended = not parsed.unread and finish_reason not in ("content_filter", "length")
+    quiet = not gold and ended and bool(parsed.valid_json or in_words(parsed.text))
     lenient = strict = _reading(gold, predicted, found, ordered=case.ordered, quiet=quiet)
     if not parsed.compliant:
         calls = [fields_of(call) for call in parsed.strict_calls]
@@ -125,7 +127,7 @@ def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Readi
 
 
 def _reading(gold: list[Fields], predicted: list[Fields], found: Comparison, *, ordered: bool, quiet: bool) -> Reading:
-    """Return one reading of an answer; `quiet` says that an answer without calls is one in words."""
+    """Return one reading of an answer; `quiet` says that an answer without calls is one."""
     hits, charged = found.true_positives, found.predicted or found.gold
     if not gold:
         right = float(quiet and not predicted)
