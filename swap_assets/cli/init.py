@@ -59,11 +59,7 @@ def init(
 
 
 def _experiment_text(template: Path, name: str, source: LocalSource, proposed: ProposedSizes) -> str:
-    """Return the template with its data replaced; everything else, the comments too, stays as it stands.
-
-    Raises:
-        typer.Exit: the template can't be read or the result is no experiment file; one sentence was printed.
-    """
+    """Return the template with its data replaced, all else as it stands; one that is unusable ends the command."""
     try:
         text = template.read_text(encoding="utf-8")
     except OSError as error:
@@ -164,11 +160,7 @@ def _tell_repetitions(index_file: Path, loaded: LoadedSource) -> None:
 
 
 def load_visibly(source: LocalSource) -> LoadedSource:
-    """Load a source with a count of rows on the terminal while it lasts.
-
-    Raises:
-        SourceError: the source can't be used; the message is one sentence that says what to do.
-    """
+    """Load a source with a count of rows on the terminal; a SourceError says in one sentence what to do."""
     with Console(stderr=True).status("reading") as status:
 
         def tell(rows: int) -> None:

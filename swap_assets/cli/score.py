@@ -116,13 +116,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 def _gold_or_exit(
     path: Path, format_name: str, functions: Path | None = None
 ) -> tuple[AnswerFormat | None, dict[str, GoldRow]]:
-    """Read gold; return how references are written, None for BFCL, and the rows by id.
-
-    Args:
-        path: the file of gold rows.
-        format_name: an answer format's, or `bfcl`.
-        functions: BFCL's file of questions, whose `function` joins the gold row of the same id.
-    """
+    """Read gold, joined with BFCL's questions by id; return how references are written (None: BFCL), and rows by id."""
     where = ""
     try:
         answer_format = format_named(format_name)

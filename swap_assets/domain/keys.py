@@ -116,11 +116,7 @@ class Candidate(Frozen):
 
     @classmethod
     def from_id(cls, text: str) -> "Candidate":
-        """Read an id back.
-
-        Raises:
-            ValueError: the text is not five parts joined by `--`.
-        """
+        """Read an id back; a ValueError where the text is not five parts joined by `--`."""
         parts = text.split(SEPARATOR)
         if len(parts) != 5:
             raise ValueError(f"'{text}' is no candidate id: expected MODEL--SCALE--APPROACH--DECODING--FORM")

@@ -73,12 +73,9 @@ class DatasetProfile(Frozen):
 def profile_source(
     loaded: LoadedSource, *, lengths: Sequence[LengthProfile] = (), look_for_near_duplicates: bool = True
 ) -> DatasetProfile:
-    """Measure a loaded source.
+    """Measure a loaded source; `lengths` in tokens are shown beside those in characters.
 
-    Args:
-        loaded: what loading gave.
-        lengths: lengths in tokens, to be shown beside those in characters.
-        look_for_near_duplicates: compare all requests by MinHash, about half a second for a thousand.
+    Looking for near-duplicates (MinHash of all requests) takes about half a second for a thousand.
     """
     rows = loaded.conversations
     requests = [Request(row) for row in rows]
@@ -142,14 +139,7 @@ def _characters(row: Conversation) -> int:
 
 
 def length_profile(name: str, lengths: Sequence[int], *, unit: str, limit: int | None = None) -> LengthProfile:
-    """Summarise lengths: nearest-rank percentiles, and a histogram of equal bars from 0 to the longest.
-
-    Args:
-        name: what was measured.
-        lengths: one length a row; none at all gives zeros.
-        unit: characters or tokens.
-        limit: a maximum length, in `unit`.
-    """
+    """Summarise lengths in `unit` (none: zeros): nearest-rank percentiles, equal bars from 0, those over `limit`."""
     ordered = sorted(lengths)
     longest = ordered[-1] if ordered else 0
     step = max(1, -(-(longest + 1) // _BINS))

@@ -101,13 +101,7 @@ class MergedModel(Frozen):
 
 
 def refusal_to_merge(decision: Decision, before: Evaluation, rows_now: str) -> str:
-    """Say why an evaluation cannot be what the merged model of a decision is compared with; "" where it can.
-
-    Args:
-        decision: what names the candidate.
-        before: its adapters' evaluation.
-        rows_now: the hash of the test rows that the merged model will be asked.
-    """
+    """Say why an evaluation cannot be held against a merged model asked rows hashed `rows_now`, "" where it can."""
     asset = before.candidate.evaluation_asset
     if before.status != "evaluated":
         return f"{before.candidate.id} has no evaluation to compare the merged model with: {before.reason}"

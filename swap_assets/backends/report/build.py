@@ -59,14 +59,8 @@ def build_scale_report(
 ) -> Report:  # fmt: skip
     """Build a scale's report from what is there now, compared with the newest one on other evidence.
 
-    Args:
-        experiment: the experiment file.
-        store: its folder.
-        scale: of the report.
-        notices: what every report of the experiment opens with.
-        source: what was said when the rows were read.
-        test_cases: reads a scale's test cases; may raise ArtefactMissingError.
-        now: the time in UTC.
+    `notices` are what every report opens with, `source` what was said when the rows were read, `now` the time in UTC;
+    `test_cases` reads a scale's test cases and may raise ArtefactMissingError.
     """
     about = {"notices": tuple(notices), "provenance": _provenance(source), "generated_at": now}
     report = build_report(_inputs(experiment, store, scale, test_cases).model_copy(update=about))

@@ -48,11 +48,7 @@ class TrainingSettings(Frozen):
 
 
 def rows_each(settings: TrainingSettings, processes: int) -> int:
-    """Return how many rows of an optimiser step each of several processes takes.
-
-    Raises:
-        ValueError: they cannot share the step evenly, and with other rows a step it would be another recipe.
-    """
+    """Return each process's rows of an optimiser step; a ValueError where sharing it evenly takes another recipe."""
     rows = settings.batch_size * settings.gradient_accumulation
     if rows % processes:
         fitting = ", ".join(str(number) for number in range(1, rows + 1) if rows % number == 0)

@@ -121,11 +121,7 @@ AnyEngine = Annotated[SerializeAsAny[EngineSettings], BeforeValidator(_by_kind)]
 
 
 def engine_of_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return a model's entry in which an engine given by its name, `vllm: {...}`, stands under `engine`.
-
-    Raises:
-        ValueError: it names more than one engine.
-    """
+    """Return a model's entry with its engine, given as `vllm: {...}`, under `engine`; a ValueError where it has two."""
     named = {name: entry[name] for name in ENGINE_SETTINGS if entry.get(name) is not None}
     if len(named) + ("engine" in entry) > 1:
         raise ValueError("an entry takes one engine")

@@ -161,11 +161,7 @@ class Experiment(Frozen):
         return tuple(keys.evaluation_asset(name, way) for way in decodings or Decoding for name in self.approach_names)
 
     def approach_for(self, approach: str, *, model: str, scale: str | None = None) -> Approach:
-        """Return an approach's settings with the model's own settings and the scale's epochs applied.
-
-        Raises:
-            ExperimentError: the model's entry overrides something that does not exist or with a bad value.
-        """
+        """Return an approach with a model's settings and a scale's epochs; an ExperimentError where they do not fit."""
         overrides = self.small_model(model).approaches
         if unknown := set(overrides) - set(self.approaches):
             raise ExperimentError(
@@ -196,11 +192,7 @@ class Experiment(Frozen):
 
 
 def parse_experiment(data: Any) -> Experiment:
-    """Build the experiment from the file's plain data.
-
-    Raises:
-        ExperimentError: one sentence that names the key, what stands there and what is accepted.
-    """
+    """Build the experiment from the file's plain data; an ExperimentError names the key and what is accepted."""
     if not isinstance(data, dict):
         raise ExperimentError("the experiment file must be a mapping of keys such as name, source, models and scales")
     try:
@@ -243,11 +235,7 @@ def _unfit_names(approaches: dict[str, Approach]) -> str:
 
 
 def resolve_extends(entries: dict[str, Any], *, section: str) -> dict[str, Any]:
-    """Replace every `extends: OTHER` by the other entry with this one's keys laid over it, level by level.
-
-    Args:
-        entries: the plain data of a section.
-        section: the section's name, `models` or `approaches`.
+    """Lay every entry of a section over the one that it `extends`, level by level.
 
     Raises:
         ExperimentError: it extends an entry that is not there, or itself through others.

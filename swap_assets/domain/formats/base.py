@@ -118,13 +118,8 @@ class AnswerFormat(ABC):
     def read(self, text: str, *, function: str = "") -> ParsedAnswer:
         """Read an answer strictly and leniently.
 
-        Args:
-            text: the answer as the model gave it.
-            function: the function whose arguments were asked for; formats whose answers carry the name ignore it.
-
-        Returns:
-            The calls of both readings. It never raises, and never takes longer than about a second: what is too long
-            or too deep is unreadable.
+        `function` is whose arguments were asked for; formats whose answers carry the name ignore it. It never raises,
+        and never takes longer than about a second: what is too long or too deep is unreadable.
         """
         text = self._unwrap(without_lone_surrogates(text))
         strict = self._to_the_letter(text.strip(), function)
@@ -175,12 +170,8 @@ class AnswerFormat(ABC):
     def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
         """Return the Lark grammar, as llguidance reads it, of the answers that a case allows.
 
-        Args:
-            tools: the tools on offer.
-            schemas: the schema of each tool's arguments, in the order of the tools; see `argument_schema`.
-
-        Raises:
-            ValueError: no local model answers in this format.
+        `schemas` are those of the tools' arguments, in their order; see `argument_schema`. A ValueError where no local
+        model answers in this format.
         """
         return calls_grammar(tools, schemas, start=WORDS_OR_CALLS if tools else ONLY_WORDS, around=self._around)
 
@@ -213,11 +204,7 @@ def answer_formats() -> dict[str, AnswerFormat]:
 
 
 def named_format(name: Any) -> AnswerFormat:
-    """Return the answer format of a name; a format stands for itself.
-
-    Raises:
-        ValueError: there is none of this name; the message names those there are.
-    """
+    """Return the answer format of a name, a format as it is; a ValueError names those there are."""
     if isinstance(name, AnswerFormat):
         return name
     if not isinstance(name, str) or name not in answer_formats():

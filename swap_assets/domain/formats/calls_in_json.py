@@ -54,11 +54,7 @@ def calls_of_list(value: Any, read: Callable[[Any], ToolCall | None]) -> tuple[T
 def strict_tags(
     text: str, opening: re.Pattern[str], read: Callable[[re.Match[str], Any], ToolCall | None]
 ) -> tuple[ToolCall, ...] | None:
-    """Return the calls of a text of tags around one JSON value each, nothing but blanks between them; else None.
-
-    Raises:
-        LiteralError: a tag holds no JSON.
-    """
+    """Return the calls of tags around one JSON value each, blanks between; None or a LiteralError for other texts."""
     calls: list[ToolCall] = []
     at = 0
     while at < len(text):
@@ -162,13 +158,9 @@ def _closed(schema: Any) -> Any:
 def calls_grammar(
     tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...], *, start: str, around: Around
 ) -> str:
-    """Return a grammar whose rule `call` is a call of any tool.
+    """Return a grammar of answers by the rule `start`, in which `call` is a call of any tool.
 
-    Args:
-        tools: the tools on offer.
-        schemas: the schema of each tool's arguments, in the order of the tools.
-        start: the rule of a whole answer.
-        around: what stands before and after the arguments in a call of a name.
+    `schemas` are those of the tools' arguments, in their order; `around` says what stands before and after them.
     """
     lines = ["%llguidance {}", f"start: {start}"]
     if tools:

@@ -41,8 +41,7 @@ class LiteralError(ValueError):
 def read_strict(text: str, start: int = 0) -> Literal:
     """Read the JSON value that begins exactly at `start`.
 
-    Raises:
-        LiteralError: it is no RFC 8259 JSON, repeats a key, or nests deeper than `MAX_DEPTH`.
+    A LiteralError where it is no RFC 8259 JSON, repeats a key, or nests deeper than `MAX_DEPTH`.
     """
     try:
         value, end = _STRICT.raw_decode(text, start)
@@ -56,11 +55,7 @@ def read_strict(text: str, start: int = 0) -> Literal:
 
 
 def read_whole(text: str) -> Any:
-    """Return the JSON value that a text is, with nothing around it.
-
-    Raises:
-        LiteralError: it is more or less than one RFC 8259 value; see `read_strict`.
-    """
+    """Return the RFC 8259 value that a text is, with nothing around it; else a LiteralError, as in `read_strict`."""
     value, end, _ = read_strict(text)
     if end != len(text):
         raise LiteralError("text after a value", end)
@@ -68,10 +63,9 @@ def read_whole(text: str) -> Any:
 
 
 def read_tolerant(text: str, start: int = 0) -> Literal:
-    """Read the value that begins at `start` (blanks allowed before it), tolerating what the module's top lists.
+    """Read the value at `start` or after blanks, tolerating what the module's top lists.
 
-    Raises:
-        LiteralError: nothing readable begins here, or what begins here was cut in the middle of a value.
+    A LiteralError where nothing readable begins there, or what begins there was cut in the middle of a value.
     """
     start = skip_blank(text, start)
     try:

@@ -203,11 +203,7 @@ class NotStrictError(ValueError):
 
 
 def strict_schema(parameters: Body, *, depth: int = 0) -> Body:
-    """Return the strict form of a function's parameters (an object, also where they are empty).
-
-    Raises:
-        NotStrictError: there is none.
-    """
+    """Return the strict form of parameters (an object, also where empty); a NotStrictError where there is none."""
     schema = plain_schema(parameters)
     return _object({"type": "object", **schema}, depth) if schema.get("properties") else _closed({})
 

@@ -29,11 +29,7 @@ def recognises(row: Mapping[str, Any]) -> bool:
 
 
 def read(row: Mapping[str, Any]) -> Reading:
-    """Read a BFCL row of one question.
-
-    Raises:
-        RowError: with the reason why the row can't be read.
-    """
+    """Read a BFCL row of one question; a RowError has the reason why it can't be read."""
     with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
         tools = read_tools(row["function"])
     system, turns = [], []

@@ -44,11 +44,7 @@ def recognises(row: Mapping[str, Any]) -> bool:
 
 
 def read(row: Mapping[str, Any]) -> Reading:
-    """Read a Hermes or glaive row.
-
-    Raises:
-        RowError: with the reason why the row can't be read.
-    """
+    """Read a Hermes or glaive row; a RowError has the reason why it can't be read."""
     messages = _messages(row.get("conversations"))
     system = "\n".join(text for role, text in messages if role == "system")
     said = [(role, text) for role, text in messages if role != "system"]

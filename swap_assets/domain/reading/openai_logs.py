@@ -39,11 +39,7 @@ def _request(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read(row: Mapping[str, Any]) -> Reading:
-    """Read a chat-completions log line.
-
-    Raises:
-        RowError: with the reason why the row can't be read.
-    """
+    """Read a chat-completions log line; a RowError has the reason why it can't be read."""
     request = _request(row)
     messages = request["messages"]
     if isinstance(messages, str):

@@ -29,13 +29,8 @@ def parse_row(
 ) -> Conversation | Quarantined:
     """Read one row of any known shape; a row that can't be read comes back with its reason, never as an exception.
 
-    Args:
-        row: the row as plain values.
-        source: the dataset or file it is from.
-        config: the dataset's config, or the file's stem.
-        index: 0-based place in the source file.
-        revision: the dataset's commit, if it has one.
-        origin: whether people, the generator or a running system made it.
+    `source` and `config` are the dataset and its config, or the file and its stem; `index` is the 0-based place in it,
+    `revision` the dataset's commit.
     """
     row_id = _label(row, "id") if isinstance(row, Mapping) else ""
     provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
@@ -69,11 +64,7 @@ def _conversation(reading: Reading, provenance: Provenance, row: Mapping[str, An
 
 
 def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn, ...]) -> str:
-    """Return the id that conversations share exactly when the same was said with the same tools on offer.
-
-    Raises:
-        UnicodeEncodeError: a text has no UTF-8 form.
-    """
+    """Return the id that equal words with equal tools share exactly; a UnicodeEncodeError where there is no UTF-8."""
     offered = [[tool.name, tool.description, tool.parameters] for tool in tools]
     said = []
     for turn in turns:

@@ -139,11 +139,7 @@ def _is_json(value: Any) -> bool:
 
 
 def read_tools(value: Any) -> tuple[ToolSpec, ...]:
-    """Read a list of tools; None and an empty list mean that none are offered.
-
-    Raises:
-        UnreadableError: not a list, or an entry without a name or with parameters that are no object.
-    """
+    """Read a list of tools, () for None; an UnreadableError for other values, lost names and odd parameters."""
     if value is None:
         return ()
     if isinstance(value, dict):

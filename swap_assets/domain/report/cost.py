@@ -185,13 +185,7 @@ def _caveats(run: GenerationRun | None) -> tuple[str, ...]:
 
 
 def cost(found: SwapCost | None, llm: Frame, verdict: str) -> Section:
-    """Return cost per 1,000 answers, break-even, and how far each assumption moves it.
-
-    Args:
-        found: what replacing the LLM would cost; None where no small model's tool calls have been measured.
-        llm: the LLM's own figures.
-        verdict: the kind of the report's verdict.
-    """
+    """Return cost per 1,000 answers of the LLM and of its swap (None: not measured), break-even, and what moves it."""
     answers = select(llm, "effort", metrics=["cost_per_thousand"])[["name", "form", "text"]]
     caption = f"1,000 answers of the hosted model, as measured on the test rows, in {found.currency if found else ''}"
     table = Table("cost-per-thousand", caption, answers.set_axis(["candidate", "form", "1,000 answers"], axis=1))
