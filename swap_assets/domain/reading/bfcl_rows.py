@@ -23,13 +23,10 @@ NO_CALL_TEXT = "None of the functions fits this request."
 _OMITTED = ""
 
 
-def recognises(row: Mapping[str, Any]) -> bool:
-    """Whether the row has a `question` and a `function` column."""
-    return "question" in row and "function" in row
-
-
-def read(row: Mapping[str, Any]) -> Reading:
-    """Read a BFCL row of one question; a RowError has the reason why it can't be read."""
+def read(row: Mapping[str, Any]) -> Reading | None:
+    """Read a BFCL row of one question, None for other shapes; a RowError has the reason why it can't be read."""
+    if "question" not in row or "function" not in row:
+        return None
     with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
         tools = read_tools(row["function"])
     system, turns = [], []

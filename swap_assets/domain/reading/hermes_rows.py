@@ -38,14 +38,11 @@ _BLANKS = re.compile(r"\s*")
 _TORN_OFF = re.compile(r"\{\s*['\"]type['\"]\s*:\s*['\"]function['\"].*['\"]parameters['\"]\s*:\s*$", re.DOTALL)
 
 
-def recognises(row: Mapping[str, Any]) -> bool:
-    """Whether the row has Hermes' `conversations` column."""
-    return "conversations" in row
-
-
-def read(row: Mapping[str, Any]) -> Reading:
-    """Read a Hermes or glaive row; a RowError has the reason why it can't be read."""
-    messages = _messages(row.get("conversations"))
+def read(row: Mapping[str, Any]) -> Reading | None:
+    """Read a Hermes or glaive row, None for other shapes; a RowError has the reason why it can't be read."""
+    if "conversations" not in row:
+        return None
+    messages = _messages(row["conversations"])
     system = "\n".join(text for role, text in messages if role == "system")
     said = [(role, text) for role, text in messages if role != "system"]
     if schema := _schema_tool(row, system):
@@ -62,16 +59,15 @@ def _messages(value: Any) -> list[tuple[str, str]]:
             value = read_value(value, [])
     if not isinstance(value, list | tuple):
         raise RowError(QuarantineReason.TURN_UNREADABLE, f"conversations is a {type(value).__name__}, not a list")
-    return [_message(entry) for entry in value]
-
-
-def _message(entry: Any) -> tuple[str, str]:
-    role, text = (entry.get("from"), entry.get("value")) if isinstance(entry, Mapping) else (None, None)
-    if not isinstance(text, str):
-        raise RowError(QuarantineReason.TURN_UNREADABLE, "a turn is not {from, value} with a text")
-    if role != "system" and role not in _ROLES and role not in _TOOL_ROLES:
-        raise RowError(QuarantineReason.UNKNOWN_ROLE, f"role {role!r}")
-    return str(role), text
+    messages = []
+    for entry in value:
+        role, text = (entry.get("from"), entry.get("value")) if isinstance(entry, Mapping) else (None, None)
+        if not isinstance(text, str):
+            raise RowError(QuarantineReason.TURN_UNREADABLE, "a turn is not {from, value} with a text")
+        if role != "system" and role not in _ROLES and role not in _TOOL_ROLES:
+            raise RowError(QuarantineReason.UNKNOWN_ROLE, f"role {role!r}")
+        messages.append((str(role), text))
+    return messages
 
 
 def _tools(row: Mapping[str, Any], system: str, repairs: list[Repair]) -> tuple[ToolSpec, ...]:

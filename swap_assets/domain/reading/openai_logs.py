@@ -28,19 +28,12 @@ from swap_assets.domain.reading.row_reading import (
 _RESPONSE_KEYS = ("response", "completion", "output")
 
 
-def recognises(row: Mapping[str, Any]) -> bool:
-    """Whether the row has `messages`, itself or under `request`."""
-    return "messages" in _request(row)
-
-
-def _request(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    request = row.get("request")
-    return request if "messages" not in row and isinstance(request, Mapping) else row
-
-
-def read(row: Mapping[str, Any]) -> Reading:
-    """Read a chat-completions log line; a RowError has the reason why it can't be read."""
-    request = _request(row)
+def read(row: Mapping[str, Any]) -> Reading | None:
+    """Read a chat-completions log line, None for other shapes; a RowError has the reason why it can't be read."""
+    inner = row.get("request")
+    request = inner if "messages" not in row and isinstance(inner, Mapping) else row
+    if "messages" not in request:
+        return None
     messages = request["messages"]
     if isinstance(messages, str):
         with unreadable_as(QuarantineReason.TURN_UNREADABLE):
@@ -63,11 +56,11 @@ def read(row: Mapping[str, Any]) -> Reading:
 def _completion(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the answer's message where the line holds the completion beside the request, else nothing."""
     for key in _RESPONSE_KEYS:
-        response = row.get(key)
-        choices = response.get("choices") if isinstance(response, Mapping) else None
-        if choices and isinstance(choices, list) and isinstance(choices[0], Mapping):
-            message = choices[0].get("message")
-            return [message] if isinstance(message, Mapping) else []
+        match row.get(key):
+            case {"choices": [{"message": dict(message)}, *_]}:
+                return [message]
+            case {"choices": [dict(), *_]}:
+                return []
     return []
 
 
@@ -110,7 +103,7 @@ def _calls(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[
 
 
 def _tool_content(text: str) -> Any:
+    value = text
     with suppress(ValueError, RecursionError):
         value = json.loads(text)
-        return value if isinstance(value, dict | list) else text
-    return text
+    return value if isinstance(value, dict | list) else text

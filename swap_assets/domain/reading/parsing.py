@@ -37,12 +37,12 @@ def parse_row(
     try:
         return _conversation(_read(row), provenance, row)
     except RowError as error:
-        return _quarantined(provenance, error.reason, error.detail, raw=_shorten(row))
+        reason, detail = error.reason, error.detail
     except ValidationError:  # half a surrogate pair in a name
-        return _quarantined(provenance, QuarantineReason.BROKEN_UNICODE, "surrogates not allowed", raw=_shorten(row))
+        reason, detail = QuarantineReason.BROKEN_UNICODE, "surrogates not allowed"
     except RecursionError:
-        detail = "lists or objects inside each other without end"
-        return _quarantined(provenance, QuarantineReason.NESTED_TOO_DEEP, detail, raw=_shorten(row))
+        reason, detail = QuarantineReason.NESTED_TOO_DEEP, "lists or objects inside each other without end"
+    return _quarantined(provenance, reason, detail, raw=_shorten(row))
 
 
 def _quarantined(place: Provenance, reason: QuarantineReason, detail: str, *, raw: str = "") -> Quarantined:
@@ -66,10 +66,8 @@ def _conversation(reading: Reading, provenance: Provenance, row: Mapping[str, An
 def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn, ...]) -> str:
     """Return the id that equal words with equal tools share exactly; a UnicodeEncodeError where there is no UTF-8."""
     offered = [[tool.name, tool.description, tool.parameters] for tool in tools]
-    said = []
-    for turn in turns:
-        calls = [[call.name, call.arguments] for call in turn.calls]
-        said.append([turn.role, turn.text, calls, [[answer.name, answer.content] for answer in turn.responses]])
+    said = [[turn.role, turn.text, [[call.name, call.arguments] for call in turn.calls],
+             [[answer.name, answer.content] for answer in turn.responses]] for turn in turns]  # fmt: skip
     return hashlib.sha256(canonical_json([system, offered, said]).encode()).hexdigest()[:16]
 
 
@@ -81,8 +79,8 @@ def _read(row: Any) -> Reading:
     if not isinstance(row, Mapping):
         raise RowError(QuarantineReason.NOT_AN_OBJECT, f"the row is a {type(row).__name__}")
     for shape in (openai_logs, hermes_rows, bfcl_rows):
-        if shape.recognises(row):
-            return shape.read(row)
+        if reading := shape.read(row):
+            return reading
     raise RowError(QuarantineReason.UNKNOWN_SHAPE, f"columns: {', '.join(sorted(map(str, row))) or 'none'}")
 
 
@@ -136,12 +134,10 @@ def set_beginnings_aside(conversations: Sequence[Conversation]) -> tuple[list[Co
         for end in conversation.assistant_turns()[:-1]:
             beginning = conversation_id(conversation.system, conversation.tools, conversation.turns[: end + 1])
             continued.setdefault(beginning, conversation)
-    kept = [conversation for conversation in conversations if conversation.id not in continued]
-    return kept, [
+    return [each for each in conversations if each.id not in continued], [
         _aside(each, QuarantineReason.CONTINUED_ELSEWHERE, "is continued by", continued[each.id])
-        for each in conversations
-        if each.id in continued
-    ]
+        for each in conversations if each.id in continued
+    ]  # fmt: skip
 
 
 def _aside(row: Conversation, reason: QuarantineReason, how: str, other: Conversation) -> Quarantined:

@@ -82,7 +82,7 @@ class Writer:
 
     def flat_plan(self) -> ToolPlan:
         """Pick a tool that takes no object, where there is one."""
-        return self.random.choice([plan for plan in self.tools if _flat(plan)] or self.tools)
+        return self.random.choice([plan for plan in self.tools if plan.flat] or self.tools)
 
     def request(self, plan: ToolPlan, optional: int = 0) -> Request:
         """Ask for one call of `plan` with up to `optional` optional slots filled."""
@@ -157,7 +157,7 @@ def moderate(writer: Writer) -> Dialogue:
 
 def complex_(writer: Writer) -> Dialogue:
     """Three calls, or a call with an object inside its arguments."""
-    nested = [plan for plan in writer.tools if not _flat(plan)]
+    nested = [plan for plan in writer.tools if not plan.flat]
     if nested and writer.random.random() < 0.5:
         plan = writer.random.choice(nested)
         return _dialogue(writer, writer.request(plan, optional=len(plan.optional)))
@@ -168,10 +168,6 @@ def parallel(writer: Writer) -> Dialogue:
     """Two calls in one answer, of one function or of two."""
     first = writer.request(writer.plan())
     return _dialogue(writer, first, writer.request(first.plan if writer.random.random() < 0.5 else writer.plan()))
-
-
-def _flat(plan: ToolPlan) -> bool:
-    return all(slot.kind != "address" for slot in plan.slots)
 
 
 def _dialogue(writer: Writer, *requests: Request) -> Dialogue:

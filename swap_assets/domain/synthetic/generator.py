@@ -92,9 +92,8 @@ class GeneratorSettings(Frozen):
 
 
 @cache
-def available_tools(domains: tuple[str, ...], tools_per_domain: int) -> tuple[ToolPlan, ...]:
-    """Return the first `tools_per_domain` tools of each domain."""
-    return tuple(tool for domain in domains for tool in [t for t in ALL_TOOLS if t.domain == domain][:tools_per_domain])
+def _tools_of(domains: tuple[str, ...], first: int) -> tuple[ToolPlan, ...]:
+    return tuple(tool for domain in domains for tool in [t for t in ALL_TOOLS if t.domain == domain][:first])
 
 
 def generate(settings: GeneratorSettings, *, start: int = 0) -> Iterator[Conversation]:
@@ -113,24 +112,19 @@ def fill_settings(settings: GeneratorSettings, *, rows: int, seed: int) -> Gener
     return settings.model_copy(update={"rows": rows, "seed": seed, "test_share": 1.0})
 
 
-def _novelty(settings: GeneratorSettings, source: random.Random) -> str:
-    weights = settings.novelty.model_dump()
-    possible = [name for name, weight in weights.items() if weight]
-    # With one possibility nothing is drawn, so that such rows stay as they are whatever else could be set.
-    return possible[0] if len(possible) == 1 else source.choices(list(weights), list(weights.values()))[0]
-
-
 def _generate_row(settings: GeneratorSettings, index: int, revision: str) -> Conversation:
     source = random.Random(f"{settings.seed}:{index}")
     pool: Pool = "test" if source.random() < settings.test_share else "train"
-    novelty = _novelty(settings, source) if pool == "test" else ""
+    weights, novelty = {name: weight for name, weight in settings.novelty.model_dump().items() if weight}, ""
+    if pool == "test":  # with one possibility nothing is drawn, so that such rows stay as they are
+        novelty = min(weights) if len(weights) == 1 else source.choices([*weights], [*weights.values()])[0]
     kind = source.choices(tuple(KINDS), weights=[getattr(settings.kinds, kind) for kind in KINDS])[0]
     domains = settings.unseen_domains if novelty == "tools" else settings.domains
     writer = Writer(
         pool=pool if novelty == "wordings" else "train",
         random=source,
         values=Values(pool, source, verbatim=settings.verbatim_values),
-        tools=available_tools(domains, settings.tools_per_domain),
+        tools=_tools_of(domains, settings.tools_per_domain),
         max_distractors=settings.max_distractors,
         closing=settings.closing,
     )

@@ -79,6 +79,11 @@ class ToolPlan:
         return [slot for slot in self.slots if not slot.required]
 
     @cached_property
+    def flat(self) -> bool:
+        """Whether it takes no object."""
+        return all(slot.kind != "address" for slot in self.slots)
+
+    @cached_property
     def spec(self) -> ToolSpec:
         """The tool as it is offered, one object for all rows."""
         properties = {slot.name: slot.schema() for slot in self.slots}

@@ -70,13 +70,7 @@ def vocabulary(pool: Pool) -> Vocabulary:
 
 @dataclass(frozen=True)
 class Values:
-    """Draws values for slots from one pool.
-
-    Attributes:
-        pool: which reserved lists to draw from.
-        random: the row's own source of randomness.
-        verbatim: every value stands in the request exactly as in the call.
-    """
+    """Draws values from one pool's lists; `verbatim`: each stands in the request exactly as in the call."""
 
     pool: Pool
     random: Random
@@ -110,30 +104,24 @@ class Values:
 
     def _of_kind(self, kind: str) -> Any:
         pick, number, lists = self.random.choice, self.random.randint, vocabulary(self.pool)
-        match kind:
-            case "word":
-                return pick(lists.words)
-            case "words":
-                return self.random.sample(lists.words, number(2, 3))
-            case "phrase":
-                return " ".join(self._of_kind("words"))
-            case "people":
-                return [self._person() for _ in range(number(2, 3))]
-            case "email":
-                return f"{pick(lists.first_names)}.{pick(lists.last_names)}@{pick(lists.words)}.com".lower()
-            case "emails":
-                return [self._of_kind("email") for _ in range(number(1, 2))]
-            case "place":
-                return pick(lists.last_names) + pick(_SUFFIXES)
-            case "handle":
-                return f"{pick(lists.first_names).lower()}{number(10, 9999)}"
-            case "file":
-                return f"{pick(lists.words)}-{number(1, 999)}.{pick(_EXTENSIONS)}"
-            case "code":
-                return self._reserved(lambda: f"{self._letters(2)}-{number(1000, 9999)}")
-            case "ticker":
-                return self._reserved(lambda: self._letters(4))
-        return getattr(self, f"_{kind}")()
+        makers: dict[str, Callable[[], Any]] = {
+            "word": lambda: pick(lists.words),
+            "words": lambda: self.random.sample(lists.words, number(2, 3)),
+            "phrase": lambda: " ".join(self._of_kind("words")),
+            "person": self._person,
+            "people": lambda: [self._person() for _ in range(number(2, 3))],
+            "email": lambda: f"{pick(lists.first_names)}.{pick(lists.last_names)}@{pick(lists.words)}.com".lower(),
+            "emails": lambda: [self._of_kind("email") for _ in range(number(1, 2))],
+            "place": lambda: pick(lists.last_names) + pick(_SUFFIXES),
+            "handle": lambda: f"{pick(lists.first_names).lower()}{number(10, 9999)}",
+            "file": lambda: f"{pick(lists.words)}-{number(1, 999)}.{pick(_EXTENSIONS)}",
+            "code": lambda: self._reserved(lambda: f"{self._letters(2)}-{number(1000, 9999)}"),
+            "ticker": lambda: self._reserved(lambda: self._letters(4)),
+            "date": self._date,
+            "time": self._time,
+            "address": self._address,
+        }
+        return makers[kind]()
 
     def _letters(self, count: int) -> str:
         return "".join(self.random.choices(_LETTERS, k=count))
