@@ -23,22 +23,13 @@ from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.report.wording import visible
-from swap_assets.domain.scoring.answer_files import (
-    AnswerFileError,
-    GivenRow,
-    GoldRow,
-    format_named,
-    format_names,
-    given_rows,
-    gold_rows,
-    score_rows,
-)
+from swap_assets.domain.scoring import answer_files
+from swap_assets.domain.scoring.answer_files import AnswerFileError, GivenRow, GoldRow
 from swap_assets.domain.scoring.answer_files_report import comparison, report
 from swap_assets.domain.scoring.scores import RowScore
 
-FormatName = Annotated[
-    str, typer.Option("--format", "--contract", help=f"how answers are written: {', '.join(format_names())}")
-]
+_FORMATS = f"how answers are written: {', '.join(answer_files.format_names())}"
+FormatName = Annotated[str, typer.Option("--format", "--contract", help=_FORMATS)]
 Gold = Annotated[Path, typer.Option(help='JSON lines {"id", "reference"}, or the project\'s own cases')]
 Functions = Annotated[
     Path | None, typer.Option(help="for bfcl: BFCL's questions, whose functions join the gold rows by id")
@@ -90,7 +81,7 @@ def _scored_file(
     answer_format: AnswerFormat | None, gold: dict[str, GoldRow], predictions: Path
 ) -> tuple[dict[str, Any], list[RowScore]]:
     given = _given_or_exit(predictions)
-    scored = score_rows(answer_format, gold, given)
+    scored = answer_files.score_rows(answer_format, gold, given)
     found = report(answer_format, gold, given, scored, name=predictions.stem)
     return {"predictions": str(predictions)} | found, scored
 
@@ -119,12 +110,12 @@ def _gold_or_exit(
     """Read gold, joined with BFCL's questions by id; return how references are written (None: BFCL), and rows by id."""
     where = ""
     try:
-        answer_format = format_named(format_name)
+        answer_format = answer_files.format_named(format_name)
         rows, where = _read_lines(path), f"{path}: "
         if functions is not None:
             described = {row.get("id"): row.get("function") for row in _read_lines(functions)}
             rows = [{"function": described.get(row.get("id"))} | row for row in rows]
-        return answer_format, gold_rows(answer_format, rows)
+        return answer_format, answer_files.gold_rows(answer_format, rows)
     except AnswerFileError as error:
         raise fail(f"{where}{error}") from None
 
@@ -132,7 +123,7 @@ def _gold_or_exit(
 def _given_or_exit(path: Path) -> dict[str, GivenRow]:
     """Read predictions; rows that can't be read end the command with their ids."""
     try:
-        return given_rows(_read_lines(path))
+        return answer_files.given_rows(_read_lines(path))
     except AnswerFileError as error:
         raise fail(f"{path}: {error}") from None
 
@@ -235,8 +226,8 @@ def _compared(
     given_b: dict[str, GivenRow], *, metric: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the rows that are no draw, the clearest first."""
-    found = []
-    for one, other in zip(*(score_rows(answer_format, gold, given) for given in (given_a, given_b)), strict=True):
+    found, scored = [], [answer_files.score_rows(answer_format, gold, given) for given in (given_a, given_b)]
+    for one, other in zip(*scored, strict=True):
         value_a, value_b = one.value(metric), other.value(metric)
         if value_a is None or value_b is None or value_a == value_b:
             continue

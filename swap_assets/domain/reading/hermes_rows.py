@@ -16,19 +16,8 @@ from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.literals import skip_blank
-from swap_assets.domain.reading.row_reading import (
-    QuarantineReason,
-    Reading,
-    Repair,
-    RowError,
-    UnreadableError,
-    joined,
-    read_call,
-    read_response,
-    read_tools,
-    read_value,
-    unreadable_as,
-)
+from swap_assets.domain.reading import row_reading
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, Repair, RowError, UnreadableError
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
 _TOOL_ROLES = {"tool", "observation", "function_response"}
@@ -49,14 +38,14 @@ def read(row: Mapping[str, Any]) -> Reading | None:
         return Reading("", (schema,), tuple(_schema_turn(role, text, schema) for role, text in said))
     repairs: list[Repair] = []
     tools = _tools(row, system, repairs)
-    turns = joined([_turn(role, text, tools, repairs) for role, text in said])
+    turns = row_reading.joined([_turn(role, text, tools, repairs) for role, text in said])
     return Reading("" if _block(system) else system, tools, turns, tuple(repairs))
 
 
 def _messages(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, str):
-        with unreadable_as(QuarantineReason.TURN_UNREADABLE):
-            value = read_value(value, [])
+        with row_reading.unreadable_as(QuarantineReason.TURN_UNREADABLE):
+            value = row_reading.read_value(value, [])
     if not isinstance(value, list | tuple):
         raise RowError(QuarantineReason.TURN_UNREADABLE, f"conversations is a {type(value).__name__}, not a list")
     messages = []
@@ -77,18 +66,18 @@ def _tools(row: Mapping[str, Any], system: str, repairs: list[Repair]) -> tuple[
     that was torn off in front of the tag is put back.
     """
     column, block = row.get("tools"), _block(system)
-    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+    with row_reading.unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
         if isinstance(column, str) and column.strip() not in _NO_TOOLS:
-            column = read_value(column, [])
+            column = row_reading.read_value(column, [])
         if column and not isinstance(column, str):
-            return read_tools(column)
+            return row_reading.read_tools(column)
         if block is None:
             return ()
         prefix, body = block
         if torn := _TORN_OFF.search(prefix):
             repairs.append(Repair.TOOLS_SPLIT_AROUND_TAG)
             body = "[" + torn.group() + body.strip().removeprefix("[")
-        return read_tools(read_value(body, []))
+        return row_reading.read_tools(row_reading.read_value(body, []))
 
 
 def _turn(role: str, text: str, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> Turn:
@@ -97,16 +86,17 @@ def _turn(role: str, text: str, tools: tuple[ToolSpec, ...], repairs: list[Repai
         bodies = []
         with suppress(UnreadableError):
             bodies, _ = _tagged_bodies(text, "tool_response")
-        return Turn(role="tool", responses=tuple(read_response(body, repairs) for body in bodies or [text]))
+        return Turn(role="tool", responses=tuple(row_reading.read_response(body, repairs) for body in bodies or [text]))
     if _ROLES[role] == "user":
         return Turn(role="user", text=text)
-    with unreadable_as(QuarantineReason.CALL_UNREADABLE):
+    with row_reading.unreadable_as(QuarantineReason.CALL_UNREADABLE):
         if role == "function_call":
-            value, prose = read_value(text, repairs), ""
-            calls = [read_call(one, tools, repairs) for one in (value if isinstance(value, list) else [value])]
+            value, prose = row_reading.read_value(text, repairs), ""
+            written = value if isinstance(value, list) else [value]
         else:
             bodies, prose = _tagged_bodies(text, "tool_call")
-            calls = [read_call(read_value(body, repairs), tools, repairs) for body in bodies]
+            written = (row_reading.read_value(body, repairs) for body in bodies)
+        calls = [row_reading.read_call(one, tools, repairs) for one in written]
     return Turn(role="assistant", text=prose, calls=tuple(calls))
 
 
@@ -164,8 +154,8 @@ def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
         return None
     if schema is None or isinstance(schema, str):
         text = schema or (block[1] if block else "")
-        with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
-            schema = read_value(text, [])
+        with row_reading.unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+            schema = row_reading.read_value(text, [])
     if not isinstance(schema, dict):
         raise RowError(QuarantineReason.TOOLS_UNREADABLE, f"the schema is a {type(schema).__name__}, not an object")
     title = schema.get("title")
@@ -175,8 +165,8 @@ def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
 def _schema_turn(role: str, text: str, schema: ToolSpec) -> Turn:
     if _ROLES.get(role) != "assistant":
         return Turn(role="user", text=text)
-    with unreadable_as(QuarantineReason.ANSWER_NOT_AN_OBJECT):
-        answer = read_value(text, [])
+    with row_reading.unreadable_as(QuarantineReason.ANSWER_NOT_AN_OBJECT):
+        answer = row_reading.read_value(text, [])
     if not isinstance(answer, dict):
         raise RowError(QuarantineReason.ANSWER_NOT_AN_OBJECT, f"the answer is a {type(answer).__name__}")
     return Turn(role="assistant", calls=(ToolCall(name=schema.name, arguments=answer),))

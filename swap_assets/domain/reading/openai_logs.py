@@ -14,16 +14,8 @@ from contextlib import suppress
 from typing import Any
 
 from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
-from swap_assets.domain.reading.row_reading import (
-    QuarantineReason,
-    Reading,
-    RowError,
-    joined,
-    read_call,
-    read_tools,
-    read_value,
-    unreadable_as,
-)
+from swap_assets.domain.reading import row_reading
+from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
 
 _RESPONSE_KEYS = ("response", "completion", "output")
 
@@ -36,13 +28,13 @@ def read(row: Mapping[str, Any]) -> Reading | None:
         return None
     messages = request["messages"]
     if isinstance(messages, str):
-        with unreadable_as(QuarantineReason.TURN_UNREADABLE):
-            messages = read_value(messages, [])
+        with row_reading.unreadable_as(QuarantineReason.TURN_UNREADABLE):
+            messages = row_reading.read_value(messages, [])
     if not isinstance(messages, list | tuple) or not all(isinstance(message, Mapping) for message in messages):
         raise RowError(QuarantineReason.TURN_UNREADABLE, "messages is not a list of objects")
     offered = request.get("tools") or request.get("functions")
-    with unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
-        tools = read_tools(read_value(offered, []) if isinstance(offered, str) else offered)
+    with row_reading.unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
+        tools = row_reading.read_tools(row_reading.read_value(offered, []) if isinstance(offered, str) else offered)
     names: dict[str, str] = {}
     turns, system = [], []
     for message in [*messages, *_completion(row)]:
@@ -50,7 +42,7 @@ def read(row: Mapping[str, Any]) -> Reading | None:
             system.append(_content(message))
         else:
             turns.append(_turn(message, tools, names))
-    return Reading("\n".join(system), tools, joined(turns))
+    return Reading("\n".join(system), tools, row_reading.joined(turns))
 
 
 def _completion(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -96,8 +88,8 @@ def _calls(message: Mapping[str, Any], tools: tuple[ToolSpec, ...], names: dict[
     calls = []
     for entry in entries:
         function = entry.get("function") if isinstance(entry, Mapping) else None
-        with unreadable_as(QuarantineReason.CALL_UNREADABLE):
-            calls.append(read_call(function, tools, []))
+        with row_reading.unreadable_as(QuarantineReason.CALL_UNREADABLE):
+            calls.append(row_reading.read_call(function, tools, []))
         names[str(entry.get("id"))] = calls[-1].name
     return tuple(calls)
 

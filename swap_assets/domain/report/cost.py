@@ -5,14 +5,7 @@ The formulas are `experiment.costs`'s.
 
 from typing import Literal
 
-from swap_assets.domain.experiment.costs import (
-    break_even_utilisation,
-    break_even_volume,
-    cost_per_thousand,
-    requests_to_repay,
-    served_request,
-    swapped_request,
-)
+from swap_assets.domain.experiment import costs
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import select
@@ -120,7 +113,7 @@ def swap_cost(inputs: ReportInputs, candidate_id: str) -> SwapCost | None:
 
 def _inputs(inputs: ReportInputs, item: Evaluation, run: GenerationRun | None) -> tuple[CostInput, ...]:
     llm, prices = inputs.llm.results if inputs.llm else {}, inputs.prices
-    price = cost_per_thousand(llm[Track.TOOLCALL].totals) if Track.TOOLCALL in llm else None
+    price = costs.cost_per_thousand(llm[Track.TOOLCALL].totals) if Track.TOOLCALL in llm else None
     rows = item.results[Track.TOOLCALL].rows
     # An answer may break its tool's schema without belonging to a class above; that too shows without gold.
     refused = sum(row.failure in _REFUSED_BY_A_VALIDATOR or row.schema_valid == 0.0 for row in rows)
@@ -156,16 +149,17 @@ def _input(
 
 
 def _at(figures: dict[str, float], utilisation: float) -> SwapAt:
-    gpu, speed, hosted, fallback = (figures[key] for key in ("gpu_hour", "per_second", "hosted", "fallback"))
-    served = served_request(gpu_hour=gpu, per_second=speed, utilisation=utilisation)
-    swapped = swapped_request(served=served, hosted=hosted, fallback=fallback)
+    prices = {key: figures[key] for key in ("gpu_hour", "hosted", "fallback")}
+    speed, hosted = figures["per_second"], figures["hosted"]
+    served = costs.served_request(gpu_hour=figures["gpu_hour"], per_second=speed, utilisation=utilisation)
+    swapped = costs.swapped_request(served=served, hosted=hosted, fallback=figures["fallback"])
     return SwapAt(
         utilisation=utilisation,
         served_per_thousand=1000 * served,
         swapped_per_thousand=1000 * swapped,
-        requests_to_repay=requests_to_repay(figures["bill"], hosted=hosted, swapped=swapped),
-        break_even_utilisation=break_even_utilisation(gpu_hour=gpu, per_second=speed, hosted=hosted, fallback=fallback),
-        break_even_volume=break_even_volume(gpu_hour=gpu, hosted=hosted, fallback=fallback),
+        requests_to_repay=costs.requests_to_repay(figures["bill"], hosted=hosted, swapped=swapped),
+        break_even_utilisation=costs.break_even_utilisation(per_second=speed, **prices),
+        break_even_volume=costs.break_even_volume(**prices),
     )
 
 

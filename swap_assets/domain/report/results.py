@@ -3,20 +3,12 @@
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
+from swap_assets.domain.report import wording
 from swap_assets.domain.report.figures import ALL, failure_counts, pivot, select
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Frame, Section, Table, frame, section
 from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in, surpasses, within
-from swap_assets.domain.report.wording import (
-    ABSENT,
-    IN_PERCENT,
-    TRACK_TITLES,
-    criterion_value,
-    display_name,
-    in_unit,
-    points,
-    spaced,
-)
+from swap_assets.domain.report.wording import ABSENT, IN_PERCENT, TRACK_TITLES
 
 _VERDICTS = {"pass": "✓ passed", "fail": "✗ failed", "inconclusive": "? inconclusive", "not_measured": ABSENT}
 _SPREAD = {"domain_deviation": "as measured", "domain_lowest": "lowest domain",
@@ -45,7 +37,7 @@ def main_table(report: Report, figures: Frame, track: Track) -> Table:
     shares = {name: f"{item.percent_of_llm:.0f} %" for name, item in versus.items() if item.percent_of_llm is not None}
     titles = {name: metric_title(name) for name in shown_in("main") if name in known}
     table = pivot(own, {"name": "candidate", "asked": "rows"}, titles)
-    table["LLM − SLM, points"] = ["–" if name == report.llm_id else points(versus.get(name)) for name in ids]
+    table["LLM − SLM, points"] = ["–" if name == report.llm_id else wording.points(versus.get(name)) for name in ids]
     table["of the LLM"] = ["–" if name == report.llm_id else shares.get(name, ABSENT) for name in ids]
     return Table(
         name=f"main-{track.value}",
@@ -60,14 +52,12 @@ def criteria(report: Report) -> Section:
     header = ("criterion", "verdict", "value [95 % interval]", "asked", "rows", "in words")
     best_first = sorted(report.criteria.items(), key=lambda entry: entry[0] != report.best_id)
     tables = (
-        Table(f"criteria-{index}", f"Success criteria of {display_name(candidate)}",
+        Table(f"criteria-{index}", f"Success criteria of {wording.display_name(candidate)}",
               frame(header, map(_criterion, results)), folded=candidate != report.best_id)
         for index, (candidate, results) in enumerate(best_first, start=1)
     )  # fmt: skip
-    counts = (
-        (display_name(candidate), *(str(sum(item.verdict == verdict for item in results)) for verdict in _VERDICTS))
-        for candidate, results in report.criteria.items()
-    )
+    found = {wording.display_name(key): [item.verdict for item in results] for key, results in report.criteria.items()}
+    counts = ((name, *(verdicts.count(verdict) for verdict in _VERDICTS)) for name, verdicts in found.items())
     verdicts = ("candidate", "passed", "failed", "inconclusive", ABSENT)
     lead = ("Passed means that the whole 95 % interval reaches what is asked; failed, that none of it does; "
             "inconclusive, that too few rows were asked to tell.",)  # fmt: skip
@@ -76,8 +66,8 @@ def criteria(report: Report) -> Section:
 
 
 def _criterion(result: CriterionResult) -> tuple[str, ...]:
-    asked = in_unit(result.threshold, result.unit)
-    return (result.description, _VERDICTS[result.verdict], criterion_value(result), asked, str(result.rows),
+    asked = wording.in_unit(result.threshold, result.unit)
+    return (result.description, _VERDICTS[result.verdict], wording.criterion_value(result), asked, str(result.rows),
             result.sentence)  # fmt: skip
 
 
@@ -86,13 +76,13 @@ def llm_comparison(report: Report) -> Section:
     header = ("candidate", "metric", "SLM %", "LLM %", "LLM − SLM, points [95 % interval]",
               f"within {WITHIN_POINTS:g} points", "surpasses the LLM", "identical rows")  # fmt: skip
     rows = {
-        track: [(display_name(item.candidate_id), metric_title(item.metric), f"{100 * item.slm:.1f}",
-                 f"{100 * item.llm:.1f}", points(item), within(item), surpasses(item), item.rows)
-                for item in sorted(report.comparisons, key=lambda item: display_name(item.candidate_id))
+        track: [(wording.display_name(item.candidate_id), metric_title(item.metric), f"{100 * item.slm:.1f}",
+                 f"{100 * item.llm:.1f}", wording.points(item), within(item), surpasses(item), item.rows)
+                for item in sorted(report.comparisons, key=lambda item: wording.display_name(item.candidate_id))
                 if item.track is track]
         for track in Track
     }  # fmt: skip
-    caption = f"{{}}: distance to {display_name(report.llm_id)}"
+    caption = f"{{}}: distance to {wording.display_name(report.llm_id)}"
     tables = (Table(f"llm-{track.value}", caption.format(TRACK_TITLES[track]), frame(header, rows[track]))
               for track in Track)  # fmt: skip
     lead = ("Each candidate and the LLM are compared row by row on rows that both answered; positive points mean that "
@@ -114,7 +104,7 @@ def by_label(figures: Frame, split: str, anchor: str, title: str) -> Section:
 
 def _labels(figures: Frame, split: str, track: Track) -> Frame:
     own = select(figures, split, track=track)
-    own = own.assign(label=own["label"].map(lambda label: "all of them" if label == ALL else spaced(label)))
+    own = own.assign(label=own["label"].map(lambda label: "all of them" if label == ALL else wording.spaced(label)))
     titles = {"rows": "rows", **{name: metric_title(name) for name in shown_in("labels")}}
     return pivot(own, {"label": "rows of kind", "name": "candidate"}, titles)
 
@@ -123,7 +113,7 @@ def other_splits(figures: Frame) -> Section:
     """Return real and synthetic rows apart, and the test splits without a section of their own."""
     names = sorted(set(figures["split"]) - set(_OWN_SECTION), key=lambda name: (name != "origin", name))
     tables = (
-        Table(f"split-{name.replace('_', '-')}", f"Tool calls by {spaced(name)}. {IN_PERCENT}",
+        Table(f"split-{name.replace('_', '-')}", f"Tool calls by {wording.spaced(name)}. {IN_PERCENT}",
               _labels(figures, name, Track.TOOLCALL), folded=name != "origin")
         for name in names
     )  # fmt: skip
