@@ -141,8 +141,7 @@ class _Reader:
             self.at = skip_blank(self.text, self.at)
             done, value = self._open_or_scalar()
             while done and self.stack:
-                self._store(value)
-                done, value = self._after_value()
+                done, value = self._after_value(value)
             if done:
                 return Literal(without_lone_surrogates(value), self.at, tuple(self.repairs))
         raise LiteralError(f"more than {MAX_TOKENS} tokens", self.at)
@@ -150,8 +149,11 @@ class _Reader:
     def _open_or_scalar(self) -> tuple[bool, Any]:
         """Begin the next value: (True, value) where it is complete, (False, None) where a container was opened."""
         char = self.text[self.at : self.at + 1]
-        if self.stack and char == self.stack[-1].closer:
-            return True, self._close_early()
+        if self.stack and char == self.stack[-1].closer:  # an empty container, or one that ends in a comma
+            frame = self.stack.pop()
+            self.repairs |= {"trailing comma": None} if frame.value else {}
+            self.at += 1
+            return True, frame.value
         if self.stack and isinstance(self.stack[-1].value, dict):
             self._key(self.stack[-1])
             char = self.text[self.at : self.at + 1]
@@ -164,14 +166,6 @@ class _Reader:
             self.at += 1
             return False, None
         return True, self._scalar(char)
-
-    def _close_early(self) -> Any:
-        """Close an empty container, or one that ends in a comma."""
-        frame = self.stack.pop()
-        if frame.value:
-            self.repairs["trailing comma"] = None
-        self.at += 1
-        return frame.value
 
     def _key(self, frame: _Frame) -> None:
         quoted = _STRING.match(self.text, self.at)
@@ -222,19 +216,15 @@ class _Reader:
             self.repairs["python literal"] = None
         return _ESCAPE.sub(_unescape, quoted[1:-1])
 
-    def _store(self, value: Any) -> None:
+    def _after_value(self, value: Any) -> tuple[bool, Any]:
+        """Put a value into its container and read what follows it there: (True, container) where that closes it."""
         frame = self.stack[-1]
         if isinstance(frame.value, list):
             frame.value.append(value)
-            return
-        if frame.key in frame.value:
-            self.repairs["a key is written twice"] = None
-        frame.value[frame.key] = value
-
-    def _after_value(self) -> tuple[bool, Any]:
-        """Read what follows a value inside a container: (True, container) where that closes it."""
+        else:
+            self.repairs |= {"a key is written twice": None} if frame.key in frame.value else {}
+            frame.value[frame.key] = value
         self.at = skip_blank(self.text, self.at)
-        frame = self.stack[-1]
         char = self.text[self.at : self.at + 1]
         if char == ",":
             self.at += 1
@@ -268,14 +258,12 @@ def deeper_than(value: Any, limit: int) -> bool:
     return True
 
 
-def _joined(run: re.Match[str]) -> str:
-    return run.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def without_lone_surrogates(value: Any) -> Any:
     """Join surrogate pairs and replace lone halves by U+FFFD: a lone half cannot be written to any file."""
     if isinstance(value, str):
-        return _SURROGATES.sub(_joined, value)
+        return _SURROGATES.sub(
+            lambda run: run.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), value
+        )
     if isinstance(value, list):
         return [without_lone_surrogates(inner) for inner in value]
     if isinstance(value, dict):

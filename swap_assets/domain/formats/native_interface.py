@@ -52,10 +52,8 @@ def format_of(track: Track, interface: Interface, *, text_format: AnswerFormat) 
 
 def native_prompt_hash(track: Track, style: PromptStyle) -> str:
     """Return a hash of what a native question looks like: its form for the renderer's own probe."""
-    tools, history = PROBE
-    probe = EvalCase(
-        id="probe", conversation_id="probe", turn=0, tools=tools, history=history, gold_calls=(), origin="synthetic"
-    )
+    told: Body = {"id": "probe", "conversation_id": "probe", "turn": 0, "gold_calls": (), "origin": "synthetic"}
+    probe = EvalCase(tools=PROBE[0], history=PROBE[1], **told)
     return content_hash(native_question(probe, track, style=style, strict=True))
 
 
@@ -101,11 +99,9 @@ def _with_tools(case: EvalCase) -> Body:
     for index, turn in enumerate(case.history):
         if turn.role == "tool":
             messages += _responses(turn, open_calls)
-            open_calls = []
-            continue
-        messages += _unanswered(open_calls)
+        else:
+            messages += [*_unanswered(open_calls), _spoken(turn, names, index)]
         open_calls = [(f"call_{index}_{place}", call.name) for place, call in enumerate(turn.calls)]
-        messages.append(_spoken(turn, names, index))
     question: Body = {"messages": [*messages, *_unanswered(open_calls)]}
     if case.tools:
         question["tools"] = [_tool(tool, names[tool.name]) for tool in _distinct(case.tools)]
@@ -123,8 +119,7 @@ def _spoken(turn: Turn, names: dict[str, str], index: int) -> Body:
 def _responses(turn: Turn, open_calls: list[tuple[str, str]]) -> list[Body]:
     """Give each call its response, by name and then in order; what answers no call is told by the user instead."""
     left = list(open_calls)
-    told: list[Body] = []
-    loose: list[Body] = []
+    told, loose = list[Body](), list[Body]()
     for response in turn.responses:
         content = response.content if isinstance(response.content, str) else dump(response.content)
         if not left:
@@ -158,17 +153,12 @@ def _distinct(tools: tuple[ToolSpec, ...]) -> list[ToolSpec]:
 
 
 def _format(case: EvalCase, strict: bool) -> Body:
-    tools = _distinct(case.tools)
+    tools, schemas = _distinct(case.tools), None
     if strict:
         with suppress(NotStrictError):
             schemas = [strict_schema(tool.parameters, depth=_LEVELS_AROUND) for tool in tools]
-            return _response_format(tools, schemas, strict=True)
-    return _response_format(
-        tools, [{**plain_schema(tool.parameters), "type": "object"} for tool in tools], strict=False
-    )
-
-
-def _response_format(tools: list[ToolSpec], schemas: list[Body], *, strict: bool) -> Body:
+    strict = schemas is not None
+    schemas = schemas or [{**plain_schema(tool.parameters), "type": "object"} for tool in tools]
     entries = [
         _closed({"tool_name": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
         for tool, arguments in zip(tools, schemas, strict=True)

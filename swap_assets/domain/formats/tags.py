@@ -201,10 +201,12 @@ class _Tag:
             if self.text.startswith(_CLOSE, self.at):
                 self.at += len(_CLOSE)
                 return values
-            value = self._next_value()
-            if value is None:
+            literal = readable(self.text, self.at) if self.text.startswith(("{", "[", '"'), self.at) else None
+            if not literal:
                 break
-            values.append(value)
+            self.at = literal.end
+            self._note(*literal.repairs)
+            values.append(literal.value)
         following = _OPEN.search(self.text, self.at)
         end = following.start() if following else len(self.text)
         close = self.text.find(_CLOSE, self.at, end)
@@ -220,14 +222,6 @@ class _Tag:
             self._note("a call's tag is not closed")
         self.at = end + (len(_CLOSE) if end == close else 0)
         return values
-
-    def _next_value(self) -> Any:
-        literal = readable(self.text, self.at) if self.text.startswith(("{", "[", '"'), self.at) else None
-        if not literal:
-            return None
-        self.at = literal.end
-        self._note(*literal.repairs)
-        return literal.value
 
     def _rescue(self, body: str) -> list[Any]:
         """Read a body whose JSON stands behind prose, or whose quotes were escaped."""
