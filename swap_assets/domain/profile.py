@@ -148,17 +148,10 @@ def length_profile(name: str, lengths: Sequence[int], *, unit: str, limit: int |
     for length in ordered:
         counts[bisect_right(edges, length) - 1] += 1
     return LengthProfile(
-        name=name,
-        unit=unit,
-        count=len(ordered),
-        p50=_percentile(ordered, 50),
-        p95=_percentile(ordered, 95),
-        longest=longest,
-        edges=edges,
-        counts=tuple(counts),
-        limit=limit,
+        name=name, unit=unit, count=len(ordered), p50=_percentile(ordered, 50), p95=_percentile(ordered, 95),
+        longest=longest, edges=edges, counts=tuple(counts), limit=limit,
         over_limit=sum(length > limit for length in ordered) if limit is not None else 0,
-    )
+    )  # fmt: skip
 
 
 def _percentile(ordered: Sequence[int], percent: int) -> int:

@@ -33,12 +33,9 @@ class EvaluationRecord(Frozen):
     def of(cls, evaluation: Evaluation) -> "EvaluationRecord":
         """Take the record of an evaluation."""
         return cls(
-            candidate_id=evaluation.candidate.id,
-            status=evaluation.status,
-            reason=evaluation.reason,
-            evidence_hash=evaluation.evidence_hash(),
-            dataset_hash=evaluation.dataset_hash,
-        )
+            candidate_id=evaluation.candidate.id, status=evaluation.status, reason=evaluation.reason,
+            evidence_hash=evaluation.evidence_hash(), dataset_hash=evaluation.dataset_hash,
+        )  # fmt: skip
 
     @property
     def measured(self) -> bool:

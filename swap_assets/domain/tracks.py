@@ -72,9 +72,6 @@ def _last_structured_turn(conversation: Conversation) -> int | None:
 
 def _example(conversation: Conversation, end: int, answer_format: AnswerFormat) -> TrainingExample:
     return TrainingExample(
-        id=f"{conversation.id}:{answer_format}",
-        conversation_id=conversation.id,
-        tools=conversation.tools,
-        turns=conversation.turns[: end + 1],
-        answer_format=answer_format,
-    )
+        id=f"{conversation.id}:{answer_format}", conversation_id=conversation.id, tools=conversation.tools,
+        turns=conversation.turns[: end + 1], answer_format=answer_format,
+    )  # fmt: skip

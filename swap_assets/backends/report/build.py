@@ -202,23 +202,15 @@ def _results(folder: Path, scale: str, read: Callable[[str, str, dict[str, Any]]
 # Only the fields that are shown are read, so that a result of an earlier version still tells its story.
 def _training(candidate: str, adapter: str, data: dict[str, Any]) -> TrainingRun:
     return TrainingRun(
-        candidate_id=candidate,
-        adapter=adapter,
-        rows=data["train_rows"]["used"],
-        loss=data["loss_curve"],
-        validation=data.get("validation_curve", ()),
-        seconds=data["total_seconds"],
+        candidate_id=candidate, adapter=adapter, rows=data["train_rows"]["used"], loss=data["loss_curve"],
+        validation=data.get("validation_curve", ()), seconds=data["total_seconds"],
         peak_memory_mb=data.get("peak_memory_mb", 0),
         **{name: data[name] for name in ("steps", "tokens_per_second", "device")},
-    )
+    )  # fmt: skip
 
 
 def _generation(candidate: str, answer_format: str, data: dict[str, Any]) -> GenerationRun:
     return GenerationRun(
-        candidate_id=candidate,
-        track=named_format(answer_format).track,
-        answers=data["asked"],
-        per_second=data["rows_per_second"],
-        seconds=data["total_seconds"],
-        device=data["device"],
-    )
+        candidate_id=candidate, track=named_format(answer_format).track, answers=data["asked"],
+        per_second=data["rows_per_second"], seconds=data["total_seconds"], device=data["device"],
+    )  # fmt: skip

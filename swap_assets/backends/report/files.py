@@ -91,15 +91,11 @@ def to_html(document: Document, plots: Mapping[str, Plot]) -> str:
         lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    own = Markup(style)  # the package's own file; a style element's text is not escaped
     return environment.get_template("report.html.jinja").render(
-        document=document,
-        report=document.report,
-        plots=plots,
-        policy=content_security_policy(style),
-        style=Markup(style),  # the package's own file; a style element's text is not escaped
-        data_url=data_url,
-        cell_class=cell_class,
-    )
+        document=document, report=document.report, plots=plots, policy=content_security_policy(style), style=own,
+        data_url=data_url, cell_class=cell_class,
+    )  # fmt: skip
 
 
 def content_security_policy(style: str) -> str:

@@ -52,14 +52,11 @@ def _metadata(report: Report, candidate_id: str, tracks: list[Track]) -> "ModelC
     origin = report.models.get(candidate.model)
     results = [result for track in tracks for result in _eval_results(report, candidate_id, track)]
     return ModelCardData(
-        model_name=candidate_id,
-        base_model=(origin.hub_id or None) if origin else None,
-        library_name="peft" if candidate.form is Form.ADAPTER else "transformers",
-        pipeline_tag=_TASK,
+        model_name=candidate_id, base_model=(origin.hub_id or None) if origin else None,
+        library_name="peft" if candidate.form is Form.ADAPTER else "transformers", pipeline_tag=_TASK,
         datasets=list(report.datasets) or None,
-        tags=["function-calling", "swap-assets", f"approach:{candidate.approach}"],
-        eval_results=results or None,
-    )
+        tags=["function-calling", "swap-assets", f"approach:{candidate.approach}"], eval_results=results or None,
+    )  # fmt: skip
 
 
 def _eval_results(report: Report, candidate_id: str, track: Track) -> "list[EvalResult]":

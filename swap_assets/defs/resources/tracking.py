@@ -70,14 +70,10 @@ class Reports(dg.ConfigurableResource):
         there = store.exists("source_notices", None, Notices)
         kept = store.read("source_notices", None, Notices) if there else Notices()
         return build_scale_report(
-            store.experiment,
-            store.folder,
-            scale,
-            notices=[line for line in (store.experiment.notice, kept.warning) if line],
-            source=kept.source,
-            test_cases=lambda name: store.cases(store.test_files(name)),
-            now=store.now(),
-        )
+            store.experiment, store.folder, scale,
+            notices=[line for line in (store.experiment.notice, kept.warning) if line], source=kept.source,
+            test_cases=lambda name: store.cases(store.test_files(name)), now=store.now(),
+        )  # fmt: skip
 
     def write(self, report: Report) -> Path:
         """Write a report's files and return their folder."""

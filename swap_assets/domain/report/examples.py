@@ -8,6 +8,7 @@ from pydantic import Field
 
 from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.keys import Form
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.figures import exact_rows
 from swap_assets.domain.report.inputs import AnswerText, ReportInputs
@@ -60,7 +61,8 @@ def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
     result = own.track(Track.TOOLCALL) if own else None
     if own is None or result is None or not inputs.cases:
         return RowsToLookAt()
-    before = inputs.base_of(own.candidate.model)
+    of_model = (item for item in inputs.contenders if item.candidate.model == own.candidate.model)
+    before = next((item for item in of_model if item.candidate.form is Form.BASE), None)
     said: list[tuple[Role, Evaluation | None]] = [("LLM", inputs.llm), ("SLM before", before)]
     if before is not own:
         said.append(("SLM after", own))
@@ -88,15 +90,11 @@ def _example(case: EvalCase, said: Sequence[tuple[Role, Evaluation | None]], tex
     """Return request, gold, and what the LLM, the small model before and after training said."""
     asked = [turn for turn in case.history if turn.role == "user"]
     return RowExample(
-        case_id=case.id,
-        origin=case.origin,
-        labels=case.labels,
-        request=excerpt(asked[-1].text if asked else ""),
-        earlier_turns=max(0, len(case.history) - 1),
-        tools=tuple(tool.name for tool in case.tools[:12]),
+        case_id=case.id, origin=case.origin, labels=case.labels, request=excerpt(asked[-1].text if asked else ""),
+        earlier_turns=max(0, len(case.history) - 1), tools=tuple(tool.name for tool in case.tools[:12]),
         gold=excerpt(_calls(case.gold_calls) or f"no call; for example: {case.gold_text}"),
         answers=tuple(_answer(role, item, case.id, text) for role, item in said if item),
-    )
+    )  # fmt: skip
 
 
 def _answer(role: Role, item: Evaluation, case_id: str, answer_text: AnswerText) -> ExampleAnswer:
@@ -108,13 +106,10 @@ def _answer(role: Role, item: Evaluation, case_id: str, answer_text: AnswerText)
     if text is None:
         text = _calls(row.extracted_calls) or NOT_KEPT
     return ExampleAnswer(
-        role=role,
-        name=name,
-        text=excerpt(text or "(an empty answer)"),
-        right=row.exact_match == 1.0 if row.scored else None,
-        failure="" if row.failure == "none" else row.failure,
+        role=role, name=name, text=excerpt(text or "(an empty answer)"),
+        right=row.exact_match == 1.0 if row.scored else None, failure="" if row.failure == "none" else row.failure,
         difference=excerpt(row.first_difference, 300),
-    )
+    )  # fmt: skip
 
 
 def _spread(cases: Sequence[EvalCase], limit: int) -> list[EvalCase]:

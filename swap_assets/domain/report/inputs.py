@@ -13,7 +13,6 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Approval, Decision
-from swap_assets.domain.keys import Form
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
@@ -124,8 +123,3 @@ class ReportInputs(About):
         """Return the record of a candidate's answering in a track, where its speed is known."""
         found = (run for run in self.generations if run.candidate_id == candidate_id and run.track is track)
         return next((run for run in found if run.per_second > 0), None)
-
-    def base_of(self, model: str) -> Evaluation | None:
-        """Return a model's untouched candidate where it was measured."""
-        own = (item for item in self.contenders if item.candidate.model == model)
-        return next((item for item in own if item.candidate.form is Form.BASE), None)

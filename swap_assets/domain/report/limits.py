@@ -44,15 +44,11 @@ def leakage(inputs: ReportInputs) -> Leakage | None:
         return None
     texts = ("closest_training_text", "closest_held_out_text")
     return Leakage(
-        sizes={name: len(getattr(split, part)) for part, name in _PARTS.items()},
-        sources=split.sources,
-        short=tuple(split.short),
-        cut=split.cut,
-        max_length=split.max_length,
-        moved=split.moved,
+        sizes={name: len(getattr(split, part)) for part, name in _PARTS.items()}, sources=split.sources,
+        short=tuple(split.short), cut=split.cut, max_length=split.max_length, moved=split.moved,
         split_hash=split.content_hash,
         found=split.leakage.model_copy(update={name: excerpt(getattr(split.leakage, name), 300) for name in texts}),
-    )
+    )  # fmt: skip
 
 
 def limits(inputs: ReportInputs, cost: SwapCost | None) -> tuple[Limit, ...]:

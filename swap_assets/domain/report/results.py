@@ -39,12 +39,8 @@ def main_table(report: Report, figures: Frame, track: Track) -> Table:
     table = pivot(own, {"name": "candidate", "asked": "rows"}, titles)
     table["LLM − SLM, points"] = ["–" if name == report.llm_id else wording.points(versus.get(name)) for name in ids]
     table["of the LLM"] = ["–" if name == report.llm_id else shares.get(name, ABSENT) for name in ids]
-    return Table(
-        name=f"main-{track.value}",
-        caption=f"{TRACK_TITLES[track]}: every candidate. {IN_PERCENT}",
-        frame=table,
-        note=f"Answers are written as {', '.join(sorted(own['format'].unique()))}.",
-    )
+    note = f"Answers are written as {', '.join(sorted(own['format'].unique()))}."
+    return Table(f"main-{track.value}", f"{TRACK_TITLES[track]}: every candidate. {IN_PERCENT}", table, note=note)
 
 
 def criteria(report: Report) -> Section:
@@ -93,11 +89,9 @@ def llm_comparison(report: Report) -> Section:
 
 def by_label(figures: Frame, split: str, anchor: str, title: str) -> Section:
     """Return one test split by its labels; `anchor` is the section's id."""
-    tables = (
-        Table(f"{anchor}-{track.value}", f"{TRACK_TITLES[track]}: {title.lower()}. {IN_PERCENT}",
-              _labels(figures, split, track))
-        for track in Track
-    )  # fmt: skip
+    caption = f"{{}}: {title.lower()}. {IN_PERCENT}"
+    tables = (Table(f"{anchor}-{track.value}", caption.format(TRACK_TITLES[track]), _labels(figures, split, track))
+              for track in Track)  # fmt: skip
     words = f"Field F1 of tool calls by label, {title.lower()}; the figures are in the tables below."
     return section(anchor, title, *tables, plots=((split, words),))
 
@@ -145,13 +139,10 @@ def _heat_map(figures: Frame, track: Track) -> Table:
     texts = texts.reindex(columns=own["name"].unique()).sort_index().fillna(ABSENT)
     rows = own[own["metric"] == "rows"].groupby("label")["value"].last()
     texts.insert(0, "rows", rows.map(str))
-    return Table(
-        name=f"domains-{track.value}",
-        caption=f"{TRACK_TITLES[track]}: field F1 by domain, in percent",
-        frame=texts.rename_axis(index="domain", columns=None).reset_index(),
-        note="A domain has few rows; the table below says how much of the spread is more than chance.",
-        heat=True,
-    )
+    shown = texts.rename_axis(index="domain", columns=None).reset_index()
+    note = "A domain has few rows; the table below says how much of the spread is more than chance."
+    caption = f"{TRACK_TITLES[track]}: field F1 by domain, in percent"
+    return Table(f"domains-{track.value}", caption, shown, note=note, heat=True)
 
 
 def no_call(figures: Frame) -> Section:

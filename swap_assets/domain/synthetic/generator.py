@@ -121,13 +121,11 @@ def _generate_row(settings: GeneratorSettings, index: int, revision: str) -> Con
     kind = source.choices(tuple(KINDS), weights=[getattr(settings.kinds, kind) for kind in KINDS])[0]
     domains = settings.unseen_domains if novelty == "tools" else settings.domains
     writer = Writer(
-        pool=pool if novelty == "wordings" else "train",
-        random=source,
+        pool=pool if novelty == "wordings" else "train", random=source,
         values=Values(pool, source, verbatim=settings.verbatim_values),
-        tools=_tools_of(domains, settings.tools_per_domain),
-        max_distractors=settings.max_distractors,
+        tools=_tools_of(domains, settings.tools_per_domain), max_distractors=settings.max_distractors,
         closing=settings.closing,
-    )
+    )  # fmt: skip
     plan, tools, turns = KINDS[kind](writer)
     return Conversation(
         id=conversation_id("", tools, turns),
