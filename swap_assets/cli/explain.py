@@ -29,19 +29,15 @@ Reason = Annotated[str, typer.Option("--reason", help="why, for whoever asks in 
 def explain(decision: Subject, config: Config = None) -> None:
     """Print a decision's rule, evidence, verdict, the rows it still needs, and the next command."""
     found, state = decision_named(decision, config)
-    if found.action == "release":
-        state = _with_what_was_said_in_the_ui(state, config)
+    if found.action == "release":  # what was said in the UI counts, too
+        os.environ.update(dagster_environment(config))
+        import dagster as dg  # takes a second, and reads the experiment that the environment names
+
+        from swap_assets.defs.approval import reported
+
+        with dg.DagsterInstance.get() as instance:
+            state = dataclasses.replace(state, approvals={**state.approvals, **reported(instance, state)})
     typer.echo(pasteable(explained(found, state), config))
-
-
-def _with_what_was_said_in_the_ui(state: State, config: Config) -> State:
-    os.environ.update(dagster_environment(config))
-    import dagster as dg  # takes a second, and reads the experiment that the environment names
-
-    from swap_assets.defs.approval import reported
-
-    with dg.DagsterInstance.get() as instance:
-        return dataclasses.replace(state, approvals={**state.approvals, **reported(instance, state)})
 
 
 def decision_named(subject: str, config: Config) -> tuple[Decision, State]:

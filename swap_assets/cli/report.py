@@ -16,13 +16,14 @@ from swap_assets.backends.report.files import HTML_FILE, read_report
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import pasteable, storage_root
 from swap_assets.cli.environment import Config, experiment_or_exit, fail
-from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
+from swap_assets.domain.experiment.experiment import ExperimentError
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import terminal, terminal_text
+from swap_assets.domain.report.wording import display_name
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 # What of the main table stands on a terminal, with shorter titles.
@@ -38,7 +39,8 @@ def report(
     """Print the main tables of a scale's report and open its page."""
     experiment = experiment_or_exit(config)
     store = ArtefactStore(storage_root(experiment))
-    name = scale or _last_with_report(experiment, store)
+    reported = (one for one in reversed(experiment.scales) if read_report(report_folder(store, one)))
+    name = scale or next(reported, next(iter(experiment.scales)))
     try:
         experiment.scale(name)
     except ExperimentError as error:
@@ -63,11 +65,6 @@ def report(
         console.print("No browser was found on this machine; open the file by hand.", highlight=False)
 
 
-def _last_with_report(experiment: Experiment, store: ArtefactStore) -> str:
-    scales = list(experiment.scales)
-    return next((name for name in reversed(scales) if read_report(report_folder(store, name))), scales[0])
-
-
 def print_report(report: Report, console: Console) -> None:
     """Print the verdict and the main table of each track."""
     for notice in report.notices:
@@ -82,7 +79,8 @@ def print_report(report: Report, console: Console) -> None:
             console.print(terminal(replace(table, frame=shown)))
     for note in report.candidates:
         if note.status != "evaluated":
-            console.print(f"[dim]{terminal_text(f'{note.name}: {note.status}: {note.reason}')}[/]", highlight=False)
+            told = f"{display_name(note.candidate_id)}: {note.status}: {note.reason}"
+            console.print(f"[dim]{terminal_text(told)}[/]", highlight=False)
 
 
 def print_decisions(decisions: Sequence[Decision], console: Console) -> None:

@@ -220,11 +220,12 @@ def _cost(report: Report) -> Plot | None:
     hosted = found.value("hosted") if found else None
     if found is None or not found.at_utilisation or hosted is None:
         return None
+    name = display_name(found.candidate_id)
 
     def paint(axes: "Axes") -> None:
         busy = [100 * row.utilisation for row in found.at_utilisation]
         axes.plot(busy, [row.swapped_per_thousand for row in found.at_utilisation], color=COLOURS[0], marker="o",
-                  label=f"{_shortened(found.name)}, with what falls back")  # fmt: skip
+                  label=f"{_shortened(name)}, with what falls back")  # fmt: skip
         axes.axhline(1000 * hosted, color=COLOURS[1], linestyle="--", label="the LLM for everything")
         needed = found.break_even_utilisation
         if needed is not None and needed <= 1:
@@ -236,7 +237,7 @@ def _cost(report: Report) -> Plot | None:
 
     words = (*(f"{100 * row.utilisation:.0f} % {row.swapped_per_thousand:.4g}" for row in found.at_utilisation),
              f"the LLM {1000 * hosted:.4g} {found.currency}")  # fmt: skip
-    return _draw(f"1,000 requests of {found.name} against utilisation", words, 2.8, paint)
+    return _draw(f"1,000 requests of {name} against utilisation", words, 2.8, paint)
 
 
 def _number(found: Figure | None) -> str:

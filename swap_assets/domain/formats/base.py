@@ -74,13 +74,10 @@ class ParsedAnswer(Frozen):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AnswerFormat(ABC):
-    """One way to write an answer: one instance each, written in files as its name.
+    """One way to write an answer: one instance each, written in files, records and `--format` as its name.
 
-    Attributes:
-        name: as experiment files, records and `--format` say it.
-        track: what it is compared within.
-        instructions: how the system message says to answer, in each style.
-        no_call: how an answer says that nothing is to be called, "" where it says so in words.
+    `track` is what it is compared within, `instructions` how the system message says to answer, in each style, and
+    `no_call` how an answer says that nothing is to be called, "" where it says so in words.
     """
 
     name: str

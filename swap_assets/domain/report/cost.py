@@ -77,11 +77,6 @@ class SwapCost(Frozen):
     at_utilisation: tuple[SwapAt, ...] = ()
     sensitivity: tuple[SwapAt, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """The candidate's name for people."""
-        return display_name(self.candidate_id)
-
     def value(self, key: str) -> float | None:
         """Return an input by its key."""
         return next((item.value for item in self.inputs if item.key == key), None)
@@ -200,7 +195,8 @@ def _words(found: SwapCost) -> list[str]:
     told = list(found.caveats)
     needed, volume = found.break_even_utilisation, found.break_even_volume
     if needed is None or volume is None:
-        return [*told, f"{found.name} would save nothing: all of its answers fall back to the LLM, or the LLM is free."]
+        name = display_name(found.candidate_id)
+        return [*told, f"{name} would save nothing: all of its answers fall back to the LLM, or the LLM is free."]
     opening = f"One card that is always on costs what {volume:,.0f} requests a month save at the LLM"
     only = f"; it can answer only {found.one_card_a_month:,.0f}, so one card never pays for itself."
     of_all = (f". That is {100 * needed:.1f} % of the {found.one_card_a_month:,.0f} that it can answer: below this "
@@ -225,7 +221,7 @@ def _tables(found: SwapCost) -> list[Table]:
     )  # fmt: skip
     asked = f"at {100 * ASSUMED_UTILISATION:.0f} % utilisation unless varied"
     return [
-        Table("cost-inputs", f"What the cost of {found.name} rests on",
+        Table("cost-inputs", f"What the cost of {display_name(found.candidate_id)} rests on",
               frame(("figure", "value", "source", "how it came about"), given)),
         Table("cost-utilisation", f"1,000 requests after the swap, by utilisation of the card, in {found.currency}",
               frame(("utilisation", "the card alone", "with those that fall back", "the LLM for all", "saved",

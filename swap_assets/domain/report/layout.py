@@ -1,18 +1,25 @@
 """From a report to the document that people read: the verdict, a few key figures, then all sections in order.
 
 How good the candidates are is laid out in `results`, why and on what it rests in `evidence`, what it costs in `cost`.
+The figures are laid out as plain tables for a spreadsheet, too, at full precision: a cell is a number, a text or None.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.metrics import metric_title
+from swap_assets.domain.metrics import metric_title, over_domains, shown_in
 from swap_assets.domain.report import evidence, results
 from swap_assets.domain.report.cost import cost
+from swap_assets.domain.report.figures import ALL, select
 from swap_assets.domain.report.report import Report
-from swap_assets.domain.report.tables import Section, Table, cell, frame, markdown_parts, markdown_table
-from swap_assets.domain.report.verdict import compared_in
+from swap_assets.domain.report.tables import Frame, Section, Table, cell, frame, markdown_parts, markdown_table
+from swap_assets.domain.report.verdict import compared_in, surpasses, within
 from swap_assets.domain.report.wording import ABSENT, display_name, percent, points, significant
+
+_WHO = ["candidate", "track"]
+_METRIC = ["metric", "value", "low", "high", "n", "method"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,3 +112,68 @@ def key_figures(report: Report) -> Table:
 def _filled(one: Section) -> Section:
     nothing = f"{ABSENT.capitalize()}: no candidate has rows for this."
     return one if one.tables or one.groups else replace(one, plots=(), lead=one.lead or (nothing,))
+
+
+def spreadsheets(report: Report) -> dict[str, Frame]:
+    """Return all tables by file name without its ending."""
+    figures = report.frame().rename(columns={"candidate_id": "candidate"})
+    quality = select(figures, metrics=shown_in("json")).rename(columns={"format": "answer_format"})
+    return {
+        "single_turn": _labels(figures, "single_turn"),
+        "multi_turn": _labels(figures, "multi_turn"),
+        "json_quality": quality[[*_WHO, "answer_format", *_METRIC]],
+        "domain_diversity": _domains(figures),
+        "llm_comparison": _comparison(report),
+        "latency_cost": frame([*_WHO, "figure", "value", "unit", "source"], _latency_cost(report)),
+        "failures": _failures(report),
+    }
+
+
+def _labels(figures: Frame, split: str) -> Frame:
+    own, keys = select(figures, split), [*_WHO, "label"]
+    rows = own[own["metric"] == "rows"].rename(columns={"value": "rows"})[[*keys, "rows"]]
+    return own[own["metric"] != "rows"].merge(rows, on=keys, how="left")[[*keys, "rows", *_METRIC]]
+
+
+def _domains(figures: Frame) -> Frame:
+    domains = _labels(figures, "domain")
+    spread = select(figures, metrics=over_domains()).assign(rows=None)
+    found = [*domains[domains["label"] != ALL].itertuples(index=False, name=None),
+             *spread[domains.columns].itertuples(index=False, name=None)]  # fmt: skip
+    return frame([*_WHO, "domain", "rows", *_METRIC], found)
+
+
+def _comparison(report: Report) -> Frame:
+    header = ("candidate", "llm", "track", "metric", "slm", "llm_value", "delta_points", "low_points", "high_points",
+              "percent_of_llm", "within_10_points", "surpasses", "rows")  # fmt: skip
+    rows = (
+        (item.candidate_id, item.reference_id, item.track.value, item.metric, item.slm, item.llm, item.delta_points,
+         item.low_points, item.high_points, item.percent_of_llm, within(item), surpasses(item), item.rows)
+        for item in report.comparisons
+    )  # fmt: skip
+    return frame(header, rows)
+
+
+def _latency_cost(report: Report) -> Iterator[tuple[Any, ...]]:
+    for item in report.figures:
+        if item.split == "effort":
+            yield item.candidate_id, item.track.value, item.metric, item.value, item.unit, item.method
+    if cost := report.cost:
+        who = (cost.candidate_id, "toolcall")
+        yield from ((*who, entry.key, entry.value, entry.unit, entry.source) for entry in cost.inputs)
+        yield *who, "break_even_utilisation", cost.break_even_utilisation, "share of its time", "computed"
+        yield *who, "break_even_volume", cost.break_even_volume, "requests a month", "computed"
+        for row in cost.at_utilisation:
+            at = f"at utilisation {row.utilisation:g}"
+            yield *who, f"swapped_per_thousand {at}", row.swapped_per_thousand, cost.currency, "computed"
+            yield *who, f"requests_to_repay {at}", row.requests_to_repay, "requests", "computed"
+
+
+def _failures(report: Report) -> Frame:
+    header = (*_WHO, "failure", "count", "rows", "case", "request", "right_answer", "answer", "difference")
+    counts = [(item.candidate_id, item.track.value, item.label, item.value, item.n, *[""] * 5)
+              for item in report.figures if item.split == "failures"]  # fmt: skip
+    rows = [(report.examples.candidate_id, "toolcall", name, None, None, one.case_id, one.request, one.gold,
+             one.answers[-1].text, one.answers[-1].difference)
+            for name, examples in report.examples.failures.items() for one in examples]  # fmt: skip
+    return frame(header, [*counts, *rows])

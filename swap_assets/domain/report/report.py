@@ -80,11 +80,6 @@ class CandidateNote(Frozen):
     reason: str = ""
     answers: dict[Track, Answers] = Field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """The candidate's name for people."""
-        return display_name(self.candidate_id)
-
 
 class Report(About):
     """Everything the report shows of one scale."""

@@ -18,8 +18,8 @@ _OWN_SECTION = ("single_turn", "multi_turn", "domain", "", "failures", "wins", "
 
 def candidates(report: Report, figures: Frame) -> Section:
     """Return who was compared, with the main figures."""
-    absent = [(note.name, note.status, note.reason or "no reason was kept") for note in report.candidates
-              if note.status != "evaluated"]  # fmt: skip
+    absent = [(wording.display_name(note.candidate_id), note.status, note.reason or "no reason was kept")
+              for note in report.candidates if note.status != "evaluated"]  # fmt: skip
     lead = ("Whole answers, field F1 and name match are over the rows on which a call is right; no-call accuracy is "
             "over the others.",)  # fmt: skip
     tables = [main_table(report, figures, track) for track in Track]
