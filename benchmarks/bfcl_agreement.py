@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bfcl_pairs import answers, cases, irrelevance, texts
+from benchmarks.bfcl_pairs import answers, cases, texts, without_gold
 from swap_assets.domain.conversations import EvalCase, ToolCall
-from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl
+from swap_assets.domain.scoring.bfcl import check_answer, is_relevance, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
 
 _PYTHON_ONLY = "the official decoder for prompted models reads Python calls only; the same call written so is a call"
@@ -119,12 +119,13 @@ def compare(folder: Path, python: Path) -> int:
     return len(disagreements)
 
 
-def check_irrelevance(folder: Path, python: Path) -> int:
-    """Print the agreement on answers as texts where no call is right, and return the unexplained disagreements.
+def check_without_gold(folder: Path, python: Path) -> int:
+    """Print the agreement on answers as texts where no call is right, or any is; return the unexplained disagreements.
 
-    The official verdict is wrong exactly where its decoder finds a call; where both find calls they must be the same.
+    Whether the official decoder finds a call is the official verdict; where both find calls they must be the same.
     """
-    rows = [(row, kind, text) for row in irrelevance(folder) for kind, text in texts(row)]
+    asked = without_gold(folder)
+    rows = [(row, kind, text) for row in asked for kind, text in texts(row)]
     official, _ = official_verdicts([{"text": text} for _, _, text in rows], python)
     disagreements: Counter[str] = Counter()
     for (row, kind, text), theirs in zip(rows, official, strict=True):
@@ -132,14 +133,19 @@ def check_irrelevance(folder: Path, python: Path) -> int:
         case = EvalCase(
             id=row["id"], conversation_id=row["id"], turn=0, tools=(), history=(), gold_calls=(), origin="real"
         )
-        own = score_bfcl(case, row["function"], [], parsed)
+        wanted = is_relevance(row["id"])
+        own = (
+            score_relevance(case, row["function"], parsed) if wanted else score_bfcl(case, row["function"], [], parsed)
+        )
         calls = json.dumps([{call.name: call.arguments} for call in parsed.calls], sort_keys=True)
-        disagreements[kind] += (own.exact_match == 1.0) != (theirs == "none") or (
+        disagreements[kind] += (own.exact_match == 1.0) != ((theirs == "none") != wanted) or (
             bool(parsed.calls) and calls != theirs
         )
     unexplained = sum(count for kind, count in disagreements.items() if kind not in EXPLAINED)
     agree = len(rows) - sum(disagreements.values())
-    print(f"irrelevance: {len(rows) // len(irrelevance(folder))} texts a case, {len(rows)} in all, {agree} agree")
+    some = sum(is_relevance(row["id"]) for row in asked)
+    counted = f"no call is right in {len(asked) - some} cases, any in {some}"
+    print(f"{counted}: {len(rows) // len(asked)} texts a case, {len(rows)} in all, {agree} agree")
     for kind, count in disagreements.items():
         if count:
             print(f"  {count} disagree on '{kind}': {EXPLAINED.get(kind, 'NOT EXPLAINED')}")
@@ -157,7 +163,7 @@ def disagreements(folder: Path | None = None) -> int:
     """
     with official_python() as python:
         data = folder or official_data(python)
-        return compare(data, python) + check_irrelevance(data, python)
+        return compare(data, python) + check_without_gold(data, python)
 
 
 if __name__ == "__main__":

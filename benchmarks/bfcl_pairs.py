@@ -22,9 +22,10 @@ def cases(folder: Path) -> Iterator[dict[str, Any]]:
             yield {"id": row["id"], "category": category, "functions": row["function"], "accepted": gold[row["id"]]}
 
 
-def irrelevance(folder: Path) -> list[dict[str, Any]]:
-    """Return the cases where no call is right."""
-    return _lines(folder / "BFCL_v4_irrelevance.json")
+def without_gold(folder: Path) -> list[dict[str, Any]]:
+    """Return the cases where no call is right, and those where any is; the latter only the official package has."""
+    files = [folder / f"BFCL_v4_{category}.json" for category in ("irrelevance", "live_relevance")]
+    return [row for file in files if file.exists() for row in _lines(file)]
 
 
 def answers(case: dict[str, Any]) -> list[tuple[str, list[Call]]]:
@@ -152,7 +153,7 @@ def _random_change(right: list[Call], generator: random.Random, attempt: int) ->
 
 
 def texts(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return (kind, answer as text) pairs for a case where no call is right: words, calls, and what is neither."""
+    """Return (kind, answer as text) pairs for a case without gold calls: words, calls, and what is neither."""
     function = row["function"][0]
     name = function["name"]
     parameter = next(iter(function["parameters"]["properties"]), "x")
@@ -186,6 +187,9 @@ _TEXTS = [
     ("lists and objects", "[F(P=[1, {'a': (2, None)}])]"),
     ("a negative number", "[F(P=-1.5)]"),
     ("arithmetic", "[F(P=2 * 5 + 1)]"),
+    ("a power", "[F(P=4**1)]"),
+    ("a sum of texts", "[F(P='a' + 'b')]"),
+    ("a repeated text", "[F(P='ab' * 2)]"),
     ("a variable", "[F(P=value)]"),
     ("an item of a variable", "[F(P=value[0])]"),
     ("an ellipsis", "[F(P=...)]"),

@@ -3,11 +3,14 @@
 SLM and LLM answer the same n rows. An answer is exact with some probability, else its field F1 is uniform on [0, 0.8];
 both models find the same rows hard (correlation of about 0.5). The SLM's true distance to the LLM is set, many
 experiments are drawn, and the very code that judges real ones judges them. "Plain" is the reading without intervals.
+Two more tables draw conversations of one to five turns, whose rows are alike, with outcomes that hide a loss: whole
+answers, field F1, few answers that differ at all, and rare conversations that fail wholly while all others are level.
 This file is about single criteria; the decisions, with several candidates in each, are in `decision_errors`.
 """
 
 import sys
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 
@@ -16,9 +19,9 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
 from swap_assets.domain.scoring.aggregation import domain_spread
-from swap_assets.domain.scoring.paired import PairedDifference
+from swap_assets.domain.scoring.paired import PairedDifference, compared
 from swap_assets.domain.scoring.scores import Metric, RowScore
-from swap_assets.domain.statistics import chance_of_passing, holm, mean_interval, wilson
+from swap_assets.domain.statistics import chance_of_passing, holm, rate_interval, wilson
 
 EXPERIMENTS = 1_000
 ROWS = (50, 200, 500)
@@ -42,27 +45,17 @@ def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple
     return field_f1(generator, hard, worse_by=worse_by), field_f1(generator, hard)
 
 
-def compared(slm: np.ndarray, llm: np.ndarray) -> PairedDifference:
-    """Return SLM − LLM as `paired_difference` would, straight from the arrays; every row is a conversation."""
-    difference = slm - llm
-    low, high, _ = mean_interval(difference, np.arange(len(difference)))
-    return PairedDifference(
-        metric="field_f1", mean_a=float(slm.mean()), mean_b=float(llm.mean()), difference=float(difference.mean()),
-        low=low, high=high, rows=len(slm), conversations=len(slm), left_out=0, only_a=0, only_b=0,
-        conversation_deviation=float(difference.std(ddof=1)),
-    )  # fmt: skip
-
-
-def share(experiments: int, happened: Callable[[np.random.Generator], bool], *, seed: int) -> float:
-    """Return how often something happened, as a share."""
-    generator = np.random.default_rng(seed)
-    return sum(happened(generator) for _ in range(experiments)) / experiments
+def paired(slm: np.ndarray, llm: np.ndarray, clusters: np.ndarray | None = None) -> PairedDifference:
+    """Return SLM − LLM as the gates compare them; without `clusters` every row is a conversation."""
+    rows = np.arange(len(slm)) if clusters is None else clusters
+    return compared("field_f1", slm, llm, (slm == 1.0, llm == 1.0), rows)
 
 
 def verdicts(found: PairedDifference) -> dict[str, str]:
     """Return the verdict of each comparing criterion on one experiment."""
     points = Metric(value=-100 * found.difference, low=-100 * found.high, high=-100 * found.low, n=found.rows)
-    return {name: judge(_DEMANDS[name], Measured(points)).verdict for name in ("llm_delta", "release")}
+    measured = Measured(points, at_worst=-100 * found.surely_above)
+    return {name: judge(_DEMANDS[name], measured).verdict for name in ("llm_delta", "release")}
 
 
 def comparing_gates(experiments: int) -> None:
@@ -74,7 +67,7 @@ def comparing_gates(experiments: int) -> None:
             generator = np.random.default_rng(rows)
             plain, tally = 0, {"release": {"pass": 0, "fail": 0}, "llm_delta": {"pass": 0, "fail": 0}}
             for _ in range(experiments):
-                found = compared(*answers(generator, rows, worse_by))
+                found = paired(*answers(generator, rows, worse_by))
                 plain += found.difference >= 0
                 for name, verdict in verdicts(found).items():
                     if verdict in tally[name]:
@@ -91,10 +84,10 @@ def several_candidates(experiments: int) -> None:
         generator = np.random.default_rng(rows)
         plain = gate = adjusted = 0
         for _ in range(experiments):
-            found = [compared(*answers(generator, rows, 0.05)) for _ in range(4)]
+            found = [paired(*answers(generator, rows, 0.05)) for _ in range(4)]
             p_values = holm([chance_of_passing(one.difference + 0.05, low=one.low, high=one.high) for one in found])
             plain += any(one.difference >= 0 for one in found)
-            gate += any(one.difference >= 0 and one.low > -0.05 for one in found)
+            gate += any(one.difference >= 0 and one.surely_above > -0.05 for one in found)
             adjusted += any(one.difference >= 0 and p <= 0.025 for one, p in zip(found, p_values, strict=True))
         line(rows, *(count / experiments for count in (plain, gate, adjusted)))
 
@@ -113,7 +106,7 @@ def absolute_gate(experiments: int) -> None:
 
 
 def _exact_verdict(hits: int, rows: int) -> tuple[bool, str]:
-    low, high = wilson(hits, rows)
+    low, high = wilson(hits / rows, rows)
     percent = Metric(value=100 * hits / rows, low=100 * low, high=100 * high, n=rows)
     found = judge(_DEMANDS["single_turn_exact_match"], Measured(percent))
     return found.met, found.verdict
@@ -149,17 +142,81 @@ def _domains(generator: np.random.Generator, rows: int, deviation: float) -> dic
     return found
 
 
-def interval_coverage(experiments: int) -> None:
-    """Print how often the 95 % interval of a difference holds the true one."""
-    print("\nThe 95 % interval of SLM - LLM holds the true difference; percent of experiments")
-    head("n", "holds it")
-    for rows in ROWS:
+def turns_of(generator: np.random.Generator, rows: int, turns: int) -> np.ndarray:
+    """Return the conversation of each row, shape (about rows,): so many turns on average, at most twice as many."""
+    count = max(2, round(rows / turns))
+    return np.repeat(np.arange(count), generator.integers(1, 2 * turns, size=count))
 
-        def held(generator: np.random.Generator, rows: int = rows) -> bool:
-            found = compared(*answers(generator, rows, 0.05))
-            return found.low <= -0.05 <= found.high
 
-        line(rows, share(experiments, held, seed=rows))
+def alike(generator: np.random.Generator, clusters: np.ndarray, common: float = 0.5) -> np.ndarray:
+    """Return a standard normal number a row, of which a conversation's rows have so much of the variance in common."""
+    shared = generator.standard_normal(int(clusters.max()) + 1)[clusters]
+    return np.sqrt(common) * shared + np.sqrt(1 - common) * generator.standard_normal(len(clusters))
+
+
+def _discordant(generator: np.random.Generator, clusters: np.ndarray, worse_by: float, differ: float) -> np.ndarray:
+    from scipy.special import ndtr
+
+    luck, lost = ndtr(alike(generator, clusters)), (differ + worse_by) / 2
+    return np.where(luck < lost, -1.0, np.where(luck > 1 - (differ - lost), 1.0, 0.0))
+
+
+def _failing(generator: np.random.Generator, clusters: np.ndarray, worse_by: float) -> np.ndarray:
+    level = 0.002 * generator.standard_normal(len(clusters))
+    return np.where((generator.random(int(clusters.max()) + 1) < worse_by)[clusters], -1.0, level)
+
+
+# SLM - LLM of each row, truly worse by so much on average.
+OUTCOMES: dict[str, Callable[[np.random.Generator, np.ndarray, float], np.ndarray]] = {
+    "whole answers, 30 % differ": lambda *drawn: _discordant(*drawn, differ=0.3),
+    "whole answers, 10 % differ": lambda *drawn: _discordant(*drawn, differ=0.1),
+    "field F1": lambda generator, clusters, worse_by: np.clip(0.25 * alike(generator, clusters) - worse_by, -1, 1),
+    "rare total failures": _failing,
+}
+TURNS, CONVERSATION_ROWS = (1, 2, 3, 5), (10, 20, 50, 100, 200, 500)
+
+
+def conversations(experiments: int) -> None:
+    """Print false releases, the interval's coverage and how often a level model is released, by rows and turns."""
+    print("\nConversations: released where truly 5 points worse / 95 % interval holds the truth / released where level")
+    head("outcome", "turns", *(f"{rows} rows" for rows in CONVERSATION_ROWS))
+    for name, turns in product(OUTCOMES, TURNS):
+        cells = [decided(name, rows, turns, experiments) for rows in CONVERSATION_ROWS]
+        line(name, turns, *(" / ".join(f"{100 * times:.1f}" for times in cell) for cell in cells))
+
+
+def decided(name: str, rows: int, turns: int, experiments: int) -> tuple[float, float, float]:
+    """Return shares: released where truly 5 points worse, truth held by the interval there, released where level."""
+    generator, tally = np.random.default_rng(rows + turns), np.zeros(3)
+    for worse_by, _ in product((0.05, 0.0), range(experiments)):
+        clusters = turns_of(generator, rows, turns)
+        difference = OUTCOMES[name](generator, clusters, worse_by)
+        found = paired(difference, np.zeros(len(difference)), clusters)
+        passes, held = verdicts(found)["release"] == "pass", found.low <= -worse_by <= found.high
+        tally += (passes, held, 0) if worse_by else (0, 0, passes)
+    released, held, level = (tally / experiments).tolist()
+    return released, held, level
+
+
+def rates(experiments: int) -> None:
+    """Print how often the interval of a rate holds the true one, by how alike a conversation's rows are."""
+    print("\nThe 95 % interval of a rate holds the true one, turns of a conversation alike by so much; percent")
+    head("true rate", "alike", "turns", *(f"{rows} rows" for rows in CONVERSATION_ROWS))
+    for rate, common, turns in product((0.5, 0.8, 0.95), (0.0, 0.5, 1.0), (1, 2, 5)):
+        cells = [rate_held(rate, common, turns, rows=rows, experiments=experiments) for rows in CONVERSATION_ROWS]
+        line(f"{100 * rate:.0f} %", f"{common:g}", turns, *cells)
+
+
+def rate_held(rate: float, common: float, turns: int, *, rows: int, experiments: int) -> float:
+    """Return how often a rate's interval holds the true one, as a share."""
+    from scipy.special import ndtri
+
+    generator, held = np.random.default_rng(rows + turns), 0
+    for _ in range(experiments):
+        clusters = turns_of(generator, rows, turns)
+        low, high, _method = rate_interval((alike(generator, clusters, common) < ndtri(rate)) * 1.0, clusters)
+        held += low <= rate <= high
+    return held / experiments
 
 
 def main(experiments: int = EXPERIMENTS) -> None:
@@ -168,7 +225,8 @@ def main(experiments: int = EXPERIMENTS) -> None:
     several_candidates(experiments)
     absolute_gate(experiments)
     domain_gate(experiments)
-    interval_coverage(experiments)
+    conversations(experiments)
+    rates(experiments)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from swap_assets.domain.conversations import EvalCase, ToolCall
-from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl
+from swap_assets.domain.scoring.answer_files import given_rows, gold_rows, score_rows
+from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer, python_calls
 
 CASE = EvalCase(id="1", conversation_id="1", turn=0, tools=(), history=(), gold_calls=(), origin="real")
@@ -152,6 +153,10 @@ AS_TOLD = {"base": 10, "unit": {"name": {"of": "cm"}}, "points": "a[0]"}
         ),
         ("```\n[area(base=size)]\n```", [("area", {"base": "size"})]),
         ("[area(base=2 * 5, unit=name(of='cm'), points=a[0])]", [("area", AS_TOLD)]),
+        (
+            "[area(base=4**1 + 2, unit='c' + 'm', points='ab' * 2)]",
+            [("area", {"base": 6, "unit": "cm", "points": "abab"})],
+        ),
         ("area(10)", [("area", {})]),
         ('[{"area": {"base": 10}}]', [("area", {"base": 10})]),
         ("[]", []),
@@ -168,6 +173,10 @@ def test_python_calls_decoded_json_and_tags_are_read(text: str, calls: list[tupl
     [
         "f(x=not y)",
         "f(x=2**9999)",
+        "f(x=2**-1)",
+        "f(x='a' * 99999)",
+        "f(x=size + 'a')",
+        "f(x='a' + 1)",
         "f(x=1/0)",
         "f(x=lambda: 1)",
         "f(x=",
@@ -183,6 +192,35 @@ def test_what_is_no_list_of_keyword_calls_is_refused_and_harms_nothing(text: str
     with pytest.raises((ValueError, SyntaxError, RecursionError, MemoryError)):
         python_calls(text)
     parse_bfcl_answer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "exact", "names", "failure"),
+    [
+        ("[area(base=10)]", 1.0, 1.0, "none"),
+        ("area()", 1.0, 1.0, "none"),
+        ("[area(base=10), volume(side=1)]", 1.0, 0.0, "none"),  # BFCL asks for a call, whichever it is
+        ("None of the functions fits.", 0.0, 0.0, "missing_call"),
+        ("[]", 0.0, 0.0, "missing_call"),
+        ("", 0.0, 0.0, "missing_call"),
+        ("<tool_call>{oops", 0.0, 0.0, "unreadable"),
+    ],
+)
+def test_relevance_is_the_reverse_of_irrelevance(text: str, exact: float, names: float, failure: str):
+    parsed = parse_bfcl_answer(text)
+    found = score_relevance(CASE, [AREA], parsed)
+    assert (found.exact_match, found.name_match, found.failure) == (exact, names, failure)
+    assert (found.field_f1, found.no_call_correct) == (None, None)
+    assert score_bfcl(CASE, [AREA], [], parsed).exact_match == 1.0 - exact
+
+
+def test_a_row_is_of_relevance_by_its_id_and_without_accepted_values():
+    questions = [{"id": name, "function": [AREA]} for name in ("live_relevance_3-3-0", "irrelevance_0")]
+    known = {"id": "live_relevance_9", "function": [AREA], "ground_truth": [{"area": {"base": [10]}}]}
+    gold = gold_rows(None, [*questions, known])
+    assert [row.any_call for row in gold.values()] == [True, False, False]
+    given = given_rows([{"id": name, "prediction": "[area(base=10)]"} for name in gold])
+    assert [row.exact_match for row in score_rows(None, gold, given)] == [1.0, 0.0, 1.0]
 
 
 def test_words_are_an_answer_without_calls():

@@ -5,6 +5,8 @@ from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.experiment.sources import SplitSizes, TestSplitSizes
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.scoring.row_scoring import score_answer
 from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind
 from swap_assets.domain.splits.capability_splits import quotas, select
 from swap_assets.domain.splits.domains import DOMAINS, OTHER, domain_of
@@ -30,6 +32,20 @@ def _dialogue(*turns: str):
 
 def _call(**arguments):
     return ToolCall(name="f", arguments=arguments)
+
+
+def test_the_order_of_calls_counts_in_the_graph_where_an_argument_refers_to_an_earlier_result():
+    row = hermes_row("")
+    system, *_ = row["conversations"]
+    for room, ordered in (("$functions.set_light.result", True), ("kitchen", False)):
+        calls = [{"name": "set_light", "arguments": {"room": name, "on": True}} for name in ("hall", room)]
+        told = [{"from": "human", "value": "Light the hall, and what is next to it."},
+                {"from": "gpt", "value": "\n".join(map(call_text, calls))}]  # fmt: skip
+        row["conversations"] = [system, *told]
+        (case,) = eval_cases(parsed(row))
+        assert case.ordered is ordered
+        swapped = HERMES.read(HERMES.write(case.gold_calls[::-1]))
+        assert score_answer(case, swapped).exact_match == float(not ordered)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,27 @@ def test_trap_bfcl_types_are_not_json_schema(theirs, ours):
     assert json_schema({"type": "any", "description": "d"}) == {"description": "d"}
 
 
+@pytest.mark.parametrize(
+    ("accepted", "read"),
+    [
+        (
+            [[{"city": ["Oslo", "oslo"], "zip": ["", "0150"]}, {"city": ["Bergen"]}]],
+            [{"city": "Oslo"}, {"city": "Bergen"}],
+        ),
+        ([{"at": [{"city": ["Oslo"]}], "days": [[1, 2]]}], {"at": {"city": "Oslo"}, "days": [1, 2]}),
+        ([["Oslo", 3]], ["Oslo", 3]),
+    ],
+)
+def test_the_accepted_values_inside_objects_and_lists_of_them_are_read_too(accepted, read):
+    row = {
+        "id": "simple_python_0",
+        "question": [[{"role": "user", "content": "Book it"}]],
+        "function": [{"name": "book", "parameters": {"type": "dict", "properties": {"stops": {"type": "any"}}}}],
+        "ground_truth": [{"book": {"stops": accepted}}],
+    }
+    assert parsed(row).turns[-1].calls[0].arguments == {"stops": read}
+
+
 def test_a_bfcl_row_gets_json_schema_types_and_the_first_accepted_values():
     parameters = {"type": "dict", "properties": {"a": {"type": "float"}, "b": {"type": "any"}, "c": {"type": "tuple"}}}
     row = {

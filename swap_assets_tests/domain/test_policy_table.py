@@ -87,7 +87,9 @@ def test_scaling_up(right, llm, rule, following, verdict, action, admitted):
         (100, 99, 100, 100, {}, "inconclusive", "wait"),  # one behind
         (100, 95, 100, 100, {}, "fail", "wait"),
         (100, 80, 100, 100, {}, "fail", "wait"),  # lucky on the test rows
-        (50, 50, 50, 50, {}, "inconclusive", "wait"),  # fifty equal rows do not rule out a loss of 5 points
+        (50, 50, 50, 50, {}, "inconclusive", "wait"),  # fifty equal rows do not rule out a loss of 5 points,
+        (71, 71, 71, 71, {}, "inconclusive", "wait"),
+        (72, 72, 72, 72, {}, "pass", "release"),  # seventy-two do
         (480, 490, 495, 500, {}, "fail", "wait"),  # one point behind, surely
         (480, 490, 495, 500, {"max_delta_points": 2}, "pass", "release"),  # and allowed
         (100, 100, 100, 100, {"max_delta_points": -1}, "inconclusive", "wait"),  # asked to be better
@@ -169,6 +171,15 @@ def _release(answers, llm, policy):
     candidate = evaluation(PAPER, answers)
     sealed = (candidate, llm) if may_be_asked([candidate], llm, policy) else None
     return release([candidate], llm, policy, model="phi", scale="small", sealed=sealed)
+
+
+@pytest.mark.parametrize("rows", [2, 50, 71])
+def test_a_hair_on_one_of_equal_rows_releases_nothing_that_equal_rows_do_not(rows):
+    llm = evaluation(LLM, [0.9] * rows)
+    for own in ([0.9] * rows, [0.9] * (rows - 1) + [0.9005]):
+        decision = _release(own, llm, GatePolicy())
+        assert (decision.verdict, decision.action) == ("inconclusive", "wait")
+        assert "with room for what so few rows need not show" in decision.reason
 
 
 def test_one_wrong_answer_never_looks_surer_than_none():

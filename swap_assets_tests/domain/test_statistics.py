@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks.gate_errors import decided, rate_held
 from swap_assets.domain.scoring.answer_files_report import comparison
 from swap_assets.domain.scoring.paired import PairedDifference, paired_difference
 from swap_assets.domain.scoring.scores import RowScore
@@ -13,6 +16,8 @@ from swap_assets.domain.statistics import (
     mcnemar_exact,
     mean_interval,
     nothing_seen,
+    rate_interval,
+    surely_above,
     wilson,
 )
 
@@ -112,6 +117,61 @@ def test_identical_answers_on_few_rows_do_not_show_that_nothing_is_lost():
     few, many = difference([1.0] * 50, [1.0] * 50), difference([1.0] * 100, [1.0] * 100)
     assert few.difference == 0.0 and few.low <= -0.05
     assert many.low > -0.05
+
+
+@pytest.mark.parametrize("conversations", [20, 50, 71, 72, 120])
+def test_equal_rows_and_rows_of_which_one_is_a_hair_better_are_bound_alike(conversations):
+    equal, nearly = np.zeros(conversations), np.zeros(conversations)
+    nearly[0] = 0.0001
+    bounds = [surely_above(float(one.mean()), one, np.ones(conversations)) for one in (equal, nearly)]
+    assert bounds[0] == pytest.approx(bounds[1], abs=1e-4)
+    assert (bounds[0] > -0.05) == (conversations >= 72)
+
+
+def test_two_rows_show_nothing_however_alike_they_are():
+    found = difference([1.0, 0.5], [1.0, 0.4995])
+    assert found.low > -0.05 and found.surely_above < -0.5
+
+
+def test_a_release_is_bound_no_nearer_than_its_interval():
+    generator = np.random.default_rng(5)
+    found = difference(generator.random(90).tolist(), generator.random(90).tolist())
+    assert found.surely_above <= found.low
+
+
+@given(st.integers(2, 40), st.floats(0.0, 0.1))
+def test_a_better_row_hardly_lowers_what_level_rows_are_surely_above(count, gain):
+    """Spread costs a little more than the row brings, since what has differed once may differ again."""
+    level, better = np.zeros(count), np.zeros(count)
+    better[0] = gain
+    one, other = (surely_above(float(row.mean()), row, np.ones(len(row))) for row in (level, better))
+    assert other >= one - 0.003
+
+
+def test_a_release_of_what_fails_wholly_now_and_then_is_rare():
+    """Of ten conversations in two hundred that fail, an interval of what was seen knows nothing where none was seen."""
+    for rows, turns in [(10, 1), (50, 1), (50, 5), (100, 2)]:
+        released, held, _ = decided("rare total failures", rows, turns, 150)
+        assert released <= 0.05 and held < 0.97
+
+
+def test_the_rate_of_conversations_that_stand_or_fall_together_counts_conversations():
+    values, clusters = np.repeat([1.0] * 8 + [0.0] * 2, 5), np.repeat(np.arange(10), 5)
+    low, high, method = rate_interval(values, clusters)
+    ten = wilson(0.8, 10)
+    assert low < ten[0] and high > ten[1] and "10 conversations" in method
+    alone = rate_interval(values, np.arange(50))
+    assert alone[:2] == wilson(0.8, 50) and high - low > 2 * (alone[1] - alone[0])
+
+
+def test_where_no_conversation_differs_their_number_is_all_that_counts():
+    assert rate_interval(np.ones(60), np.repeat(np.arange(12), 5))[:2] == wilson(1.0, 12)
+    assert rate_interval(np.ones(5), np.zeros(5, dtype=int))[:2] == wilson(1.0, 1)
+
+
+@pytest.mark.parametrize(("common", "turns"), [(0.5, 2), (1.0, 5)])
+def test_the_interval_of_a_rate_holds_the_truth_where_turns_are_alike(common, turns):
+    assert rate_held(0.8, common, turns, rows=100, experiments=400) > 0.92
 
 
 def test_a_difference_is_slm_minus_llm_on_the_rows_that_both_answered():

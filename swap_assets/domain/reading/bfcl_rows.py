@@ -5,8 +5,9 @@
      "ground_truth": [{"f": {"base": [10], "unit": ["units", ""]}}]}
 
 The types are not JSON Schema's and are mapped. The gold call takes the first accepted value of each parameter and
-leaves out a parameter for which "" (may be left out) comes first. No call is right in the irrelevance category, whose
-rows have no `ground_truth`; any other row without one has no answer to score against.
+leaves out a parameter for which "" (may be left out) comes first; so do the keys of objects, in lists too. No call is
+right in the irrelevance category, whose rows have no `ground_truth`; any other row without one has no answer to score
+against.
 """
 
 from collections.abc import Mapping
@@ -69,6 +70,8 @@ def _first_values(accepted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(inner) if isinstance(inner, dict) else inner for inner in value]
     nested = isinstance(value, dict) and value and all(isinstance(inner, list) for inner in value.values())
     return _first_values(value) if nested else value
 

@@ -19,7 +19,7 @@ from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer, answer_f
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.predictions import FinishReason
-from swap_assets.domain.scoring.bfcl import score_bfcl
+from swap_assets.domain.scoring.bfcl import is_relevance, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, holds_accepted_values, parse_bfcl_answer
 from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer, unscored
@@ -43,6 +43,7 @@ class GoldRow(Frozen):
     read: ParsedAnswer | None = Field(default=None, description="what was read out of `reference`")
     functions: tuple[dict[str, Any], ...] = ()
     accepted: tuple[dict[str, dict[str, list[Any]]], ...] = ()
+    any_call: bool = Field(default=False, description="BFCL's relevance: a call is right, whichever it is")
 
     @property
     def id(self) -> str:
@@ -54,7 +55,10 @@ class GoldRow(Frozen):
         if given is None or given.text is None or given.finish_reason == "error":
             return unscored(self.case, "no prediction for this id" if given is None else given.error or "not obtained")
         if answer_format is None:
-            return score_bfcl(self.case, self.functions, self.accepted, parse_bfcl_answer(given.text))
+            parsed = parse_bfcl_answer(given.text)
+            if self.any_call:
+                return score_relevance(self.case, self.functions, parsed)
+            return score_bfcl(self.case, self.functions, self.accepted, parsed)
         if given.finish_reason == "content_filter":
             parsed = answer_format.read("")
         elif self.read is not None and given.text == self.reference:
@@ -213,7 +217,7 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
     accepted = accepted_by_text(accepted) if isinstance(accepted, str) else accepted
     accepted = [accepted] if isinstance(accepted, dict) else accepted
     if row.get("id") is None or not (accepted or "ground_truth" in row or "reference" in row or "function" in row):
-        raise ValueError("needs `id` and `ground_truth`, or `function` alone where no call is right")
+        raise ValueError("needs `id` and `ground_truth`, or `function` alone where no call (relevance: any) is right")
     functions = row.get("function") or ()
     if not all(map(holds_accepted_values, accepted or ())):
         raise ValueError('an accepted call is written {"function": {"parameter": [accepted values]}}')
@@ -221,6 +225,7 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
         case=_case(row),
         functions=tuple([functions] if isinstance(functions, dict) else functions),
         accepted=tuple(accepted or ()),
+        any_call=accepted is None and is_relevance(str(row["id"])),
         reference=json.dumps(accepted or [], ensure_ascii=False),
     )
 

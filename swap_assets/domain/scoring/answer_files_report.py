@@ -37,7 +37,9 @@ def report(
             "unscored": summary.unscored,
             "without_prediction": len(missing),
             "without_gold": len(unasked),
-            "gold_without_call": sum(not (row.case.gold_calls or row.accepted) for row in gold.values()),
+            "gold_without_call": sum(
+                not (row.case.gold_calls or row.accepted or row.any_call) for row in gold.values()
+            ),
         },
         "ids_without_prediction": missing,
         "ids_without_gold": unasked,

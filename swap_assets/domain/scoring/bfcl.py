@@ -48,6 +48,11 @@ class Outcome(NamedTuple):
 RIGHT = Outcome(True)
 
 
+def is_relevance(row_id: str) -> bool:
+    """Whether a row is of the category in which any call is right; only its id says so (`live_relevance_3-3-0`)."""
+    return "relevance" in row_id and "irrelevance" not in row_id
+
+
 def score_bfcl(
     case: EvalCase, functions: Sequence[Function], accepted: Sequence[Accepted], parsed: ParsedAnswer
 ) -> RowScore:
@@ -82,6 +87,31 @@ def score_bfcl(
         missing_calls=max(0, len(accepted) - len(parsed.calls)),
         first_difference=difference,
         failure=failure,
+    )
+
+
+def score_relevance(case: EvalCase, functions: Sequence[Function], parsed: ParsedAnswer) -> RowScore:
+    """Score an answer where some call is right and BFCL does not say which: the reverse of irrelevance.
+
+    Any call is right, as the official checker has it; `name_match` says whether all calls are to functions on offer.
+    Nothing says what the arguments should be, so no figure does.
+    """
+    offered = {str(function.get("name")) for function in functions}
+    right, known = bool(parsed.calls), bool(parsed.calls) and all(call.name in offered for call in parsed.calls)
+    unknown = dict.fromkeys(("field_precision", "field_recall", "field_f1"))
+    lenient = strict = Reading({"name_match": float(known), "exact_match": float(right), **unknown}, 0, 0)
+    if not parsed.compliant:
+        strict = Reading({"name_match": 0.0, "exact_match": 0.0, **unknown}, 0, 0)
+    missing: FailureClass = "unreadable" if parsed.unread else "missing_call"
+    return row_of(
+        case,
+        parsed,
+        lenient,
+        strict,
+        valid_json=float(bool(parsed.valid_json)),
+        missing_calls=int(not right),
+        first_difference="" if right else "a call to a function on offer expected, got none that can be read",
+        failure="none" if right else missing,
     )
 
 

@@ -19,8 +19,9 @@ from swap_assets.domain.formats.literals import MAX_DEPTH, LiteralError, read_to
 MAX_PYTHON_CHARS = 20_000  # Python's own parser is asked, and it needs memory for what it cannot parse
 _OPERATIONS: dict[type[ast.operator], Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
 }  # fmt: skip
+_MAX_NUMBER, _MAX_POWER, _MAX_REPEATS = 1e15, 16, 100  # the official decoder evaluates without a limit
 
 
 def parse_bfcl_answer(text: str) -> ParsedAnswer:
@@ -124,12 +125,8 @@ def _value(node: ast.expr, depth: int) -> Any:
             number = _value(node.operand, depth + 1)
             if isinstance(number, int | float):
                 return -number if isinstance(node.op, ast.USub) else number
-        case ast.BinOp(op=operation) if type(operation) in _OPERATIONS:  # over numbers small enough to be harmless
-            numbers = _value(node.left, depth + 1), _value(node.right, depth + 1)
-            divides = isinstance(operation, ast.Div | ast.FloorDiv | ast.Mod)
-            small = all(isinstance(number, int | float) and abs(number) < 1e15 for number in numbers)
-            if small and (numbers[1] or not divides):
-                return _OPERATIONS[type(operation)](*numbers)
+        case ast.BinOp():
+            return _computed(node, depth)
         case ast.List() | ast.Tuple():
             return [_value(element, depth + 1) for element in node.elts]
         case ast.Dict() if all(isinstance(key, ast.Constant) for key in node.keys):
@@ -140,6 +137,28 @@ def _value(node: ast.expr, depth: int) -> Any:
         case ast.Name() | ast.Call() | ast.Subscript():
             return ast.unparse(node)
     raise ValueError("an argument is no literal")
+
+
+def _computed(node: ast.expr, depth: int) -> Any:
+    """Return what numbers or texts come to, as long as that is small enough to be harmless."""
+    if isinstance(node, ast.UnaryOp) or (isinstance(node, ast.Constant) and isinstance(node.value, str | int | float)):
+        return _value(node, depth + 1)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS and depth <= MAX_DEPTH:
+        one, other = _computed(node.left, depth + 1), _computed(node.right, depth + 1)
+        if _harmless(node.op, one, other):
+            return _OPERATIONS[type(node.op)](one, other)
+    raise ValueError("an argument is no literal")
+
+
+def _harmless(operation: ast.operator, one: Any, other: Any) -> bool:
+    if isinstance(one, str):
+        repeats = isinstance(operation, ast.Mult) and isinstance(other, int) and other <= _MAX_REPEATS
+        return len(one) <= MAX_PYTHON_CHARS and (repeats or (isinstance(operation, ast.Add) and isinstance(other, str)))
+    if not all(isinstance(number, int | float) and abs(number) < _MAX_NUMBER for number in (one, other)):
+        return False
+    if isinstance(operation, ast.Pow):
+        return isinstance(other, int) and 0 <= other <= _MAX_POWER
+    return bool(other) or not isinstance(operation, ast.Div | ast.FloorDiv | ast.Mod)
 
 
 def _key(node: ast.expr | None) -> str:

@@ -114,7 +114,7 @@ def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
 
     Hermes writes such a reference as `$functions.search.result`; `{{search.output}}` and `<search.result>` mean it too.
     """
-    read = [fields_of(call) for call in calls]
+    read = [fields_of(call) for call in calls] if len(calls) > 1 else []
     for index, call in enumerate(read):
         texts = [text for text in call.leaves.values() if isinstance(text, str) and "." in text]
         if any(f"{one.name}.{word}" in text for text in texts for one in read[:index] for word in ("result", "output")):

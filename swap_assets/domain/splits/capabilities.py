@@ -17,6 +17,7 @@ from typing import Any
 
 from swap_assets.domain.conversations import Conversation, EvalCase, ToolCall, Turn
 from swap_assets.domain.reading.row_reading import GOLD_REPAIRS
+from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.splits.domains import domain_of
 
 _SIMPLE_ARGUMENTS = 3
@@ -42,6 +43,7 @@ def eval_cases(conversation: Conversation) -> list[EvalCase]:
             history=conversation.turns[:index],
             gold_calls=conversation.turns[index].calls,
             gold_text=conversation.turns[index].text,
+            ordered=uses_earlier_result(conversation.turns[index].calls),
             labels={**shared, **turn_labels(conversation, index)},
             origin=conversation.provenance.origin,
         )
