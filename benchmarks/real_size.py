@@ -15,18 +15,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.real_size_stand_ins import ANSWERS, Answers, hosted_server, make_models, write_answers
+from benchmarks.real_size_stand_ins import hosted_model, make_models, write_answers
 from benchmarks.tables import head, line
 from swap_assets.backends.datasets.loading import load_sources, try_splits
 from swap_assets.domain.conversations import Conversation, EvalCase
@@ -73,7 +71,11 @@ def main() -> int:
         if asked.only_splits:
             return _only_splits(parse_experiment(settings))
         _make(folder, parse_experiment(settings))
-        with _hosted(folder, settings):
+        with hosted_model(folder / "models") as url:
+            settings["hosted_model"] = {
+                "key": "gpt-4o", "provider": "openai", "model": "gpt-4o-stand-in", "concurrency": 8, "base_url": url,
+                "price": settings["hosted_model"]["price"], "tool_role": "user",
+            }  # fmt: skip
             (folder / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
             os.environ["SWAP_CONFIG"] = str(folder / "swap.yaml")
             os.environ["HF_HUB_OFFLINE"] = "1"
@@ -125,24 +127,6 @@ def _make(folder: Path, experiment: Experiment) -> None:
     characters = make_models(models, texts, sorted(names))
     write_answers(models, [*rows, *_fill(experiment)])
     print(f"{len(rows):,} conversations kept; {characters:.2f} characters a token", flush=True)
-
-
-@contextmanager
-def _hosted(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
-    """Serve the hosted model's stand-in while the block runs, and name it in the settings."""
-    tokenizer = next((folder / "models").glob("*/tokenizer.json"))
-    server = hosted_server(Answers(folder / "models" / ANSWERS), tokenizer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    price = settings["hosted_model"]["price"]
-    settings["hosted_model"] = {
-        "key": "gpt-4o", "provider": "openai", "model": "gpt-4o-stand-in", "key_env": "", "concurrency": 8,
-        "base_url": f"http://127.0.0.1:{server.server_port}/v1", "price": price, "tool_role": "user",
-    }  # fmt: skip
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _environment() -> dict[str, str]:

@@ -10,7 +10,9 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -134,11 +136,13 @@ class _Server(BaseHTTPRequestHandler):
         pass
 
 
-def hosted_server(answers: Answers, tokenizer_file: Path) -> ThreadingHTTPServer:
-    """Return a server of chat completions on a free port; its tokens are counted by the tokenizer."""
+@contextmanager
+def hosted_model(models: Path) -> Iterator[str]:
+    """Serve the hosted model while the block runs, and yield its address; the models' tokenizer counts."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer = Tokenizer.from_file(str(next(models.glob("*/tokenizer.json"))))
+    answers = Answers(models / ANSWERS)
 
     class Hosted(_Server):
         def reply(self, path: str, body: Any) -> Any:
@@ -150,7 +154,13 @@ def hosted_server(answers: Answers, tokenizer_file: Path) -> ThreadingHTTPServer
             return {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o-stand-in", "usage": usage,
                     "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}  # fmt: skip
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Hosted)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hosted)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def vllm_server(model: Path, *, name: str, port: int) -> ThreadingHTTPServer:
