@@ -12,7 +12,6 @@ the splits alone, in half a minute.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +26,8 @@ import yaml
 from benchmarks.real_size_stand_ins import hosted_model, make_models, write_answers
 from benchmarks.tables import head, line
 from swap_assets.backends.datasets.loading import load_sources, try_splits
+from swap_assets.backends.store.experiment_file import storage_root
+from swap_assets.cli.environment import dagster_environment
 from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment, parse_experiment
 from swap_assets.domain.keys import (
@@ -34,6 +35,7 @@ from swap_assets.domain.keys import (
     MERGED_MODEL,
     PUBLISHED_MODEL,
     RELEASE_DECISION,
+    ROOT_ASSETS,
     SEALED_ASSETS,
     TEST_SPLITS,
     partition_key,
@@ -102,7 +104,7 @@ def _settings(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         scale.update(zip(("train", "validation", "test"), map(int, sizes.split("/")), strict=True))
     if asked.release is not None:
         settings["release_test"] = asked.release
-    settings |= {"name": "real-size", "storage": "state", "threads": 1}
+    settings |= {"name": "real-size", "storage": str(folder / "state"), "threads": 1, "model_processes": 2}
     settings["gates"]["release"]["approval"] = "none"
     settings["automation"] = {"sensors": "running" if asked.sensors else "stopped", "every_s": 5}
     for approach in settings["approaches"].values():
@@ -113,7 +115,7 @@ def _settings(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     for name, entry in settings["models"].items():
         if "extends" not in entry:
             own = {"parameters_billion": entry["parameters_billion"], "dtype": "float32"}
-            settings["models"][name] = own | {"path": f"models/{name}", "vllm": {"command": command}}
+            settings["models"][name] = own | {"path": str(folder / "models" / name), "vllm": {"command": command}}
     return settings
 
 
@@ -130,12 +132,7 @@ def _make(folder: Path, experiment: Experiment) -> None:
 
 
 def _environment() -> dict[str, str]:
-    from swap_assets.cli.environment import dagster_command, dagster_environment
-
-    environment = dagster_environment() | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [dagster_command(), "instance", "concurrency", "set", "model_process", "2"]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    return environment
+    return dagster_environment() | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 def _by_hand(experiment: Experiment, _: int) -> None:
@@ -143,18 +140,15 @@ def _by_hand(experiment: Experiment, _: int) -> None:
     from rich.console import Console
 
     from swap_assets.backends.store.artefacts import ArtefactStore
-    from swap_assets.cli.segments import ROOT as CONVERSATIONS
-    from swap_assets.cli.segments import Segment, run_segment, run_together, segments
+    from swap_assets.cli.segments import Segment, log_of, run_segment, run_together, segments
     from swap_assets.domain.judging.decisions import Decision
 
-    store, console, environment = ArtefactStore(Path("state")), Console(width=160), _environment()
-    (store.root / "logs").mkdir(parents=True, exist_ok=True)
+    store, console, environment = ArtefactStore(storage_root(experiment)), Console(width=160), _environment()
 
     def run(segment: Segment) -> None:
-        name = f"{segment.assets[0]}-{segment.partition}".replace("|", "-")
-        run_segment(segment, environment=environment, log=store.root / "logs" / f"{name}.log", console=console)
+        run_segment(segment, environment=environment, log=log_of(store.root, segment), console=console)
 
-    run(Segment("Conversations", CONVERSATIONS))
+    run(Segment("Conversations", ROOT_ASSETS))
     for scale in experiment.scales:
         for together in segments(experiment, scale):
             run_together(together, run)
@@ -168,7 +162,7 @@ def _by_hand(experiment: Experiment, _: int) -> None:
         run(Segment(f"The report of {scale} again", (COMPARISON_REPORT,), scale))
 
 
-def _by_sensors(_: Experiment, limit_s: int) -> None:
+def _by_sensors(experiment: Experiment, limit_s: int) -> None:
     """Materialise the conversations and wait until the sensors have nothing left to do."""
     from rich.console import Console
 
@@ -176,7 +170,7 @@ def _by_sensors(_: Experiment, limit_s: int) -> None:
     os.environ.update(environment)
     from swap_assets.cli.story import by_sensors
 
-    state = Path("state").resolve()
+    state = storage_root(experiment)
     (state / "logs").mkdir(parents=True, exist_ok=True)
     fault = by_sensors(state, environment, Console(width=160), limit_s=limit_s, keep=False)
     print(fault or "Nothing is left to do.", flush=True)
@@ -186,7 +180,7 @@ def _tables(experiment: Experiment, *, by_sensors: bool) -> int:
     """Print what became of the rows and which assets are there; 1 where one is missing."""
     from swap_assets.backends.store.artefacts import ArtefactStore
 
-    store = ArtefactStore(Path("state"))
+    store = ArtefactStore(storage_root(experiment))
     _head()
     for scale in experiment.scales:
         cases = {name: store.read(name, scale, list[EvalCase]) for name in TEST_SPLITS}
