@@ -62,7 +62,10 @@ def build_scale_report(
     `notices` are what every report opens with, `source` what was said when the rows were read, `now` the time in UTC;
     `test_cases` reads a scale's test cases and may raise ArtefactMissingError.
     """
-    about = {"notices": tuple(notices), "provenance": _provenance(source), "generated_at": now}
+    path = experiment_path()
+    read = {"experiment file": f"{path.name}, sha256 {file_hash(path)}", "source": source or "not read yet"}
+    origin = read | {f"version of {name}": version for name, version in versions().items()}
+    about = {"notices": tuple(notices), "provenance": origin, "generated_at": now}
     report = build_report(_inputs(experiment, store, scale, test_cases).model_copy(update=about))
     return with_previous(report, previous_report(report_folder(store, scale), report.evidence()))
 
@@ -122,12 +125,6 @@ def _origins(experiment: Experiment) -> dict[str, BaseModelOrigin]:
     hosted = experiment.hosted_model
     played = hosted.provider == "stand-in"
     return found | {hosted.key: BaseModelOrigin(weights=f"{hosted.provider}: {hosted.model}", miniature=played)}
-
-
-def _provenance(source: str) -> dict[str, str]:
-    path = experiment_path()
-    read = {"experiment file": f"{path.name}, sha256 {file_hash(path)}", "source": source or "not read yet"}
-    return read | {f"version of {name}": version for name, version in versions().items()}
 
 
 def _commands(experiment: Experiment, scale: str) -> list[str]:
