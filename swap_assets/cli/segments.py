@@ -69,8 +69,7 @@ def log_of(root: Path, segment: Segment) -> Path:
 def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, console: Console) -> None:
     """Materialise a segment and show each step as it starts and ends; once more where a step's process was killed.
 
-    Raises:
-        SegmentError: Dagster's command did not succeed.
+    A SegmentError where Dagster's command did not succeed.
     """
     typed = shlex.join(["swap-assets", "materialize", ",".join(segment.assets), *options_of(segment)])
     typed = pasteable(typed, Path(environment[CONFIG_VARIABLE]))
@@ -92,14 +91,10 @@ def _materialize(segment: Segment, environment: Mapping[str, str], log: Path, st
     with (
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
-            [*command, *options_of(segment)],
-            **beside_env_file(environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+            [*command, *options_of(segment)], **beside_env_file(environment), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
         ) as process,
-    ):
+    ):  # fmt: skip
         for line in process.stdout or ():
             file.write(line)
             steps.show(line)
@@ -109,8 +104,7 @@ def _materialize(segment: Segment, environment: Mapping[str, str], log: Path, st
 def run_together(segments: Sequence[Segment], run: Callable[[Segment], None]) -> None:
     """Run segments that need nothing of each other at the same time; the pool says how many models are at work at once.
 
-    Raises:
-        SegmentError: one of them failed, the first in their order; the others were let finish.
+    A SegmentError is that of the first that failed, in their order; the others are let finish.
     """
     with ThreadPoolExecutor(max_workers=len(segments)) as threads:
         for done in [threads.submit(run, segment) for segment in segments]:
@@ -153,11 +147,7 @@ def _why(log: Path) -> str:
 
 
 def by_decisions(experiment: Experiment, environment: dict[str, str], console: Console) -> None:
-    """Go from scale to scale while scale_up_decision says so, then decide on each model's release and merge.
-
-    Raises:
-        SegmentError: Dagster's command for a segment did not succeed.
-    """
+    """Go from scale to scale while scale_up_decision says so, then release and merge; SegmentError: one failed."""
     tour = _Tour(experiment, environment, console)
     tour.run(Segment("Conversations", keys.ROOT_ASSETS))
     scale, following, action = "", None, ""

@@ -5,7 +5,6 @@ Importing this module reads the experiment that the environment names, and takes
 
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import dagster as dg
 from rich.console import Console
@@ -17,17 +16,13 @@ from swap_assets.cli.segments import Segment, run_segment
 from swap_assets.defs.gates import BECAUSE, runs_of, state_of
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.gates.registry import GATES, tries
-from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import ROOT_ASSETS
-from swap_assets.domain.state import State
 
 
 def by_sensors(root: Path, environment: dict[str, str], console: Console, *, limit_s: int, keep: bool) -> str:
     """Start web server and daemon on loopback, materialise the conversations and watch; return what went wrong, if any.
 
-    Raises:
-        ServiceError: Dagster did not come up.
-        SegmentError: the conversations could not be materialised.
+    A ServiceError where Dagster did not come up, a SegmentError where the conversations could not be materialised.
     """
     log, deadline = root / "logs" / "dagster-dev.log", time.monotonic() + limit_s
     with dagster_service(environment, log=log, keep=keep) as service:
@@ -49,55 +44,40 @@ def _watch(console: Console, *, deadline: float) -> tuple[bool, int]:
     with dg.DagsterInstance.get() as instance:
         story, quiet = Story(instance, ExperimentStore(), console), 0
         while time.monotonic() < deadline:
-            chapter = story.go_on()
-            quiet = quiet + 1 if chapter.over else 0
+            quiet = quiet + 1 if story.go_on() else 0
             if quiet == 2:  # looked at twice, since a run may have ended between two of its own lines
-                for wait in dict.fromkeys(chapter.waits):
+                for wait in dict.fromkeys(story.waits):
                     console.print(f"  [dim]{escape(wait)}[/]", highlight=False)
                 return True, story.failed
             time.sleep(1.0)
     return False, story.failed
 
 
-class Chapter(NamedTuple):
-    """How far the story is: whether nothing is under way or due any more, and what the gates wait for."""
-
-    over: bool
-    waits: tuple[str, ...]
-
-
 class Story:
-    """Follows one experiment on its instance."""
+    """Follows one experiment on its instance; `waits` is what the gates wait for, `failed` counts runs."""
 
     def __init__(self, instance: dg.DagsterInstance, store: ExperimentStore, console: Console) -> None:
         self.instance, self.store, self.console = instance, store, console
-        self.failed = 0
+        self.failed, self.waits = 0, list[str]()
         self._told: dict[str, dg.DagsterRunStatus] = {}
         self._decided: dict[str, str] = {}
 
-    def go_on(self) -> Chapter:
-        """Tell what is new since the last call: decisions first, for they are why runs start."""
+    def go_on(self) -> bool:
+        """Tell what is new, decisions first, for they are why runs start; return whether nothing is due or running."""
         state = state_of(self.instance, self.store)
         for name, decision in state.decisions.items():
             if (key := f"{name} {decision.content()}") not in self._decided:
                 self._decided[key] = decision.reason
-                self._tell_decision(decision)
+                print_decision(decision, self.console)
+                for tried in tries(decision):
+                    self.console.print(f"[dim]{escape(tried)}[/]", highlight=False, soft_wrap=True)
         for run in sorted(self.instance.get_run_records(limit=200), key=lambda record: record.create_timestamp):
             self._tell_run(run)
-        self.failed = len(state.broken)
-        return self._chapter(state)
-
-    def _tell_decision(self, decision: Decision) -> None:
-        print_decision(decision, self.console)
-        for tried in tries(decision):
-            self.console.print(f"[dim]{escape(tried)}[/]", highlight=False, soft_wrap=True)
-
-    def _chapter(self, state: State) -> Chapter:
         outcomes = [gate.outcome(state) for gate in GATES]
         keys = {step.run_key for outcome in outcomes for step in outcome.steps}
-        waits = tuple(wait for outcome in outcomes for wait in outcome.waits)
+        self.failed, self.waits = len(state.broken), [wait for outcome in outcomes for wait in outcome.waits]
         due = keys - set(runs_of(self.instance, keys))
-        return Chapter(over=bool(state.root) and not due and not state.active, waits=waits)
+        return bool(state.root) and not due and not state.active
 
     def _tell_run(self, record: dg.RunRecord) -> None:
         run = record.dagster_run

@@ -9,7 +9,6 @@ merged (`approval`), how merging and publishing go (`backends.serving.merging`, 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import dagster as dg
 
@@ -163,56 +162,38 @@ def merged_model(
     adopt_reported(context.instance, store)
     require_release(store, release_decision, override)
     with store.recording_failure(context):
-        merge = _scored_again(context, store, processes, release_decision)
-        run_id = tracking.evaluation(merge.after, partition=context.partition_key) if merge.folders.work else ""
-        check = checks.merge_check_result(NO_DROP, merge.judged)
-        if not merge.judged.passed:
+        folders, before, after, judged = _scored_again(context, store, processes, release_decision)
+        run_id = tracking.evaluation(after, partition=context.partition_key) if folders.work else ""
+        check = checks.merge_check_result(NO_DROP, judged)
+        if not judged.passed:
             yield check
-            raise _blocked(merge)
+            told = f"the merged model scores below its adapter, so it is blocked. {judged.reason}"
+            where = ", ".join(map(str, folders.set_aside(after)))
+            raise dg.Failure(description=f"{told} It lies in {where}.", allow_retries=False)
         value = MergedModel(
-            candidate_id=merge.after.candidate.id,
-            base=merge.folders.base.named,
-            dtype=merge.folders.base.dtype,
-            decision=release_decision.content(),
-            override=f"{override.by}: {override.reason}" if override else "",
-            adapters=merge.folders.keep(),
-            evaluation=merge.after,
-            evidence=merge.before.evidence_hash(),
-            contrasts=merge.judged.contrasts,
-            compared=merge.judged.reason,
-        )
+            candidate_id=after.candidate.id, base=folders.base.named, dtype=folders.base.dtype,
+            decision=release_decision.content(), override=f"{override.by}: {override.reason}" if override else "",
+            adapters=folders.keep(), evaluation=after, evidence=before.evidence_hash(), contrasts=judged.contrasts,
+            compared=judged.reason,
+        )  # fmt: skip
     yield metadata.merged_result(value, release_decision, run_id=run_id, check=check)
-
-
-class _Merge(NamedTuple):
-    """Unproven folders, and what the adapters (`before`) and the merged models (`after`) scored."""
-
-    folders: MergedFolders
-    before: Evaluation
-    after: Evaluation
-    judged: MergeVerdict
 
 
 def _scored_again(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, decision: Decision
-) -> _Merge:
+) -> tuple[MergedFolders, Evaluation, Evaluation, MergeVerdict]:
+    """Return unproven folders, what the adapters and then the merged models scored, and whether that is a drop."""
     chosen = Candidate.from_id(decision.candidates[0])
     before, files = store.evidence(chosen.scale).of(chosen), store.test_files(chosen.scale)
     if chosen.form is Form.BASE:
         reason = f"Nothing was merged: {chosen.id} is the untouched base, and its own evaluation stands."
         folders = processes.merge(context, chosen, [], files)
-        return _Merge(folders, before, before, MergeVerdict(passed=True, reason=reason))
+        return folders, before, before, MergeVerdict(passed=True, reason=reason)
     if refusal := refusal_to_merge(decision, before, hash_of_cases(store.cases(files))):
         raise dg.Failure(description=refusal, allow_retries=False)
     folders = processes.merge(context, chosen, store.artefacts(before), files)
     after = processes.evaluation(context, folders.candidate, folders.unproven, files)
-    return _Merge(folders, before, after, judge_merge(after, before, store.experiment.gates.primary))
-
-
-def _blocked(merge: _Merge) -> dg.Failure:
-    kept = ", ".join(map(str, merge.folders.set_aside(merge.after)))
-    reason = f"the merged model scores below its adapter, so it is blocked. {merge.judged.reason} It lies in {kept}."
-    return dg.Failure(description=reason, allow_retries=False)
+    return folders, before, after, judge_merge(after, before, store.experiment.gates.primary)
 
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, kinds={"huggingface"})

@@ -26,7 +26,7 @@ def test_a_decision_is_told_before_the_run_that_it_starts_and_its_reason_once(sc
     scenario.baselines(llm=90, slm=20)
     scenario.run("fine_tune_gate", dg.DagsterRunStatus.STARTED)
     story, console = _story(scenario)
-    assert not story.go_on().over
+    assert not story.go_on()
     told = console.export_text()
     reason = scenario.store.state().decision("fine_tune_decision", "little|tiny").reason
     assert told.count(reason) == 1

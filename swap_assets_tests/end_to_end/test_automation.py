@@ -115,7 +115,7 @@ def test_the_daemon_carries_an_experiment_to_its_last_decision_however_often_it_
                 kill_at.pop(0)
                 plant.kill()
                 plant.start()
-            quiet = quiet + 1 if story.go_on().over else 0
+            quiet = quiet + 1 if story.go_on() else 0
             time.sleep(1)
         told = "\n".join(story.console.lines)
         assert quiet == 3, f"{told}\n{plant.log_end()}"

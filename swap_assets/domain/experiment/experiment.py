@@ -132,11 +132,7 @@ class Experiment(Frozen):
     @property
     def training_length(self) -> int:
         """The length in tokens to which rows are cut in training, the least of any model and approach."""
-        return min(
-            self.approach_for(approach, model=model).training.max_length
-            for model in self.models
-            for approach in self.approaches
-        )
+        return min(map(self.longest_row, self.models))
 
     def next_scale(self, key: str) -> str | None:
         """Return the scale after `key` in the file's order, None after the last."""
@@ -235,11 +231,7 @@ def _unfit_names(approaches: dict[str, Approach]) -> str:
 
 
 def resolve_extends(entries: dict[str, Any], *, section: str) -> dict[str, Any]:
-    """Lay every entry of a section over the one that it `extends`, level by level.
-
-    Raises:
-        ExperimentError: it extends an entry that is not there, or itself through others.
-    """
+    """Lay entries over those that they `extend`, level by level; an ExperimentError where one is absent or circular."""
     return {key: _resolved(key, entries, section, seen=()) for key in entries}
 
 

@@ -105,9 +105,7 @@ def _tagged_bodies(text: str, tag: str) -> tuple[list[str], str]:
 
     `<tool_call>\n{"arguments": {"queries": ['...'], "name": "ExpertQAExtractor"}}\n</tool_call>` is one real answer: a
     literal backslash and n, Python quotes inside JSON, and the name in the wrong place.
-
-    Raises:
-        UnreadableError: a tag is opened and never closed.
+    An UnreadableError where a tag is opened and never closed.
     """
     bodies, rest, at = [], [], 0
     opening, closing = f"<{tag}>", f"</{tag}>"

@@ -107,8 +107,7 @@ def read_value(text: str, repairs: list[Repair]) -> Any:
     The order that worked on real rows: JSON, raw line breaks inside strings allowed; the same without the literal
     newlines at both ends; a Python literal.
 
-    Raises:
-        UnreadableError: neither JSON nor a Python literal made of JSON values.
+    An UnreadableError where it is neither JSON nor a Python literal made of JSON values.
     """
     with suppress(ValueError, RecursionError):
         return _JSON.decode(text)
@@ -174,9 +173,7 @@ def read_call(value: Any, tools: tuple[ToolSpec, ...], repairs: list[Repair]) ->
     """Read one call, lifting a name that was put inside the arguments and renaming its one list.
 
     Extraction rows write `{"arguments": {"queries": [...], "name": "F"}}` while F declares another single property.
-
-    Raises:
-        UnreadableError: no name, or arguments that are not an object.
+    An UnreadableError where it has no name, or arguments that are no object.
     """
     if not isinstance(value, dict):
         raise UnreadableError(f"a call is a {type(value).__name__}, not an object")

@@ -150,13 +150,6 @@ def latency(figures: Frame) -> Section:
     return section("latency", "Latency", times, lead=(lead,) if any(shared) else (), plots=plots)
 
 
-def llm_price(report: Report) -> str:
-    """Return what 1,000 tool calls of the LLM cost, with its currency."""
-    tracks = sorted((item for item in report.figures if (item.candidate_id, item.metric) ==
-                     (report.llm_id, "cost_per_thousand")), key=lambda item: list(Track).index(item.track))  # fmt: skip
-    return f"{tracks[0].text()} {tracks[0].unit}" if tracks and tracks[0].value is not None else ABSENT
-
-
 def leakage(report: Report) -> Section:
     """Return the evidence that test rows were not trained on."""
     if report.leakage is None:

@@ -97,7 +97,11 @@ def key_figures(report: Report) -> Table:
                        if item.candidate_id == report.best_id), None)  # fmt: skip
         rows.append((f"{display_name(report.best_id)}, {metric}", percent(best.get(report.metric)), unit))
         rows.append(("LLM − SLM on identical rows", points(versus), "points"))
-    rows.append(("1,000 calls of the LLM", evidence.llm_price(report), "as measured on the test rows"))
+    prices = {item.track: item for item in report.figures
+              if (item.candidate_id, item.metric) == (report.llm_id, "cost_per_thousand")}  # fmt: skip
+    price = next((prices[track] for track in Track if track in prices), None)
+    told = f"{price.text()} {price.unit}" if price and price.value is not None else ABSENT
+    rows.append(("1,000 calls of the LLM", told, "as measured on the test rows"))
     if split := report.leakage:
         cut = f"{split.cut:,} of {split.sizes['training']:,}"
         rows.append(("Training rows whose answers are cut", cut, f"estimated, at max_length {split.max_length:,}"))
