@@ -50,13 +50,10 @@ def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinitio
     track = _TRACK_ASSETS[answer_format.track]
 
     @dg.asset(
-        name=keys.adapter_asset(approach, name, settings.adapters),
-        partitions_def=MODELS_AND_SCALES,
-        deps=[track],
-        pool=keys.MODEL_PROCESS_POOL,
-        kinds={"pytorch", "huggingface"},
+        name=keys.adapter_asset(approach, name, settings.adapters), partitions_def=MODELS_AND_SCALES, deps=[track],
+        pool=keys.MODEL_PROCESS_POOL, kinds={"pytorch", "huggingface"},
         description=f"The LoRA adapter of approach '{approach}' ({settings.method}) that answers in {answer_format}.",
-    )
+    )  # fmt: skip
     def adapter(
         context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses,
         fine_tune_decision: Decision,
@@ -78,15 +75,11 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
     trained = [keys.adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
 
     @dg.asset(
-        name=asset,
-        partitions_def=MODELS_AND_SCALES,
-        ins={name: dg.AssetIn(dagster_type=LoraAdapter) for name in trained},
-        deps=keys.TEST_SPLITS,
-        pool=keys.MODEL_PROCESS_POOL,
-        kinds={"huggingface"},
-        check_specs=checks.criterion_checks(asset),
+        name=asset, partitions_def=MODELS_AND_SCALES,
+        ins={name: dg.AssetIn(dagster_type=LoraAdapter) for name in trained}, deps=keys.TEST_SPLITS,
+        pool=keys.MODEL_PROCESS_POOL, kinds={"huggingface"}, check_specs=checks.criterion_checks(asset),
         description=f"What approach '{approach}' answered to every test row of the scale, {decoding} decoding.",
-    )
+    )  # fmt: skip
     def evaluation(
         context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking,
         llm_baseline: Evaluation, **adapters: LoraAdapter,

@@ -20,12 +20,9 @@ REQUESTED_BY = "swap/requested_by"
 _LATEST = 500  # approvals; more than any experiment has models at scales
 
 release_approval = dg.AssetSpec(
-    RELEASE_APPROVAL,
-    deps=[RELEASE_DECISION],
-    partitions_def=MODELS_AND_SCALES,
-    kinds={"person"},
+    RELEASE_APPROVAL, deps=[RELEASE_DECISION], partitions_def=MODELS_AND_SCALES, kinds={"person"},
     description="A person's approval of a release that passed, bound to its evidence and void when that changes.",
-)
+)  # fmt: skip
 
 
 def require_release(store: ExperimentStore, decision: Decision, override: Override | None) -> None:

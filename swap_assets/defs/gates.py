@@ -58,13 +58,10 @@ def _decision_asset(entry: Deciding) -> dg.AssetsDefinition:
     assert judge is not None
 
     @dg.asset(
-        name=entry.name,
-        description=entry.description,
-        partitions_def=partitions,
-        deps=entry.rests_on(experiment_in_force()),
-        kinds={"python"},
+        name=entry.name, description=entry.description, partitions_def=partitions,
+        deps=entry.rests_on(experiment_in_force()), kinds={"python"},
         check_specs=[checks.gate_check(entry.name, partitions)],
-    )
+    )  # fmt: skip
     def decide(
         context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking
     ) -> Iterator[dg.MaterializeResult[Decision]]:
@@ -82,12 +79,9 @@ def _sensor(gate: Gate) -> dg.SensorDefinition:
     status = dg.DefaultSensorStatus.RUNNING if settings.sensors == "running" else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
-        name=gate.name,
-        jobs=[_job(job) for job in gate.jobs],
-        minimum_interval_seconds=settings.every_s,
-        default_status=status,
-        description=gate.description,
-    )
+        name=gate.name, jobs=[_job(job) for job in gate.jobs], minimum_interval_seconds=settings.every_s,
+        default_status=status, description=gate.description,
+    )  # fmt: skip
     def ask(context: dg.SensorEvaluationContext, store: ExperimentStore):
         if "approvals" in gate.reads:
             adopt_reported(context.instance, store)
@@ -104,12 +98,10 @@ def _sensor(gate: Gate) -> dg.SensorDefinition:
 
 def _request(sensor: str, step: Step) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=step.run_key,
-        job_name=step.job,
-        partition_key=step.partition,
+        run_key=step.run_key, job_name=step.job, partition_key=step.partition,
         asset_selection=[dg.AssetKey(name) for name in step.assets] or None,
         tags={REQUESTED_BY: sensor, BECAUSE: step.because[:500]},
-    )
+    )  # fmt: skip
 
 
 def state_of(instance: dg.DagsterInstance, store: ExperimentStore, *, rows: bool = True) -> State:
@@ -123,12 +115,10 @@ def state_of(instance: dg.DagsterInstance, store: ExperimentStore, *, rows: bool
     scales = list(state.experiment.scales)
     versions = [_versions(instance, name, scales) for name in TRACKS] if rows else []
     return dataclasses.replace(
-        state,
-        root=_version(root.asset_materialization, root.run_id) if root else "",
+        state, root=_version(root.asset_materialization, root.run_id) if root else "",
         rows={scale: content_hash([found.get(scale, "") for found in versions]) for scale in scales if rows},
-        active=active,
-        broken=broken,
-    )
+        active=active, broken=broken,
+    )  # fmt: skip
 
 
 def runs_of(instance: dg.DagsterInstance, run_keys: Iterable[str]) -> dict[str, str]:

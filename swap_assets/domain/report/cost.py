@@ -149,13 +149,11 @@ def _at(figures: dict[str, float], utilisation: float) -> SwapAt:
     served = costs.served_request(gpu_hour=figures["gpu_hour"], per_second=speed, utilisation=utilisation)
     swapped = costs.swapped_request(served=served, hosted=hosted, fallback=figures["fallback"])
     return SwapAt(
-        utilisation=utilisation,
-        served_per_thousand=1000 * served,
-        swapped_per_thousand=1000 * swapped,
+        utilisation=utilisation, served_per_thousand=1000 * served, swapped_per_thousand=1000 * swapped,
         requests_to_repay=costs.requests_to_repay(figures["bill"], hosted=hosted, swapped=swapped),
         break_even_utilisation=costs.break_even_utilisation(per_second=speed, **prices),
         break_even_volume=costs.break_even_volume(**prices),
-    )
+    )  # fmt: skip
 
 
 def _changed(figures: dict[str, float], key: str, factor: float) -> SwapAt:
