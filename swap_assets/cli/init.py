@@ -133,7 +133,7 @@ def profile(
     made = profile_source(loaded, look_for_near_duplicates=loaded.rows_in < _MANY_ROWS)
     typer.echo(made.model_dump_json(indent=2) if json else profile_markdown(made), nl=json)
     if svg is not None:
-        from swap_assets.backends.datasets.plots import profile_svg
+        from swap_assets.backends.datasets.views import profile_svg
 
         svg.write_text(profile_svg(made), encoding="utf-8")
     if against is not None:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.datasets.lengths import token_lengths
-from swap_assets.backends.datasets.plots import profile_svg
+from swap_assets.backends.datasets.views import profile_svg, token_lengths
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.profile import length_profile, profile_source
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate

@@ -28,23 +28,20 @@ class ConstraintError(RuntimeError):
 
 
 class Grammars:
-    """The compiled grammars of cases for one tokenizer.
+    """The compiled grammars of cases for one tokenizer; ConstraintError where llguidance is missing or cannot use it.
 
     `loose_tools` counts the offered tools, over all cases, whose arguments may be any JSON object. `given_up` counts
     rows that went on unconstrained because the grammar grew beyond llguidance's limits.
-
-    Raises:
-        ConstraintError: llguidance is not installed, or cannot use the tokenizer.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, answer_format: AnswerFormat) -> None:
+        fast: Any = tokenizer
         try:
             import llguidance.hf
+
+            self._tokens = llguidance.hf.from_tokenizer(fast, eos_token=fast.eos_token_id)
         except ImportError:
             raise ConstraintError(_NO_PACKAGE) from None
-        try:
-            fast: Any = tokenizer
-            self._tokens = llguidance.hf.from_tokenizer(fast, eos_token=fast.eos_token_id)
         except ValueError as error:
             raise ConstraintError(f"this model's tokenizer cannot be constrained ({error}); use greedy") from None
         self._format = answer_format
@@ -52,11 +49,7 @@ class Grammars:
         self.loose_tools = self.given_up = 0
 
     def of(self, case: EvalCase) -> str:
-        """Return the grammar of a case's answers.
-
-        Raises:
-            ConstraintError: no grammar of the case can be compiled.
-        """
+        """Return the grammar of a case's answers; ConstraintError where none can be compiled."""
         schemas = [argument_schema(tool.parameters) for tool in case.tools]
         alone = [f"%llguidance {{}}\nstart: %json {json.dumps(schema)}\n" for schema in schemas]
         kept = [ANY_OBJECT if self._problem(one) else schema for one, schema in zip(alone, schemas, strict=True)]
@@ -65,13 +58,11 @@ class Grammars:
                 grammar = self._format.grammar(case.tools, tuple(attempt))
             except ValueError as error:
                 raise ConstraintError(str(error)) from None
-            if not self._problem(grammar):
+            if not (problem := self._problem(grammar)):
                 self.loose_tools += sum(schema is ANY_OBJECT for schema in attempt)
                 return grammar
-        raise ConstraintError(
-            f"the answers to case {case.id} cannot be constrained ({self._problem(grammar)}); take constrained out of "
-            "the model's decoding"
-        )
+        told = f"the answers to case {case.id} cannot be constrained ({problem})"
+        raise ConstraintError(f"{told}; take constrained out of the model's decoding")
 
     def start(self, grammar: str, stops: Sequence[int]) -> Callable[[], Follower]:
         """Return what begins the constraint of one answer that ends at one of the stop tokens."""
@@ -91,18 +82,15 @@ class Follower(Constraint):
     """Follows one answer through its grammar."""
 
     def __init__(self, matcher: Any, stops: Sequence[int], grammars: Grammars) -> None:
-        self._matcher, self._stops, self._grammars = matcher, stops, grammars
-        self._broken = False
+        self._matcher, self._stops, self._grammars, self._broken = matcher, stops, grammars, False
 
     def allow(self, logits: torch.Tensor) -> torch.Tensor:
         """Return logits, (tokens,), with what may not come next at minus infinity; stop tokens only at an end."""
         import numpy as np
         import torch
 
-        if self._broken or self._breaks():
-            return logits
-        mask = self._matcher.compute_bitmask()
-        if self._breaks():
+        mask = None if self._broken or self._breaks() else self._matcher.compute_bitmask()
+        if mask is None or self._breaks():
             return logits
         bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")
         allowed = np.zeros(len(logits), dtype=bool)

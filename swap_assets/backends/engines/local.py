@@ -148,10 +148,9 @@ def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
 def check_limit(
     tokenizer: PreTrainedTokenizerBase, cases: Sequence[EvalCase], answer_format: AnswerFormat, limit: int
 ) -> int:
-    """Return the tokens of the longest expected answer, its end included. Gold is measured here and goes nowhere.
+    """Return the tokens of the longest expected answer, its end included; AnswerLimitError where the limit cuts one.
 
-    Raises:
-        AnswerLimitError: an expected answer is longer than the limit.
+    Gold is measured here and goes nowhere.
     """
     golds = [answer_format.write(case.gold_calls, case.gold_text) for case in cases]
     encoded: Any = tokenizer(golds, add_special_tokens=False)

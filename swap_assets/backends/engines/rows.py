@@ -93,11 +93,7 @@ class Budget:
         return max(1, self.tokens // need)
 
     def halve(self, error: Exception, *, rows: int, need: int) -> None:
-        """Answer an error of memory that happened with so many rows of so many tokens under way.
-
-        Raises:
-            OutOfRoomError: there was only one row.
-        """
+        """Answer an error of memory with so many rows of so many tokens under way; OutOfRoomError with only one."""
         if rows <= 1:
             raise OutOfRoomError(
                 "memory does not hold a single row: use a model of a smaller dtype, a lower max_answer_tokens, or a "
@@ -127,8 +123,7 @@ class Slots:
     def __init__(self, count: int, room: int) -> None:
         from transformers import Cache
 
-        self.count = count
-        self.room = -(-room // _ALIGNED) * _ALIGNED
+        self.count, self.room = count, -(-room // _ALIGNED) * _ALIGNED
         self.lengths: list[int] = []
         self.cache = Cache(layers=[])
         self._layers: list[_SlotLayer] = []

@@ -123,11 +123,7 @@ class _Watch(Constraint):
 def decode_in_batches(
     model: PreTrainedModel, rows: Sequence[Row], *, stops: frozenset[int], budget: Budget, alone: bool = False
 ) -> Iterator[list[Row]]:
-    """Answer rows as `decoding.decode` does, batch by batch, by any causal language model; `alone` one at a time.
-
-    Raises:
-        OutOfRoomError: memory does not hold a single row.
-    """
+    """Answer rows as `decoding.decode` does, batch by batch, by any causal language model; `alone` one at a time."""
     waiting = deque(sorted(rows, key=lambda row: (-row.need, row.index)))
     while waiting:
         size = 1 if alone else min(len(waiting), budget.rows(waiting[0].need))

@@ -119,10 +119,8 @@ class LocalModel:
     def stream(self, prompts: Sequence[str], constrain: Sequence[Callable[[], Constraint]] = ()) -> Iterator[list[Row]]:
         """Answer prompts and yield rows as they end, with their texts; `Row.index` says to which prompt.
 
-        `constrain` begins the constraint of each prompt's answer; without it an answer is free.
-
-        Raises:
-            OutOfRoomError: memory does not hold a single row.
+        `constrain` begins the constraint of each prompt's answer; without it an answer is free. OutOfRoomError where
+        memory does not hold a single row.
         """
         begins = constrain or [None] * len(prompts)
         rows = [

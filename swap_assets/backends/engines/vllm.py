@@ -188,8 +188,7 @@ def own_stops(weights: Weights) -> int | list[int] | None:
 def _version(client: OpenAI, server: Server) -> str:
     import openai
 
-    try:
+    with contextlib.suppress(openai.OpenAIError):
         found: Any = client.get(f"{server.url.removesuffix('/v1')}/version", cast_to=object)
-    except openai.OpenAIError:
-        return ""
-    return str(found.get("version", "")) if isinstance(found, dict) else ""
+        return str(found.get("version", "")) if isinstance(found, dict) else ""
+    return ""

@@ -171,11 +171,7 @@ class Asking:
         return reply
 
     async def _wait_after(self, error: Exception, retry: int, *, began: float) -> None:
-        """Wait before a retry: as long as the server asks, else twice as long each time with jitter.
-
-        Raises:
-            HostedError: the server asks for more than `longest_wait_s`.
-        """
+        """Wait before a retry, twice as long each time with jitter; HostedError where the server asks for too long."""
         self.retries[clients.kind_of(error)] += 1
         headers = getattr(getattr(error, "response", None), "headers", {})
         asked = clients.read_retry_after(headers, now=time.time())

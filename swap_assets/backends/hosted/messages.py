@@ -75,10 +75,9 @@ def read_reply(body: bytes) -> Reply:
 
 
 async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) -> Reply:
-    """Put the pieces of a streamed answer together; `began` is when the request went out (monotonic, seconds).
+    """Put the pieces of a streamed answer together; UnreadableReplyError where they end without a finish reason.
 
-    Raises:
-        UnreadableReplyError: the pieces end without a finish reason.
+    `began` is when the request went out (monotonic, seconds).
     """
     text, refusal, calls, first = "", "", {}, None
     finish, usage, model, fingerprint = "", None, "", ""

@@ -36,8 +36,6 @@ _FOLDER = Path(__file__).parent / "chat_templates"
 _MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 # family -> a text that its own template holds and no other family's does
 _FAMILIES = {"phi-4-mini": "<|tool|>", "llama-3": "<|start_header_id|>", "chatml": "<|im_start|>"}
-
-
 # What libraries say when a model cannot be loaded, and what it means.
 _COMPLAINTS = {
     ("gated", "401", "403"): "is gated: accept its licence on huggingface.co and set HUGGING_FACE_HUB_TOKEN to a token "
@@ -102,11 +100,7 @@ def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrain
 
 
 def load_config(weights: Weights) -> Any:
-    """Load a model's configuration, which says among others whether its weights are stored quantised.
-
-    Raises:
-        ModelUnavailableError: there is no such model, or it may not be read.
-    """
+    """Load a model's configuration, which says whether it is stored quantised; ModelUnavailableError as `load_base`."""
     from transformers import AutoConfig
 
     return _loaded(AutoConfig.from_pretrained, weights)
@@ -163,10 +157,9 @@ def _loaded(loader: Any, weights: Weights, **options: Any) -> Any:
     source = weights.source
     if Path(source).is_absolute() and not Path(source).is_dir():
         raise ModelUnavailableError(f"there is no model folder {source}; correct the model's path")
+    options |= {"revision": weights.revision or "main", "trust_remote_code": weights.trust_remote_code}
     try:
-        return loader(
-            source, revision=weights.revision or "main", trust_remote_code=weights.trust_remote_code, **options
-        )
+        return loader(source, **options)
     except (OSError, ValueError) as error:
         raise ModelUnavailableError(explain_loading(source, str(error))) from error
 
@@ -189,11 +182,7 @@ def has_generation_marks(template: str) -> bool:
 
 
 def ensure_training_template(tokenizer: PreTrainedTokenizerBase, name: str) -> str:
-    """Give a tokenizer a template with generation marks and return it.
-
-    Raises:
-        TemplateError: the model's family is not known.
-    """
+    """Give a tokenizer a template with generation marks and return it; TemplateError where its family is not known."""
     template = tokenizer.chat_template or ""
     own = template.get("default", "") if isinstance(template, dict) else template
     if not has_generation_marks(own):
@@ -209,10 +198,8 @@ def ensure_training_template(tokenizer: PreTrainedTokenizerBase, name: str) -> s
 
 def family_template(template: str) -> str | None:
     """Return this package's marked template for the family that a plain template belongs to, None for no family."""
-    for family, sign in _FAMILIES.items():
-        if sign in template:
-            return (_FOLDER / f"{family}.jinja").read_text(encoding="utf-8")
-    return None
+    family = next((name for name, sign in _FAMILIES.items() if sign in template), None)
+    return (_FOLDER / f"{family}.jinja").read_text(encoding="utf-8") if family else None
 
 
 def _trl_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
@@ -232,19 +219,12 @@ class TokenizerError(ValueError):
 
 def changed_probe(there_and_back: Callable[[str], str]) -> str:
     """Return how the first probe that does not survive comes back, an empty text where all do."""
-    for probe in PROBES:
-        back = there_and_back(probe)
-        if back != probe:
-            return f"{probe!r} comes back as {back!r}"
-    return ""
+    backs = ((probe, there_and_back(probe)) for probe in PROBES)
+    return next((f"{probe!r} comes back as {back!r}" for probe, back in backs if back != probe), "")
 
 
 def require_round_trip(tokenizer: Any, name: str) -> None:
-    """Make sure that a loaded tokenizer gives back what answers are made of.
-
-    Raises:
-        TokenizerError: it does not.
-    """
+    """Make sure that a loaded tokenizer gives back what answers are made of; TokenizerError where it does not."""
 
     def there_and_back(text: str) -> str:
         return tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"], skip_special_tokens=True)

@@ -44,7 +44,7 @@ class ModelFiles(NamedTuple):
     @property
     def weights(self) -> int:
         """Bytes of the weights that would be loaded."""
-        return sum(size for name, size in self.sizes.items() if _at_root(name) and name.endswith(".safetensors"))
+        return sum(size for name, size in self.sizes.items() if "/" not in name and name.endswith(".safetensors"))
 
     def json(self, name: str) -> dict[str, Any]:
         """Return what a small file of JSON holds, empty where there is none."""
@@ -61,13 +61,9 @@ def files_of_folder(folder: Path, *, named: str = "") -> ModelFiles:
 def files_of_hub(model: HubModel, *, token: str | None) -> ModelFiles:
     """Return the files of a model on the hub; what its cache already holds is not missing."""
     cached = cached_folder(model.repo_id, model.commit)
-    wanted = {name: size for name, size in model.files.items() if _at_root(name) and name.endswith(_LOADED)}
+    wanted = {name: size for name, size in model.files.items() if "/" not in name and name.endswith(_LOADED)}
     missing = sum(size for name, size in wanted.items() if not (cached and (cached / name).exists()))
     return ModelFiles(model.repo_id, model.files, missing, lambda name: fetch_small(model, name, token=token))
-
-
-def _at_root(name: str) -> bool:
-    return "/" not in name
 
 
 class Finding(NamedTuple):
@@ -93,11 +89,7 @@ def pickles(names: Iterable[str]) -> list[str]:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Make sure that a folder to be kept or given away holds no pickle.
-
-    Raises:
-        PickledWeightsError: it does.
-    """
+    """Make sure that a folder to be kept or given away holds no pickle; PickledWeightsError where it does."""
     names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     if found := pickles(names):
         raise PickledWeightsError(f"{folder} holds {found[0]}, which can run code when it is read; save safetensors")

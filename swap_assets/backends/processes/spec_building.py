@@ -85,12 +85,15 @@ def generation_spec(
 
     `adapter` is the folder to answer with beside the base; a merged candidate's is a model by itself.
     """
-    entry = experiment.small_model(candidate.model)
-    weights, engine = base_weights(experiment, candidate.model), entry.engine
+    entry, weights = experiment.small_model(candidate.model), base_weights(experiment, candidate.model)
+    engine = entry.engine
     if candidate.form is Form.MERGED:
         engine = engine.for_merged()
         weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
     folder = store.work(purpose, candidate.id, answer_format.name)
+    # The untouched base says the same at every scale; a tuned candidate is another one at each.
+    scales = [scale for scale in experiment.scales if scale != candidate.scale and candidate.form is Form.BASE]
+    others = [candidate.model_copy(update={"scale": scale}).id for scale in scales]
     spec = GenerateSpec(
         candidate_id=candidate.id,
         partition=candidate.partition,
@@ -106,7 +109,7 @@ def generation_spec(
         gpu_hour=experiment.prices.gpu_hour,
         seed=experiment.seed,
         threads=experiment.threads,
-        reuse=_answers_at_other_scales(experiment, store, candidate, answer_format, purpose),
+        reuse=tuple(store.work(purpose, other, answer_format.name) / RECORDS_FILE for other in others),
         output=folder / RECORDS_FILE,
     )
     return spec, folder
@@ -134,15 +137,3 @@ def merge_spec(
         output=work / "unproven",
     )
     return spec, work
-
-
-def _answers_at_other_scales(
-    experiment: Experiment, store: ArtefactStore, candidate: Candidate, answer_format: AnswerFormat, purpose: str
-) -> tuple[Path, ...]:
-    """Return where the same model's records of other scales lie; a tuned candidate is another one at each scale."""
-    if candidate.form is not Form.BASE:
-        return ()
-    others = [candidate.model_copy(update={"scale": scale}) for scale in experiment.scales]
-    return tuple(
-        store.work(purpose, other.id, answer_format.name) / RECORDS_FILE for other in others if other.id != candidate.id
-    )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,24 +89,19 @@ def read_card(adapter: Path) -> AdapterCard:
     Raises:
         MergeError: the folder has no readable `swap_adapter.json`, or the weights beside it are not the ones it names.
     """
-    path = adapter / ADAPTER_CARD
     try:
-        card = AdapterCard.model_validate_json(path.read_text(encoding="utf-8"))
+        card = AdapterCard.model_validate_json((adapter / ADAPTER_CARD).read_bytes())
     except OSError:
         raise MergeError(f"{adapter} has no {ADAPTER_CARD}; train the adapter first") from None
     except ValueError as error:
-        raise MergeError(f"{path} cannot be read: {error}; train the adapter again") from None
+        raise MergeError(f"{adapter / ADAPTER_CARD} cannot be read: {error}; train the adapter again") from None
     if card.adapter_hash != provenance.adapter_hash(adapter):
         raise MergeError(f"the weights in {adapter} are not those that {ADAPTER_CARD} names; train the adapter again")
     return card
 
 
 def require_same_base(weights: Weights, card: AdapterCard) -> None:
-    """Make sure that an adapter is merged into the weights that it was trained on.
-
-    Raises:
-        MergeError: it was trained on others.
-    """
+    """Make sure that an adapter is merged into the weights that it was trained on; MergeError where it is not."""
     if card.base_hash != provenance.weights_hash(weights.source, weights.revision):
         raise MergeError(
             f"the adapter was trained on {card.spec.weights.source} as it was then, and {weights.source} holds other "
@@ -114,11 +110,7 @@ def require_same_base(weights: Weights, card: AdapterCard) -> None:
 
 
 def refuse_quantised(weights: Weights) -> None:
-    """Make sure that the base is stored unquantised.
-
-    Raises:
-        MergeError: it is stored in 4 bit or otherwise quantised, so a merge would stay so.
-    """
+    """Make sure that the base is stored unquantised; MergeError where it is not, since a merge would stay so."""
     stored = getattr(load_config(weights), "quantization_config", None)
     if not stored:
         return
@@ -133,12 +125,9 @@ def refuse_quantised(weights: Weights) -> None:
 
 
 def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    answer_format, style = card.spec.answer_format, card.spec.prompt_style
+    render = partial(render_messages, answer_format=card.spec.answer_format, style=card.spec.prompt_style)
     cases = read_cases(spec.cases_files)[: spec.parity_rows] if spec.cases_files else []
-    return [
-        render_prompt(tokenizer, render_messages(case.tools, case.history, answer_format=answer_format, style=style))
-        for case in cases
-    ]
+    return [render_prompt(tokenizer, render(case.tools, case.history)) for case in cases]
 
 
 def _sample(

@@ -14,7 +14,6 @@ import os
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,7 +78,7 @@ def _healthy(port: int) -> bool:
     try:
         with opener.open(f"http://{_LOOPBACK}:{port}/health", timeout=2) as answer:
             return answer.status == 200
-    except (urllib.error.URLError, OSError):
+    except OSError:  # URLError is one
         return False
 
 
@@ -111,26 +110,15 @@ def served_model(weights: Weights, *, workdir: Path, threads: int = 1) -> Iterat
 
 
 def serve_forever(spec: ServeSpec) -> None:
-    """Serve a model in this process until it is stopped: the worker's part of `served_model`.
-
-    Raises:
-        ServingError: there is no such folder.
-    """
+    """Serve a model in this process until it is stopped: the worker's part of `served_model`."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers.cli.serve import Serve
 
     if not Path(spec.served_name).is_dir():
         raise ServingError(f"there is no model folder {Path(spec.served_name).absolute()}; correct the model's path")
-    Serve(
-        force_model=spec.served_name,
-        host=_LOOPBACK,
-        port=spec.port,
-        device="auto",
-        dtype=spec.weights.dtype,
-        trust_remote_code=spec.weights.trust_remote_code,
-        log_level="error",
-        default_seed=0,
-    )
+    how: dict[str, Any] = spec.weights.model_dump(include={"dtype", "trust_remote_code"})
+    where: dict[str, Any] = {"host": _LOOPBACK, "port": spec.port, "device": "auto"}
+    Serve(force_model=spec.served_name, **where, **how, log_level="error", default_seed=0)
 
 
 class _Running(NamedTuple):
@@ -193,11 +181,7 @@ def _command(spec: GenerateSpec, vllm: VllmServer) -> list[str]:
 
 
 def room_for_rank(adapter: Path) -> int:
-    """Return the least `--max-lora-rank` that holds an adapter.
-
-    Raises:
-        ServingError: its rank is beyond what vLLM takes.
-    """
+    """Return the least `--max-lora-rank` that holds an adapter; ServingError beyond what vLLM takes."""
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     rank = max([config["r"], *config.get("rank_pattern", {}).values()])
     if rank > _RANKS[-1]:

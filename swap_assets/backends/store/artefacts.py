@@ -90,11 +90,7 @@ class ArtefactStore:
         return path
 
     def stored(self, asset: str, partition: str | None, kind: Any) -> Path:
-        """Return where a value lies that has been written.
-
-        Raises:
-            ArtefactMissingError: it has not been materialised.
-        """
+        """Return where a value lies that has been written; ArtefactMissingError where it has not."""
         path = self.path(asset, partition, kind)
         if not path.exists():
             command = pasteable(materialize(asset, partition or ""))
@@ -102,11 +98,7 @@ class ArtefactStore:
         return path
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
-        """Read a value back as `kind`.
-
-        Raises:
-            ArtefactMissingError: it has not been materialised.
-        """
+        """Read a value back as `kind`; ArtefactMissingError where it has not been materialised."""
         path = self.stored(asset, partition, kind)
         if row_type := _row_type(kind):
             return cast(Value, conversation_store.read_rows(path, row_type))
@@ -118,13 +110,9 @@ class ArtefactStore:
         return {key: parsed(path, version, kind) for key, path, version in self._there("assets", asset, partitions)}
 
     def evaluation_records(self, asset: str, partitions: Iterable[str]) -> dict[str, EvaluationRecord]:
-        """Return the records of the evaluations that are there.
-
-        An evaluation is parsed only where no record speaks for its file, and then once in a process.
-        """
-        return {
-            key: evaluation_record_of(path, version) for key, path, version in self._there("assets", asset, partitions)
-        }
+        """Return the records of the evaluations that are there; where none speaks for a file, that is parsed once."""
+        there = self._there("assets", asset, partitions)
+        return {key: evaluation_record_of(path, version) for key, path, version in there}
 
     def failures(self, asset: str, partitions: Iterable[str]) -> dict[str, str]:
         """Return why the last attempts failed, where they did."""
@@ -224,6 +212,4 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _row_type(kind: Any) -> Any:
-    if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES:
-        return get_args(kind)[0]
-    return None
+    return get_args(kind)[0] if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES else None

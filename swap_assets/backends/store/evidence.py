@@ -136,10 +136,8 @@ def evaluated_artefacts(experiment: Experiment, store: ArtefactStore, evaluation
         found = _artefacts(experiment, store, candidate)
         if gone := [str(item.path) for item in found if item.path and not item.path.is_dir()]:
             raise FileNotFoundError(f"{gone[0]} is no folder; {again}")
-        specs = [
-            generation_spec(experiment, store, candidate, item.answer_format, (), adapter=item.path)[0]
-            for item in found
-        ]
+        formats = [(item.answer_format, item.path) for item in found]
+        specs = [generation_spec(experiment, store, candidate, one, (), adapter=path)[0] for one, path in formats]
         hashes = [artefact_hash(spec) for spec in specs]
     except (ArtefactMissingError, FileNotFoundError) as error:
         raise ArtefactError(f"the weights of {candidate.id} are not there: {error}") from None
@@ -174,5 +172,4 @@ def _artefacts(experiment: Experiment, store: ArtefactStore, candidate: Candidat
         folders = store.read(MERGED_MODEL, candidate.partition, MergedModel).folders
         formats = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale).adapters
         return [Artefact(name, formats[name], Path(folder)) for name, folder in folders.items()]
-    trained = adapters_of(experiment, store, candidate)
-    return [item.artefact for item in trained]
+    return [item.artefact for item in adapters_of(experiment, store, candidate)]

@@ -82,22 +82,15 @@ def _given_twice(tree: yaml.Node | None) -> str:
         if node is None or id(node) in seen:  # an alias leads to a node that was looked at
             continue
         seen.add(id(node))
+        lines: dict[str, int] = {}
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            waiting.append(value)
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines:
+                return f"'{name}' stands twice, at lines {lines[name]} and {line}; put what belongs to it in one place"
+            lines[name] = line
         if isinstance(node, yaml.SequenceNode):
             waiting += node.value
-        elif isinstance(node, yaml.MappingNode):
-            waiting += [value for _, value in node.value]
-            if twice := _same_keys(node):
-                return twice
-    return ""
-
-
-def _same_keys(node: yaml.MappingNode) -> str:
-    lines: dict[str, int] = {}
-    for key, _ in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        if name in lines:
-            return f"'{name}' stands twice, at lines {lines[name]} and {line}; put what belongs to it in one place"
-        lines[name] = line
     return ""
 
 

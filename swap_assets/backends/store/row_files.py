@@ -24,15 +24,9 @@ class StoreError(RuntimeError):
 
 
 def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> Path:
-    """Write rows of one kind; an existing file is replaced in one step.
+    """Write rows, all of one kind, and return the path; an existing file is replaced in one step.
 
-    Args:
-        path: where to write.
-        rows: `Conversation`, `EvalCase` or `Quarantined`, all of `kind`.
-        kind: which of them, so that no rows at all still make a readable file.
-
-    Returns:
-        The path.
+    The kind is `Conversation`, `EvalCase` or `Quarantined`; it is named so that no rows make a readable file too.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

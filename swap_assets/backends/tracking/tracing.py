@@ -28,6 +28,11 @@ PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
 # Set to 1, it lets the answers and the previews of the training rows into the traces.
 TEXT_VARIABLE = "SWAP_TRACE_TEXT"
 _WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then what the server has
+# What is told of a training's result, under the same names.
+_OF_A_TRAINING = {
+    "adapter_hash", "train_rows", "validation_rows", "steps", "rows_per_step", "train_loss", "validation_curve",
+    "tokens_per_second", "seconds", "peak_memory_mb", "device", "versions", "trainable_parameters",
+}  # fmt: skip
 _SERVER_S = 5  # all attempts to deliver the trace together
 
 
@@ -77,37 +82,30 @@ def evaluation_trace(evaluation: Evaluation, *, experiment: str, partition: str,
     """Tell an evaluation: on which rows and weights, with which metrics in which track."""
     candidate = evaluation.candidate
     tracks = {track.value: _track(result) for track, result in evaluation.results.items()}
+    where = {"candidate_id": candidate.id, "partition": partition, "mlflow_run": run_id}
     return Trace(
         kind="evaluation",
         name=f"evaluation {candidate.id}",
         session=experiment,
         tags=("evaluation", candidate.model, candidate.scale),
         input={
-            "dataset_hash": evaluation.dataset_hash,
-            "artefact_hash": evaluation.artefact_hash,
+            **evaluation.model_dump(include={"dataset_hash", "artefact_hash"}),
             "prompt_hash": {track.value: result.prompt_hash for track, result in evaluation.results.items()},
         },
         output={"status": evaluation.status, "evidence_hash": evaluation.evidence_hash(), "tracks": tracks},
-        metadata={
-            **candidate.model_dump(mode="json"),
-            "candidate_id": candidate.id,
-            "partition": partition,
-            "mlflow_run": run_id,
-        },
+        metadata={**candidate.model_dump(mode="json"), **where},
     )
 
 
 def _track(result: TrackResult) -> dict[str, Any]:
     summary = result.summary
     told: dict[str, Any] = {
+        **summary.model_dump(mode="json", include={"cases", "unscored", "failures"}),
         "answer_format": summary.answer_format.name,
-        "cases": summary.cases,
-        "unscored": summary.unscored,
         "metrics": {
             name: {"value": metric.value, "low": metric.low, "high": metric.high, "rows": metric.n}
             for name, metric in summary.metrics.items()
         },
-        "failures": summary.failures,
         "totals": result.totals.model_dump(mode="json"),
     }
     if text_allowed():
@@ -119,13 +117,8 @@ def _track(result: TrackResult) -> dict[str, Any]:
 def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: str, failed: str = "") -> Trace:
     """Tell a training: its settings and the hashes of what went in, its losses and speed, or that it failed."""
     settings = {"weights", "answer_format", "prompt_style", "lora", "training", "seed"}
-    output: dict[str, Any] = {"status": "failed"}
-    if result:
-        told = {
-            "adapter_hash", "train_rows", "validation_rows", "steps", "rows_per_step", "train_loss", "validation_curve",
-            "tokens_per_second", "seconds", "peak_memory_mb", "device", "versions", "trainable_parameters",
-        } | ({"mask_preview"} if text_allowed() else set())  # fmt: skip
-        output = {"status": "trained", **result.model_dump(mode="json", include=told)}
+    told = _OF_A_TRAINING | ({"mask_preview"} if text_allowed() else set())
+    output = {"status": "trained", **result.model_dump(mode="json", include=told)} if result else {"status": "failed"}
     return Trace(
         kind="training",
         name=f"training {spec.candidate_id} {spec.output.parent.name}",
@@ -157,10 +150,9 @@ def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Tr
         input={name: shown[name] for name in ("rule", "thresholds", "candidates", "hashes", "contrasts", "missing")},
         output={name: shown[name] for name in ("verdict", "action", "reason")} | {"content": decision.content()},
         metadata={
+            **{name: shown[name] for name in ("decided_by", "decided_at")},
             "candidates": ", ".join(decision.candidates),
             "partition": partition,
-            "decided_by": decision.decided_by,
-            "decided_at": decision.decided_at,
         },
     )
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from swap_assets.backends.datasets.lengths import token_lengths
 from swap_assets.backends.datasets.loading import SourceError, load_sources
-from swap_assets.backends.datasets.plots import profile_svg
+from swap_assets.backends.datasets.views import profile_svg, token_lengths
 from swap_assets.backends.processes.spec_building import base_weights
 from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.conversations import Conversation
