@@ -22,6 +22,8 @@ from swap_assets.domain.experiment.entries import Budget
 from swap_assets.domain.model import Frozen
 
 _TABLE = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=FULL;
 CREATE TABLE IF NOT EXISTS answers (
   key TEXT PRIMARY KEY, model TEXT NOT NULL, epoch TEXT NOT NULL,
   owner TEXT, reply TEXT, money REAL NOT NULL, tokens INTEGER NOT NULL
@@ -75,8 +77,6 @@ class AnswerCache:
             self._owners.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
             self._base = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None)
-            self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=FULL")
             self._base.executescript(_TABLE)
             self._forget_the_dead()
         except (sqlite3.Error, OSError) as error:
@@ -163,12 +163,8 @@ class AnswerCache:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         self._base.execute("BEGIN IMMEDIATE")
-        try:
+        with self._base:  # commits, or rolls back what failed
             yield
-        except BaseException:
-            self._base.execute("ROLLBACK")
-            raise
-        self._base.execute("COMMIT")
 
     def _free_lock(self) -> None:
         if self._lock.is_locked:

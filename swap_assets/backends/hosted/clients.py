@@ -7,6 +7,7 @@ for a refused key: it quotes a part of the key.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -139,24 +140,18 @@ def kind_of(error: Exception) -> str:
 def read_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Read `retry-after-ms` or `Retry-After`; `now` is the time that a date is counted from, in seconds since 1970."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "").strip()
-        try:
-            return max(0.0, float(text) * unit)
-        except ValueError:
-            pass
-    try:
+        with contextlib.suppress(ValueError):
+            return max(0.0, float(headers.get(name, "")) * unit)
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    return None
 
 
 def as_refusal(error: Exception) -> bool:
     """Say whether the service's content filter refused the request; Azure answers 400 with code `content_filter`."""
     import openai
 
-    return isinstance(error, openai.BadRequestError) and (
-        error.code == "content_filter" or "content_filter" in str(error.body)
-    )
+    return isinstance(error, openai.BadRequestError) and "content_filter" in f"{error.code} {error.body}"
 
 
 def rejected_parameter(error: Exception) -> str | None:

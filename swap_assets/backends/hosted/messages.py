@@ -143,20 +143,20 @@ class Requests:
         official = model.provider in ("azure", "openai") and not model.base_url
         self._limit_name = "max_completion_tokens" if official else "max_tokens"
         self._who = [model.provider, model.model, api_version, endpoint(model), server.artefact_hash]
-        self.prompt_hash = self._hash_of_prompt()
+        style, told_by = model.prompt_style, "" if model.tool_role == "tool" else f"tool messages as {model.tool_role}"
+        if interface is Interface.NATIVE:
+            self.prompt_hash = native_prompt_hash(answer_format.track, style)
+        else:
+            self.prompt_hash = prompt_hash(answer_format, style, chat_template=told_by)
 
     def body(self, case: EvalCase) -> dict[str, Any]:
         """Return the request's body, with every setting that is wanted."""
         model = self._model
-        settings = {
-            "temperature": 0.0 if model.accepts_temperature else None,
-            "seed": model.seed,
-            self._limit_name: model.max_answer_tokens,
-            "stream": True if model.streams else None,
-            "stream_options": {"include_usage": True} if model.streams else None,
-        }
-        wanted = {key: value for key, value in settings.items() if value is not None}
-        return {"model": self._name, **self._question(case), **wanted, **model.extra_body}
+        settings: dict[str, Any] = {"temperature": 0.0} if model.accepts_temperature else {}
+        settings |= ({} if model.seed is None else {"seed": model.seed}) | {self._limit_name: model.max_answer_tokens}
+        if model.streams:
+            settings |= {"stream": True, "stream_options": {"include_usage": True}}
+        return {"model": self._name, **self._question(case), **settings, **model.extra_body}
 
     def key(self, body: dict[str, Any]) -> str:
         """Name a request: who is asked, the whole body, and the measurement epoch."""
@@ -179,13 +179,6 @@ class Requests:
         messages = render_messages(case.tools, case.history, answer_format=self.answer_format, style=model.prompt_style)
         # The same text in every role: services refuse a message of role "tool" that answers no native call.
         return {"messages": [m | {"role": model.tool_role} if m["role"] == "tool" else m for m in messages]}
-
-    def _hash_of_prompt(self) -> str:
-        model = self._model
-        if self.interface is Interface.NATIVE:
-            return native_prompt_hash(self.answer_format.track, model.prompt_style)
-        told_by = "" if model.tool_role == "tool" else f"tool messages as {model.tool_role}"
-        return prompt_hash(self.answer_format, model.prompt_style, chat_template=told_by)
 
 
 def without_strict(body: dict[str, Any]) -> dict[str, Any] | None:

@@ -191,11 +191,9 @@ def _answers(address_of_hub: str) -> bool:
         return True
     address = urlsplit(address_of_hub)
     port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        with socket.create_connection((address.hostname or "", port), timeout=_PROBE_S):
-            return True
-    except OSError:
-        return False
+    with contextlib.suppress(OSError), socket.create_connection((address.hostname or "", port), timeout=_PROBE_S):
+        return True
+    return False
 
 
 def _check_hash(path: Path, source: HubSource, config: str) -> None:

@@ -4,9 +4,9 @@ Right before the commit the hub has been asked whether this token may write, and
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends.hub.access import TIMEOUT_S, endpoint, hub_token, may_use
 from swap_assets.backends.hub.readme import README, merged_readme
@@ -104,7 +104,7 @@ def publish(
         PublishError: no token, no right to write, no hub, or the repository holds something else.
     """
     import httpx2
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
     if not token:
@@ -117,9 +117,14 @@ def publish(
         there = _there(api, repo_id, token)
         if there is None:
             api.create_repo(repo_id, private=private, exist_ok=True)
-        elif (same := _same(api, repo_id, there, note)) is not None:
+        elif (same := _same(api, repo_id, *there, note)) is not None:
             return same
-        return _commit(api, repo_id, {**files, NOTE: note.model_dump_json().encode()}, there or {}, note)
+        whole: Mapping[str, Any] = {**files, NOTE: note.model_dump_json().encode()}
+        put = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in whole.items()]
+        left_over = [CommitOperationDelete(name) for name in (there[1] if there else ()) if name not in whole]
+        message = f"{note.candidate_id}, content {note.content}"
+        done = api.create_commit(repo_id, operations=[*put, *left_over], commit_message=message)
+        return Upload(done.oid, f"{endpoint()}/{repo_id}", len(whole))
     except HfHubHTTPError as error:
         raise PublishError(_explained(error, repo_id)) from None
     except (OSError, httpx2.HTTPError) as error:
@@ -127,8 +132,8 @@ def publish(
         raise PublishError(f"{why}; nothing of {repo_id} was changed, try again later") from None
 
 
-def _there(api: "HfApi", repo_id: str, token: str) -> dict[str, str] | None:
-    """Return the repository's files and the commit under "", None where there is no such repository."""
+def _there(api: "HfApi", repo_id: str, token: str) -> tuple[str, list[str]] | None:
+    """Return the repository's commit and files that may be ours, None where there is no such repository."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
@@ -136,37 +141,23 @@ def _there(api: "HfApi", repo_id: str, token: str) -> dict[str, str] | None:
     except RepositoryNotFoundError:
         return None
     may_use(repo_id, token, write=True)
-    return {"": info.sha or "", **{item.rfilename: "" for item in info.siblings or ()}}
+    return info.sha or "", [item.rfilename for item in info.siblings or () if item.rfilename not in _NOT_OURS]
 
 
-def _same(api: "HfApi", repo_id: str, there: Mapping[str, str], note: Note) -> Upload | None:
+def _same(api: "HfApi", repo_id: str, commit: str, names: Sequence[str], note: Note) -> Upload | None:
     """Return the last commit where it holds these very files; refuse to write over somebody else's."""
-    names = [name for name in there if name and name not in _NOT_OURS]
     if not names:
         return None
     if NOTE not in names:
         raise PublishError(f"{repo_id} holds files that were not published from here; give publish.repo_id a new name")
-    path = api.hf_hub_download(repo_id, NOTE, revision=there[""] or None)
+    path = api.hf_hub_download(repo_id, NOTE, revision=commit or None)
     found = Note.model_validate_json(Path(path).read_text(encoding="utf-8"))
     if found.candidate_id != note.candidate_id:
         raise PublishError(
             f"{repo_id} holds {found.candidate_id}; put {{model}}, {{scale}} or {{approach}} into publish.repo_id, or "
             "delete that repository first"
         )
-    return Upload(there[""], f"{endpoint()}/{repo_id}", 0) if found == note else None
-
-
-def _commit(
-    api: "HfApi", repo_id: str, files: Mapping[str, Path | bytes], there: Mapping[str, str], note: Note
-) -> Upload:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    left_over = [name for name in there if name and name not in files and name not in _NOT_OURS]
-    put = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()]
-    operations = [*put, *[CommitOperationDelete(path_in_repo=name) for name in left_over]]
-    message = f"{note.candidate_id}, content {note.content}"
-    done = api.create_commit(repo_id, operations=operations, commit_message=message)
-    return Upload(done.oid, f"{endpoint()}/{repo_id}", len(files))
+    return Upload(commit, f"{endpoint()}/{repo_id}", 0) if found == note else None
 
 
 def _hash(files: Mapping[str, Path | bytes]) -> str:

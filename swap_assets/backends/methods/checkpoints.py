@@ -128,10 +128,9 @@ class Checkpoints:
         return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
     def _whole(self, step: int) -> Manifest | None:
-        manifest = _read_whole(self.path(step))
-        if manifest is None or manifest.best_step in (None, step):
-            return manifest
-        return manifest if _read_whole(self.path(manifest.best_step)) else None
+        found = _read_whole(self.path(step))
+        best = found.best_step if found else None
+        return found if best in (None, step) or _read_whole(self.path(best)) else None
 
     def _failure(self, step: int, error: Exception) -> str:
         kept = next((other for other in self._steps() if other != step and _read_whole(self.path(other))), None)

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from swap_assets.backends.methods.batches import BatchPlan
+from swap_assets.backends.models.local_model import load_config
 from swap_assets.backends.processes.hardware import hardware
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainSpec
 
@@ -57,27 +58,25 @@ class ModelShape(NamedTuple):
 def model_shape(spec: TrainSpec) -> ModelShape:
     """Read a model's shape from its configuration; no weight is loaded."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    source, trust = spec.weights.source, spec.weights.trust_remote_code
-    config = AutoConfig.from_pretrained(source, revision=spec.weights.revision or "main", trust_remote_code=trust)
+    config = load_config(spec.weights)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=spec.weights.trust_remote_code)
     head = model.get_output_embeddings()
     modules = model.named_modules()
     maps = {name: part for name, part in modules if isinstance(part, torch.nn.Linear) and part is not head}
     targets = spec.lora.target_modules
     adapted = [part for name, part in maps.items() if targets == "all-linear" or name.split(".")[-1] in targets]
     text = config.get_text_config()
-    heads = text.num_attention_heads
-    head_size = getattr(text, "head_dim", None) or text.hidden_size // heads
+    head_size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     return ModelShape(
         parameters=sum(part.numel() for part in model.parameters()),
         linear_parameters=sum(part.weight.numel() for part in maps.values()),
         adapter_parameters=sum(spec.lora.r * (part.in_features + part.out_features) for part in adapted),
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
-        attention=heads * head_size,
+        attention=text.num_attention_heads * head_size,
         intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
         vocabulary=text.vocab_size,
     )

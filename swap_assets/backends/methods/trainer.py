@@ -18,15 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from swap_assets.backends.methods.batches import (
-    BatchPlan,
-    StepSampler,
-    dataset,
-    flattened,
-    has_flash_attention,
-    ignore_rows_after,
-    own_rows,
-)
+from swap_assets.backends.methods import batches
 from swap_assets.backends.methods.callbacks import CurveKeeper, callback
 from swap_assets.backends.methods.checkpoints import Checkpoints, Progress
 from swap_assets.backends.methods.data import IGNORED, TokenRow
@@ -66,14 +58,14 @@ class _AnswerTraining(_Base):
             return super()._get_train_sampler(train_dataset)
         lengths = [len(ids) for ids in rows["input_ids"]]
         step = at_once * self.args.gradient_accumulation_steps * self.accelerator.num_processes
-        return StepSampler(lengths, rows_per_step=step, seed=self.args.data_seed)
+        return batches.StepSampler(lengths, rows_per_step=step, seed=self.args.data_seed)
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> Any:
         state, shared = self.accelerator.gradient_state, self.accelerator.num_processes
         if shared > 1 and batch_samples and state.end_of_dataloader and state.remainder > 0:
             size = self.args.per_device_train_batch_size
-            own = own_rows(state.remainder, process=self.accelerator.process_index, size=size)
-            ignore_rows_after(batch_samples[-1], own)
+            own = batches.own_rows(state.remainder, process=self.accelerator.process_index, size=size)
+            batches.ignore_rows_after(batch_samples[-1], own)
         return super()._get_num_items_in_batch(batch_samples, device)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
@@ -200,14 +192,10 @@ def lora_config(spec: TrainSpec) -> LoraConfig:
     """Return the adapter's shape as peft takes it."""
     from peft import LoraConfig
 
-    targets = spec.lora.target_modules
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=spec.lora.r,
-        lora_alpha=spec.lora.alpha,
-        lora_dropout=spec.lora.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-    )
+    lora = spec.lora
+    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    shape: Any = {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout, "target_modules": targets}
+    return LoraConfig(task_type="CAUSAL_LM", **shape)
 
 
 def trainer_for(
@@ -216,7 +204,7 @@ def trainer_for(
     rows: tuple[Sequence[TokenRow], Sequence[TokenRow]],
     tokenizer: PreTrainedTokenizerBase,
     *,
-    plan: BatchPlan,
+    plan: batches.BatchPlan,
     keeper: CurveKeeper,
     checkpoints: Checkpoints,
     resumed_from: tuple[int, ...] = (),
@@ -230,13 +218,13 @@ def trainer_for(
     from transformers import PrinterCallback, set_seed
 
     train, validation = rows
-    if flattened(spec, plan) and has_flash_attention():
+    if batches.flattened(spec, plan) and batches.has_flash_attention():
         model.set_attn_implementation("flash_attention_2")
     set_seed(spec.seed)  # again, so that LoRA's first weights do not depend on how the base was loaded
     trainer = _trainer_class()(
         model=model,
         args=_settings(spec, plan=plan, validates=bool(validation), folder=str(checkpoints.folder)),
-        train_dataset=dataset(train, spec),
+        train_dataset=batches.dataset(train, spec),
         eval_dataset=Dataset.from_list([row._asdict() for row in validation]) if validation else None,
         processing_class=tokenizer,
         peft_config=lora_config(spec),
@@ -247,7 +235,7 @@ def trainer_for(
     return trainer
 
 
-def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: str) -> Any:
+def _settings(spec: TrainSpec, *, plan: batches.BatchPlan, validates: bool, folder: str) -> Any:
     from trl.trainer.sft_config import SFTConfig
 
     on_gpu = device_name() == "cuda"
@@ -265,7 +253,7 @@ def _settings(spec: TrainSpec, *, plan: BatchPlan, validates: bool, folder: str)
         weight_decay=spec.training.weight_decay,
         # Rows come tokenised, cut and labelled: the trainer's own preparation would cut again and drop rows silently.
         max_length=None,
-        padding_free=flattened(spec, plan),
+        padding_free=batches.flattened(spec, plan),
         dataset_kwargs={"skip_prepare_dataset": True},
         eval_strategy="epoch" if validates else "no",
         save_strategy="no",  # the callbacks say when

@@ -44,11 +44,7 @@ def weights_hash(source: str, revision: str = "") -> str:
 
 
 def adapter_hash(folder: Path) -> str:
-    """Name an adapter by the bytes of its weights.
-
-    Raises:
-        FileNotFoundError: there is no adapter in the folder.
-    """
+    """Name an adapter by the bytes of its weights; FileNotFoundError where there is none in the folder."""
     path = folder / "adapter_model.safetensors"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no adapter_model.safetensors; train the adapter first")
@@ -78,11 +74,11 @@ def git_commit() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 class AdapterCard(Frozen):

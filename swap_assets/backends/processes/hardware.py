@@ -70,14 +70,11 @@ def cpu_count() -> int:
 
 def gpus() -> tuple[Gpu, ...]:
     """List the NVIDIA cards; empty where there is none or `nvidia-smi` does not answer within ten seconds."""
-    if not shutil.which("nvidia-smi"):
-        return ()
     query = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version,uuid", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        return parse_gpus(subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout)
+    except (OSError, subprocess.SubprocessError):
         return ()
-    return parse_gpus(done.stdout) if done.returncode == 0 else ()
 
 
 def parse_gpus(text: str) -> tuple[Gpu, ...]:

@@ -24,11 +24,9 @@ def is_first_process() -> bool:
 
 
 def launch(spec_file: Path, *, processes: int) -> None:
-    """Run a spec in several processes on this machine and wait for their end.
+    """Run a spec in several processes (at least 2) on this machine and wait for their end.
 
-    Args:
-        spec_file: The spec, which each process reads for itself.
-        processes: How many, at least 2; each takes its own of the cards in CUDA_VISIBLE_DEVICES.
+    Each reads the spec for itself and takes its own of the cards in CUDA_VISIBLE_DEVICES.
 
     Raises:
         LaunchError: a process failed; the others have been stopped.

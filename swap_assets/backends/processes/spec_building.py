@@ -86,9 +86,7 @@ def generation_spec(
     `adapter` is the folder to answer with beside the base; a merged candidate's is a model by itself.
     """
     entry, weights = experiment.small_model(candidate.model), base_weights(experiment, candidate.model)
-    engine = entry.engine
     if candidate.form is Form.MERGED:
-        engine = engine.for_merged()
         weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
     folder = store.work(purpose, candidate.id, answer_format.name)
     # The untouched base says the same at every scale; a tuned candidate is another one at each.
@@ -105,7 +103,7 @@ def generation_spec(
         token_budget=entry.generation_tokens,
         max_new_tokens=entry.max_answer_tokens,
         constrained=candidate.decoding is Decoding.CONSTRAINED,
-        engine=engine,
+        engine=entry.engine.for_merged() if candidate.form is Form.MERGED else entry.engine,
         gpu_hour=experiment.prices.gpu_hour,
         seed=experiment.seed,
         threads=experiment.threads,

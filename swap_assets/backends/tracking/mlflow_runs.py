@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-NOTHING: Mapping[str, str] = {}
+_NOTHING: Mapping[str, str] = {}
 
 
 class TrackingError(RuntimeError):
@@ -71,7 +71,7 @@ def _now() -> int:
 
 @contextlib.contextmanager
 def tracked_run(
-    tracking: Tracking, *, params: Mapping[str, str] = NOTHING, tags: Mapping[str, str] = NOTHING, continues: str = ""
+    tracking: Tracking, *, params: Mapping[str, str] = _NOTHING, tags: Mapping[str, str] = _NOTHING, continues: str = ""
 ) -> Iterator[TrackedRun]:
     """Open a run and close it whatever happens: FINISHED, KILLED on an interrupt, else FAILED with the error as a tag.
 
@@ -116,10 +116,9 @@ def _reopened(client: MlflowClient, run_id: str) -> dict[str, str] | None:
 def mark_failed(uri: str, run_id: str, *, reason: str) -> None:
     """Close a run that its process could not close itself, for instance because it was killed. A closed one stays."""
     client = _client(uri)
-    if client.get_run(run_id).info.status != "RUNNING":
-        return
-    client.set_tag(run_id, "error", reason)
-    client.set_terminated(run_id, "FAILED")
+    if client.get_run(run_id).info.status == "RUNNING":
+        client.set_tag(run_id, "error", reason)
+        client.set_terminated(run_id, "FAILED")
 
 
 def tracking_uri(given: str) -> str:
@@ -161,20 +160,19 @@ def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
     In SQLite one process at a time does so: of four that came at once to a new file three crashed over its tables
     (mlflow 3.17.2). A server looks after itself.
     """
-    sqlite = Path(tracking.uri.removeprefix("sqlite:///")) if tracking.uri.startswith("sqlite:///") else None
-    if sqlite is None:
+    if not tracking.uri.startswith("sqlite:///"):
         return _with_experiment(tracking, artifacts=None)
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 (seconds on busy cores, so not while others wait)
 
+    sqlite = Path(tracking.uri.removeprefix("sqlite:///"))
     try:
         sqlite.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(sqlite.with_name(sqlite.name + ".lock")):
             # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
             return _with_experiment(tracking, artifacts=(sqlite.parent.absolute() / "artifacts").as_uri())
     except OSError as error:
-        raise TrackingError(
-            f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
-        ) from None
+        told = f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
+        raise TrackingError(told) from None
 
 
 def _with_experiment(tracking: Tracking, *, artifacts: str | None) -> tuple[MlflowClient, str]:

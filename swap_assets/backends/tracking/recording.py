@@ -149,7 +149,6 @@ def track_report(tracking: Tracking, report: Report, folder: Path) -> str:
         for path in sorted(folder.iterdir()):
             if path.is_file():
                 run.artifact(path)
-        for name in ("csv", "model_cards"):
-            if (folder / name).is_dir():
-                run.artifact(folder / name, folder=name)
+            elif path.name in ("csv", "model_cards"):
+                run.artifact(path, folder=path.name)
     return run.id
