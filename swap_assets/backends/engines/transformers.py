@@ -68,10 +68,8 @@ class TransformersEngine(LocalEngine):
         self.method, self.token_budget = model.method, model.budget.tokens
 
     def _answer(self, case: EvalCase, row: Row) -> Answer:
-        found = self.answer(
-            case, row.text, tokens=(len(row.prompt), len(row.tokens)), stopped=row.stopped,
-            seconds=row.seconds, card_s=row.seconds,
-        )  # fmt: skip
+        counts, share = (len(row.prompt), len(row.tokens)), row.seconds
+        found = self.answer(case, row.text, tokens=counts, stopped=row.stopped, seconds=share, card_s=share)
         return found._replace(first_token_s=None if row.first_s is None else round(row.first_s, 6))
 
     def summary(self) -> list[str]:
@@ -143,8 +141,6 @@ class LocalModel:
 
 
 def _method(together: int, others: int, found: Sharing) -> str:
-    parts = [f"{together} rows over one cache"] if together or not others else []
-    if others:
-        how = "one at a time" if found.alone else "in padded batches"
-        parts.append(f"{others} rows {how}, since the model's cache cannot be shared: {found.reason}")
-    return "; ".join(parts)
+    how = "one at a time" if found.alone else "in padded batches"
+    slower = f"{others} rows {how}, since the model's cache cannot be shared: {found.reason}"
+    return "; ".join([f"{together} rows over one cache"] * bool(together or not others) + [slower] * bool(others))

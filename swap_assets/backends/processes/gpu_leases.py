@@ -143,16 +143,18 @@ class CardPool:
             )
         if wanted == 0:
             return Lease((), {VISIBLE: "", LEASED: ""})
-        end, said = time.monotonic() + within_s, _Said(say)
+        began, said = time.monotonic(), ("", -1)
         number, lock = self._join(wanted, what)
         try:
             while not (found := self._look(number))[0]:
-                left = end - time.monotonic()
-                if left <= 0:
+                waited = time.monotonic() - began
+                if waited >= within_s:
                     again = f"start it again when they are free, or raise {WAIT}"
                     raise LeaseError(f"{what} waited {duration(within_s)} {found[1]}; {again}")
-                said.line(f"waiting {found[1]}")
-                time.sleep(min(every_s, left))
+                if said != (now := (found[1], waited // _SAY_EVERY_S)):  # it changed, or a minute has gone by
+                    said = now
+                    say(f"waiting {found[1]}")
+                time.sleep(min(every_s, within_s - waited))
         except BaseException:
             lock.release()
             raise
@@ -214,15 +216,3 @@ class CardPool:
     def _lock(self, number: int) -> FileLock:
         # Of the process, not of the thread that took it.
         return FileLock(self._folder / f"{number:06}.lock", thread_local=False)
-
-
-class _Said:
-    """Says a line when it changes, and again each minute."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._last, self._at = say, "", 0.0
-
-    def line(self, text: str) -> None:
-        if text != self._last or time.monotonic() - self._at >= _SAY_EVERY_S:
-            self._last, self._at = text, time.monotonic()
-            self._say(text)

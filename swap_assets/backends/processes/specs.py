@@ -208,9 +208,7 @@ class GenerateResult(Frozen):
     longest_gold: int = Field(default=0, description="tokens of the longest expected answer")
     method: str = Field(default="", description="how the rows were computed, and why where it was not the fast way")
     token_budget: int = Field(default=0, description="the budget at the end: less than asked for where memory ran out")
-    loose_tools: int = Field(
-        default=0, description="constrained: offered tools, over all cases, whose arguments may be any JSON object"
-    )
+    loose_tools: int = Field(default=0, description="constrained: offered tools, over all cases, that take any object")
     given_up: int = Field(default=0, description="constrained: rows that grew beyond the grammar's limits")
     prompt_tokens: int
     completion_tokens: int
