@@ -1,9 +1,14 @@
 """What is checked before anything expensive runs, and how it is said."""
 
+import json
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
+from swap_assets.backends.hosted.question import ask_one_question
+from swap_assets.backends.models import preflight
 from swap_assets.backends.models.preflight import (
     PreflightError,
     examine,
@@ -11,10 +16,13 @@ from swap_assets.backends.models.preflight import (
     require_hosted,
     require_model,
 )
+from swap_assets.backends.processes.hardware import Gpu, hardware
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
+from swap_assets_tests.fakes import ChatServer, completion
 
+PRICE = {"input_per_million": 1.0, "output_per_million": 2.0}
 AZURE = HostedModel(key="gpt-4o", provider="azure", model="gpt-4o")
 
 
@@ -74,7 +82,77 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, text, s
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["swap.yaml", "examples/demo/swap.yaml"])
+@pytest.mark.parametrize(
+    "name", ["swap.yaml", "examples/demo/swap.yaml", "examples/guide/parallel.yaml", "examples/guide/sequential.yaml"]
+)
 def test_the_experiment_files_of_the_repository_are_valid(name):
     experiment = load_experiment(Path(__file__).parents[2] / name)
     assert experiment.models
+
+
+def _asked(status: int, body: str) -> tuple[bool, str]:
+    with ChatServer(lambda request, number: (status, {}, body)) as server:
+        model = HostedModel(key="big", provider="openai", model="m", base_url=server.base_url, price=PRICE)
+        return ask_one_question(model)
+
+
+def test_the_hosted_model_is_asked_one_real_question_and_its_cost_is_said():
+    answered, told = _asked(200, completion("yes"))
+    assert answered and "answered one question in" in told and "tokens" in told and "in money" in told
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "refused the key"), (404, "knows no model 'm'"), (200, "no chat completion")]
+)
+def test_a_hosted_model_that_does_not_answer_says_why(status, said):
+    answered, told = _asked(status, json.dumps({"error": {"message": "no"}}))
+    assert not answered and said in told
+
+
+@pytest.fixture
+def silent():
+    """An address that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_hosted_model_that_hangs_is_given_up_in_time(silent):
+    model = HostedModel(key="big", provider="openai", model="m", base_url=silent)
+    began = time.monotonic()
+    assert ask_one_question(model, timeout_s=1.0) == (False, "no answer within 1 s after 0 retries")
+    assert time.monotonic() - began < 10
+
+
+def test_a_silent_hub_is_waited_for_once_and_not_with_every_model(experiment_data, silent, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", silent)
+    models = {f"m{number}": {"hub_id": f"org/m{number}"} for number in range(8)}
+    began = time.monotonic()
+    findings = examine(parse_experiment(experiment_data | {"models": models}), Path("swap.yaml"), {})
+    assert time.monotonic() - began < 20  # five seconds on an idle machine; with every model it would be over a minute
+    failed = {finding.what for finding in findings if finding.state == "fail"}
+    assert failed >= {"hub", *(f"{name}: access" for name in models)}
+
+
+CARDS = tuple(Gpu(index=at, name="NVIDIA GeForce RTX 3090", memory_gib=24) for at in range(4))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes", "cards", "state", "said"),
+    [
+        (1, None, 4, "warn", "1 of 4 will work at once; set model_processes: 4"),
+        (2, None, 4, "warn", "2 of 4 will work at once; set model_processes: 2"),
+        (2, 2, 4, "ok", "4 of 4 will work at once"),
+        (4, None, 4, "ok", "4 of 4 will work at once"),
+        (2, 4, 4, "ok", "processes for 8 will take turns"),
+        (4, None, 2, "fail", "2 of the 4 that models.own.gpus asks for"),
+    ],
+)
+def test_the_doctor_says_how_many_cards_will_work(experiment_data, gpus, processes, cards, state, said):
+    changed = {"models": {"own": {"hub_id": "a/b", "gpus": gpus}}, "model_processes": processes}
+    for approach in experiment_data["approaches"].values():
+        approach["training"] |= {"batch_size": 4}
+    machine = hardware().model_copy(update={"gpus": CARDS[:cards]})
+    found, told = preflight._gpus(parse_experiment(experiment_data | changed), machine)
+    assert (found, said in told) == (state, True), told

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
-from swap_assets.backends.hub.access import HubUnreachableError, fetch
+from swap_assets.backends.hub.access import HubUnreachableError, fetch, is_cached
 from swap_assets.domain.conversations import Conversation, Origin, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import (
@@ -46,6 +46,12 @@ def load_sources(sources: Sequence[Source], *, progress: Progress | None = None)
         notes=tuple(f"{label}: {'; '.join((f'{each.rows_in} rows', *each.notes))}" for label, each in loaded),
         first_line_warning=" ".join(each.first_line_warning for _, each in loaded if each.first_line_warning),
     )
+
+
+def without_download(sources: Sequence[Source]) -> bool:
+    """Whether every row lies on this machine: generated, in local files, or in the hub's cache."""
+    return all(is_cached(source, config) for source in sources if isinstance(source, HubSource)
+               for config in source.files)  # fmt: skip
 
 
 def try_splits(experiment: Experiment) -> tuple[LoadedSource, dict[str, DatasetSplit]]:

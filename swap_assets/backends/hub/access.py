@@ -145,6 +145,15 @@ def fetch_small(model: HubModel, name: str, *, token: str | None) -> Path | None
         return None
 
 
+def is_cached(source: HubSource, config: str) -> bool:
+    """Whether the hub's cache holds a config's data file at its commit."""
+    from huggingface_hub import try_to_load_from_cache
+
+    name = source.files[config]
+    found = try_to_load_from_cache(source.dataset, name, revision=source.revision, repo_type="dataset")
+    return isinstance(found, str)
+
+
 def fetch(source: HubSource, config: str) -> Path:
     """Return the local path of a config's data file at its commit, downloaded or from the cache, its hash checked.
 

@@ -44,10 +44,19 @@ _Found = tuple[State, str] | None
 
 
 def model_findings(
-    key: str, model: SmallModel, approaches: list[Approach], machine: Hardware, environment: Mapping[str, str]
+    key: str,
+    model: SmallModel,
+    approaches: list[Approach],
+    machine: Hardware,
+    environment: Mapping[str, str],
+    *,
+    hub_silent: str = "",
 ) -> list[Finding]:
-    """Look at everything that can be known of a model without loading it; what follows a failed access is left out."""
-    state, detail, files = _access(key, model, environment)
+    """Look at everything that can be known of a model without loading it; what follows a failed access is left out.
+
+    A hub that is known to be silent (`hub_silent` says how) is not waited for.
+    """
+    state, detail, files = _access(key, model, environment, hub_silent)
     found = [Finding("access", state, detail), *ENGINES[model.engine.kind].findings(key, model.engine, environment)]
     if files:
         look = _Look(model, files, machine, approaches)
@@ -55,22 +64,28 @@ def model_findings(
     return [finding._replace(what=f"{key}: {finding.what}") for finding in found]
 
 
-def _access(key: str, model: SmallModel, environment: Mapping[str, str]) -> tuple[State, str, ModelFiles | None]:
+def _access(
+    key: str, model: SmallModel, environment: Mapping[str, str], hub_silent: str
+) -> tuple[State, str, ModelFiles | None]:
     if model.hub_id:
-        return _hub_access(model, environment)
+        return _hub_access(model, environment, hub_silent)
     folder = miniature_folder(model.miniature) if model.miniature else Path(model.path).expanduser()
     missing = f"the folder {model.path} of model '{key}' does not exist; correct models.{key}.path"
     problem = miniature_problem(model.miniature) if model.miniature else ("" if folder.is_dir() else missing)
     return ("fail", problem, None) if problem else ("ok", f"{folder}, on this machine", files_of_folder(folder))
 
 
-def _hub_access(model: SmallModel, environment: Mapping[str, str]) -> tuple[State, str, ModelFiles | None]:
+def _hub_access(
+    model: SmallModel, environment: Mapping[str, str], hub_silent: str
+) -> tuple[State, str, ModelFiles | None]:
     token = hub_token(environment)
     if model.gated and not token:
         if cached_folder(model.hub_id, model.revision):
             return _from_cache(model, "no token is set")
         advice = "ask for access on its hub page and set HUGGING_FACE_HUB_TOKEN to a token of that account"
         return "fail", f"{model.hub_id} is gated; {advice}", None
+    if hub_silent:
+        return _from_cache(model, hub_silent)
     try:
         found = look_up(model.hub_id, model.revision, token=token)
     except HubRefusalError as refusal:

@@ -11,8 +11,9 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from swap_assets.backends.datasets.loading import SourceError, local_paths, try_splits
+from swap_assets.backends.datasets.loading import SourceError, local_paths, try_splits, without_download
 from swap_assets.backends.hosted.clients import access_problem, missing_variables
+from swap_assets.backends.hosted.question import ask_one_question
 from swap_assets.backends.hub.access import endpoint
 from swap_assets.backends.models.checks import model_findings
 from swap_assets.backends.models.model_files import Finding, State, miniature_problem
@@ -55,10 +56,13 @@ def require_model(key: str, experiment: Experiment, environment: Mapping[str, st
             raise PreflightError(f"{finding.what}: {finding.detail}")
 
 
-def look_at_model(key: str, experiment: Experiment, machine: Hardware, environment: Mapping[str, str]) -> list[Finding]:
+def look_at_model(
+    key: str, experiment: Experiment, machine: Hardware, environment: Mapping[str, str], *, hub_silent: str = ""
+) -> list[Finding]:
     """Check one small model of an experiment; see `checks`."""
     approaches = [experiment.approach_for(name, model=key) for name in experiment.approaches]
-    return model_findings(key, experiment.small_model(key), approaches, machine, environment)
+    entry = experiment.small_model(key)
+    return model_findings(key, entry, approaches, machine, environment, hub_silent=hub_silent)
 
 
 def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
@@ -66,14 +70,15 @@ def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
     if model.provider == "stand-in":
         return miniature_problem(model.model)
     if unset := missing_variables(model, environment):
-        return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env and source that file"
+        return f"the hosted model '{model.key}' needs {' and '.join(unset)}; set it in .env or export it"
     return access_problem(model, environment)
 
 
 def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Look at everything the experiment needs on this machine."""
+    """Look at everything the experiment needs on this machine, and ask the hosted model one question."""
     machine, version = hardware(storage_root(experiment)), ".".join(map(str, sys.version_info[:3]))
-    problem = hosted_problem(experiment.hosted_model, environment)
+    hub_state, hub = _hub(experiment)  # first: a hub that is silent would be waited for again with every model
+    silent = hub if hub_state == "fail" else ""
     memory = f"{machine.memory_gib} GiB, {machine.memory_free_gib} GiB free, {machine.cpus} processors"
     return [
         Finding("Python", "ok" if sys.version_info >= (3, 11) else "fail", version),
@@ -83,13 +88,13 @@ def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] =
         Finding("disk", *_disk(machine.disk_free_gib)),
         Finding("memory", "ok" if machine.memory_gib else "warn", memory),
         Finding("GPU", *_gpus(experiment, machine)),
-        Finding(
-            f"hosted model {experiment.hosted_model.key}", "fail" if problem else "ok",
-            problem or "nothing speaks against it",
-        ),
-        *[finding for key in experiment.models for finding in look_at_model(key, experiment, machine, environment)],
+        Finding(f"hosted model {experiment.hosted_model.key}", *_hosted(experiment.hosted_model, environment)),
+        *[
+            finding for key in experiment.models
+            for finding in look_at_model(key, experiment, machine, environment, hub_silent=silent)
+        ],
         *[Finding(name, "ok", "set" if environment.get(name) else "not set") for name in _KEYS],
-        Finding("hub", *_hub(experiment)),
+        Finding("hub", hub_state, hub),
         *[Finding(what, *_port(port)) for port, what in ((3000, "web server"), (5000, "MLflow"))],
     ]  # fmt: skip
 
@@ -107,7 +112,7 @@ def _source(source: Source) -> tuple[State, str]:
 
 def _splits(experiment: Experiment) -> list[Finding]:
     """Split for each scale where that takes no download, and say what training would cut."""
-    if hub_datasets(experiment.all_sources):
+    if not without_download(experiment.all_sources):
         return []
     try:
         _, splits = try_splits(experiment)
@@ -128,13 +133,31 @@ def _disk(free: float | None) -> tuple[State, str]:
     return "ok" if free >= _LEAST_DISK_GIB else "fail", f"{free:.0f} GiB free where the experiment's folder lies"
 
 
+def _hosted(model: HostedModel, environment: Mapping[str, str]) -> tuple[State, str]:
+    if problem := hosted_problem(model, environment):
+        return "fail", problem
+    if model.provider == "stand-in":
+        return "ok", "a miniature on this machine, which is not asked here"
+    answered, told = ask_one_question(model)
+    return "ok" if answered else "fail", told
+
+
 def _gpus(experiment: Experiment, machine: Hardware) -> tuple[State, str]:
-    if machine.gpus:
-        return "ok", "; ".join(f"{gpu.name}, {gpu.memory_gib} GiB" for gpu in machine.gpus)
-    real = [key for key, model in experiment.models.items() if not model.miniature]
-    if real:
-        return "warn", f"none; {real[0]} would take days without one"
-    return "ok", "none; miniatures run on the processor"
+    """Say which cards there are, and how many of them the experiment lets work at the same time."""
+    real = {key: model.gpus for key, model in experiment.models.items() if not model.miniature}
+    if not real or not machine.gpus:
+        return ("warn", f"none; {min(real)} would take days without one") if real else (
+            "ok", "not needed: miniatures run on the processor"
+        )  # fmt: skip
+    cards = "; ".join(f"{gpu.name}, {gpu.memory_gib} GiB" for gpu in machine.gpus)
+    there, at_once, (key, most) = len(machine.gpus), experiment.cards_at_once, max(real.items(), key=lambda one: one[1])
+    if most > there:
+        return "fail", f"{cards}: {there} of the {most} that models.{key}.gpus asks for; lower it, or add cards"
+    told = f"{cards}: {min(at_once, there)} of {there} will work at once"
+    if at_once < there:
+        return "warn", f"{told}; set model_processes: {there // most}, or gpus in the models' entries, to use more"
+    waits = f"; processes for {at_once} will take turns" if at_once > there else ""
+    return "ok", f"{told} (gpus x model_processes){waits}"
 
 
 def _hub(experiment: Experiment) -> tuple[State, str]:

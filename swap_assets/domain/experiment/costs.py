@@ -34,11 +34,6 @@ def estimate_answers(
     return AnswerEstimate(calls=calls, prompt_tokens=prompt, completion_tokens=completion, cost=cost)
 
 
-def training_hours(*, rows: int, epochs: int, tokens_per_row: float, tokens_per_second: float) -> float:
-    """Return the GPU hours of one training at an assumed throughput (tokens per second)."""
-    return rows * epochs * tokens_per_row / tokens_per_second / 3600
-
-
 def cost_per_thousand(totals: Totals) -> float | None:
     """Return what 1,000 answers cost in the experiment's currency, None where there is no price."""
     if totals.cost is None or not totals.answers:

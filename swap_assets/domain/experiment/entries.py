@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers, engine_of_entry
+from swap_assets.domain.experiment.gpu_hours import CARDS, card_named
 from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
@@ -151,7 +152,14 @@ class Prices(Frozen):
 
     currency: str = "USD"
     gpu_hour: float | None = Field(default=None, ge=0)
-    gpu_tokens_per_second: float = Field(default=3000.0, gt=0, description="training throughput assumed by `plan`")
+    card: str = Field(default="A100", description="what `plan` counts with on a machine without a card that it knows")
+
+    @field_validator("card")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if not card_named(value):
+            raise ValueError(f"no such card in the table: expected {', '.join(card.name for card in CARDS)}")
+        return value
 
 
 class BaselineFormats(Frozen):

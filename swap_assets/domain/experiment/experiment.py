@@ -26,7 +26,7 @@ from swap_assets.domain.experiment.entries import (
     SmallModel,
 )
 from swap_assets.domain.experiment.gate_policy import GatePolicy
-from swap_assets.domain.experiment.sources import Source, SplitSizes, TestSplitSizes, shares_of
+from swap_assets.domain.experiment.sources import Scale, Source, shares_of
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
 
@@ -40,13 +40,6 @@ _FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.SEPARATOR, "...", "/", ",",
 
 class ExperimentError(ValueError):
     """The experiment file cannot be used; the message is one sentence that names the key and what is accepted."""
-
-
-class Scale(SplitSizes):
-    """A dataset scale: sizes in conversations, and the epochs that training takes at it (None: the approach's)."""
-
-    test_splits: TestSplitSizes = TestSplitSizes()
-    epochs: int | None = Field(default=None, ge=1, le=100)
 
 
 class Experiment(Frozen):
@@ -102,6 +95,12 @@ class Experiment(Frozen):
         shares_of(self.all_sources)
         if self.hosted_model.key in self.models:
             raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
+        named = {
+            one: name for name, scale in self.scales.items() if isinstance(scale.epochs, dict) for one in scale.epochs
+        }
+        if unknown := sorted(set(named) - set(self.approaches)):
+            told = f"scales.{named[unknown[0]]}.epochs names '{unknown[0]}', which is no approach"
+            raise ValueError(f"{told}: expected {' or '.join(self.approach_names)}")
         for model, entry in self.models.items():
             for approach in self.approach_names:
                 settings = self.approach_for(approach, model=model)
@@ -133,6 +132,12 @@ class Experiment(Frozen):
     def training_length(self) -> int:
         """The length in tokens to which rows are cut in training, the least of any model and approach."""
         return min(map(self.longest_row, self.models))
+
+    @property
+    def cards_at_once(self) -> int:
+        """How many cards work at the same time at most; what a model process leases, in as many as there may be."""
+        each = max(max(entry.gpus, entry.engine.leased_cards) for entry in self.models.values())
+        return each * (self.model_processes or 1)
 
     def next_scale(self, key: str) -> str | None:
         """Return the scale after `key` in the file's order, None after the last."""
@@ -167,7 +172,7 @@ class Experiment(Frozen):
         data = self.approaches[approach].model_dump()
         for part, settings in overrides.get(approach, {}).items():
             data[part] = {**data.get(part, {}), **settings}
-        epochs = self.scale(scale).epochs if scale else None
+        epochs = self.scale(scale).epochs_of(approach) if scale else None
         if epochs and "epochs" not in overrides.get(approach, {}).get("training", {}):
             data["training"] = {**data["training"], "epochs": epochs}
         try:

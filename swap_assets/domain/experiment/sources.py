@@ -11,9 +11,9 @@ which rows it is to be is decided in `splits`, which cases the test splits are m
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from swap_assets.domain.conversations import Conversation, Origin, Quarantined
 from swap_assets.domain.model import Frozen
@@ -185,3 +185,22 @@ class TestSplitSizes(Frozen):
     per_domain: int = Field(default=5, ge=0, description="conversations for each of the ten domains")
     no_call: int = Field(default=10, ge=0, description="tools are offered and no call is right, or asking back is")
     parallel: int = Field(default=10, ge=0, description="several calls in one answer are right")
+
+
+class Scale(SplitSizes):
+    """A dataset scale: sizes in conversations, and the epochs that training takes at it (None: the approach's)."""
+
+    test_splits: TestSplitSizes = TestSplitSizes()
+    epochs: int | dict[str, int] | None = Field(default=None, description="of every approach, or by its name")
+
+    @field_validator("epochs", mode="before")
+    @classmethod
+    def _are_counts(cls, value: Any) -> Any:
+        counts = value.values() if isinstance(value, dict) else () if value is None else (value,)
+        if any(type(count) is not int or not 1 <= count <= 100 for count in counts):
+            raise ValueError("give a whole number from 1 to 100, or one for each approach: {paper: 5}")
+        return value
+
+    def epochs_of(self, approach: str) -> int | None:
+        """Return the epochs that an approach takes at this scale, None where they are its own."""
+        return self.epochs.get(approach) if isinstance(self.epochs, dict) else self.epochs
