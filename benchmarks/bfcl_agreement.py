@@ -105,10 +105,10 @@ def compare(folder: Path, python: Path) -> int:
     print(
         f"{len(per_case)} cases with gold, {min(per_case.values()) - 1} to {max(per_case.values()) - 1} mutations each"
     )
-    print(f"{'category':<20}{'pairs':>8}{'right':>8}{'wrong':>8}{'error':>8}{'agree':>8}")
+    print(f"{'category':<24}{'pairs':>8}{'right':>8}{'wrong':>8}{'error':>8}{'agree':>8}")
     for category, counts in table.items():
         row = (counts[name] for name in ("pairs", "right", "wrong", "error", "agree"))
-        print(f"{category:<20}" + "".join(f"{value:>8}" for value in row))
+        print(f"{category:<24}" + "".join(f"{value:>8}" for value in row))
     for pair, theirs, own in disagreements:
         print(
             f"DISAGREE {pair['id']} ({pair['mutation']}): official {theirs}, ours {own}: {json.dumps(pair['answer'])}"

@@ -8,12 +8,13 @@ from typing import Any
 
 MUTATIONS = 20
 CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple")
+LIVE = ("live_simple", "live_multiple", "live_parallel", "live_parallel_multiple")  # in the package alone
 Call = dict[str, dict[str, Any]]
 
 
 def cases(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield every case with gold: id, category, functions, accepted answers."""
-    for category in CATEGORIES:
+    for category in (*CATEGORIES, *(name for name in LIVE if (folder / f"BFCL_v4_{name}.json").exists())):
         questions = _lines(folder / f"BFCL_v4_{category}.json")
         gold = {
             row["id"]: row["ground_truth"] for row in _lines(folder / "possible_answer" / f"BFCL_v4_{category}.json")
