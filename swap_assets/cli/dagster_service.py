@@ -57,9 +57,7 @@ def dagster_service(
 
     It gets a session of its own, so that what it starts can be found. However this process ends, by Ctrl-C, a closed
     terminal, SIGTERM or (on Linux) SIGKILL, Dagster ends too: a daemon left alone would go on starting runs.
-
-    Raises:
-        ServiceError: it did not answer within 90 seconds, ended, or found its port taken.
+    A ServiceError says that it did not answer within 90 seconds, ended, or found its port taken.
     """
     port = free_port()
     with log.open("w", encoding="utf-8") as file:

@@ -27,6 +27,10 @@ from swap_assets.domain.weights import LoraAdapter, MergedModel, PublishedModel
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
 Value = TypeVar("Value")
+_AS_THEY_ARE = {
+    "steps", "kept_step", "trainable_parameters", "tokens_per_second", "peak_memory_mb", "device", "adapter_hash",
+    "dataset_hash", "prompt_hash",
+}  # fmt: skip
 
 
 def markdown(text: str) -> dg.MetadataValue:
@@ -239,27 +243,17 @@ def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Pat
     """Return the record of a trained adapter with what the training left behind: rows, losses, speed, memory."""
     found = result.model_dump(include={"adapter_hash", "dataset_hash", "prompt_hash", "mlflow_run_id"})
     made = adapter.model_copy(update={"status": "trained", "folder": str(result.adapter), **found})
-    return _result(made, _training(result, spec_file), result.adapter_hash)
-
-
-_AS_THEY_ARE = {
-    "steps", "kept_step", "trainable_parameters", "tokens_per_second", "peak_memory_mb", "device", "adapter_hash",
-    "dataset_hash", "prompt_hash",
-}  # fmt: skip
-
-
-def _training(result: TrainResult, spec_file: Path) -> Shown:
     rows = result.train_rows
     curve = [[point.step, f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
     validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
     counts = {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost}
-    return {
+    shown = {
         **result.model_dump(include=_AS_THEY_ARE),
         "rows": counts_table(counts, of="training rows"),
         "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
         "loss": table(["step", "training loss"], curve, empty=""),
         "validation_loss": table(["epoch", "validation loss"], validation, empty="no validation rows"),
-        "memory": markdown(_memory_table(result)),
+        "memory": _memory_table(result),
         "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
         "reused": "yes: the same training had been finished before" if result.reused else "no",
         "trainable_percent": round(100 * result.trainable_parameters / result.parameters, 2),
@@ -269,9 +263,10 @@ def _training(result: TrainResult, spec_file: Path) -> Shown:
         "spec": dg.MetadataValue.path(str(spec_file)),
         "mlflow_run": result.mlflow_run_id or "not tracked",
     }
+    return _result(made, shown, result.adapter_hash)
 
 
-def _memory_table(result: TrainResult) -> str:
+def _memory_table(result: TrainResult) -> dg.MetadataValue:
     memory = result.memory
     parts = (memory.weights_mb, memory.adapter_mb, memory.activations_mb, memory.logits_mb, memory.total_mb)
     free = f"{memory.available_mb:.0f}" if memory.available_mb is not None else "not known"
@@ -279,4 +274,4 @@ def _memory_table(result: TrainResult) -> str:
     header = ["weights MB", "adapter, optimiser", "activations", "logits", "estimate", "was free", "measured peak"]
     rows = f"{result.micro_batch} rows at once, {result.rows_per_step} a step"
     kept = ", activations recomputed" if result.gradient_checkpointing else ""
-    return "\n\n".join((markdown_table(header, [shown]), rows + kept, *result.rungs))
+    return markdown("\n\n".join((markdown_table(header, [shown]), rows + kept, *result.rungs)))

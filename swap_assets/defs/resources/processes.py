@@ -121,10 +121,8 @@ class ModelProcesses(dg.ConfigurableResource):
     def run_all(self, context: dg.AssetExecutionContext, work: Sequence[tuple[Spec, Path]]) -> list[WorkerResult]:
         """Run specs to their ends in one process; the child is stopped when the step is interrupted.
 
-        Trainings are traced, the failed ones too.
-
-        Raises:
-            dagster.Failure: the process failed; the description holds the last lines of its stderr.
+        Trainings are traced, the failed ones too. A dagster.Failure says that it failed, with the last lines of its
+        stderr.
         """
         with dg.open_pipes_session(
             context=context,

@@ -71,12 +71,9 @@ class Experiment(Frozen):
     def _resolve_variants(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        variants = {
-            section: resolve_extends(data[section], section=section)
-            for section in ("models", "approaches")
-            if isinstance(data.get(section), dict)
-        }
-        return {**data, **variants}
+        sections = {name: data[name] for name in ("models", "approaches") if isinstance(data.get(name), dict)}
+        return {**data, **{name: {key: _resolved(key, entries, name, seen=()) for key in entries}
+                           for name, entries in sections.items()}}  # fmt: skip
 
     @field_validator("models", "scales")
     @classmethod
@@ -235,12 +232,8 @@ def _unfit_names(approaches: dict[str, Approach]) -> str:
     return ""
 
 
-def resolve_extends(entries: dict[str, Any], *, section: str) -> dict[str, Any]:
-    """Lay entries over those that they `extend`, level by level; an ExperimentError where one is absent or circular."""
-    return {key: _resolved(key, entries, section, seen=()) for key in entries}
-
-
 def _resolved(key: str, entries: dict[str, Any], section: str, *, seen: tuple[str, ...]) -> Any:
+    """Return an entry laid over the one that it `extends`, level by level; an absent or circular one is an error."""
     entry = entries[key]
     if not isinstance(entry, dict) or "extends" not in entry:
         return entry

@@ -145,13 +145,9 @@ class AnswerFormat(ABC):
         answered = bool(found.calls) or not self.no_call or found.text == self.no_call
         notes = ("a draft before the answer",) if marker and thinking else ()
         return ParsedAnswer(
-            calls=tuple(found.calls),
-            text=found.text,
-            compliant=False,
-            valid_json=found.json_valid and answered,
-            unread=found.unread,
-            problems=notes + found.problems or ("not written to the letter of the answer format",),
-        )
+            calls=tuple(found.calls), text=found.text, compliant=False, valid_json=found.json_valid and answered,
+            unread=found.unread, problems=notes + found.problems or ("not written to the letter of the answer format",),
+        )  # fmt: skip
 
     def reference_calls(self, read: ParsedAnswer) -> tuple[ToolCall, ...]:
         """Return the calls of a gold answer that was read; without any the reference is an answer in words.

@@ -73,10 +73,8 @@ def rows_to_look_at(inputs: ReportInputs, candidate_id: str) -> RowsToLookAt:
 
     mine, llm = exact_rows(own), exact_rows(inputs.llm)
     shared = [case for case in mine if case in llm]
-    wrong: dict[str, list[str]] = {}
-    for row in result.rows:
-        if row.failure != "none":
-            wrong.setdefault(row.failure, []).append(row.case_id)
+    classes = {row.failure for row in result.rows} - {"none"}
+    wrong = {name: [row.case_id for row in result.rows if row.failure == name] for name in classes}
     return RowsToLookAt(
         candidate_id=candidate_id,
         llm_wins=tell((case for case in shared if llm[case] and not mine[case]), A_SIDE),

@@ -5,7 +5,6 @@ are numbers at full precision. Whatever others wrote stays text in every form: n
 cursor or starts a formula. What stands in which table is said in `layout`, `evidence` and `cost`.
 """
 
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -133,11 +132,9 @@ def cell(text: str) -> str:
 
 def csv(found: Frame) -> str:
     """Return a frame as CSV (RFC 4180) that a spreadsheet opens safely; None is an empty cell, numbers keep digits."""
-    stream = io.StringIO()
     # Made anew: pandas would turn a column of whole numbers with a gap into fractions.
     rows = (tuple(map(_defused, row)) for row in found.itertuples(index=False, name=None))
-    frame(list(found.columns), rows).to_csv(stream, index=False, lineterminator="\r\n")
-    return stream.getvalue()
+    return frame(list(found.columns), rows).to_csv(index=False, lineterminator="\r\n")
 
 
 def _defused(value: Any) -> Any:

@@ -97,11 +97,7 @@ def _tools_of(domains: tuple[str, ...], first: int) -> tuple[ToolPlan, ...]:
 
 
 def generate(settings: GeneratorSettings, *, start: int = 0) -> Iterator[Conversation]:
-    """Generate rows `start` to `settings.rows`, lazily.
-
-    Yields:
-        Conversations of origin "synthetic"; `category` is the domain, `subcategory` the kind, `task` the main tool.
-    """
+    """Generate rows `start` to `settings.rows`, lazily; `category` is a domain, `subcategory` a kind, `task` a tool."""
     revision = content_hash(settings.model_dump(mode="json", exclude={"rows"}))
     for index in range(start, settings.rows):
         yield _generate_row(settings, index, revision)

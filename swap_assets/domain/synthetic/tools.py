@@ -253,7 +253,10 @@ def _read_table() -> list[ToolPlan]:
             name, _, listed = signature.removesuffix(")").partition("(")
             description, *told = about.split(" | ")
             slots = [_slot(slot) for slot in listed.split(", ")]
-            phrasings: dict[Pool, list[str]] = {pool: _after(f"{pool}: ", said) for pool in POOLS}
+            phrasings: dict[Pool, list[str]] = {
+                pool: [each for mark, _, text in (line.partition(": ") for line in said) if mark == pool
+                       for each in text.split(" | ")] for pool in POOLS
+            }  # fmt: skip
             plans.append(ToolPlan(domain, name, description, slots, phrasings, dict(zip(POOLS, told, strict=True))))
     return plans
 
@@ -262,10 +265,6 @@ def _slot(text: str) -> Slot:
     name, _, spec = text.partition(":")
     kind, _, options = spec.partition("=")
     return Slot(name.rstrip("?"), kind, not name.endswith("?"), tuple(options.split("|")) if options else ())
-
-
-def _after(mark: str, lines: list[str]) -> list[str]:
-    return [said for line in lines if line.startswith(mark) for said in line.removeprefix(mark).split(" | ")]
 
 
 ALL_TOOLS = _read_table()
