@@ -16,7 +16,6 @@ from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore,
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain import keys
 from swap_assets.domain.experiment.approaches import Approach
-from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.judging.decisions import Decision
@@ -25,24 +24,6 @@ from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.weights import LoraAdapter
 
 _TRACK_ASSETS = {Track.TOOLCALL: keys.TOOLCALL_TRACK, Track.STRUCTURED: keys.STRUCTURED_TRACK}
-
-
-def adapters_of(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """Return the assets that train the adapters of every approach."""
-    return [
-        _adapter(approach, settings, name)
-        for approach, settings in sorted(experiment.approaches.items())
-        for name in settings.adapters
-    ]
-
-
-def evaluations_of(experiment: Experiment) -> list[dg.AssetsDefinition]:
-    """Return the assets that evaluate every approach under every way of decoding."""
-    return [
-        _evaluation(approach, settings, decoding)
-        for decoding in Decoding
-        for approach, settings in sorted(experiment.approaches.items())
-    ]
 
 
 def _adapter(approach: str, settings: Approach, name: str) -> dg.AssetsDefinition:
@@ -102,5 +83,7 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
     return evaluation
 
 
-ADAPTERS = adapters_of(experiment_in_force())
-EVALUATIONS = evaluations_of(experiment_in_force())
+# By name: the order in which candidates are listed everywhere.
+_APPROACHES = sorted(experiment_in_force().approaches.items())
+ADAPTERS = [_adapter(approach, settings, name) for approach, settings in _APPROACHES for name in settings.adapters]
+EVALUATIONS = [_evaluation(approach, settings, way) for way in Decoding for approach, settings in _APPROACHES]

@@ -49,15 +49,18 @@ def write_report(report: Report, folder: Path) -> Path:
     return folder
 
 
-def read_report(folder: Path) -> Report | None:
+def read_report(folder: Path, name: str = JSON_FILE) -> Report | None:
     """Return the report that lies in a folder; None where there is none, or one of another schema version."""
-    return _read(folder / JSON_FILE)
+    try:
+        return Report.model_validate_json((folder / name).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def previous_report(folder: Path, evidence: str) -> Report | None:
     """Return the newest kept report that rests on other evidence than this; None where there is none to be read."""
     kept = sorted((folder / _PREVIOUS).glob("*.json"), reverse=True)
-    found = (report for path in (folder / JSON_FILE, *kept) if (report := _read(path)))
+    found = (report for path in (folder / JSON_FILE, *kept) if (report := read_report(path.parent, path.name)))
     return next((report for report in found if report.evidence() != evidence), None)
 
 
@@ -71,13 +74,6 @@ def _keep_replaced(report: Report, folder: Path) -> None:
     (folder / JSON_FILE).replace(kept / f"{time}-{replaced.evidence()}.json")
     for old in sorted(kept.glob("*.json"), reverse=True)[KEPT:]:
         old.unlink()
-
-
-def _read(path: Path) -> Report | None:
-    try:
-        return Report.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def to_html(document: Document, plots: Mapping[str, Plot]) -> str:

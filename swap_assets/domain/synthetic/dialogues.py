@@ -76,13 +76,9 @@ class Writer:
         """Return a sentence in a wording of this pool."""
         return self.random.choice(WORDINGS[name][self.pool]).format(*parts, **named)
 
-    def plan(self) -> ToolPlan:
-        """Pick a tool."""
-        return self.random.choice(self.tools)
-
-    def flat_plan(self) -> ToolPlan:
-        """Pick a tool that takes no object, where there is one."""
-        return self.random.choice([plan for plan in self.tools if plan.flat] or self.tools)
+    def plan(self, *, flat: bool = False) -> ToolPlan:
+        """Pick a tool; `flat`: one that takes no object, where there is one."""
+        return self.random.choice([plan for plan in self.tools if plan.flat or not flat] or self.tools)
 
     def request(self, plan: ToolPlan, optional: int = 0) -> Request:
         """Ask for one call of `plan` with up to `optional` optional slots filled."""
@@ -142,13 +138,13 @@ def respond(*calls: ToolCall, **content: Any) -> Turn:
 
 def simple(writer: Writer) -> Dialogue:
     """One call with at most three arguments."""
-    plan = writer.flat_plan()
+    plan = writer.plan(flat=True)
     return _dialogue(writer, writer.request(plan, optional=writer.random.randint(0, max(0, 3 - len(plan.required)))))
 
 
 def moderate(writer: Writer) -> Dialogue:
     """One call with four arguments or more; two calls where the tool has fewer."""
-    plan = writer.flat_plan()
+    plan = writer.plan(flat=True)
     usable = writer.usable_optional(plan)
     if len(plan.required) + len(usable) < 4:
         return _dialogue(writer, writer.request(plan), writer.request(plan))
