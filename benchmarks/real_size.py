@@ -239,7 +239,7 @@ def _trainings(root: Path) -> None:
     """Print what the tokenizer itself counted, for each adapter that was trained."""
     head("adapter", "rows read", "cut by max_length", "lost to it", "trained on", "longest, tokens")
     for file in sorted((root / "work" / "trainings").glob("*/*/result.json")):
-        rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+        rows = json.loads(file.read_text(encoding="utf-8"))["train_rows"]
         name = f"{file.parents[1].name}, {file.parent.name}"
         line(name, rows["read"], rows["cut"], rows["lost"], rows["used"], rows["longest"])
 

