@@ -69,12 +69,12 @@ def test_a_model_is_put_into_a_private_repository_with_its_card_in_one_commit(hu
     readme = hub.models[REPO]["README.md"].decode()
     assert "license: mit" in readme
     assert "a pass" in readme
-    assert (done.uploaded, done.url) == (5, f"{hub.url}/{REPO}")
+    assert (done.files, done.url) == (5, f"{hub.url}/{REPO}")
 
 
 def test_unchanged_content_uploads_nothing_anew_and_changed_content_replaces_the_old(hub, tmp_path):
     put(merged(tmp_path, "toolcall"))
-    assert put(merged(tmp_path, "toolcall")).uploaded == 0
+    assert put(merged(tmp_path, "toolcall")).files == 0
     assert len(hub.commits) == 1
     (tmp_path / "toolcall" / "generation_config.json").write_text("{}")
     put(merged(tmp_path, "toolcall"))

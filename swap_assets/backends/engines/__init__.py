@@ -31,16 +31,13 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
     speed = done.asked / done.seconds / spec.engine.paid_cards if done.seconds else 0.0
     return GenerateResult(
         **engine.figures(),
+        **{name: getattr(done, name) for name in ("prompt_hash", "asked", "reused", "seconds")},
         engine=engine.name,
         output=spec.output,
-        prompt_hash=done.prompt_hash,
         cases=len(done.records),
-        asked=done.asked,
-        reused=done.reused,
         cut_answers=sum(record.finish_reason == "length" for record in done.records),
         prompt_tokens=sum(record.usage.prompt_tokens for record in done.records),
         completion_tokens=sum(record.usage.completion_tokens for record in done.records),
         rows_per_second=round(speed, 2),
-        seconds=done.seconds,
         total_seconds=round(time.monotonic() - began, 3),
     )

@@ -160,10 +160,9 @@ def _load(client: OpenAI, server: Server, name: str, folder: Path) -> None:
 
 def _seen(key: str, entry: VllmServer, environment: Mapping[str, str]) -> tuple[State, str]:
     if entry.command:
-        if found := shutil.which(entry.command[0]):
-            return "ok", found
         advice = f"install vLLM in an environment of its own and give models.{key}.vllm.command its path"
-        return "fail", f"{entry.command[0]} is not there: {advice}"
+        found = shutil.which(entry.command[0])
+        return ("ok", found) if found else ("fail", f"{entry.command[0]} is not there: {advice}")
     if entry.key_env and not environment.get(entry.key_env):
         return "fail", f"its server needs {entry.key_env}: set it in .env"
     try:

@@ -6,7 +6,7 @@ Right before the commit the hub has been asked whether this token may write, and
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.hub.access import TIMEOUT_S, endpoint, hub_token, may_use
 from swap_assets.backends.hub.readme import README, merged_readme
@@ -39,14 +39,6 @@ class Note(Frozen):
     content: str
 
 
-class Upload(NamedTuple):
-    """What became of it: the commit, and whether there was anything to upload."""
-
-    commit: str
-    url: str
-    uploaded: int
-
-
 def publish_merged(
     model: MergedModel, decision: Decision, where: Publishing | None, *, report: Report
 ) -> PublishedModel:
@@ -64,15 +56,7 @@ def publish_merged(
     told = {"Let through by": model.override or decision.reason, "Beside its adapter": model.compared}
     files = release_files(model, measured=model_card(report, candidate.id), told=told)
     repo_id, token = where.repository(candidate), hub_token(os.environ)
-    done = publish(files, candidate_id=candidate.id, repo_id=repo_id, private=where.private, token=token)
-    return PublishedModel(
-        candidate_id=candidate.id,
-        status="published" if done.uploaded else "unchanged",
-        repo_id=repo_id,
-        url=done.url,
-        commit=done.commit,
-        files=done.uploaded,
-    )
+    return publish(files, candidate_id=candidate.id, repo_id=repo_id, private=where.private, token=token)
 
 
 def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str]) -> dict[str, Path | bytes]:
@@ -97,8 +81,8 @@ def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str])
 
 def publish(
     files: Mapping[str, Path | bytes], *, candidate_id: str, repo_id: str, private: bool, token: str | None
-) -> Upload:
-    """Make a repository of the hub hold exactly these files, in one commit, and return it.
+) -> PublishedModel:
+    """Make a repository of the hub hold exactly these files, in one commit, and return what lies there.
 
     Raises:
         PublishError: no token, no right to write, no hub, or the repository holds something else.
@@ -117,14 +101,14 @@ def publish(
         there = _there(api, repo_id, token)
         if there is None:
             api.create_repo(repo_id, private=private, exist_ok=True)
-        elif (same := _same(api, repo_id, *there, note)) is not None:
-            return same
+        elif _same(api, repo_id, *there, note):
+            return _published(note, repo_id, there[0], files=0)
         whole: Mapping[str, Any] = {**files, NOTE: note.model_dump_json().encode()}
         put = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in whole.items()]
         left_over = [CommitOperationDelete(name) for name in (there[1] if there else ()) if name not in whole]
         message = f"{note.candidate_id}, content {note.content}"
         done = api.create_commit(repo_id, operations=[*put, *left_over], commit_message=message)
-        return Upload(done.oid, f"{endpoint()}/{repo_id}", len(whole))
+        return _published(note, repo_id, done.oid, files=len(whole))
     except HfHubHTTPError as error:
         raise PublishError(_explained(error, repo_id)) from None
     except (OSError, httpx2.HTTPError) as error:
@@ -144,10 +128,10 @@ def _there(api: "HfApi", repo_id: str, token: str) -> tuple[str, list[str]] | No
     return info.sha or "", [item.rfilename for item in info.siblings or () if item.rfilename not in _NOT_OURS]
 
 
-def _same(api: "HfApi", repo_id: str, commit: str, names: Sequence[str], note: Note) -> Upload | None:
-    """Return the last commit where it holds these very files; refuse to write over somebody else's."""
+def _same(api: "HfApi", repo_id: str, commit: str, names: Sequence[str], note: Note) -> bool:
+    """Whether the last commit holds these very files; refuse to write over somebody else's."""
     if not names:
-        return None
+        return False
     if NOTE not in names:
         raise PublishError(f"{repo_id} holds files that were not published from here; give publish.repo_id a new name")
     path = api.hf_hub_download(repo_id, NOTE, revision=commit or None)
@@ -157,7 +141,14 @@ def _same(api: "HfApi", repo_id: str, commit: str, names: Sequence[str], note: N
             f"{repo_id} holds {found.candidate_id}; put {{model}}, {{scale}} or {{approach}} into publish.repo_id, or "
             "delete that repository first"
         )
-    return Upload(commit, f"{endpoint()}/{repo_id}", 0) if found == note else None
+    return found == note
+
+
+def _published(note: Note, repo_id: str, commit: str, *, files: int) -> PublishedModel:
+    status, url = "published" if files else "unchanged", f"{endpoint()}/{repo_id}"
+    return PublishedModel(
+        candidate_id=note.candidate_id, status=status, repo_id=repo_id, url=url, commit=commit, files=files
+    )
 
 
 def _hash(files: Mapping[str, Path | bytes]) -> str:

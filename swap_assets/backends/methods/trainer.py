@@ -91,17 +91,15 @@ class _AnswerTraining(_Base):
             Trainer._save_checkpoint(self, model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                self.checkpoints.commit(self._progress())
+                done = Progress(
+                    step=self.state.global_step,
+                    best_step=self.keeper.best_step,
+                    finished=bool(self.control.should_training_stop),
+                    seconds=self.keeper.seconds,
+                    resumed_from=self.resumed_from,
+                )
+                self.checkpoints.commit(done)
         self.accelerator.wait_for_everyone()
-
-    def _progress(self) -> Progress:
-        return Progress(
-            step=self.state.global_step,
-            best_step=self.keeper.best_step,
-            finished=bool(self.control.should_training_stop),
-            seconds=self.keeper.seconds,
-            resumed_from=self.resumed_from,
-        )
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # The adapter alone: tokenizer and arguments are the training's own and would be written each time.
@@ -147,30 +145,24 @@ def validation_loss(trainer: Any) -> float:
     """
     import torch
 
-    total, tokens = 0.0, 0
+    # Rows of like length together, so that little is padded.
+    rows = sorted(trainer.eval_dataset, key=lambda row: len(row["input_ids"]))
+    size, total, tokens = trainer.args.per_device_eval_batch_size, 0.0, 0
     trainer.model.eval()
     with torch.no_grad(), trainer.compute_loss_context_manager():
-        for batch in _batches(trainer.eval_dataset, trainer.args.per_device_eval_batch_size):
-            inputs = trainer._prepare_inputs(trainer.data_collator(batch))
+        for start in range(0, len(rows), size):
+            inputs = trainer._prepare_inputs(trainer.data_collator(rows[start : start + size]))
             tokens += int((inputs["labels"][:, 1:] != IGNORED).sum())
             loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=1)
             total += loss.item() / trainer.accelerator.num_processes
     return total / tokens
 
 
-def _batches(rows: Any, size: int) -> list[list[dict[str, Any]]]:
-    # Rows of like length together, so that little is padded.
-    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
-    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
-
-
 def answer_loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> torch.Tensor:
     """Return the summed cross entropy of a batch over `items` tokens (the optimiser step's), else over its own.
 
-    Args:
-        model: A causal model whose forward takes `logits_to_keep`.
-        inputs: `input_ids`, `labels`, and `attention_mask` or (flattened rows) `position_ids`, each (rows, tokens).
-        items: How many tokens carry loss in the whole step, over all its micro-batches.
+    The model is a causal one whose forward takes `logits_to_keep`. Inputs are `input_ids`, `labels`, and
+    `attention_mask` or (flattened rows) `position_ids`, each (rows, tokens).
     """
     from torch.nn.functional import cross_entropy
 

@@ -1,5 +1,6 @@
 """What the machine has: processor, memory, disk, GPUs. Read from the system, without torch."""
 
+import contextlib
 import os
 import platform
 import re
@@ -140,8 +141,7 @@ def _disk_free(folder: Path) -> float | None:
 
 
 def _cgroup_cpus() -> int | None:
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else max(1, int(quota) // int(period))
+    with contextlib.suppress(OSError, ValueError):  # there is no such file, or no limit in it ("max")
+        quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split())
+        return max(1, quota // period)
+    return None

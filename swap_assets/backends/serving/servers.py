@@ -121,14 +121,8 @@ def serve_forever(spec: ServeSpec) -> None:
     Serve(force_model=spec.served_name, **where, **how, log_level="error", default_seed=0)
 
 
-class _Running(NamedTuple):
-    command: list[str]
-    child: subprocess.Popen[bytes]
-    server: Server
-
-
-# One at a time: a second one would find no memory on the card.
-_running: list[_Running] = []
+# The command, the process and the server of what runs. One at a time: a second one would find no memory on the card.
+_running: list[tuple[list[str], subprocess.Popen[bytes], Server]] = []
 
 
 def server_for(spec: GenerateSpec, vllm: VllmServer, say: Callable[[str], None]) -> Server:
@@ -149,18 +143,19 @@ def server_for(spec: GenerateSpec, vllm: VllmServer, say: Callable[[str], None])
 
 def _started(spec: GenerateSpec, vllm: VllmServer, say: Callable[[str], None]) -> Server:
     command = _command(spec, vllm)
-    if _running and _running[0].command == command and _running[0].child.poll() is None:
-        return _running[0].server
+    for known, child, server in _running:
+        if known == command and child.poll() is None:
+            return server
     while _running:
-        stop(_running.pop().child)
+        stop(_running.pop()[1])
     port, log, began = free_port(), spec.output.parent / "vllm.log", time.monotonic()
     say(f"starting a vLLM server; its log is {log}")
     whole = guarded([*command, "--host", _LOOPBACK, "--port", str(port)])
     child = _come_up(whole, port, log=log, within_s=vllm.ready_within_s, env=_ENVIRONMENT)
     atexit.register(stop, child)
     say(f"the vLLM server was ready after {time.monotonic() - began:.0f} s")
-    _running.append(_Running(command, child, Server(f"http://{_LOOPBACK}:{port}/v1", _STARTED_NAME)))
-    return _running[0].server
+    _running.append((command, child, Server(f"http://{_LOOPBACK}:{port}/v1", _STARTED_NAME)))
+    return _running[0][2]
 
 
 def _command(spec: GenerateSpec, vllm: VllmServer) -> list[str]:

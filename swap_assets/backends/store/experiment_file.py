@@ -43,8 +43,8 @@ def load_experiment(path: Path | None = None) -> Experiment:
     try:
         return parse_experiment(_read(where))
     except ExperimentError as error:
-        message = str(error)
-    raise ExperimentError(message if str(where) in message else f"experiment file {where.name}: {message}")
+        named = str(where) in str(error)
+        raise ExperimentError(str(error) if named else f"experiment file {where.name}: {error}") from None
 
 
 def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:
