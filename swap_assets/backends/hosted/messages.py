@@ -52,11 +52,7 @@ class Reply(Frozen):
 
 
 def read_reply(body: bytes) -> Reply:
-    """Read the body of a chat completion.
-
-    Raises:
-        UnreadableReplyError: it is no JSON, or holds no choice with a message.
-    """
+    """Read the body of a chat completion; UnreadableReplyError where it is no JSON or holds no message."""
     try:
         answer = json.loads(body)
         choice = answer["choices"][0]

@@ -84,11 +84,7 @@ def look_up(repo_id: str, revision: str, *, token: str | None) -> HubModel:
 
 
 def may_use(repo_id: str, token: str | None, *, write: bool = False) -> None:
-    """Ask whether a model's files may be read, or written; a gated model's list of files may be read by anybody.
-
-    Raises:
-        huggingface_hub.errors.HfHubHTTPError: they may not.
-    """
+    """Ask whether a model's files may be read, or written; the hub's HfHubHTTPError says that they may not."""
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 

@@ -19,11 +19,7 @@ _TAGS = ["function-calling", "tool-use", "swap-assets"]
 
 
 def write_adapter_readme(result: TrainResult) -> Path:
-    """Write the model card of a trained adapter into its folder, by peft's conventions, and return it.
-
-    Raises:
-        PickledWeightsError: something but safetensors lies there.
-    """
+    """Write a trained adapter's card into its folder, as peft has it; PickledWeightsError where pickles lie there."""
     from huggingface_hub import ModelCardData
 
     folder = result.adapter

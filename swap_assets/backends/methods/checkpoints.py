@@ -93,11 +93,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def writing(self, step: int) -> Iterator[Path]:
-        """Give the folder into which the checkpoint after `step` is written; what fails leaves the others whole.
-
-        Raises:
-            CheckpointError: the disk is full or cannot be written.
-        """
+        """Give a folder for the checkpoint after `step`; a CheckpointError (a full disk) leaves the others whole."""
         try:
             yield self.unfinished
         except Exception as error:

@@ -133,11 +133,7 @@ def load_base(weights: Weights, *, quantisation: str = "none") -> PreTrainedMode
 
 
 def load_adapted(weights: Weights, adapter: Path | None) -> PreTrainedModel:
-    """Load a base model with an adapter laid over it, or the base alone where `adapter` is None.
-
-    Raises:
-        ModelUnavailableError: the base or the adapter is not there.
-    """
+    """Load a base model with an adapter laid over it, or the base alone; ModelUnavailableError where one is missing."""
     base = load_base(weights)
     if adapter is None:
         return base

@@ -249,11 +249,7 @@ def write_spec(spec: Spec, folder: Path) -> Path:
 
 
 def read_spec(path: Path) -> Spec:
-    """Read a spec file.
-
-    Raises:
-        SpecError: the file is missing or does not hold a spec.
-    """
+    """Read a spec file; SpecError where it is missing or does not hold a spec."""
     try:
         return SPEC.validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
