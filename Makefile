@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup demo demo-auto test test-lasting test-ui ui check format bench miniatures clean
+.PHONY: help setup demo demo-auto test test-lasting test-campaign test-ui ui check format bench miniatures clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -20,11 +20,14 @@ demo: $(INSTALLED) ## the whole graph of examples/demo/swap.yaml, without GPU, k
 demo-auto: $(INSTALLED) ## only the root by hand, the rest by sensors; KEEP=1 leaves the UI running
 	$(BIN)/swap-assets demo --auto
 
-test: $(INSTALLED) ## all tests, the slow ones too, but for three that take minutes each
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not lasting"
+test: $(INSTALLED) ## all tests, the slow ones too, but for those that take minutes each
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not lasting and not campaign"
 
-test-lasting: $(INSTALLED) ## those three: keys planted and searched for, sensors under a daemon that is killed
+test-lasting: $(INSTALLED) ## those of minutes: keys planted and searched for, a daemon that is killed, models that fool, splits of 18 seeds
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m lasting
+
+test-campaign: $(INSTALLED) ## the default experiment at both scales, by hand and by sensors; an hour
+	$(BIN)/python -m pytest -n 0 -m campaign
 
 test-ui: $(INSTALLED) ## the UI in headless Chromium; skips with the reason where there is none
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ui]"

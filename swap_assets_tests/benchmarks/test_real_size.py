@@ -38,7 +38,7 @@ def test_the_rows_of_each_scale_and_split_are_told(tmp_path):
         assert expected in told, told
 
 
-@pytest.mark.lasting
+@pytest.mark.campaign
 @pytest.mark.parametrize("way", [[], ["--sensors"]])
 def test_every_asset_of_both_scales_is_materialised(tmp_path, way):
     sizes = ["--models", "1", "--sizes", "20/5/10,40/10/20", "--release", "20"]

@@ -98,7 +98,11 @@ def test_new_lays_down_a_project_that_dagster_can_load(run, tmp_path):
 
 
 def test_init_in_an_empty_folder_takes_models_and_gates_from_the_package(run, tmp_path):
-    rows = [hermes_row(call_text(LIGHT_CALL), human=f"Light {at} of house {at * 3}", id=f"r{at}") for at in range(60)]
+    rooms = [f"room {number}" for number in range(60)]
+    calls = [call_text({**LIGHT_CALL, "arguments": {**LIGHT_CALL["arguments"], "room": room}}) for room in rooms]
+    rows = [
+        hermes_row(call, human=f"Light in {room}, please", id=room) for room, call in zip(rooms, calls, strict=True)
+    ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     run("swap-assets", "init", "--from", "log.jsonl")
     written = yaml.safe_load((tmp_path / "my-agent.yaml").read_text(encoding="utf-8"))
