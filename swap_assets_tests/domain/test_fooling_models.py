@@ -17,7 +17,7 @@ from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM, evaluation, sh
 _NO_CALL = next(case for case in cases() if not case.gold_calls)
 
 
-@pytest.mark.lasting
+@pytest.mark.campaign
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("model", FOOLING)
 def test_no_fooling_model_passes_any_gate_or_criterion_in_two_hundred_experiments(model, rows):

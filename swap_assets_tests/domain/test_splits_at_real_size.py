@@ -60,7 +60,7 @@ def test_the_default_sizes_are_filled_and_a_larger_scale_changes_nothing(experim
     assert len({case.conversation_id for case in asked.cases}) == 200
 
 
-@pytest.mark.lasting
+@pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(3, 21))
 def test_the_default_sizes_are_filled_whatever_the_seed(experiment, tmp_path, seed):
     _holds(experiment, *_splits(experiment, tmp_path, seed))
