@@ -27,6 +27,7 @@ def report(
     """Return the report of one file of predictions, ready for JSON; BFCL answers belong to the tool-call track."""
     summary = summarise(name, answer_format or HERMES, scored)
     missing, unasked = [one for one in gold if one not in given], [one for one in given if one not in gold]
+    uncalled = [one for one, row in gold.items() if not (row.case.gold_calls or row.accepted or row.any_call)]
     found: dict[str, Any] = {
         "answer_format": answer_format.name if answer_format else BFCL,
         "complete": summary.complete,
@@ -37,9 +38,7 @@ def report(
             "unscored": summary.unscored,
             "without_prediction": len(missing),
             "without_gold": len(unasked),
-            "gold_without_call": sum(
-                not (row.case.gold_calls or row.accepted or row.any_call) for row in gold.values()
-            ),
+            "gold_without_call": len(uncalled),
         },
         "ids_without_prediction": missing,
         "ids_without_gold": unasked,
