@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bfcl_pairs import answers, cases, texts, without_gold
-from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.scoring.bfcl import check_answer, is_relevance, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
 

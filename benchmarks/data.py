@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from swap_assets.domain.conversations import Conversation
+    from swap_assets.domain.model import Conversation
 
 SIZES = (1_000, 10_000, 100_000)
 _TIMEOUT = 1_800  # seconds for one process

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from benchmarks.tables import head, line
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy, ReleaseRule
 from swap_assets.domain.formats.base import PromptStyle, Track
 from swap_assets.domain.formats.hermes import HERMES
@@ -22,6 +21,7 @@ from swap_assets.domain.gates.release import may_be_asked, release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.row_scoring import score_answer
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.near_duplicate_bases import BASES, Base
-from swap_assets.domain.conversations import Conversation, Provenance, ToolCall, ToolSpec, Turn
+from swap_assets.domain.model import Conversation, Provenance, ToolCall, ToolSpec, Turn
 from swap_assets.domain.splits.leakage import candidate_pairs, minhashes
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, alike, similarity
 

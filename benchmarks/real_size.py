@@ -28,7 +28,6 @@ from benchmarks.tables import head, line
 from swap_assets.backends.datasets.loading import load_sources, try_splits
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.environment import dagster_environment
-from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment, parse_experiment
 from swap_assets.domain.keys import (
     COMPARISON_REPORT,
@@ -40,6 +39,7 @@ from swap_assets.domain.keys import (
     TEST_SPLITS,
     partition_key,
 )  # fmt: skip
+from swap_assets.domain.model import Conversation, EvalCase
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate

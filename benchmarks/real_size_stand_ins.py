@@ -17,9 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from swap_assets.domain.conversations import Conversation, ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, answer_formats
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.model import Conversation, ToolCall
 
 ANSWERS = "answers.json"  # beside the models' folders
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]

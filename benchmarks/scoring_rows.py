@@ -2,8 +2,8 @@
 
 import random
 
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.predictions import PredictionRecord
 
 _TOOLS = tuple(

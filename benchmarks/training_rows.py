@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.methods.data import TokenRow, rendered, tokenise
 from swap_assets.backends.models.local_model import family_template
-from swap_assets.domain.conversations import Conversation, Turn
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import Message
+from swap_assets.domain.model import Conversation, Turn
 from swap_assets.domain.tracks import TrackData, toolcall_track
 
 if TYPE_CHECKING:

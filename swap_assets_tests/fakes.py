@@ -9,8 +9,8 @@ from typing import Any
 
 from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.models.local_model import family_template
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.tracks import TrackData, TrainingExample
 
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]

@@ -12,11 +12,10 @@ import dagster as dg
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.resources.source import ConversationSource
 from swap_assets.defs.resources.store import SCALES, ExperimentStore, explained
-from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, Notices, SyntheticSource
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TEST_SPLITS, TOOLCALL_TRACK
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import Conversation, EvalCase, Quarantined, content_hash
 from swap_assets.domain.profile import DatasetProfile, profile_markdown, profile_sentence, profile_source
 from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.splits.capability_splits import select

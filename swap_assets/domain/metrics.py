@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import ParsedAnswer
+from swap_assets.domain.model import EvalCase
 
 STRICT_SUFFIX = "_strict"
 TableName = Literal["main", "labels", "json"]

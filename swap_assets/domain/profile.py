@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource, SplitSizes
-from swap_assets.domain.model import Frozen, canonical_json
+from swap_assets.domain.model import Conversation, Frozen, canonical_json
 from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
+from swap_assets.domain.model import ToolCall, ToolSpec
 
 _TYPES = {
     "dict": "object", "hashmap": "object", "float": "number", "double": "number", "int": "integer", "long": "integer",

@@ -8,11 +8,10 @@ small talk after that have no structured form and are left out, as are conversat
 
 from collections.abc import Iterable
 
-from swap_assets.domain.conversations import Conversation, ToolSpec, Turn
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
-from swap_assets.domain.model import Frozen, canonical_json, content_hash
+from swap_assets.domain.model import Conversation, Frozen, ToolSpec, Turn, canonical_json, content_hash
 
 # Of Hermes' extraction rows, the longest there are: p50 13,800 characters, about 4,096 tokens. JSON has short tokens.
 _CHARACTERS_PER_TOKEN = 3.3

@@ -15,8 +15,8 @@ from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.datasets.loading import load_source, load_sources
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.store.row_files import read_rows, write_rows
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.synthetic.generator import GeneratorSettings
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, hermes_row
 

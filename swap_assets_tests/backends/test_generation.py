@@ -21,7 +21,6 @@ from swap_assets.backends.processes.supervision import worker_command
 from swap_assets.backends.processes.worker import perform
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs.metadata import evaluation_result
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.engines import ENGINE_SETTINGS, EngineSettings, Transformers
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.experiment.sources import SyntheticSource
@@ -29,6 +28,7 @@ from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.keys import base
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import Evaluation, measure, union_of_cases
 from swap_assets.domain.splits.capability_splits import select

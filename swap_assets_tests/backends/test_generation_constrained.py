@@ -12,12 +12,12 @@ from swap_assets.backends.engines.constrained import ConstraintError, Grammars
 from swap_assets.backends.engines.generation import read_rows, write_rows
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
 

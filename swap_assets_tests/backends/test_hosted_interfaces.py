@@ -13,12 +13,12 @@ from swap_assets.backends.engines.generation import Answered
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.clients import HostedError, missing_variables, open_client
 from swap_assets.backends.models.preflight import hosted_problem
-from swap_assets.domain.conversations import EvalCase, ToolResponse, Turn
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import AnswerFormat, Interface
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.openai import OPENAI
+from swap_assets.domain.model import EvalCase, ToolResponse, Turn
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.fakes import ChatServer, completion, unanswered, weather_case
 

@@ -13,10 +13,10 @@ from swap_assets.backends.models.model_files import miniature_folder
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, TrainSpec, Weights
 from swap_assets.backends.store.experiment_file import load_experiment
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.sources import SyntheticSource
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.paired import paired_difference
 from swap_assets.domain.scoring.row_scoring import score_all

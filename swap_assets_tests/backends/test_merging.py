@@ -14,11 +14,11 @@ from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, TrainResult, Weights
 from swap_assets.backends.serving.merging import MergeError, merge, read_card, refuse_quantised, require_same_base
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.consistency import judge_merge
 from swap_assets.domain.keys import tuned
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 from swap_assets_tests.backends.test_training import run, spec_for

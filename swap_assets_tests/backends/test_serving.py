@@ -14,10 +14,10 @@ from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import Weights
 from swap_assets.backends.serving.servers import Server, ServingError, served_model
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets_tests.backends.test_generation import spec_for
 from swap_assets_tests.backends.test_processes import wait_until_gone

@@ -12,9 +12,9 @@ import pytest
 from swap_assets.backends.processes.specs import TrainSpec
 from swap_assets.backends.tracking import tracing
 from swap_assets.backends.tracking.tracing import TEXT_VARIABLE, decision_trace, evaluation_trace, send, training_trace
-from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.fine_tune import fine_tune
+from swap_assets.domain.model import ToolCall
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM, evaluation, shares
 from swap_assets_tests.langfuse_server import LangfuseServer, hanging

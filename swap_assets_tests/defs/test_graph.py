@@ -11,9 +11,9 @@ from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.definitions import defs
 from swap_assets.defs.resources.store import ExperimentStore
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import cell
 from swap_assets.domain.scoring.aggregation import summarise

@@ -14,12 +14,12 @@ from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.definitions import resources_of
 from swap_assets.defs import baselines, dataset
 from swap_assets.defs.resources.store import ExperimentStore
-from swap_assets.domain.conversations import Conversation, ToolCall
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.keys import TEST_SPLITS
+from swap_assets.domain.model import Conversation, ToolCall
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets_tests.fakes import ChatServer, completion

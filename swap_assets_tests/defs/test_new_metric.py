@@ -4,13 +4,13 @@ import pytest
 from pydantic import ValidationError
 
 from swap_assets.defs import checks, metadata
-from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import base, hosted
 from swap_assets.domain.metrics import METRICS, MetricEntry
+from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out, spreadsheets, to_markdown

@@ -5,15 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from swap_assets.domain.conversations import (
-    Conversation,
-    Provenance,
-    Quarantined,
-    ToolCall,
-    ToolResponse,
-    ToolSpec,
-    Turn,
-)
+from swap_assets.domain.model import Conversation, Provenance, Quarantined, ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.reading.parsing import conversation_id, parse_row
 
 CALL_SYSTEM = (

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from swap_assets.domain.conversations import Origin
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
+from swap_assets.domain.model import Origin
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 from swap_assets.domain.scoring.scores import RowScore

@@ -1,11 +1,11 @@
 """A report with every section filled, its texts chosen by the test, for tests of the report's forms."""
 
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.experiment.entries import Prices
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.criteria import criteria_of
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.report.inputs import BaseModelOrigin, GenerationRun, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.report import Report, build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, Totals

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import row_metrics
+from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.aggregation import domain_spread, summarise
 from swap_assets.domain.scoring.row_scoring import score_all

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.domain.conversations import EvalCase, ToolCall
+from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.scoring.answer_files import given_rows, gold_rows, score_rows
 from swap_assets.domain.scoring.bfcl import check_answer, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer, python_calls

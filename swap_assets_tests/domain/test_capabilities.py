@@ -1,11 +1,11 @@
 import pytest
 from hypothesis import given, settings
 
-from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.experiment.sources import SplitSizes, TestSplitSizes
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.model import ToolCall
 from swap_assets.domain.scoring.row_scoring import score_answer
 from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind
 from swap_assets.domain.splits.capability_splits import quotas, select

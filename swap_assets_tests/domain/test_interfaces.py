@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.formats.base import Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.native_interface import (
@@ -23,6 +22,7 @@ from swap_assets.domain.formats.native_interface import (
 )
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.judging.interface_choice import InterfaceScore, choose
+from swap_assets.domain.model import EvalCase, ToolCall, ToolResponse, ToolSpec, Turn
 
 BOOK = ToolSpec(
     name="tables.book now",

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from swap_assets.cli.score import score
 from swap_assets.domain import formats
-from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track, answer_formats, named_format
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import prompt_hash, render_messages
+from swap_assets.domain.model import ToolCall, ToolSpec, Turn
 
 _FILE = """
 import re

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.data import write_row
-from swap_assets.domain.conversations import Conversation, Quarantined, ToolCall
+from swap_assets.domain.model import Conversation, Quarantined, ToolCall
 from swap_assets.domain.reading.bfcl_rows import json_schema
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets_tests.domain.data_rows import TOOL, conversations, json_values, parsed, refused

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.model import ToolCall
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.reading.row_reading import QuarantineReason
 from swap_assets.domain.splits.capabilities import has_repaired_gold

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.profile import length_profile, profile_markdown, profile_sentence, profile_source, propose_sizes
 from swap_assets.domain.reading.parsing import parse_row, set_duplicates_aside
 from swap_assets.domain.splits.capabilities import eval_cases

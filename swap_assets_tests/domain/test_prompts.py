@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.formats.base import PromptStyle, Track, answer_formats, named_format
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.native_interface import native_prompt_hash
 from swap_assets.domain.formats.prompts import prompt_hash, render_messages, signature
+from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn
 
 TOOL = ToolSpec(
     name="book_table",

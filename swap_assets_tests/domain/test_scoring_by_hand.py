@@ -2,7 +2,7 @@
 
 import pytest
 
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import RowScore

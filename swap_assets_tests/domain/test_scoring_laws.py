@@ -6,9 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from swap_assets.domain.conversations import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer, answer_formats
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.fields import compare, fields_of, overlap
 from swap_assets.domain.scoring.row_scoring import score_answer

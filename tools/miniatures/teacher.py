@@ -5,11 +5,11 @@ go on with the pre-training stream, so that it does not forget how to copy. It n
 is reserved for test rows.
 """
 
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets.domain.tracks import structured_track
 from tools.miniatures.exam import Question

@@ -8,7 +8,6 @@ from typing import Any
 
 from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
 from swap_assets.backends.hub.access import HubUnreachableError, fetch, is_cached
-from swap_assets.domain.conversations import Conversation, Origin, Quarantined
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import (
     HubSource,
@@ -18,6 +17,7 @@ from swap_assets.domain.experiment.sources import (
     SyntheticSource,
     label_of,
 )
+from swap_assets.domain.model import Conversation, Origin, Quarantined
 from swap_assets.domain.reading.parsing import parse_row, set_beginnings_aside, set_duplicates_aside
 from swap_assets.domain.reading.row_reading import QuarantineReason
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_experiment

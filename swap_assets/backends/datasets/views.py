@@ -8,10 +8,10 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.profile import DatasetProfile, LengthProfile, length_profile
 
 if TYPE_CHECKING:

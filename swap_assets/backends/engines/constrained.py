@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.rows import Constraint
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.calls_in_json import ANY_OBJECT, argument_schema
+from swap_assets.domain.model import EvalCase
 
 if TYPE_CHECKING:
     import torch

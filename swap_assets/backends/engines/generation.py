@@ -19,9 +19,8 @@ from pydantic import ValidationError
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.store.row_files import StoreError
 from swap_assets.backends.store.row_files import read_rows as read_split
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import EvalCase, Frozen
 from swap_assets.domain.predictions import FinishReason, PredictionRecord, Usage
 from swap_assets.domain.scoring.evaluation import union_of_cases
 from swap_assets.domain.scoring.row_scoring import function_asked_for

@@ -24,14 +24,13 @@ from swap_assets.backends.processes.spec_building import RECORDS_FILE
 from swap_assets.backends.processes.specs import Weights
 from swap_assets.backends.serving.servers import Server, served_model
 from swap_assets.backends.store.artefacts import ArtefactStore
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.costs import estimate_answers
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
 from swap_assets.domain.formats.native_interface import format_of
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.model import canonical_json
+from swap_assets.domain.model import EvalCase, canonical_json
 from swap_assets.domain.predictions import PredictionRecord
 
 CACHE_FILE = "answers.sqlite3"

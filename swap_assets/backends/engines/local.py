@@ -15,10 +15,9 @@ from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.models.model_files import Finding
 from swap_assets.backends.processes.specs import GenerateSpec
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import EvalCase, content_hash
 from swap_assets.domain.predictions import Usage
 
 if TYPE_CHECKING:

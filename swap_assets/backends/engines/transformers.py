@@ -17,7 +17,7 @@ from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing
 from swap_assets.backends.models.local_model import device_name, load_adapted
 from swap_assets.backends.processes.specs import GenerateSpec
-from swap_assets.domain.conversations import EvalCase
+from swap_assets.domain.model import EvalCase
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -24,8 +24,8 @@ from swap_assets.backends.models.local_model import load_config, require_adapter
 from swap_assets.backends.models.model_files import Finding, State
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.servers import Server, ServingError, room_for_rank, server_for
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.engines import EngineSettings, VllmServer
+from swap_assets.domain.model import EvalCase
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -12,13 +12,12 @@ from pydantic import Field, ValidationError
 
 from swap_assets.backends.hosted.clients import UnreadableReplyError, endpoint
 from swap_assets.backends.serving.servers import Server
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
 from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_prompt_hash, native_question
 from swap_assets.domain.formats.prompts import prompt_hash, render_messages
-from swap_assets.domain.model import Frozen, canonical_json
+from swap_assets.domain.model import EvalCase, Frozen, canonical_json
 from swap_assets.domain.predictions import FinishReason, Usage
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from swap_assets.backends.report.files import previous_report
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
 from swap_assets.domain.formats.base import Track, answer_formats, named_format
@@ -36,7 +35,7 @@ from swap_assets.domain.keys import (
     Candidate,
     partition_key,
 )
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import EvalCase, content_hash
 from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
 from swap_assets.domain.report.report import Report, build_report, with_previous
 from swap_assets.domain.report.wording import display_name

@@ -24,9 +24,8 @@ from pydantic import BaseModel, ValidationError
 
 from swap_assets.backends.store import row_files as conversation_store
 from swap_assets.backends.store.experiment_file import pasteable
-from swap_assets.domain.conversations import Conversation, EvalCase, Quarantined
 from swap_assets.domain.gates.gate import materialize
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Conversation, EvalCase, Frozen, Quarantined
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord
 

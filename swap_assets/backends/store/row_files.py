@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from swap_assets.domain.conversations import Origin
+from swap_assets.domain.model import Origin
 
 Row = TypeVar("Row", bound=BaseModel)
 _JSON = "json"

@@ -20,11 +20,10 @@ from swap_assets.backends.serving.merging import MergedFolders
 from swap_assets.backends.tracking.tracing import training_trace
 from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.defs.resources.tracking import send_trace
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.keys import Candidate, hosted
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import EvalCase, content_hash
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, hash_of_cases, measure
 from swap_assets.domain.weights import Artefact

@@ -9,8 +9,8 @@ from swap_assets.backends.datasets.loading import SourceError, load_sources
 from swap_assets.backends.datasets.views import profile_svg, token_lengths
 from swap_assets.backends.processes.spec_building import base_weights
 from swap_assets.defs.resources.store import ExperimentStore, explained
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.sources import LoadedSource
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.profile import DatasetProfile, LengthProfile
 
 

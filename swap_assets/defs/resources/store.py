@@ -19,11 +19,11 @@ from swap_assets.backends.store.env_file import enter_folder
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import load_experiment, pasteable, storage_root
 from swap_assets.backends.store.row_files import write_rows
-from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS
+from swap_assets.domain.model import Conversation, EvalCase
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.scale_split import DatasetSplit

@@ -6,13 +6,12 @@ How long a card takes for what is in `gpu_hours`.
 
 from collections.abc import Iterable
 
-from swap_assets.domain.conversations import Conversation
 from swap_assets.domain.experiment.costs import CHARACTERS_PER_TOKEN, AnswerEstimate, estimate_answers
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.gpu_hours import Card, answering_hours, training_hours
 from swap_assets.domain.experiment.sources import TestSplitSizes
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.model import Frozen, canonical_json
+from swap_assets.domain.model import Conversation, Frozen, canonical_json
 from swap_assets.domain.tracks import estimated_tokens
 
 DOMAINS = 10

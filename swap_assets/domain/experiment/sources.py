@@ -15,8 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from swap_assets.domain.conversations import Conversation, Origin, Quarantined
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Conversation, Frozen, Origin, Quarantined
 from swap_assets.domain.synthetic.generator import GeneratorSettings
 
 HERMES_DATASET = "NousResearch/hermes-function-calling-v1"

@@ -20,11 +20,10 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.calls_in_json import ONLY_WORDS, WORDS_OR_CALLS, calls_grammar, dump
 from swap_assets.domain.formats.literals import LiteralError, without_lone_surrogates
 from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, find_bare, find_tagged
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Frozen, ToolCall, ToolSpec
 
 MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict reading has no limit
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.literals import read_strict, readable, skip_blank
+from swap_assets.domain.model import ToolCall, ToolSpec
 from swap_assets.domain.schemas import plain_schema
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool_call", "function_name", "tool")

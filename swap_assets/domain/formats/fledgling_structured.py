@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import call_of_shape, calls_grammar, calls_of_list, dump
 from swap_assets.domain.formats.literals import read_whole
+from swap_assets.domain.model import ToolCall, ToolSpec
 
 
 class _FledglingStructured(AnswerFormat):

@@ -3,9 +3,9 @@
 import html
 import re
 
-from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import make_call, strict_tags
+from swap_assets.domain.model import ToolCall
 
 _TAG = re.compile(r'<tool_call name="([^"<>]*+)">')
 

@@ -2,9 +2,9 @@
 
 import re
 
-from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import call_of_shape, dump, strict_tags
+from swap_assets.domain.model import ToolCall
 
 
 class _Hermes(AnswerFormat):

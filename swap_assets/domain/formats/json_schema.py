@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import ANY_OBJECT, dump, lenient_calls, schema_rule
 from swap_assets.domain.formats.literals import read_whole
 from swap_assets.domain.formats.tags import UNREADABLE, Found, find_first_object
+from swap_assets.domain.model import ToolCall, ToolSpec
 
 
 class _JsonSchema(AnswerFormat):

@@ -3,10 +3,10 @@
 from contextlib import suppress
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import calls_of_list, dump, make_call
 from swap_assets.domain.formats.literals import LiteralError, read_whole
+from swap_assets.domain.model import ToolCall, ToolSpec
 
 _MESSAGE_KEYS = frozenset({"role", "content", "tool_calls", "refusal", "annotations", "audio", "function_call"})
 

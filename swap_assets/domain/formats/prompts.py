@@ -9,10 +9,9 @@ signature, `book_table(city: string, guests: integer, note?: string)`, for model
 
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.calls_in_json import dump
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn, content_hash
 
 Message = dict[str, str]
 _HERMES_OPENING = (

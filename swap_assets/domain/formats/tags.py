@@ -10,9 +10,9 @@ import html
 import re
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.formats.calls_in_json import lenient_calls, make_call
 from swap_assets.domain.formats.literals import CLOSERS_MISSING, LiteralError, read_tolerant, readable, skip_blank
+from swap_assets.domain.model import ToolCall
 
 MAX_FAILED_STARTS = 200  # unreadable tags, or brackets in prose that open no value, before the search gives up,
 MAX_WASTED_CHARS = 500_000  # or what was read behind them in vain: half a second at most

@@ -13,7 +13,7 @@ against.
 from collections.abc import Mapping
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, Turn
+from swap_assets.domain.model import ToolCall, Turn
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError, read_tools, unreadable_as
 
 _TYPES = {

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolSpec, Turn
 from swap_assets.domain.formats.literals import skip_blank
+from swap_assets.domain.model import ToolCall, ToolSpec, Turn
 from swap_assets.domain.reading import row_reading
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, Repair, RowError, UnreadableError
 

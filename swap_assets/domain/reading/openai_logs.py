@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.reading import row_reading
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from swap_assets.domain.conversations import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn
 from swap_assets.domain.formats.literals import deeper_than
-from swap_assets.domain.model import canonical_json
+from swap_assets.domain.model import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn, canonical_json
 from swap_assets.domain.reading import bfcl_rows, hermes_rows, openai_logs
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
 

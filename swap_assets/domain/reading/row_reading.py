@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn
 
 _LITERAL_NEWLINE = "\\n"
 _MAX_STRIPS = 8  # a body is wrapped in one or two literal newlines; more than eight is not such a body

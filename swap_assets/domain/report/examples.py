@@ -6,10 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Form
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import EvalCase, Frozen, ToolCall
 from swap_assets.domain.report.figures import exact_rows
 from swap_assets.domain.report.inputs import AnswerText, ReportInputs
 from swap_assets.domain.report.tables import Group, Table, frame

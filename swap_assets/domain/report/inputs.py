@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.experiment.entries import Prices
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.judging.decisions import Approval, Decision
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import EvalCase, Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
 

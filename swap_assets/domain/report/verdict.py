@@ -127,8 +127,8 @@ def cautions(figures: Iterable[Figure], inputs: ReportInputs) -> dict[str, str]:
     llm = values.get(inputs.llm_id)
     return {
         name: f" On the {unseen[name, Track.TOOLCALL, 'tools', 'unseen', 'rows'].value} test rows that ask for tools "
-        f"never shown in training it has {100 * value:.1f}, the LLM {100 * llm:.1f} ({metric_title(metric)}, where a call is right): the "
-        "answer holds for the tools it was trained on."
+        f"never shown in training it has {100 * value:.1f}, the LLM {100 * llm:.1f} ({metric_title(metric)}, where a "
+        "call is right): the answer holds for the tools it was trained on."
         for name, value in values.items()
         if llm is not None and value < llm
     }

@@ -14,10 +14,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
-from swap_assets.domain.conversations import EvalCase, ToolSpec
 from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer, answer_formats, named_format
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import EvalCase, Frozen, ToolSpec
 from swap_assets.domain.predictions import FinishReason
 from swap_assets.domain.scoring.bfcl import is_relevance, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, holds_accepted_values, parse_bfcl_answer

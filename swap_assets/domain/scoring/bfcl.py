@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import EvalCase, ToolCall
 from swap_assets.domain.formats.base import ParsedAnswer
+from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.scoring.row_scoring import Reading, row_of
 from swap_assets.domain.scoring.scores import FailureClass, RowScore
 

@@ -10,11 +10,11 @@ import operator
 import warnings
 from typing import Any
 
-from swap_assets.domain.conversations import ToolCall
 from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.formats.calls_in_json import calls_of_list, make_call
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.literals import MAX_DEPTH, LiteralError, read_tolerant, read_whole
+from swap_assets.domain.model import ToolCall
 
 MAX_PYTHON_CHARS = 20_000  # Python's own parser is asked, and it needs memory for what it cannot parse
 _OPERATIONS: dict[type[ast.operator], Any] = {

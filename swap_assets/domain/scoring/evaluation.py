@@ -5,10 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
 from swap_assets.domain.keys import Candidate
-from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.model import EvalCase, Frozen, content_hash
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.row_scoring import score_all

@@ -10,8 +10,8 @@ import unicodedata
 from collections import Counter
 from typing import Any
 
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import ParsedAnswer
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.scoring.fields import Comparison, Fields, Path, same_calls
 from swap_assets.domain.scoring.scores import FailureClass
 

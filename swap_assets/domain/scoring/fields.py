@@ -14,7 +14,7 @@ import unicodedata
 from collections import Counter
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import ToolCall
+from swap_assets.domain.model import ToolCall
 
 Path = tuple[str | int, ...]
 Leaves = dict[Path, Any]

@@ -13,9 +13,9 @@ import operator
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import EvalCase
 from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.metrics import STRICT_SUFFIX, computed_values
+from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.scoring.failures import explain, in_words

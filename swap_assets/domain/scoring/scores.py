@@ -7,10 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Origin, ToolCall
 from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.metrics import field_of
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Frozen, Origin, ToolCall
 
 FailureClass = Literal[
     "none", "not_obtained", "refusal", "empty", "truncated", "unreadable", "called_when_it_should_not",

@@ -15,7 +15,7 @@ Which cases make up which test split is decided in `capability_splits`.
 
 from typing import Any
 
-from swap_assets.domain.conversations import Conversation, EvalCase, ToolCall, Turn
+from swap_assets.domain.model import Conversation, EvalCase, ToolCall, Turn
 from swap_assets.domain.reading.row_reading import GOLD_REPAIRS
 from swap_assets.domain.scoring.fields import uses_earlier_result
 from swap_assets.domain.splits.domains import domain_of

@@ -16,9 +16,8 @@ from collections.abc import Set as AbstractSet
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Conversation, EvalCase
 from swap_assets.domain.experiment.sources import TestSplitSizes
-from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.model import Conversation, EvalCase, Frozen, content_hash
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
 from swap_assets.domain.splits.domains import DOMAINS
 from swap_assets.domain.splits.scale_split import DatasetSplit

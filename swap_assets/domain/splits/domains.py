@@ -8,7 +8,7 @@ ties go to the domain that stands first in `KEYWORDS`; no point at all is "other
 import re
 from functools import cache
 
-from swap_assets.domain.conversations import Conversation
+from swap_assets.domain.model import Conversation
 
 OTHER = "other"
 KEYWORDS: dict[str, tuple[str, ...]] = {

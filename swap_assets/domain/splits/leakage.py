@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Conversation, Frozen
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, alike
 
 PERMUTATIONS = 128  # standard error of an estimate near 0.8: 0.035

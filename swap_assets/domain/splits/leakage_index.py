@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.model import Conversation, Frozen, content_hash
 from swap_assets.domain.splits.leakage import PERMUTATIONS, minhashes
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, judged
 

@@ -12,10 +12,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from swap_assets.domain.conversations import Conversation, Origin
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import SplitSizes, shares_of
-from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.model import Conversation, Frozen, Origin, content_hash
 from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
 from swap_assets.domain.splits.sides import Side, groups_of

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from swap_assets.domain.conversations import Conversation
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.splits.capabilities import has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates
 from swap_assets.domain.splits.similarity import Request

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from swap_assets.domain.conversations import Conversation, ToolCall
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import Conversation, ToolCall, content_hash
 
 NEAR_DUPLICATE = 0.8  # from which two requests count as the same
 SAID_AGAIN = 0.2  # text similarity from which the same expected calls make two requests the same

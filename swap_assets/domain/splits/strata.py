@@ -8,8 +8,7 @@ follow the mix of the kinds.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from swap_assets.domain.conversations import Conversation
-from swap_assets.domain.model import content_hash
+from swap_assets.domain.model import Conversation, content_hash
 from swap_assets.domain.splits.capabilities import multi_turn_kind, turn_labels
 from swap_assets.domain.splits.domains import domain_of
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from swap_assets.domain.conversations import ToolCall, ToolResponse, ToolSpec, Turn
+from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets.domain.synthetic.tools import Pool, Slot, ToolPlan
 from swap_assets.domain.synthetic.values import Value, Values
 

@@ -15,8 +15,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from swap_assets.domain.conversations import Conversation, Provenance
-from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.model import Conversation, Frozen, Provenance, content_hash
 from swap_assets.domain.reading.parsing import conversation_id
 from swap_assets.domain.synthetic.dialogues import KINDS, Writer
 from swap_assets.domain.synthetic.tools import ALL_TOOLS, DOMAINS, Pool, ToolPlan

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from swap_assets.domain.conversations import ToolSpec
+from swap_assets.domain.model import ToolSpec
 
 Pool = Literal["train", "test"]
 POOLS: tuple[Pool, ...] = ("train", "test")
