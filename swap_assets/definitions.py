@@ -3,11 +3,12 @@
 Loading this module imports neither torch nor transformers nor mlflow; a test holds it.
 """
 
+import sys
 from collections.abc import Sequence
 
 import dagster as dg
 
-from swap_assets.defs import approaches, approval, baselines, dataset, monitoring, release
+from swap_assets.defs import approaches, approval, baselines, dataset, monitoring, refusals, release
 from swap_assets.defs.gates import decision_assets, jobs, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.source import ConversationSource
@@ -65,3 +66,6 @@ defs = dg.Definitions(
         {"max_concurrent": 4, "start_method": {"forkserver": {"preload_modules": ["swap_assets.definitions"]}}}
     ),
 )
+
+# Dagster's command loads this module, and would end a wrong partition with its stack.
+sys.excepthook = refusals.in_a_sentence(defs)

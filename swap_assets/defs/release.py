@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.approval import adopt_reported, require_release
 from swap_assets.defs.resources.processes import (
@@ -190,7 +191,7 @@ def _scored_again(
         folders = processes.merge(context, chosen, [], files)
         return folders, before, before, MergeVerdict(passed=True, reason=reason)
     if refusal := refusal_to_merge(decision, before, hash_of_cases(store.cases(files))):
-        raise dg.Failure(description=refusal, allow_retries=False)
+        raise dg.Failure(description=pasteable(refusal), allow_retries=False)
     folders = processes.merge(context, chosen, store.artefacts(before), files)
     after = processes.evaluation(context, folders.candidate, folders.unproven, files)
     return folders, before, after, judge_merge(after, before, store.experiment.gates.primary)

@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from swap_assets.domain.formats.base import AnswerFormat
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Contrast, Decision
+from swap_assets.domain.keys import MERGED_MODEL, RELEASE_DECISION
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 
@@ -94,7 +96,8 @@ class MergedModel(Frozen):
         if not self.adapters:
             return f"{self.candidate_id} is the untouched {self.base}: there is nothing of its own to publish"
         if self.decision != decision.content():
-            return "merged_model stands on an older release_decision; materialise merged_model again"
+            again = materialize(MERGED_MODEL, self.evaluation.candidate.partition)
+            return f"merged_model stands on an older release_decision; make it again: {again}"
         if decision.action != "release" and not self.override:
             return f"release_decision says {decision.action}, and no override is recorded: {decision.reason}"
         return ""
@@ -102,13 +105,14 @@ class MergedModel(Frozen):
 
 def refusal_to_merge(decision: Decision, before: Evaluation, rows_now: str) -> str:
     """Say why an evaluation cannot be held against a merged model asked rows hashed `rows_now`, "" where it can."""
-    asset = before.candidate.evaluation_asset
+    asset, key = before.candidate.evaluation_asset, before.candidate.partition
     if before.status != "evaluated":
         return f"{before.candidate.id} has no evaluation to compare the merged model with: {before.reason}"
     if decision.hashes.get(before.candidate.id, before.evidence_hash()) != before.evidence_hash():
-        return f"release_decision rests on an older {asset}; materialise release_decision again"
+        return f"release_decision rests on an older {asset}; make it again: {materialize(RELEASE_DECISION, key)}"
     if before.dataset_hash != rows_now:
-        return f"{asset} was made on other test rows; materialise {asset} and release_decision again"
+        again = materialize(f"{asset},{RELEASE_DECISION}", key)
+        return f"{asset} was made on other test rows; make it and the decision again: {again}"
     return ""
 
 

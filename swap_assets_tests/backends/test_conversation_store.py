@@ -58,11 +58,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
 
 
 def test_a_missing_or_foreign_file_is_an_error_that_says_what_to_do(tmp_path: Path):
-    with pytest.raises(StoreError, match="materialise the asset"):
+    with pytest.raises(StoreError, match="make it first: swap-assets materialize"):
         read_rows(tmp_path / "none.parquet", Conversation)
     (tmp_path / "text.parquet").write_text("hello")
-    with pytest.raises(StoreError, match="delete it"):
+    with pytest.raises(StoreError, match="make it again: swap-assets materialize"):
         read_rows(tmp_path / "text.parquet", Conversation)
     write_rows(tmp_path / "q.parquet", [], Quarantined)
-    with pytest.raises(StoreError, match="delete it"):
+    with pytest.raises(StoreError, match="make it again: swap-assets materialize"):
         read_rows(tmp_path / "q.parquet", Conversation)

@@ -123,7 +123,7 @@ def test_a_value_that_was_changed_beside_its_record_speaks_for_itself(read, stor
 def test_a_folder_that_another_version_made_is_refused_in_a_sentence(read, store):
     path = store.write("llm_baseline", "tiny", evaluation(LLM, shares(80, 100)), kind=Evaluation)
     path.write_text(path.read_text(encoding="utf-8").replace("answer_format", "contract"), encoding="utf-8")
-    with pytest.raises(ArtefactUnreadableError, match="materialise llm_baseline again"):
+    with pytest.raises(ArtefactUnreadableError, match=r"make it again: swap-assets .*llm_baseline --partition 'tiny'"):
         read()
 
 

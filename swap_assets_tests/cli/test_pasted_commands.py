@@ -1,11 +1,15 @@
 """Every command that a sentence quotes can be pasted, and what Dagster would refuse is refused before in a sentence."""
 
 import ast
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import typer
 import yaml
@@ -13,11 +17,11 @@ from typer.testing import CliRunner
 
 from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.cli.app import app
-from swap_assets.cli.materialize import selection_problem
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.gates.registry import decisions, jobs
+from swap_assets.domain.selection import selection_problem
 
 PACKAGE = Path(__file__).parents[2] / "swap_assets"
 # A command ends where prose goes on: options, quoted texts and names in capitals (expressions become some) are its own.
@@ -91,7 +95,8 @@ def test_the_command_of_every_job_names_assets_and_partitions_that_there_are(exp
     taken = []
     for key in ("tiny", "little|tiny"):
         _, _, selection, _, partition = shlex.split(jobs()[name].command(key))
-        taken.append(not selection_problem(experiment, selection.split(","), partition))
+        chosen = dg.AssetSelection.from_coercible(selection.split(",")).resolve(defs.resolve_asset_graph())
+        taken.append(not selection_problem(experiment, [asset.path[-1] for asset in chosen], partition))
     assert taken.count(True) == 1
 
 
@@ -121,6 +126,27 @@ def test_what_cannot_be_materialised_is_refused_in_one_sentence(tmp_path, monkey
     done = CliRunner().invoke(app, ["materialize", *arguments])
     assert done.exit_code == 2 and told in " ".join(done.output.split())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--select dataset_split --partition huge", "Error: there is no partition 'huge'; dataset_split takes"),
+        ("--select=dataset_spilt --partition tiny", "did you mean dataset_split?"),
+        ("--select *", "have not the same partitions"),
+        ("--select group:training --partition tiny", "takes --partition 'little|small' or"),
+    ],
+)
+@pytest.mark.slow
+def test_dagsters_own_command_refuses_in_one_sentence_too(tmp_path, experiment_data, arguments, told):
+    (tmp_path / "swap.yaml").write_text(yaml.safe_dump(experiment_data), encoding="utf-8")
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "swap_assets.definitions"]
+    environment = {**os.environ, "SWAP_CONFIG": "swap.yaml"}
+    done = subprocess.run(
+        [*command, *arguments.split()], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1 and told in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("key", ["a...b", "a\tb"])

@@ -14,9 +14,11 @@ from swap_assets.backends.models import provenance
 from swap_assets.backends.models.model_files import refuse_pickles
 from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
 from swap_assets.backends.report.model_card import model_card
+from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.domain.experiment.entries import Publishing
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import Candidate
+from swap_assets.domain.keys import MERGED_MODEL, Candidate
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.weights import MergedModel, PublishedModel
@@ -52,7 +54,7 @@ def publish_merged(
         reason = "the experiment file has no publish: {repo_id: org/name}"
         return PublishedModel(candidate_id=candidate.id, status="skipped", reason=reason)
     if refusal := model.refusal_to_publish(decision):
-        raise PublishError(refusal)
+        raise PublishError(pasteable(refusal))
     told = {"Let through by": model.override or decision.reason, "Beside its adapter": model.compared}
     files = release_files(model, measured=model_card(report, candidate.id), told=told)
     repo_id, token = where.repository(candidate), hub_token(os.environ)
@@ -73,7 +75,8 @@ def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str])
         folder, place = Path(item.folder), f"{name}/" if len(model.adapters) > 1 else ""
         refuse_pickles(folder)
         if not folder.is_dir() or provenance.weights_hash(item.folder) != item.merged_hash:
-            raise PublishError(f"{folder} is not what was scored; materialise merged_model again")
+            again = pasteable(materialize(MERGED_MODEL, model.evaluation.candidate.partition))
+            raise PublishError(f"{folder} is not what was scored; make it again: {again}")
         cards[name] = MergeCard.model_validate_json((folder / MERGE_CARD).read_bytes())
         files |= {f"{place}{path.name}": path for path in sorted(folder.iterdir()) if path.name != README}
     return {README: merged_readme(measured, cards, told=told).encode(), **files}

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from swap_assets.backends.models import provenance
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
+from swap_assets.backends.store.experiment_file import command_for
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
 from swap_assets.domain.model import content_hash
@@ -46,7 +47,7 @@ def read_track(path: Path) -> TrackData:
     try:
         data = TrackData.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ExamplesError(f"{path} cannot be read ({error.strerror}): materialise the track first") from None
+        raise ExamplesError(f"{path} cannot be read ({error.strerror}); make it first: {command_for(path)}") from None
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"])) or "the whole"

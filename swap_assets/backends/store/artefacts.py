@@ -23,8 +23,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from swap_assets.backends.store import row_files as conversation_store
-from swap_assets.backends.store.experiment_file import pasteable
-from swap_assets.domain.gates.gate import materialize
+from swap_assets.backends.store.experiment_file import command_for
 from swap_assets.domain.model import Conversation, EvalCase, Frozen, Quarantined
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord
@@ -92,8 +91,7 @@ class ArtefactStore:
         """Return where a value lies that has been written; ArtefactMissingError where it has not."""
         path = self.path(asset, partition, kind)
         if not path.exists():
-            command = pasteable(materialize(asset, partition or ""))
-            raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: {command}")
+            raise ArtefactMissingError(f"{asset} has no value yet; materialise it first: {command_for(path)}")
         return path
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
@@ -182,8 +180,8 @@ def _understood(path: Path, raw: bytes, kind: type[Known]) -> Known:
         return kind.model_validate_json(raw)
     except ValidationError:
         raise ArtefactUnreadableError(
-            f"{path} is not as this version writes it, and was made by another one or changed by hand: materialise "
-            f"{path.parent.name} again, or name another folder in the experiment file's storage"
+            f"{path} is not as this version writes it, and was made by another one or changed by hand; name another "
+            f"folder in the experiment file's storage, or make it again: {command_for(path)}"
         ) from None
 
 

@@ -12,9 +12,11 @@ from typing import Any
 from swap_assets.backends.engines.local import artefact_hash
 from swap_assets.backends.processes.spec_building import generation_spec
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
+from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates import registry
+from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.keys import (
     LLM_BASELINE,
@@ -131,7 +133,8 @@ def evaluated_artefacts(experiment: Experiment, store: ArtefactStore, evaluation
     candidate = evaluation.candidate
     if evaluation.status != "evaluated":
         raise ArtefactError(f"{candidate.id} was not evaluated, so nothing may answer as it: {evaluation.reason}")
-    again = f"materialise {candidate.evaluation_asset} at '{candidate.partition}' again, and what was decided on it"
+    command = pasteable(materialize(candidate.evaluation_asset, candidate.partition))
+    again = f"make it again, and what was decided on it: {command}"
     try:
         found = _artefacts(experiment, store, candidate)
         if gone := [str(item.path) for item in found if item.path and not item.path.is_dir()]:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, laid_over, parse_experiment
+from swap_assets.domain.gates.gate import materialize
 
 CONFIG_VARIABLE = "SWAP_CONFIG"
 DEFAULT_FILE = "swap.yaml"
@@ -30,6 +31,12 @@ def pasteable(text: str, file: Path | None = None) -> str:
         return text
     named = shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
     return re.sub(r"\bswap-assets (materialize|approve|explain|plan|report|ui)\b", rf"\g<0> --config {named}", text)
+
+
+def command_for(path: Path) -> str:
+    """Return the command that writes a stored value's file again; it lies at ASSET/PARTITION by name."""
+    key = path.stem.replace("__", "|")
+    return pasteable(materialize(path.parent.name, "" if key == "all" else key))
 
 
 @lru_cache(maxsize=8)

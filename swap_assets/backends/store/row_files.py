@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from swap_assets.backends.store.experiment_file import command_for
 from swap_assets.domain.model import Origin
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -59,10 +60,10 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     try:
         rows = pq.read_table(path, columns=list(columns)).to_pylist()
     except FileNotFoundError:
-        raise StoreError(f"{path} is not there; materialise the asset that writes it first") from None
+        raise StoreError(f"{path} is not there; make it first: {command_for(path)}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise StoreError(
-            f"{path} can't be read as stored {kind.__name__} rows ({error}); delete it and materialise its asset again"
+            f"{path} can't be read as stored {kind.__name__} rows ({error}); make it again: {command_for(path)}"
         ) from None
     return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
 

@@ -1,0 +1,39 @@
+"""What Dagster's own command says where it can't materialise: one sentence in place of its stack."""
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+
+import click
+import dagster as dg
+from dagster._cli.asset import asset_materialize_command
+
+from swap_assets.defs.resources.store import experiment_in_force
+from swap_assets.domain.selection import selection_problem
+
+
+def refusal(arguments: list[str], defs: dg.Definitions) -> str:
+    """Return why `dagster asset materialize ...` (the arguments after `dagster`) can't go; "" where it isn't known."""
+    if arguments[:2] != ["asset", "materialize"]:
+        return ""
+    try:
+        given = asset_materialize_command.make_context("materialize", arguments[2:]).params
+    except click.ClickException:
+        return ""
+    names = [name.strip() for name in given["select"].split(",")]
+    if not all(name.isidentifier() for name in names):
+        selected = dg.AssetSelection.from_coercible(names).resolve(defs.resolve_asset_graph(), allow_missing=True)
+        names = sorted(key.path[-1] for key in selected)
+    return selection_problem(experiment_in_force(), names, given["partition"] or "")
+
+
+def in_a_sentence(defs: dg.Definitions) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """Return a hook for uncaught exceptions: it prints a refusal of that command, and leaves any other to Python."""
+
+    def say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if problem := refusal(sys.argv[1:], defs):
+            print(f"Error: {problem}", file=sys.stderr)
+        else:
+            sys.__excepthook__(kind, error, trace)
+
+    return say
