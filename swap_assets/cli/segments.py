@@ -67,10 +67,7 @@ def log_of(root: Path, segment: Segment) -> Path:
 
 
 def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, console: Console) -> None:
-    """Materialise a segment and show each step as it starts and ends; once more where a step's process was killed.
-
-    A SegmentError where Dagster's command did not succeed.
-    """
+    """Materialise a segment and show its steps, twice where a process was killed; a SegmentError says why it failed."""
     typed = shlex.join(["swap-assets", "materialize", ",".join(segment.assets), *options_of(segment)])
     typed = pasteable(typed, Path(environment[CONFIG_VARIABLE]))
     console.print(f"[bold]{segment.title}[/] [dim]$ {escape(typed)}[/]", highlight=False, soft_wrap=True)
@@ -102,10 +99,7 @@ def _materialize(segment: Segment, environment: Mapping[str, str], log: Path, st
 
 
 def run_together(segments: Sequence[Segment], run: Callable[[Segment], None]) -> None:
-    """Run segments that need nothing of each other at the same time; the pool says how many models are at work at once.
-
-    A SegmentError is that of the first that failed, in their order; the others are let finish.
-    """
+    """Run segments that need nothing of each other at once; the first that failed raises once the others are done."""
     with ThreadPoolExecutor(max_workers=len(segments)) as threads:
         for done in [threads.submit(run, segment) for segment in segments]:
             done.result()

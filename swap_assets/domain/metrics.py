@@ -19,6 +19,7 @@ from swap_assets.domain.model import EvalCase
 
 STRICT_SUFFIX = "_strict"
 TableName = Literal["main", "labels", "json"]
+Unit = Literal["rate", "score", "deviation"]
 
 
 class MetricEntry(NamedTuple):
@@ -34,7 +35,7 @@ class MetricEntry(NamedTuple):
     """
 
     title: str
-    unit: Literal["rate", "score", "deviation"]
+    unit: Unit
     field: str = ""
     compute: Callable[[EvalCase, ParsedAnswer], float | None] | None = None
     strict: bool = False
@@ -63,11 +64,7 @@ METRICS: dict[str, MetricEntry] = {
 
 
 def entry_of(name: str) -> MetricEntry:
-    """Return a metric's entry, whichever reading the name asks for.
-
-    Raises:
-        KeyError: there is no such metric.
-    """
+    """Return a metric's entry, whichever reading the name asks for; a KeyError where there is none."""
     return METRICS[name.removesuffix(STRICT_SUFFIX)]
 
 

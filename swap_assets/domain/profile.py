@@ -72,10 +72,7 @@ class DatasetProfile(Frozen):
 def profile_source(
     loaded: LoadedSource, *, lengths: Sequence[LengthProfile] = (), look_for_near_duplicates: bool = True
 ) -> DatasetProfile:
-    """Measure a loaded source; `lengths` in tokens are shown beside those in characters.
-
-    Looking for near-duplicates (MinHash of all requests) takes about half a second for a thousand.
-    """
+    """Measure a source, with further `lengths`; looking for near-duplicates takes about half a second a thousand."""
     rows = loaded.conversations
     requests = [Request(row) for row in rows]
     keys = Counter(request.key for request in requests)
@@ -214,11 +211,7 @@ class ProposedSizes(Frozen):
 
 
 def propose_sizes(conversations: Sequence[Conversation], *, seed: int) -> ProposedSizes:
-    """Return the largest sizes, at most the guide's, that the conversations can fill.
-
-    Raises:
-        TooFewRowsError: there are fewer conversations than an experiment can be made with.
-    """
+    """Return the largest sizes, at most the guide's, that the rows can fill; a TooFewRowsError where none would do."""
     if len(conversations) < LEAST_ROWS:
         raise TooFewRowsError(
             f"{len(conversations)} conversations are too few for an experiment; collect at least {LEAST_ROWS}, "

@@ -185,10 +185,7 @@ class State:
         return found
 
     def let_through(self, decision: Decision) -> dict[str, tuple[str, ...]]:
-        """Return the models that a decision lets through, each with its approaches.
-
-        A model whose untouched base came through has no approach yet: all are open to it, should it need training.
-        """
+        """Return the models that a decision lets through, each with its approaches, all where its base came through."""
         found: dict[str, set[str]] = {}
         for candidate in map(Candidate.from_id, decision.candidates):
             approaches = self.experiment.approaches if candidate.form is Form.BASE else {candidate.recipe}

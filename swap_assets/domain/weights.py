@@ -17,10 +17,7 @@ from swap_assets.domain.scoring.evaluation import Evaluation
 
 
 class Artefact(NamedTuple):
-    """What answers for a candidate in one format: an adapter's folder, a merged model's, or None for the base itself.
-
-    The name is the adapter's, or the track's of a base.
-    """
+    """What answers in one format: an adapter's folder, a merged model's, or None for the base, named by its track."""
 
     name: str
     answer_format: AnswerFormat
@@ -28,10 +25,7 @@ class Artefact(NamedTuple):
 
 
 class LoraAdapter(Frozen):
-    """One LoRA adapter. `skipped` means that a decision said no training was needed; it is not a failure.
-
-    `folder` is an absolute path; the hashes name the exact weights, training rows, and prompt renderer.
-    """
+    """An adapter: its absolute `folder`, the hashes of weights, rows and prompt; `skipped`: none was needed."""
 
     candidate_id: str
     name: str

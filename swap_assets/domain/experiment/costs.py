@@ -42,11 +42,7 @@ def cost_per_thousand(totals: Totals) -> float | None:
 
 
 def served_request(*, gpu_hour: float, per_second: float, utilisation: float) -> float:
-    """Return what one request costs on a card of one's own, in the currency of `gpu_hour`.
-
-    Raises:
-        ValueError: the card answers nothing, at this throughput or utilisation.
-    """
+    """Return a request's cost on a card of one's own, in `gpu_hour`'s currency; a ValueError where it answers none."""
     if per_second <= 0 or utilisation <= 0:
         raise ValueError("throughput and utilisation must be above 0")
     return gpu_hour / (3600 * per_second * utilisation)
@@ -70,10 +66,7 @@ def break_even_utilisation(*, gpu_hour: float, per_second: float, hosted: float,
 
 
 def break_even_volume(*, gpu_hour: float, hosted: float, fallback: float) -> float | None:
-    """Return how many requests a month make one card that is always on cost what they save at the LLM.
-
-    Throughput does not enter: it says whether one card can answer so many. None as in `break_even_utilisation`.
-    """
+    """Return how many requests a month make an always-on card cost what they save; None where they save nothing."""
     saved = hosted * (1 - fallback)
     return gpu_hour * HOURS_A_MONTH / saved if saved > 0 else None
 

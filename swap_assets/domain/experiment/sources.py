@@ -107,11 +107,7 @@ def hub_datasets(sources: Sequence[Source]) -> tuple[str, ...]:
 
 
 def shares_of(sources: Sequence[Source]) -> dict[str, float]:
-    """Return the share of each source by its label; empty where sources count by their rows.
-
-    Raises:
-        ValueError: two sources have one label, or shares are given to some alone or do not add up to 1.
-    """
+    """Return each source's share by its label, {} where sources count by their rows; a ValueError says what is odd."""
     labels, shares = list(map(label_of, sources)), [each.share for each in sources if each.share is not None]
     if twice := sorted({label for label in labels if labels.count(label) > 1}):
         raise ValueError(f"two sources are called '{twice[0]}'; give each a name of its own")

@@ -149,11 +149,7 @@ class AnswerFormat(ABC):
         )  # fmt: skip
 
     def reference_calls(self, read: ParsedAnswer) -> tuple[ToolCall, ...]:
-        """Return the calls of a gold answer that was read; without any the reference is an answer in words.
-
-        Raises:
-            ValueError: it holds a call that cannot be read: it must never be compared as if it were empty.
-        """
+        """Return the calls of a gold answer; a ValueError where one cannot be read: it never counts as empty."""
         words = bool(read.text.strip()) and (not self.no_call or read.text == self.no_call)
         if read.unread or not (read.calls or read.compliant or words):
             raise ValueError(f"the reference holds a call that cannot be read ({', '.join(read.problems)})")

@@ -158,10 +158,7 @@ def _closed(schema: Any) -> Any:
 def calls_grammar(
     tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...], *, start: str, around: Around
 ) -> str:
-    """Return a grammar of answers by the rule `start`, in which `call` is a call of any tool.
-
-    `schemas` are those of the tools' arguments, in their order; `around` says what stands before and after them.
-    """
+    """Return a grammar of answers by the rule `start`; `schemas` and what stands `around` them are the tools' own."""
     lines = ["%llguidance {}", f"start: {start}"]
     if tools:
         lines.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))

@@ -39,10 +39,7 @@ class LiteralError(ValueError):
 
 
 def read_strict(text: str, start: int = 0) -> Literal:
-    """Read the JSON value that begins exactly at `start`.
-
-    A LiteralError where it is no RFC 8259 JSON, repeats a key, or nests deeper than `MAX_DEPTH`.
-    """
+    """Read the RFC 8259 value at `start`; a LiteralError where there is none, or it repeats a key or nests too deep."""
     try:
         value, end = _STRICT.raw_decode(text, start)
     except RecursionError:
@@ -63,10 +60,7 @@ def read_whole(text: str) -> Any:
 
 
 def read_tolerant(text: str, start: int = 0) -> Literal:
-    """Read the value at `start` or after blanks, tolerating what the module's top lists.
-
-    A LiteralError where nothing readable begins there, or what begins there was cut in the middle of a value.
-    """
+    """Read the value at `start` or after blanks, tolerantly; a LiteralError where none begins or it was cut inside."""
     start = skip_blank(text, start)
     try:
         return read_strict(text, start)

@@ -169,10 +169,7 @@ def _format(case: EvalCase, strict: bool) -> Body:
 
 
 def wire_names(names: Iterable[str]) -> dict[str, str]:
-    """Return for each name the one that is sent: itself where it may be, and no two the same.
-
-    `maps.directions v2` goes out as `maps_directions_v2` and comes back under its own name.
-    """
+    """Return the name that each is sent as, itself where it may, no two the same: `a.b c` goes out as `a_b_c`."""
     wanted = {name: _OTHER.sub("_", name)[:LONGEST_NAME] or "_" for name in names}
     sent: dict[str, str] = {}
     for name, plain in sorted(wanted.items(), key=lambda item: item[0] != item[1]):

@@ -44,10 +44,7 @@ class CostInput(Frozen):
 
 
 class SwapAt(Frozen):
-    """1,000 requests after the swap on a card that is busy for such a share of its time.
-
-    In the sensitivity table `changed` names the one figure that is `factor` times what it is.
-    """
+    """1,000 requests after the swap at a utilisation; of `sensitivity`, figure `changed` is `factor` times itself."""
 
     utilisation: float
     served_per_thousand: float

@@ -63,12 +63,10 @@ def lay_out(report: Report) -> Document:
         evidence.limits(report),
     )
     return Document(
-        report=report,
-        title=f"{report.experiment}, scale {report.scale}: can a small model take over?",
-        key_figures=key_figures(report),
-        sections=tuple(_filled(one) for one in sections),
+        report=report, title=f"{report.experiment}, scale {report.scale}: can a small model take over?",
+        key_figures=key_figures(report), sections=tuple(_filled(one) for one in sections),
         written=f"Evidence {report.evidence()}, schema {report.schema_version}, written {report.generated_at or 'now'}",
-    )
+    )  # fmt: skip
 
 
 def to_markdown(document: Document) -> str:

@@ -58,11 +58,9 @@ def verdict(
     caution = cautions.get(best.candidate_id, "") if kind == "promising" else ""
     luck = f" It is the best of {len(among)} on these rows, so a part of that may be luck." if len(among) > 1 else ""
     return Verdict(
-        kind=kind,
-        sentence=f"{opening}: {_distance(best, who='the best one, {}, ')}.",
-        how_sure=f"{how_sure(best)}{luck}{_floors(stands)}{caution}",
-        next_step=next_step,
-    )
+        kind=kind, sentence=f"{opening}: {_distance(best, who='the best one, {}, ')}.",
+        how_sure=f"{how_sure(best)}{luck}{_floors(stands)}{caution}", next_step=next_step,
+    )  # fmt: skip
 
 
 def how_sure(item: Contrast) -> str:
@@ -89,11 +87,9 @@ def _released(decision: Decision, best: Contrast | None, next_step: str, caution
     name = decision.candidates[0] if decision.candidates else ""
     told = _distance(judged) if judged else display_name(name) if name else decision.model
     return Verdict(
-        kind="yes",
-        sentence=f"A small model can take over: {told}.",
-        how_sure=(how_sure(judged) if judged else "") + cautions.get(name, ""),
-        next_step=next_step,
-    )
+        kind="yes", sentence=f"A small model can take over: {told}.",
+        how_sure=(how_sure(judged) if judged else "") + cautions.get(name, ""), next_step=next_step,
+    )  # fmt: skip
 
 
 def _reading(

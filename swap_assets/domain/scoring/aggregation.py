@@ -8,14 +8,15 @@ Field F1 differs between domains by chance alone: with 5 rows a domain, equal tr
 deviation below 0.15" only half of the time. So the raw figure stands beside one with the sampling noise taken out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.metrics import STRICT_SUFFIX, entry_of, field_of, row_metrics
+from swap_assets.domain.metrics import STRICT_SUFFIX, Unit, entry_of, row_metrics
+from swap_assets.domain.scoring.paired import Columns
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
-from swap_assets.domain.statistics import SEED, cluster_numbers, mean_interval, rate_interval, ratio_interval
+from swap_assets.domain.statistics import cluster_numbers, mean_interval, rate_interval, ratio_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,74 +27,37 @@ OTHER_DOMAIN = "other"  # the label of rows that belong to none of the ten
 FIELD_COUNTS = ("true_positives", "predicted_fields", "gold_fields", "true_positives_strict", "predicted_fields_strict")
 
 
-class _Table(NamedTuple):
-    """Scores as numbers: `values` has shape (rows, columns), NaN for None; `clusters` one conversation number a row."""
-
-    columns: dict[str, int]
-    values: "np.ndarray"
-    clusters: "np.ndarray"
-
-    def rows(self, chosen: Sequence[int]) -> "_Table":
-        """Return some of the rows, their conversations numbered from 0 again."""
-        import numpy as np
-
-        clusters = np.unique(self.clusters[chosen], return_inverse=True)[1]
-        return _Table(self.columns, self.values[chosen], clusters)
-
-    def column(self, name: str) -> tuple["np.ndarray", "np.ndarray"]:
-        """Return the values of a metric's column where there are any, and their conversations."""
-        import numpy as np
-
-        column = self.values[:, self.columns[name]]
-        known = ~np.isnan(column)
-        if entry_of(name).strict:
-            known &= np.isnan(self.values[:, self.columns["no_call_accuracy"]])
-        if known.all():
-            return column, self.clusters
-        return column[known], np.unique(self.clusters[known], return_inverse=True)[1]
-
-
-def summarise(
-    candidate_id: str, answer_format: AnswerFormat, scores: Sequence[RowScore], *, seed: int = SEED
-) -> EvalSummary:
+def summarise(candidate_id: str, answer_format: AnswerFormat, scores: Sequence[RowScore]) -> EvalSummary:
     """Aggregate the scores of one candidate under one answer format; the same scores give the same summary."""
     scored = [score for score in scores if score.scored]
-    table = _table(scored)
-    by_label = _by_label(scored)
+    columns, by_label = Columns(scored), _by_label(scored)
     domains = {label: rows for label, rows in by_label.get("domain", {}).items() if label != ALL}
     failed: dict[str, list[str]] = {}
+    origins: dict[str, list[int]] = {}
     for score in scores:
         if score.failure != "none":
             failed.setdefault(score.failure, []).append(score.case_id)
+    for row, score in enumerate(scored):
+        origins.setdefault(score.origin, []).append(row)
     failed = dict(sorted(failed.items(), key=lambda item: -len(item[1])))  # most frequent first
+    spread = domain_spread({label: [scored[row] for row in rows] for label, rows in domains.items()})
     return EvalSummary(
-        candidate_id=candidate_id,
-        answer_format=answer_format,
-        track=answer_format.track,
-        cases=len(scores),
-        scored=len(scored),
-        unscored=len(scores) - len(scored),
-        metrics=_metrics(table)
-        | domain_spread({label: [scored[row] for row in rows] for label, rows in domains.items()}),
-        micro=_micro(table, seed),
-        by_label={
-            split: {label: _metrics(table.rows(rows)) for label, rows in labels.items()}
-            for split, labels in by_label.items()
-        },
-        by_origin={
-            origin: _metrics(table.rows([row for row, score in enumerate(scored) if score.origin == origin]))
-            for origin in sorted({score.origin for score in scored})
-        },
+        candidate_id=candidate_id, answer_format=answer_format, track=answer_format.track,
+        cases=len(scores), scored=len(scored), unscored=len(scores) - len(scored),
+        metrics=_metrics(columns) | spread, micro=_micro(columns),
+        by_label={split: {label: _metrics(columns, rows) for label, rows in labels.items()}
+                  for split, labels in by_label.items()},
+        by_origin={origin: _metrics(columns, rows) for origin, rows in sorted(origins.items())},
         failures={failure: len(ids) for failure, ids in failed.items()},
         failure_examples={failure: tuple(ids[:EXAMPLES]) for failure, ids in failed.items()},
-    )
+    )  # fmt: skip
 
 
 def figure_of(metric: str, scores: Sequence[RowScore]) -> Metric:
     """Return one figure over some rows, of any metric or spread over domains; unscored rows are left out."""
     scored = [score for score in scores if score.scored]
     if not entry_of(metric).over_domains:
-        return _figure(_table(scored, (metric, "no_call_accuracy")), metric)
+        return _figure(Columns(scored), metric)
     domains: dict[str, list[RowScore]] = {}
     for score in scored:
         domains.setdefault(score.labels.get("domain", OTHER_DOMAIN), []).append(score)
@@ -103,45 +67,40 @@ def figure_of(metric: str, scores: Sequence[RowScore]) -> Metric:
     return spread.get(metric.removesuffix(STRICT_SUFFIX), Metric(value=None))
 
 
-def _table(scores: Sequence[RowScore], names: Sequence[str] = ()) -> _Table:
+def _metrics(columns: Columns, rows: Sequence[int] | None = None) -> dict[str, Metric]:
     import numpy as np
 
-    names = tuple(dict.fromkeys(names)) or row_metrics()
-    fields = [field_of(name) for name in names]  # all at once: 100,000 rows have 2,000,000 values
-    read = attrgetter(*(field or "scored" for field in fields), *FIELD_COUNTS)
-    columns = {name: index for index, name in enumerate((*names, *FIELD_COUNTS))}
-    values = np.array([read(score) for score in scores], dtype=float).reshape(-1, len(columns))
-    for name in (name for name, field in zip(names, fields, strict=True) if not field):
-        values[:, columns[name]] = [np.nan if (value := score.value(name)) is None else value for score in scores]
-    return _Table(columns, values, cluster_numbers([score.conversation_id for score in scores]))
+    chosen = slice(None) if rows is None else np.array(rows)
+    return {name: _figure(columns, name, chosen) for name in row_metrics()}
 
 
-def _metrics(table: _Table) -> dict[str, Metric]:
-    return {name: _figure(table, name) for name in row_metrics()}
+def _figure(columns: Columns, name: str, chosen: "slice | np.ndarray" = slice(None)) -> Metric:
+    import numpy as np
 
-
-def _figure(table: _Table, name: str) -> Metric:
-    values, clusters = table.column(name)
-    unit = "rate" if entry_of(name).unit == "rate" else "score"
-    if not len(values):
+    values, clusters, unit = columns.column(name)[chosen], columns.clusters[chosen], entry_of(name).unit
+    known = ~np.isnan(values)
+    if entry_of(name).strict:
+        known &= np.isnan(columns.column("no_call_accuracy")[chosen])
+    if not known.any():
         return Metric(value=None, unit=unit, method="applies to no row")
-    return _mean(values, clusters, unit=unit)
+    clusters = clusters[known]
+    numbered = np.cumsum(np.bincount(clusters) > 0) - 1  # from 0 again
+    return _mean(values[known], numbered[clusters], unit=unit)
 
 
-def _mean(values: "np.ndarray", clusters: "np.ndarray", *, unit: Literal["rate", "score"] = "score") -> Metric:
+def _mean(values: "np.ndarray", clusters: "np.ndarray", *, unit: Unit = "score") -> Metric:
     low, high, method = (rate_interval if unit == "rate" else mean_interval)(values, clusters)
     value = float(values.mean())
     return Metric(value=value, low=max(0.0, low), high=min(1.0, high), n=len(values), unit=unit, method=method)
 
 
-def _micro(table: _Table, seed: int) -> dict[str, Metric]:
+def _micro(columns: Columns) -> dict[str, Metric]:
     import numpy as np
 
     found: dict[str, Metric] = {}
-    for suffix in ("", "_strict"):
-        names = (f"true_positives{suffix}", f"predicted_fields{suffix}", "gold_fields")
-        counts = table.values[:, [table.columns[name] for name in names]]
-        ratios: dict[str, Callable[[Any], Any]] = {
+    every = np.array(list(map(attrgetter(*FIELD_COUNTS), columns.rows)), dtype=float).reshape(-1, len(FIELD_COUNTS))
+    for suffix, counts in (("", every[:, [0, 1, 2]]), (STRICT_SUFFIX, every[:, [3, 4, 2]])):
+        ratios: dict[str, Any] = {
             f"field_precision{suffix}": lambda total: total[..., 0] / total[..., 1],
             f"field_recall{suffix}": lambda total: total[..., 0] / total[..., 2],
             f"field_f1{suffix}": lambda total: 2 * total[..., 0] / (total[..., 1] + total[..., 2]),
@@ -151,7 +110,7 @@ def _micro(table: _Table, seed: int) -> dict[str, Metric]:
                 value = float(ratio(counts.sum(axis=0)))
             found[name] = Metric(value=None, n=len(counts), method="no field on either side")
             if np.isfinite(value):
-                low, high = ratio_interval(counts, table.clusters, ratio, seed=seed)
+                low, high = ratio_interval(counts, columns.clusters, ratio)
                 method = "counted over all fields, resampled"
                 found[name] = Metric(value=value, low=low, high=high, n=len(counts), method=method)
     return found

@@ -85,11 +85,7 @@ def format_names() -> tuple[str, ...]:
 
 
 def format_named(name: str) -> AnswerFormat | None:
-    """Return a answer format by its name, None for BFCL, which is a rule of its own.
-
-    Raises:
-        AnswerFileError: there is no such answer format.
-    """
+    """Return an answer format, None for BFCL, which is a rule of its own; an AnswerFileError where there is none."""
     try:
         return None if name == BFCL else named_format(name)
     except ValueError:
@@ -97,20 +93,12 @@ def format_named(name: str) -> AnswerFormat | None:
 
 
 def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:
-    """Read gold rows by id.
-
-    Raises:
-        AnswerFileError: a row cannot be read, an id is missing or comes twice; it names all such rows.
-    """
+    """Read gold rows by id; an AnswerFileError names all that cannot be read, lack their id or have it twice."""
     return _by_id(rows, _bfcl_gold if answer_format is None else partial(_gold, answer_format), kind="gold")
 
 
 def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
-    """Read prediction rows by id.
-
-    Raises:
-        AnswerFileError: a row has no id or no prediction, or an id comes twice; it names all such rows.
-    """
+    """Read prediction rows by id; an AnswerFileError names all that lack id or prediction or come twice."""
     return _by_id(rows, _given, kind="prediction")
 
 
@@ -175,14 +163,10 @@ def _case(row: Mapping[str, Any], **known: Any) -> EvalCase:
     if not isinstance(labels, dict):
         raise ValueError('`labels` is an object such as {"domain": "travel"}')
     return EvalCase(
-        id=str(row["id"]),
-        conversation_id=str(row.get("conversation_id", row["id"])),
-        turn=0,
-        history=(),
-        labels={str(key): str(value) for key, value in labels.items()},
-        origin=row.get("origin") or "real",
+        id=str(row["id"]), conversation_id=str(row.get("conversation_id", row["id"])), turn=0, history=(),
+        labels={str(key): str(value) for key, value in labels.items()}, origin=row.get("origin") or "real",
         **{"tools": (), "gold_calls": (), **known},
-    )
+    )  # fmt: skip
 
 
 def _listed(tools: Any) -> Any:
@@ -221,12 +205,10 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
     if not all(map(holds_accepted_values, accepted or ())):
         raise ValueError('an accepted call is written {"function": {"parameter": [accepted values]}}')
     return GoldRow(
-        case=_case(row),
-        functions=tuple([functions] if isinstance(functions, dict) else functions),
-        accepted=tuple(accepted or ()),
-        any_call=accepted is None and is_relevance(str(row["id"])),
+        case=_case(row), functions=tuple([functions] if isinstance(functions, dict) else functions),
+        accepted=tuple(accepted or ()), any_call=accepted is None and is_relevance(str(row["id"])),
         reference=json.dumps(accepted or [], ensure_ascii=False),
-    )
+    )  # fmt: skip
 
 
 def _given(row: Mapping[str, Any]) -> GivenRow:

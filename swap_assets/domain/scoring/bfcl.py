@@ -76,18 +76,12 @@ def score_bfcl(
         strict = Reading({name: None if value is None else 0.0 for name, value in figures.items()}, 0, gold)
     failure, difference = ("none", "") if right else _explain(outcome, accepted, parsed)
     return row_of(
-        case,
-        parsed,
-        lenient,
-        strict,
+        case, parsed, lenient, strict,
         valid_json=None if parsed.valid_json is None and not accepted else float(bool(parsed.valid_json)),
-        no_call_correct=None if accepted else float(right),
-        gold_fields=gold,
-        extra_calls=max(0, len(parsed.calls) - len(accepted)),
-        missing_calls=max(0, len(accepted) - len(parsed.calls)),
-        first_difference=difference,
-        failure=failure,
-    )
+        no_call_correct=None if accepted else float(right), gold_fields=gold,
+        extra_calls=max(0, len(parsed.calls) - len(accepted)), missing_calls=max(0, len(accepted) - len(parsed.calls)),
+        first_difference=difference, failure=failure,
+    )  # fmt: skip
 
 
 def score_relevance(case: EvalCase, functions: Sequence[Function], parsed: ParsedAnswer) -> RowScore:
@@ -104,15 +98,10 @@ def score_relevance(case: EvalCase, functions: Sequence[Function], parsed: Parse
         strict = Reading({"name_match": 0.0, "exact_match": 0.0, **unknown}, 0, 0)
     missing: FailureClass = "unreadable" if parsed.unread else "missing_call"
     return row_of(
-        case,
-        parsed,
-        lenient,
-        strict,
-        valid_json=float(bool(parsed.valid_json)),
-        missing_calls=int(not right),
+        case, parsed, lenient, strict, valid_json=float(bool(parsed.valid_json)), missing_calls=int(not right),
         first_difference="" if right else "a call to a function on offer expected, got none that can be read",
         failure="none" if right else missing,
-    )
+    )  # fmt: skip
 
 
 def check_answer(functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]) -> Outcome:
@@ -193,10 +182,7 @@ def _value_problem(value: Any, accepted: Sequence[Any], description: Mapping[str
 
 
 def _type_of_match(value: Any, accepted: Sequence[Any], kind: type, inner: type | None) -> bool | None:
-    """Return None where the type is wrong, else whether the accepted values are of another type than described.
-
-    The items of a list have to be of the types of some accepted list's.
-    """
+    """Return None for a wrong type (of an item too), else whether accepted values are of another than described."""
     answer_type = next((type(one) for one in accepted if one != ""), None)
     if type(value) is not kind:
         return True if type(value) is answer_type else None

@@ -38,11 +38,7 @@ def parse_bfcl_answer(text: str) -> ParsedAnswer:
 
 
 def accepted_by_text(text: str) -> list[dict[str, dict[str, list[Any]]]]:
-    """Read gold that is a text: BFCL's accepted values as JSON or Python repr, or calls, whose own values are right.
-
-    Raises:
-        ValueError: it holds neither; gold without a call is written `[]`.
-    """
+    """Read gold that is a text: accepted values, or calls, whose values are right; a ValueError where it is neither."""
     try:
         value, end, _ = read_tolerant(text)
     except LiteralError:

@@ -116,11 +116,7 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
 
 
 def served(records: Sequence[PredictionRecord]) -> Served:
-    """Gather who gave the answers.
-
-    Raises:
-        ValueError: the records are of several interfaces or measurement epochs; they are never mixed in one figure.
-    """
+    """Gather who gave the answers; a ValueError where they are of several interfaces or epochs, never mixed."""
     asked = {(record.interface, record.epoch) for record in records}
     if len(asked) > 1:
         raise ValueError("the records are of several interfaces or epochs: keep those of one and score again")
@@ -133,10 +129,9 @@ def served(records: Sequence[PredictionRecord]) -> Served:
     distinct = {name: {getattr(record, field) for record in obtained} - {""} for name, field in told.items()}
     return Served(
         **{name: tuple(sorted(texts)) for name, texts in distinct.items()},
-        seeds=tuple(sorted({record.seed for record in obtained if record.seed is not None})),
-        interface=interface,
+        seeds=tuple(sorted({record.seed for record in obtained if record.seed is not None})), interface=interface,
         epoch=epoch,
-    )
+    )  # fmt: skip
 
 
 def _nearest_rank(values: Sequence[float], percent: int) -> float | None:
@@ -150,12 +145,9 @@ def measure(
     rows = score_all(cases, records)
     prompts = {record.prompt_hash for record in records}
     return TrackResult(
-        summary=summarise(candidate.id, answer_format, rows),
-        rows=tuple(rows),
-        totals=totals(records),
-        prompt_hash=prompts.pop() if len(prompts) == 1 else "",
-        served=served(records),
-    )
+        summary=summarise(candidate.id, answer_format, rows), rows=tuple(rows), totals=totals(records),
+        prompt_hash=prompts.pop() if len(prompts) == 1 else "", served=served(records),
+    )  # fmt: skip
 
 
 def union_of_cases(*splits: Sequence[EvalCase]) -> list[EvalCase]:

@@ -85,13 +85,10 @@ def compare(gold: list[Fields], predicted: list[Fields]) -> Comparison:
         for one, other in _assign(rows, columns, gold, predicted):
             pair(one, other)
     return Comparison(
-        pairs=sorted(pairs),
-        missing=missing,
-        extra=extra,
+        pairs=sorted(pairs), missing=missing, extra=extra,
         true_positives=sum(overlap(gold[one].leaves, predicted[other].leaves) for one, other in pairs),
-        gold=sum(len(call.leaves) for call in gold),
-        predicted=sum(len(call.leaves) for call in predicted),
-    )
+        gold=sum(len(call.leaves) for call in gold), predicted=sum(len(call.leaves) for call in predicted),
+    )  # fmt: skip
 
 
 def overlap(gold: Leaves, predicted: Leaves) -> int:

@@ -124,20 +124,12 @@ def compared(
     difference = float((a - b).mean())
     whole_a, whole_b = (np.bincount(clusters, weights=~exact) == 0 for exact in right)
     return PairedDifference(
-        metric=metric,
-        mean_a=float(a.mean()),
-        mean_b=float(b.mean()),
-        difference=difference,
-        low=max(-1.0, low),
-        high=min(1.0, high),
-        surely_above=min(max(-1.0, low), surely_above(difference, totals, sizes)),
-        rows=len(a),
-        conversations=len(totals),
-        left_out=0,
-        only_a=int((whole_a & ~whole_b).sum()),
+        metric=metric, mean_a=float(a.mean()), mean_b=float(b.mean()), difference=difference, low=max(-1.0, low),
+        high=min(1.0, high), surely_above=min(max(-1.0, low), surely_above(difference, totals, sizes)), rows=len(a),
+        conversations=len(totals), left_out=0, only_a=int((whole_a & ~whole_b).sum()),
         only_b=int((whole_b & ~whole_a).sum()),
         conversation_deviation=cluster_error(totals, sizes, difference) * float(np.sqrt(len(totals))),
-    )
+    )  # fmt: skip
 
 
 def paired_difference(

@@ -27,11 +27,7 @@ _REFUSED = ParsedAnswer(compliant=False, valid_json=False, problems=("refused",)
 
 
 def score_all(cases: Iterable[EvalCase], records: Iterable[PredictionRecord]) -> list[RowScore]:
-    """Score every case, in the order of the cases; a case without a record is unscored, never left out.
-
-    Raises:
-        ValueError: two records answer one case, or a record answers a case that is not among `cases`.
-    """
+    """Score every case, in order; a ValueError where two records answer one case, or one a case that is not here."""
     cases = list(cases)
     by_case: dict[str, PredictionRecord] = {}
     for record in records:
@@ -94,36 +90,20 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
     failure, difference = ("none", "") if right else explain(case, parsed, gold, predicted, found, finish_reason)
     valid = float(parsed.valid_json) if parsed.valid_json is not None else 0.0 if gold else None
     return row_of(
-        case,
-        parsed,
-        lenient,
-        strict,
-        valid_json=valid,
-        schema_valid=_schema_valid(case, parsed),
-        no_call_correct=None if gold else right,
-        gold_fields=found.gold,
-        extra_calls=len(found.extra),
-        missing_calls=len(found.missing),
-        first_difference=difference,
-        failure=failure,
-    )
+        case, parsed, lenient, strict, valid_json=valid, schema_valid=_schema_valid(case, parsed),
+        no_call_correct=None if gold else right, gold_fields=found.gold, extra_calls=len(found.extra),
+        missing_calls=len(found.missing), first_difference=difference, failure=failure,
+    )  # fmt: skip
 
 
 def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Reading, **evidence: Any) -> RowScore:
     """Return a row's score from its two readings; metrics that compute their own value do so here."""
     return RowScore(
-        **_row(case),
-        format_compliant=float(parsed.compliant),
-        true_positives=lenient.right,
-        predicted_fields=lenient.charged,
-        true_positives_strict=strict.right,
-        predicted_fields_strict=strict.charged,
-        extracted_calls=parsed.calls,
-        values=computed_values(case, parsed),
-        **lenient.figures,
-        **{name + STRICT_SUFFIX: value for name, value in strict.figures.items()},
-        **evidence,
-    )
+        **_row(case), format_compliant=float(parsed.compliant), true_positives=lenient.right,
+        predicted_fields=lenient.charged, true_positives_strict=strict.right, predicted_fields_strict=strict.charged,
+        extracted_calls=parsed.calls, values=computed_values(case, parsed), **lenient.figures,
+        **{name + STRICT_SUFFIX: value for name, value in strict.figures.items()}, **evidence,
+    )  # fmt: skip
 
 
 def _reading(gold: list[Fields], predicted: list[Fields], found: Comparison, *, ordered: bool, quiet: bool) -> Reading:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from swap_assets.domain.formats.base import AnswerFormat, Track
-from swap_assets.domain.metrics import field_of
+from swap_assets.domain.metrics import Unit, field_of
 from swap_assets.domain.model import Frozen, Origin, ToolCall
 
 FailureClass = Literal[
@@ -79,7 +79,7 @@ class Metric(Frozen):
     low: float | None = None
     high: float | None = None
     n: int = 0
-    unit: Literal["rate", "score", "deviation"] = "score"
+    unit: Unit = "score"
     method: str = ""
 
 

@@ -61,11 +61,10 @@ def vocabulary(pool: Pool) -> Vocabulary:
 
     person, foreign = provider("person"), [name for each in _LOCALES for name in provider("person", each).last_names]
     return Vocabulary(
-        first_names=plain(person.first_names),
-        last_names=plain(person.last_names),
+        first_names=plain(person.first_names), last_names=plain(person.last_names),
         words=plain(word for word in provider("lorem").word_list if len(word) > 2),
         foreign_names=reserved(name for name in foreign if not name.isascii()),
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
