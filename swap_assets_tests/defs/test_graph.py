@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -33,6 +34,7 @@ MODEL_ASSETS = (
     "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
     "paper_adapter", "fledgling_evaluation", "paper_evaluation",
 )  # fmt: skip
+EVALUATIONS = ("llm_baseline", "slm_baseline", "fledgling_evaluation", "paper_evaluation")
 OVERRIDE = {"ops": {"merged_model": {"config": {"override_reason": "a test of merging", "override_by": "Ada"}}}}
 
 
@@ -136,6 +138,29 @@ def test_the_report_names_the_model_that_nobody_materialised(laboratory):
     text = (laboratory.folder / "state/work/reports/tiny/report.md").read_text()
     assert cell(report.verdict.sentence) in text
     assert "Made by the tests." in text
+
+
+def test_a_source_row_is_written_five_times_on_its_way_to_the_report(laboratory):
+    """As a conversation, a case, a record, a score and a row of the report: decision 0007.
+
+    Lists of ids (the split, the leakage index) are no rows; the report's files and MLflow's hold what its value holds.
+    """
+    failures = laboratory.store.read("comparison_report", "tiny", Report).examples.failures
+    case_id = next(example.case_id for examples in failures.values() for example in examples)
+    conversation, state = case_id.split(":")[0], laboratory.folder / "state"
+    places = {
+        path.relative_to(state).parts[:2]
+        for path in state.rglob("*.*")
+        if (path.suffix in {".json", ".jsonl"} and case_id in path.read_text(encoding="utf-8"))
+        or (path.suffix == ".parquet" and {case_id, conversation} & set(pq.read_table(path)["id"].to_pylist()))
+    }
+    renderings = {("work", "reports"), ("mlartifacts", "1")}
+    cases = {("assets", name) for name in SCALE_ASSETS if name.endswith("_test")}
+    scores = {("assets", name) for name in EVALUATIONS}
+    assert places & cases and places & scores
+    assert places - cases - scores - renderings == {
+        ("assets", "hermes_conversations"), ("work", "answers"), ("assets", "comparison_report"),
+    }  # fmt: skip
 
 
 def test_every_asset_shows_a_person_something(laboratory):
