@@ -140,7 +140,8 @@ def _by_hand(experiment: Experiment, _: int) -> None:
     from rich.console import Console
 
     from swap_assets.backends.store.artefacts import ArtefactStore
-    from swap_assets.cli.segments import Segment, log_of, run_segment, run_together, segments
+    from swap_assets.cli.demo import segments
+    from swap_assets.cli.materialize import Segment, log_of, run_segment, run_together
     from swap_assets.domain.judging.decisions import Decision
 
     store, console, environment = ArtefactStore(storage_root(experiment)), Console(width=160), _environment()

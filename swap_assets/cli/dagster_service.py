@@ -22,15 +22,7 @@ import typer
 
 from swap_assets.backends.serving.servers import free_port
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, DEFAULT_FILE
-from swap_assets.cli.environment import (
-    MODULE,
-    TEMPLATES,
-    Config,
-    beside_env_file,
-    dagster_command,
-    dagster_environment,
-    fail,
-)
+from swap_assets.cli.environment import DAGSTER, MODULE, TEMPLATES, Config, beside_env_file, dagster_environment, fail
 
 PID_FILE = "logs/dagster.pid"  # in the experiment's folder, of a service that was started for a demo
 _READY_S, _STOP_S = 90.0, 25.0
@@ -81,7 +73,7 @@ def dagster_service(
 
 
 def _dev(module: str, port: int) -> list[str]:
-    return [dagster_command(), "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
+    return [DAGSTER, "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
 
 
 def _begin_child(*, ends_with_parent: bool) -> None:
@@ -176,11 +168,11 @@ def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on lo
         raise fail(f"another program listens on port {port}; stop it, or give another one with --port {port + 1}")
     typer.echo(f"http://127.0.0.1:{port}  (experiment: {environment['SWAP_CONFIG']})")
     os.chdir(place["cwd"])
-    os.execve(dagster_command(), _dev(MODULE, port), place["env"])
+    os.execve(DAGSTER, _dev(MODULE, port), place["env"])
 
 
 def validate(config: Config = None) -> None:
     """Check that Dagster can load the definitions for an experiment file."""
-    command = [dagster_command(), "definitions", "validate", "-m", MODULE]
+    command = [DAGSTER, "definitions", "validate", "-m", MODULE]
     done = subprocess.run(command, **beside_env_file(dagster_environment(config)))
     raise typer.Exit(done.returncode)

@@ -1,7 +1,6 @@
 """`swap-assets demo`: the whole graph of the demo experiment, on one laptop, by its decisions or by its sensors.
 
-Here: the command, what it looks at before it starts and what it prints at the end. The two ways to go lie in
-`segments` and `story`.
+By its decisions: each scale as far as they say, then the release. How its sensors go lies in `story`.
 """
 
 import contextlib
@@ -14,19 +13,22 @@ from typing import Annotated
 import psutil
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.cli.dagster_service import PID_FILE, ServiceError
 from swap_assets.cli.environment import TEMPLATES, dagster_environment, experiment_or_exit, fail
+from swap_assets.cli.materialize import Segment, SegmentError, log_of, run_segment, run_together
 from swap_assets.cli.report import print_decisions, print_report
-from swap_assets.cli.segments import SegmentError, by_decisions
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.keys import COMPARISON_REPORT
+from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.report.report import Report
 
 _AUTO = "two scales by sensors: only the conversations are materialised by hand"
+_OVERRIDE = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}
 _KEEP = "with --auto: leave the web server and daemon running"
 
 
@@ -90,11 +92,83 @@ def preflight(experiment: Experiment) -> None:
 
 def print_results(store: ArtefactStore, experiment: Experiment, console: Console) -> None:
     """Print the tables and decisions of every scale that has a report, and where the last report lies."""
-    reached = [scale for scale in experiment.scales if store.exists(COMPARISON_REPORT, scale, Report)]
+    reached = [scale for scale in experiment.scales if store.exists(keys.COMPARISON_REPORT, scale, Report)]
     for scale in reached:
-        report = store.read(COMPARISON_REPORT, scale, Report)
+        report = store.read(keys.COMPARISON_REPORT, scale, Report)
         print_report(report, console)
         print_decisions(report.decisions, console)
     if reached:
         page = store.work("reports", reached[-1]) / "report.html"
         console.print(f"\nReport: {page}", highlight=False, soft_wrap=True)
+
+
+def by_decisions(experiment: Experiment, environment: dict[str, str], console: Console) -> None:
+    """Go from scale to scale while scale_up_decision says so, then release and merge; SegmentError: one failed."""
+    tour = _Tour(experiment, environment, console)
+    tour.run(Segment("Conversations", keys.ROOT_ASSETS))
+    scale, following, action = "", None, ""
+    for scale in experiment.scales:
+        for together in segments(experiment, scale):
+            run_together(together, tour.run)
+        action = tour.store.read(keys.SCALE_UP_DECISION, scale, Decision).action
+        following = experiment.next_scale(scale)
+        if not following or action != "scale_up":
+            break
+    if following:
+        tour.say(f"Scale {following} is not started: {keys.SCALE_UP_DECISION} says {action.replace('_', ' ')}.")
+    tour.release(scale)
+
+
+def segments(experiment: Experiment, scale: str) -> list[list[Segment]]:
+    """Return the segments of one scale before the release, one list after the other, those of a list side by side."""
+    several = len(experiment.models) > 1
+    of_models = {
+        model: (keys.SLM_BASELINE, keys.FINE_TUNE_DECISION, *experiment.adapter_assets(),
+                *experiment.evaluation_assets(*entry.decoding))
+        for model, entry in experiment.models.items()
+    }  # fmt: skip
+    return [
+        [Segment(f"Scale {scale}: splits and the LLM", keys.BASELINE_ASSETS, scale)],
+        [
+            Segment(f"{model} at {scale}", assets, keys.partition_key(model, scale), label=model * several)
+            for model, assets in of_models.items()
+        ],
+        [Segment(f"Report and decision of scale {scale}", (keys.COMPARISON_REPORT, keys.SCALE_UP_DECISION), scale)],
+    ]
+
+
+class _Tour:
+    """Runs segments, each with a log of its own."""
+
+    def __init__(self, experiment: Experiment, environment: dict[str, str], console: Console) -> None:
+        self.experiment, self.environment, self.console = experiment, environment, console
+        self.store = ArtefactStore(storage_root(experiment))
+
+    def release(self, scale: str) -> None:
+        """Decide on each model's release and merge; against the decision once, under an override, which is recorded."""
+        at = {model: keys.partition_key(model, scale) for model in self.experiment.models}
+        asked = [Segment(f"Release of {model}?", keys.SEALED_ASSETS, key, label=model) for model, key in at.items()]
+        run_together(asked, self.run)
+        merges, overridden = list[Segment](), False
+        for model, key in at.items():
+            decision = self.store.read(keys.RELEASE_DECISION, key, Decision)
+            released = decision.action == "release"
+            if not decision.candidates or (overridden and not released):
+                continue
+            config = None if released else {"ops": {keys.MERGED_MODEL: {"config": _OVERRIDE}}}
+            if not released:
+                self.say(f"{model}: {decision.verdict}, so wait; merged under an override all the same, to show one.")
+                overridden = True
+            merges.append(Segment(f"Merge {model}", (keys.MERGED_MODEL,), key, config, label=model))
+        if merges:
+            run_together(merges, self.run)
+        self.run(Segment("The report again, with every decision", (keys.COMPARISON_REPORT,), scale))
+
+    def run(self, segment: Segment) -> None:
+        """Materialise a segment; what Dagster says goes to the experiment's logs."""
+        log = log_of(self.store.root, segment)
+        run_segment(segment, environment=self.environment, log=log, console=self.console)
+
+    def say(self, text: str) -> None:
+        """Print what the demo itself decided."""
+        self.console.print(f"  [yellow]{escape(text)}[/]", highlight=False)

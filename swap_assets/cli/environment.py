@@ -15,6 +15,7 @@ from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 from swap_assets.domain.keys import MODEL_PROCESS_POOL
 
 MODULE = "swap_assets.definitions"
+DAGSTER = str(Path(sys.executable).with_name("dagster"))  # its command in this Python
 # What the package carries of the repository's own files, so that every command works outside a clone, too.
 TEMPLATES = Path(__file__).parents[1] / "templates"
 PROJECT = TEMPLATES / "project"
@@ -35,11 +36,6 @@ def fail(sentence: str) -> typer.Exit:
     """Print a sentence on stderr and return the exit to raise."""
     typer.secho(f"swap-assets: {sentence}", fg="red", err=True)
     return typer.Exit(2)
-
-
-def dagster_command() -> str:
-    """Return the path of the `dagster` command of this environment."""
-    return str(Path(sys.executable).with_name("dagster"))
 
 
 def dagster_environment(config: Path | None = None) -> dict[str, str]:

@@ -1,12 +1,14 @@
-"""`swap-assets report`: the main tables of a scale's report on the terminal, and its page in the browser.
+"""What came out: `swap-assets report` shows a scale's report, `explain` says why a decision fell so.
 
-What others wrote can neither colour the terminal nor move its cursor.
+`approve` and `reject` are a person's verdict on a release, recorded with the evidence that it was given on. What others
+wrote can neither colour the terminal nor move its cursor.
 """
 
+import dataclasses
+import os
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -14,21 +16,29 @@ from rich.console import Console
 from swap_assets.backends.report.build import report_folder
 from swap_assets.backends.report.files import HTML_FILE, read_report
 from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.evidence import read_state
 from swap_assets.backends.store.experiment_file import pasteable, storage_root
-from swap_assets.cli.environment import Config, experiment_or_exit, fail
+from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import ExperimentError
+from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import materialize
-from swap_assets.domain.judging.decisions import Decision
+from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import terminal, terminal_text
 from swap_assets.domain.report.wording import display_name
+from swap_assets.domain.state import State
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 # What of the main table stands on a terminal, with shorter titles.
 _SHOWN = {"candidate": "candidate", "rows": "rows", "field F1": "field F1", "whole answer exact": "exact",
           "name match": "name", "valid JSON": "JSON", "LLM − SLM, points": "LLM − SLM"}  # fmt: skip
+Subject = Annotated[
+    str, typer.Argument(help="scale_up_decision:SCALE, fine_tune_decision:MODEL|SCALE or release_decision:MODEL|SCALE")
+]
+Name = Annotated[str, typer.Option("--by", help="who says so; nothing checks it")]
+Reason = Annotated[str, typer.Option("--reason", help="why, for whoever asks in a year")]
 
 
 def report(
@@ -76,7 +86,7 @@ def print_report(report: Report, console: Console) -> None:
     for table in lay_out(report).section("candidates").tables:
         if table.name.startswith("main-"):
             shown = table.frame[[name for name in _SHOWN if name in table.header]].rename(columns=_SHOWN)
-            console.print(terminal(replace(table, frame=shown)))
+            console.print(terminal(dataclasses.replace(table, frame=shown)))
     for note in report.candidates:
         if note.status != "evaluated":
             told = f"{display_name(note.candidate_id)}: {note.status}: {note.reason}"
@@ -96,3 +106,72 @@ def print_decision(item: Decision, console: Console) -> None:
     told = (f"[bold]{item.name}[/] ({subject}): [{_COLOURS[item.verdict]}]{item.verdict}[/] → "
             f"[bold]{item.action.replace('_', ' ')}[/]. {terminal_text(item.reason)}")  # fmt: skip
     console.print(told, highlight=False)
+
+
+def explain(decision: Subject, config: Config = None) -> None:
+    """Print a decision's rule, evidence, verdict, the rows it still needs, and the next command."""
+    found, state = decision_named(decision, config)
+    if found.action == "release":  # what was said in the UI counts, too
+        os.environ.update(dagster_environment(config))
+        import dagster as dg  # takes a second, and reads the experiment that the environment names
+
+        from swap_assets.defs.approval import reported
+
+        with dg.DagsterInstance.get() as instance:
+            state = dataclasses.replace(state, approvals={**state.approvals, **reported(instance, state)})
+    typer.echo(pasteable(registry.explain(found, state), config))
+
+
+def decision_named(subject: str, config: Config) -> tuple[Decision, State]:
+    """Return a recorded decision and the experiment's state; what can't be found ends the command in a sentence."""
+    experiment = experiment_or_exit(config)
+    state = read_state(experiment, ArtefactStore(storage_root(experiment)))
+    known = [
+        f"{name}:{key}"
+        for name, entry in registry.decisions().items()
+        for scale in experiment.scales
+        for key in (state.partitions(scale) if entry.per == "model" else [scale])
+    ]
+    if subject not in known:
+        raise fail(f"there is no decision '{subject}'; there may be: {', '.join(known)}")
+    name, _, partition = subject.partition(":")
+    found = state.decision(name, partition)
+    if found is None:
+        command = pasteable(materialize(name, partition), config)
+        raise fail(f"{name} for {partition} has not been made yet; make it: {command}")
+    return found, state
+
+
+def approve(decision: Subject, by: Name, reason: Reason, config: Config = None) -> None:
+    """Approve a release that passed its gate: it holds for this very evidence and is void when that changes."""
+    _record(decision, "approved", by, reason, config)
+
+
+def reject(decision: Subject, by: Name, reason: Reason, config: Config = None) -> None:
+    """Reject a release that passed its gate; nothing is merged until the evidence changes or somebody approves."""
+    _record(decision, "rejected", by, reason, config)
+
+
+def _record(name: str, verdict: Literal["approved", "rejected"], by: str, reason: str, config: Config) -> None:
+    found, _ = decision_named(name, config)
+    if found.name != "release_decision":
+        raise fail(f"{found.name} acts by itself; only a release_decision is approved or rejected")
+    if found.action != "release":
+        raise fail(f"{found.name} for {found.partition} says {found.action}: there is nothing to approve")
+    if not by.strip() or len(reason.strip()) < 3:
+        raise fail("give a name (--by) and a reason of at least three letters (--reason)")
+    os.environ.update(dagster_environment(config))
+    import dagster as dg
+
+    from swap_assets.defs.approval import give_approval
+    from swap_assets.defs.resources.store import ExperimentStore
+
+    store = ExperimentStore()
+    approval = Approval(
+        model=found.model, scale=found.scale, verdict=verdict, by=by.strip(), reason=reason.strip(),
+        evidence_hash=found.content(), at=store.now(),
+    )  # fmt: skip
+    with dg.DagsterInstance.get() as instance:
+        give_approval(instance, store, approval)
+    typer.echo(f"{found.name} for {found.partition}: {approval.sentence()}")
+    typer.echo(f"It holds for this evidence ({approval.evidence_hash}) and is void when that changes.")

@@ -12,9 +12,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from swap_assets.cli.app import app
-from swap_assets.cli.demo import refuse_beside_another
+from swap_assets.cli.demo import refuse_beside_another, segments
+from swap_assets.cli.materialize import Segment, SegmentError, options_of, run_segment
 from swap_assets.cli.report import print_decisions, print_report
-from swap_assets.cli.segments import Segment, SegmentError, options_of, run_segment, segments
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
@@ -126,7 +126,7 @@ def test_a_segment_whose_step_is_killed_is_tried_once_more(tmp_path, monkeypatch
         "defs = dg.Definitions(assets=[frail])\n"
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("swap_assets.cli.segments.MODULE", "killed_once")
+    monkeypatch.setattr("swap_assets.cli.materialize.MODULE", "killed_once")
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     console, log = Console(record=True, width=200), tmp_path / "frail.log"
     outcome = pytest.raises(SegmentError, match="killed or crashed") if always else contextlib.nullcontext()

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from swap_assets.backends.store.artefacts import ArtefactStore
-from swap_assets.cli import segments
+from swap_assets.cli import demo as command
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import RELEASE_DECISION, SCALE_UP_DECISION
@@ -25,12 +25,12 @@ def demo(tmp_path, monkeypatch, experiment_data):
     monkeypatch.chdir(tmp_path)
     experiment = parse_experiment(experiment_data | {"storage": str(tmp_path)})
     ran = []
-    monkeypatch.setattr(segments, "run_segment", lambda segment, **_: ran.append(segment))
+    monkeypatch.setattr(command, "run_segment", lambda segment, **_: ran.append(segment))
 
     def go(decisions: dict[tuple[str, str], Decision]):
         monkeypatch.setattr(ArtefactStore, "read", lambda _, name, partition, kind: decisions[name, partition])
         console = Console(record=True, width=200)
-        segments.by_decisions(experiment, {}, console)
+        command.by_decisions(experiment, {}, console)
         return ran, console.export_text()
 
     return go

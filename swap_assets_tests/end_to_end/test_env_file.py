@@ -13,11 +13,11 @@ import yaml
 from typer.testing import CliRunner
 
 from swap_assets.backends.serving.servers import free_port
-from swap_assets.cli import segments
+from swap_assets.cli import materialize
 from swap_assets.cli.app import app
 from swap_assets.cli.dagster_service import stop_session
 from swap_assets.cli.environment import TEMPLATES, dagster_environment
-from swap_assets.cli.segments import Segment, run_segment
+from swap_assets.cli.materialize import Segment, run_segment
 
 REPOSITORY = Path(__file__).parents[2]
 OURS, DAGSTER = (str(Path(sys.executable).with_name(name)) for name in ("swap-assets", "dagster"))
@@ -104,7 +104,7 @@ def test_dagster_under_our_commands_sees_neither_empty_lines_nor_another_experim
     (folder / "probe.py").write_text(PROBE)
     for name, value in {"EXPORTED": "shell", "FILLED": "shell", "PYTHONPATH": f"{REPOSITORY}:{folder}"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(segments, "MODULE", "probe")
+    monkeypatch.setattr(materialize, "MODULE", "probe")
     environment = dagster_environment(Path("mine.yaml"))
     (folder / ".env").write_text(f"EXPORTED=\nFILLED=file\nSWAP_CONFIG={folder}/swap.yaml\n")
     run_segment(Segment("x", ("noted",)), environment=environment, log=folder / "log", console=Console())

@@ -21,7 +21,7 @@ FIRST_SEGMENT = """
 from pathlib import Path
 from rich.console import Console
 from swap_assets.cli.environment import TEMPLATES, dagster_environment
-from swap_assets.cli.segments import Segment, run_segment
+from swap_assets.cli.materialize import Segment, run_segment
 from swap_assets.domain.keys import ROOT_ASSETS
 environment = dagster_environment(TEMPLATES / "demo-auto" / "swap.yaml")
 run_segment(Segment("Conversations", ROOT_ASSETS[:2]), environment=environment, log=Path("log"), console=Console())
