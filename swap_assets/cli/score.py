@@ -24,20 +24,20 @@ from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.metrics import row_metrics
 from swap_assets.domain.report.wording import visible
 from swap_assets.domain.scoring import answer_files
-from swap_assets.domain.scoring.answer_files import AnswerFileError, GivenRow, GoldRow
+from swap_assets.domain.scoring.answer_files import AnswerFileError, Given, Gold
 from swap_assets.domain.scoring.answer_files_report import comparison, report
 from swap_assets.domain.scoring.scores import RowScore
 
 _FORMATS = f"how answers are written: {', '.join(answer_files.format_names())}"
 FormatName = Annotated[str, typer.Option("--format", "--contract", help=_FORMATS)]
-Gold = Annotated[Path, typer.Option(help='JSON lines {"id", "reference"}, or the project\'s own cases')]
+GoldFile = Annotated[Path, typer.Option(help='JSON lines {"id", "reference"}, or the project\'s own cases')]
 Functions = Annotated[
     Path | None, typer.Option(help="for bfcl: BFCL's questions, whose functions join the gold rows by id")
 ]
 
 
 def score(
-    gold: Gold,
+    gold: GoldFile,
     predictions: Annotated[Path, typer.Option(help='JSON lines {"id", "prediction"}, or the project\'s own records')],
     answer_format: FormatName,
     compare: Annotated[
@@ -77,13 +77,10 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _scored_file(
-    answer_format: AnswerFormat | None, gold: dict[str, GoldRow], predictions: Path
-) -> tuple[dict[str, Any], list[RowScore]]:
-    given = _given_or_exit(predictions)
-    scored = answer_files.score_rows(answer_format, gold, given)
-    found = report(answer_format, gold, given, scored, name=predictions.stem)
-    return {"predictions": str(predictions)} | found, scored
+def _scored_file(written: AnswerFormat | None, gold: Gold, path: Path) -> tuple[dict[str, Any], list[RowScore]]:
+    given = _given_or_exit(path)
+    scored = answer_files.score_rows(written, gold, given)
+    return {"predictions": str(path)} | report(written, gold, given, scored, name=path.stem), scored
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -104,9 +101,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _gold_or_exit(
-    path: Path, format_name: str, functions: Path | None = None
-) -> tuple[AnswerFormat | None, dict[str, GoldRow]]:
+def _gold_or_exit(path: Path, format_name: str, functions: Path | None) -> tuple[AnswerFormat | None, Gold]:
     """Read gold, joined with BFCL's questions by id; return how references are written (None: BFCL), and rows by id."""
     where = ""
     try:
@@ -120,7 +115,7 @@ def _gold_or_exit(
         raise fail(f"{where}{error}") from None
 
 
-def _given_or_exit(path: Path) -> dict[str, GivenRow]:
+def _given_or_exit(path: Path) -> Given:
     """Read predictions; rows that can't be read end the command with their ids."""
     try:
         return answer_files.given_rows(_read_lines(path))
@@ -193,7 +188,7 @@ def _interval(metric: dict[str, Any]) -> str:
 def diff(
     a: Annotated[Path, typer.Argument(help="predictions A, JSON lines")],
     b: Annotated[Path, typer.Argument(help="predictions B, JSON lines")],
-    gold: Gold,
+    gold: GoldFile,
     answer_format: FormatName = HERMES.name,
     metric: Annotated[str, typer.Option(help="what decides a row: exact_match, field_f1, ...")] = "exact_match",
     limit: Annotated[int, typer.Option(min=1, help="rows shown for each side")] = 20,
@@ -222,9 +217,8 @@ def diff(
 
 
 def _compared(
-    answer_format: AnswerFormat | None, gold: dict[str, GoldRow], given_a: dict[str, GivenRow],
-    given_b: dict[str, GivenRow], *, metric: str,
-) -> list[dict[str, Any]]:  # fmt: skip
+    answer_format: AnswerFormat | None, gold: Gold, given_a: Given, given_b: Given, *, metric: str
+) -> list[dict[str, Any]]:
     """Return the rows that are no draw, the clearest first."""
     found, scored = [], [answer_files.score_rows(answer_format, gold, given) for given in (given_a, given_b)]
     for one, other in zip(*scored, strict=True):

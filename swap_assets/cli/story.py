@@ -20,10 +20,7 @@ from swap_assets.domain.keys import ROOT_ASSETS
 
 
 def by_sensors(root: Path, environment: dict[str, str], console: Console, *, limit_s: int, keep: bool) -> str:
-    """Start web server and daemon on loopback, materialise the conversations and watch; return what went wrong, if any.
-
-    A ServiceError where Dagster did not come up, a SegmentError where the conversations could not be materialised.
-    """
+    """Start Dagster, materialise the root, watch, return what went wrong; a ServiceError or SegmentError: no start."""
     log, deadline = root / "logs" / "dagster-dev.log", time.monotonic() + limit_s
     with dagster_service(environment, log=log, keep=keep) as service:
         (root / PID_FILE).write_text(str(service.pid), encoding="utf-8")

@@ -55,9 +55,7 @@ class DatasetProfile(Frozen):
     repairs: dict[str, int] = Field(description="conversations by what had to be repaired")
     repaired_gold: int = Field(description="conversations whose answer was repaired; never tested on")
     same_request: int = Field(description="conversations that share their passage or first request with another one")
-    near_duplicates: int | None = Field(
-        default=None, description="pairs of similar requests; None where not looked for"
-    )
+    near_duplicates: int | None = Field(default=None, description="pairs of similar requests; None: not looked for")
     without_tools: int
     distractors: int = Field(description="conversations that are offered more tools than they call")
     turns: dict[str, int] = Field(description="conversations by their roles in order")

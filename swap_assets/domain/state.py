@@ -167,11 +167,7 @@ class State:
             yield decision.model_copy(update={"approval": told}) if told else decision
 
     def admitted(self) -> Admitted:
-        """Return which models, with which approaches, may be worked on at which scales.
-
-        The first scale admits everything once the conversations are there; each further one what the decision of the
-        scale before lets through, as long as that rests on what is measured now.
-        """
+        """Return which models, with which approaches, are open at each scale: first all, then whom decisions let on."""
         if not self.root:
             return {}
         scales = list(self.experiment.scales)

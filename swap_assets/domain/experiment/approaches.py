@@ -86,10 +86,7 @@ class Recipe(Frozen):
 
 
 class Approach(Recipe):
-    """A way to make adapters: which answer format each adapter learns, when it trains, by what method and settings.
-
-    The adapters together are one candidate: each answers a track of its own.
-    """
+    """Which adapters there are, one a track and together one candidate, when they train, and how."""
 
     adapters: dict[str, AnswerFormat]
     trains: Literal["always", "when_gate_says"]

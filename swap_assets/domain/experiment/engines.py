@@ -40,10 +40,7 @@ class Transformers(EngineSettings):
 
 
 class VllmServer(EngineSettings):
-    """A vLLM server that answers for a small model in place of transformers: one that runs, or one that is started.
-
-    Training, merging and constrained decoding stay with transformers.
-    """
+    """A vLLM server, running or started, that answers in place of transformers, which train, merge and constrain."""
 
     kind: str = "vllm"
     base_url: str = Field(default="", description="a server that runs and serves the base: http://HOST:8000/v1")

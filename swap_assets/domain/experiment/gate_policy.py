@@ -103,10 +103,8 @@ class GatePolicy(Frozen):
         if not value:
             raise ValueError("name at least one core metric, for example {field_f1: {unit: score}}")
         for name, metric in value.items():
-            if metric.unit != METRICS[name].unit:
-                raise ValueError(
-                    f"{name} is a {METRICS[name].unit}, no {metric.unit}: write {{unit: {METRICS[name].unit}}}"
-                )
+            if metric.unit != (unit := METRICS[name].unit):
+                raise ValueError(f"{name} is a {unit}, no {metric.unit}: write {{unit: {unit}}}")
         return value
 
     @property

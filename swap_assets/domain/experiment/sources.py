@@ -39,13 +39,8 @@ class _OneOfSeveral(Frozen):
     """What each source has where there are several."""
 
     name: str = Field(default="", description="what its rows are called by; empty: the data set, or the kind")
-    share: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="of each part of a split, all of them together 1; 0: only test splits draw on its held-out rows; "
-        "none: sources count by their rows",
-    )
+    # 0: only test splits draw on its held-out rows; none: sources count by their rows.
+    share: float | None = Field(default=None, ge=0, le=1, description="of each part of a split, all together 1")
 
 
 class HubSource(_OneOfSeveral):

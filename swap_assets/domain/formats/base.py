@@ -43,11 +43,7 @@ class PromptStyle(StrEnum):
 
 
 class Interface(StrEnum):
-    """How a hosted model is asked.
-
-    `text` is the prompt that the small model gets. `native` is the service's own way: `tools` for the tool-call track,
-    `response_format` with a JSON Schema for the structured one.
-    """
+    """How a hosted model is asked: by the small model's prompt, or its own `tools` and `response_format`."""
 
     TEXT = "text"
     NATIVE = "native"
@@ -156,11 +152,7 @@ class AnswerFormat(ABC):
         return read.calls
 
     def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
-        """Return the Lark grammar, as llguidance reads it, of the answers that a case allows.
-
-        `schemas` are those of the tools' arguments, in their order; see `argument_schema`. A ValueError where no local
-        model answers in this format.
-        """
+        """Return the Lark grammar of answers to tools whose arguments follow `schemas`; a ValueError: none is made."""
         return calls_grammar(tools, schemas, start=WORDS_OR_CALLS if tools else ONLY_WORDS, around=self._around)
 
     def __str__(self) -> str:

@@ -40,9 +40,8 @@ def dump(value: object) -> str:
 def call_of_shape(value: Any, name_key: str, *, optional: Set[str] = frozenset()) -> ToolCall | None:
     """Return the call that an object of a name, arguments and at most the optional keys is, else None."""
     required = {name_key, "arguments"}
-    if not isinstance(value, dict) or not required <= value.keys() <= required | optional:
-        return None
-    return make_call(value[name_key], value["arguments"])
+    fits = isinstance(value, dict) and required <= value.keys() <= required | optional
+    return make_call(value[name_key], value["arguments"]) if fits else None
 
 
 def calls_of_list(value: Any, read: Callable[[Any], ToolCall | None]) -> tuple[ToolCall, ...] | None:
@@ -51,12 +50,9 @@ def calls_of_list(value: Any, read: Callable[[Any], ToolCall | None]) -> tuple[T
     return tuple(call for call in calls if call) if all(calls) else None
 
 
-def strict_tags(
-    text: str, opening: re.Pattern[str], read: Callable[[re.Match[str], Any], ToolCall | None]
-) -> tuple[ToolCall, ...] | None:
+def strict_tags(text: str, opening: re.Pattern, read: Callable[..., ToolCall | None]) -> tuple[ToolCall, ...] | None:
     """Return the calls of tags around one JSON value each, blanks between; None or a LiteralError for other texts."""
-    calls: list[ToolCall] = []
-    at = 0
+    calls, at = list[ToolCall](), 0
     while at < len(text):
         if not (tag := opening.match(text, at)):
             return None
@@ -105,9 +101,8 @@ def _calls_of_object(value: Any, *, tagged: bool, notes: dict[str, None]) -> lis
 
 def make_call(name: Any, arguments: Any) -> ToolCall | None:
     """Return a call from a name and an arguments object, None where they are of other types or the name is empty."""
-    if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
-        return None
-    return ToolCall(name=name, arguments=arguments)
+    made = isinstance(name, str) and name.strip() and isinstance(arguments, dict)
+    return ToolCall(name=name, arguments=arguments) if made else None
 
 
 def _read_text(text: str, notes: dict[str, None]) -> Any:
@@ -130,10 +125,7 @@ def _as_arguments(value: Any, notes: dict[str, None]) -> dict[str, Any] | None:
 
 
 def argument_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema that the arguments of a tool's calls follow; a schema of no object is any object.
-
-    An object that names its properties takes no others unless it says so itself: free keys could be written twice.
-    """
+    """Return the JSON Schema of a call's arguments, any object for a schema of none; named keys are all there are."""
     schema = plain_schema(dict(parameters))
     kind = schema.get("type", "object")
     if "object" not in (kind if isinstance(kind, list) else [kind]):
@@ -155,9 +147,7 @@ def _closed(schema: Any) -> Any:
     return found
 
 
-def calls_grammar(
-    tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...], *, start: str, around: Around
-) -> str:
+def calls_grammar(tools: tuple[ToolSpec, ...], schemas: tuple[dict, ...], *, start: str, around: Around) -> str:
     """Return a grammar of answers by the rule `start`; `schemas` and what stands `around` them are the tools' own."""
     lines = ["%llguidance {}", f"start: {start}"]
     if tools:

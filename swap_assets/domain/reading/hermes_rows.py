@@ -43,9 +43,8 @@ def read(row: Mapping[str, Any]) -> Reading | None:
 
 
 def _messages(value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, str):
-        with row_reading.unreadable_as(QuarantineReason.TURN_UNREADABLE):
-            value = row_reading.read_value(value, [])
+    with row_reading.unreadable_as(QuarantineReason.TURN_UNREADABLE):
+        value = row_reading.read_value(value, [])
     if not isinstance(value, list | tuple):
         raise RowError(QuarantineReason.TURN_UNREADABLE, f"conversations is a {type(value).__name__}, not a list")
     messages = []
@@ -121,11 +120,7 @@ def _tagged_bodies(text: str, tag: str) -> tuple[list[str], str]:
 
 
 def _end_of_body(text: str, start: int, closing: str) -> int:
-    """Return where a body's closing tag stands, -1 where there is none.
-
-    That is right after the JSON value that it begins with, so that a tag inside one of its strings does not cut it
-    short; else the first one.
-    """
+    """Return where a body's closing tag stands, behind its JSON (whose strings may hold it) or else first; -1: none."""
     with suppress(ValueError, RecursionError):
         _, end = json.JSONDecoder().raw_decode(text, skip_blank(text, start, _BLANKS))
         end = skip_blank(text, end, _BLANKS)

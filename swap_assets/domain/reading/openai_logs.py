@@ -26,15 +26,12 @@ def read(row: Mapping[str, Any]) -> Reading | None:
     request = inner if "messages" not in row and isinstance(inner, Mapping) else row
     if "messages" not in request:
         return None
-    messages = request["messages"]
-    if isinstance(messages, str):
-        with row_reading.unreadable_as(QuarantineReason.TURN_UNREADABLE):
-            messages = row_reading.read_value(messages, [])
+    with row_reading.unreadable_as(QuarantineReason.TURN_UNREADABLE):
+        messages = row_reading.read_value(request["messages"], [])
     if not isinstance(messages, list | tuple) or not all(isinstance(message, Mapping) for message in messages):
         raise RowError(QuarantineReason.TURN_UNREADABLE, "messages is not a list of objects")
-    offered = request.get("tools") or request.get("functions")
     with row_reading.unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
-        tools = row_reading.read_tools(row_reading.read_value(offered, []) if isinstance(offered, str) else offered)
+        tools = row_reading.read_tools(row_reading.read_value(request.get("tools") or request.get("functions"), []))
     names: dict[str, str] = {}
     turns, system = [], []
     for message in [*messages, *_completion(row)]:
@@ -49,10 +46,8 @@ def _completion(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the answer's message where the line holds the completion beside the request, else nothing."""
     for key in _RESPONSE_KEYS:
         match row.get(key):
-            case {"choices": [{"message": dict(message)}, *_]}:
-                return [message]
-            case {"choices": [dict(), *_]}:
-                return []
+            case {"choices": [dict(choice), *_]}:
+                return [choice["message"]] if isinstance(choice.get("message"), dict) else []
     return []
 
 

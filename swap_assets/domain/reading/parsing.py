@@ -26,11 +26,7 @@ _RAW_LIMIT = 2000  # characters of a refused row that are kept to look at
 def parse_row(
     row: Any, *, source: str, config: str = "", index: int = 0, revision: str = "", origin: Origin = "real"
 ) -> Conversation | Quarantined:
-    """Read one row of any known shape; a row that can't be read comes back with its reason, never as an exception.
-
-    `source` and `config` are the dataset and its config, or the file and its stem; `index` is the 0-based place in it,
-    `revision` the dataset's commit.
-    """
+    """Read one row of any known shape, `index` its 0-based place; what can't be read comes back with its reason."""
     row_id = _label(row, "id") if isinstance(row, Mapping) else ""
     provenance = Provenance(source=source, config=config, row=index, row_id=row_id, revision=revision, origin=origin)
     try:
@@ -123,11 +119,7 @@ def set_duplicates_aside(conversations: Iterable[Conversation]) -> tuple[list[Co
 
 
 def set_beginnings_aside(conversations: Sequence[Conversation]) -> tuple[list[Conversation], list[Quarantined]]:
-    """Keep whole conversations; those that are the beginning of another one are quarantined and name it.
-
-    An agent's log has a line for each request, and each repeats the turns before it. The longest one holds all of
-    their answers.
-    """
+    """Keep whole conversations; those that another one continues (a log repeats them) are quarantined and name it."""
     continued: dict[str, Conversation] = {}
     for conversation in conversations:
         for end in conversation.assistant_turns()[:-1]:

@@ -85,11 +85,7 @@ def unreadable_as(reason: QuarantineReason) -> Iterator[None]:
 
 
 def joined(turns: list[Turn]) -> tuple[Turn, ...]:
-    """Join neighbouring turns of one speaker where they are one message: prose before a call, parallel responses.
-
-    Two assistant turns in a row are one answer in two pieces, two tool turns the responses to parallel calls; two
-    user turns stay apart.
-    """
+    """Join neighbouring turns of one speaker, prose before a call or parallel responses; two user turns stay apart."""
     result: list[Turn] = []
     for turn in turns:
         if result and turn.role != "user" and result[-1].role == turn.role:
@@ -101,14 +97,14 @@ def joined(turns: list[Turn]) -> tuple[Turn, ...]:
     return tuple(result)
 
 
-def read_value(text: str, repairs: list[Repair]) -> Any:
-    """Return a JSON value, or a Python literal of JSON values, wrapped or not in literal newlines; types stay exact.
+def read_value(text: Any, repairs: list[Repair]) -> Any:
+    """Return the JSON value or Python literal of JSON values that a text is; what is no text stays as it is.
 
-    The order that worked on real rows: JSON, raw line breaks inside strings allowed; the same without the literal
-    newlines at both ends; a Python literal.
-
-    An UnreadableError where it is neither JSON nor a Python literal made of JSON values.
+    Tried in the order that worked on real rows: JSON, raw line breaks inside strings allowed; the same without the
+    literal newlines at both ends; a Python literal. Types stay exact. An UnreadableError where it is none of them.
     """
+    if not isinstance(text, str):
+        return text
     with suppress(ValueError, RecursionError):
         return _JSON.decode(text)
     stripped = text
@@ -152,9 +148,7 @@ def _read_tool(entry: Any) -> ToolSpec:
     function = entry.get("function", entry) if isinstance(entry, dict) else entry
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise UnreadableError("a tool without a name")
-    parameters = function.get("parameters")
-    if isinstance(parameters, str):
-        parameters = read_value(parameters, [])
+    parameters = read_value(function.get("parameters"), [])
     if parameters is not None and not isinstance(parameters, dict):
         raise UnreadableError(f"the parameters of {function['name']} are a {type(parameters).__name__}, not an object")
     description = function.get("description")

@@ -95,12 +95,10 @@ def by_key(figures: Iterable[Figure]) -> dict[Key, Figure]:
     return {figure.key: figure for figure in figures}
 
 
-def select(
-    figures: Frame, split: str = "", *, track: Track | None = None, metrics: Sequence[str] | None = None
-) -> Frame:
+def select(figures: Frame, split: str = "", *, track: Track | None = None, metrics: Sequence[str] = ()) -> Frame:
     """Return a split's figures in the order they came; `metrics` chooses some, in that order within each candidate."""
     found = figures[(figures["split"] == split) & ((figures["track"] == track) if track else True)]
-    if metrics is None:
+    if not metrics:
         return found
     found = found[found["metric"].isin(metrics)]
     groups = found.groupby(["track", "name", "label"], sort=False).ngroup()

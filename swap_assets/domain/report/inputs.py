@@ -76,9 +76,7 @@ class About(Frozen):
     decisions: tuple[Decision, ...] = ()
     approvals: tuple[Approval, ...] = Field(default=(), description="what people said of releases, void ones too")
     train_rows: dict[str, int] = Field(default_factory=dict, description="training conversations of each scale")
-    facts: dict[str, str] = Field(
-        default_factory=dict, description="hashes and names of data, models, prompts, LLM and settings"
-    )
+    facts: dict[str, str] = Field(default_factory=dict, description="hashes and names of what figures rest on")
     models: dict[str, BaseModelOrigin] = Field(default_factory=dict)
     datasets: tuple[str, ...] = Field(default=(), description="the hub's names of data sets that rows come from")
     provenance: dict[str, str] = Field(default_factory=dict)

@@ -39,32 +39,24 @@ class Document:
 
 def lay_out(report: Report) -> Document:
     """Return the document; a section without anything to show says that nothing was measured."""
-    figures = report.frame()
+    figures, nothing = report.frame(), f"{ABSENT.capitalize()}: no candidate has rows for this."
     sections = (
-        results.candidates(report, figures),
-        results.criteria(report),
-        results.llm_comparison(report),
+        results.candidates(report, figures), results.criteria(report), results.llm_comparison(report),
         evidence.decisions(report),
         results.by_label(figures, "single_turn", "single-turn", "Single-turn by difficulty"),
         results.by_label(figures, "multi_turn", "multi-turn", "Multi-turn by kind"),
-        results.json_quality(figures),
-        results.domains(figures),
-        results.other_splits(figures),
-        results.no_call(figures),
-        results.tracks(figures),
-        evidence.wins(report, figures),
-        evidence.failures(report, figures),
-        evidence.learning(report, figures),
+        results.json_quality(figures), results.domains(figures), results.other_splits(figures),
+        results.no_call(figures), results.tracks(figures),
+        evidence.wins(report, figures), evidence.failures(report, figures), evidence.learning(report, figures),
         evidence.latency(figures),
         cost(report.cost, figures[figures["candidate_id"] == report.llm_id], report.verdict.kind),
-        evidence.leakage(report),
-        evidence.changes(report),
-        evidence.provenance(report),
-        evidence.limits(report),
-    )
+        evidence.leakage(report), evidence.changes(report), evidence.provenance(report), evidence.limits(report),
+    )  # fmt: skip
     return Document(
         report=report, title=f"{report.experiment}, scale {report.scale}: can a small model take over?",
-        key_figures=key_figures(report), sections=tuple(_filled(one) for one in sections),
+        key_figures=key_figures(report), sections=tuple(
+            one if one.tables or one.groups else replace(one, plots=(), lead=one.lead or (nothing,)) for one in sections
+        ),
         written=f"Evidence {report.evidence()}, schema {report.schema_version}, written {report.generated_at or 'now'}",
     )  # fmt: skip
 
@@ -109,11 +101,6 @@ def key_figures(report: Report) -> Table:
         value = ABSENT if needed is None else f"{significant(100 * needed)} %"
         rows.append(("Break-even utilisation of one card", value, note))
     return Table("key-figures", "", frame(("key figure", "value", ""), rows))
-
-
-def _filled(one: Section) -> Section:
-    nothing = f"{ABSENT.capitalize()}: no candidate has rows for this."
-    return one if one.tables or one.groups else replace(one, plots=(), lead=one.lead or (nothing,))
 
 
 def spreadsheets(report: Report) -> dict[str, Frame]:

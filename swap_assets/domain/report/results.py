@@ -1,7 +1,6 @@
 """Sections that say how good the candidates are: side by side, against criteria and LLM, by label, domain and form."""
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.criteria_table import CriterionResult
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
 from swap_assets.domain.report import wording
 from swap_assets.domain.report.figures import ALL, failure_counts, pivot, select
@@ -48,8 +47,10 @@ def criteria(report: Report) -> Section:
     header = ("criterion", "verdict", "value [95 % interval]", "asked", "rows", "in words")
     best_first = sorted(report.criteria.items(), key=lambda entry: entry[0] != report.best_id)
     tables = (
-        Table(f"criteria-{index}", f"Success criteria of {wording.display_name(candidate)}",
-              frame(header, map(_criterion, results)), folded=candidate != report.best_id)
+        Table(f"criteria-{index}", f"Success criteria of {wording.display_name(candidate)}", frame(header, (
+            (each.description, _VERDICTS[each.verdict], wording.criterion_value(each),
+             wording.in_unit(each.threshold, each.unit), str(each.rows), each.sentence) for each in results
+        )), folded=candidate != report.best_id)
         for index, (candidate, results) in enumerate(best_first, start=1)
     )  # fmt: skip
     found = {wording.display_name(key): [item.verdict for item in results] for key, results in report.criteria.items()}
@@ -59,12 +60,6 @@ def criteria(report: Report) -> Section:
             "inconclusive, that too few rows were asked to tell.",)  # fmt: skip
     summary = Table("criteria-counts", "Criteria by verdict", frame(verdicts, counts))
     return section("criteria", "Success criteria", summary, *tables, lead=lead)
-
-
-def _criterion(result: CriterionResult) -> tuple[str, ...]:
-    asked = wording.in_unit(result.threshold, result.unit)
-    return (result.description, _VERDICTS[result.verdict], wording.criterion_value(result), asked, str(result.rows),
-            result.sentence)  # fmt: skip
 
 
 def llm_comparison(report: Report) -> Section:

@@ -56,10 +56,12 @@ def verdict(
         return Verdict(kind="none", sentence=sentence, how_sure="", next_step=next_step)
     kind, opening = _reading(best, among, inputs.policy, stands)
     caution = cautions.get(best.candidate_id, "") if kind == "promising" else ""
+    said = stands.told.removeprefix("; ") if stands else ""
+    low = f" {said[:1].upper()}{said[1:]}." if said else ""
     luck = f" It is the best of {len(among)} on these rows, so a part of that may be luck." if len(among) > 1 else ""
     return Verdict(
         kind=kind, sentence=f"{opening}: {_distance(best, who='the best one, {}, ')}.",
-        how_sure=f"{how_sure(best)}{luck}{_floors(stands)}{caution}", next_step=next_step,
+        how_sure=f"{how_sure(best)}{luck}{low}{caution}", next_step=next_step,
     )  # fmt: skip
 
 
@@ -75,11 +77,6 @@ def how_sure(item: Contrast) -> str:
     few = " That is few rows: another set of rows could move these figures a good deal." if item.rows < 100 else ""
     rows = f"the same {item.rows:,} {_ROWS[item.on]} on which a call is right"
     return f"With 95 % confidence it is {span}, measured on {rows}.{few}"
-
-
-def _floors(stands: Floors | None) -> str:
-    said = stands.told.removeprefix("; ") if stands else ""
-    return f" {said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _released(decision: Decision, best: Contrast | None, next_step: str, cautions: Mapping[str, str]) -> Verdict:

@@ -8,7 +8,7 @@ its own markup on top.
 
 import unicodedata
 from functools import cache
-from typing import Protocol
+from typing import Any
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria_table import CriterionResult
@@ -22,17 +22,6 @@ _FORMS = {Form.HOSTED: "hosted LLM", Form.BASE: "untouched"}
 EXCERPT = 700  # characters of a request or an answer that are shown
 # Cf also holds the joiners of Arabic, Indic and emoji text; without them real text falls apart.
 _HARMLESS = frozenset("\u200c\u200d")
-
-
-class Interval(Protocol):
-    """Anything with a value and its 95 % interval; None is not measured."""
-
-    @property
-    def value(self) -> float | None: ...  # noqa: D102
-    @property
-    def low(self) -> float | None: ...  # noqa: D102
-    @property
-    def high(self) -> float | None: ...  # noqa: D102
 
 
 @cache
@@ -50,8 +39,8 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def percent(figure: Interval | None) -> str:
-    """Return a share in percent with its 95 % interval: `36.7 [25–47]`."""
+def percent(figure: Any) -> str:
+    """Return the share `value` of a figure in percent with its 95 % interval `low` to `high`: `36.7 [25–47]`."""
     if figure is None or figure.value is None:
         return ABSENT
     if figure.low is None or figure.high is None:

@@ -25,6 +25,7 @@ from swap_assets.domain.scoring.row_scoring import function_asked_for, score_ans
 from swap_assets.domain.scoring.scores import RowScore
 
 BFCL = "bfcl"
+_Line = Mapping[str, Any]
 _EXPLAINED = 10  # rows that cannot be used are named with their reason,
 _NAMED = 1_000  # then by their id alone
 _TOOLS_WANTED = '`tools` is a list of {"name", "description", "parameters"}, alone or under "function"'
@@ -76,7 +77,9 @@ class GivenRow(Frozen):
     error: str = ""
 
 
-_Row = TypeVar("_Row", GoldRow, GivenRow)
+_Read = TypeVar("_Read", GoldRow, GivenRow)
+Gold = Mapping[str, GoldRow]
+Given = Mapping[str, GivenRow]
 
 
 def format_names() -> tuple[str, ...]:
@@ -92,21 +95,19 @@ def format_named(name: str) -> AnswerFormat | None:
         raise AnswerFileError(f"'{name}' is no answer format: choose one of {', '.join(format_names())}") from None
 
 
-def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, GoldRow]:
+def gold_rows(answer_format: AnswerFormat | None, rows: Sequence[_Line]) -> dict[str, GoldRow]:
     """Read gold rows by id; an AnswerFileError names all that cannot be read, lack their id or have it twice."""
     return _by_id(rows, _bfcl_gold if answer_format is None else partial(_gold, answer_format), kind="gold")
 
 
-def given_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, GivenRow]:
+def given_rows(rows: Sequence[_Line]) -> dict[str, GivenRow]:
     """Read prediction rows by id; an AnswerFileError names all that lack id or prediction or come twice."""
     return _by_id(rows, _given, kind="prediction")
 
 
-def _by_id(
-    rows: Sequence[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], _Row], *, kind: str
-) -> dict[str, _Row]:
+def _by_id(rows: Sequence[_Line], read: Callable[[_Line], _Read], *, kind: str) -> dict[str, _Read]:
     """Read rows by id; those that cannot be used are named in one sentence: the first with their reason, all by id."""
-    found: dict[str, _Row] = {}
+    found: dict[str, _Read] = {}
     problems: list[tuple[str, str]] = []
     for number, row in enumerate(rows, start=1):
         try:
@@ -128,14 +129,12 @@ def _by_id(
     raise AnswerFileError(f"{counted} cannot be used, nothing was scored: {named}")
 
 
-def score_rows(
-    answer_format: AnswerFormat | None, gold: Mapping[str, GoldRow], given: Mapping[str, GivenRow]
-) -> list[RowScore]:
+def score_rows(answer_format: AnswerFormat | None, gold: Gold, given: Given) -> list[RowScore]:
     """Score every gold row in its order; one without a prediction is unscored."""
     return [row.score(answer_format, given.get(row_id)) for row_id, row in gold.items()]
 
 
-def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
+def _gold(answer_format: AnswerFormat, row: _Line) -> GoldRow:
     if "gold_calls" in row:
         try:
             return GoldRow(case=EvalCase.model_validate(row))
@@ -157,7 +156,7 @@ def _gold(answer_format: AnswerFormat, row: Mapping[str, Any]) -> GoldRow:
     return GoldRow(case=case, reference=reference or "", read=read)
 
 
-def _case(row: Mapping[str, Any], **known: Any) -> EvalCase:
+def _case(row: _Line, **known: Any) -> EvalCase:
     """Return the case of a row that stands alone in its conversation unless it names one."""
     labels = row.get("labels") or {}
     if not isinstance(labels, dict):
@@ -195,7 +194,7 @@ def _tools(written: bytes) -> tuple[ToolSpec, ...]:
     return tuple(tools)
 
 
-def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
+def _bfcl_gold(row: _Line) -> GoldRow:
     accepted = row["ground_truth"] if "ground_truth" in row else row.get("reference")
     accepted = accepted_by_text(accepted) if isinstance(accepted, str) else accepted
     accepted = [accepted] if isinstance(accepted, dict) else accepted
@@ -211,7 +210,7 @@ def _bfcl_gold(row: Mapping[str, Any]) -> GoldRow:
     )  # fmt: skip
 
 
-def _given(row: Mapping[str, Any]) -> GivenRow:
+def _given(row: _Line) -> GivenRow:
     row_id, key = row.get("id", row.get("case_id")), "prediction" if "prediction" in row else "text"
     if row_id is None or key not in row:
         raise ValueError("needs `id` and `prediction`")

@@ -7,8 +7,8 @@ from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import FIELD_COUNTS, summarise
-from swap_assets.domain.scoring.answer_files import BFCL, GivenRow, GoldRow
-from swap_assets.domain.scoring.paired import paired_difference
+from swap_assets.domain.scoring.answer_files import BFCL, Given, Gold
+from swap_assets.domain.scoring.paired import PairedDifference, paired_difference
 from swap_assets.domain.scoring.published import READERS, published_figures
 from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
 from swap_assets.domain.statistics import conversations_needed
@@ -17,17 +17,13 @@ COMPARED = ("field_f1", "exact_match")
 
 
 def report(
-    answer_format: AnswerFormat | None,
-    gold: Mapping[str, GoldRow],
-    given: Mapping[str, GivenRow],
-    scored: Sequence[RowScore],
-    *,
-    name: str,
+    answer_format: AnswerFormat | None, gold: Gold, given: Given, scored: Sequence[RowScore], *, name: str
 ) -> dict[str, Any]:
     """Return the report of one file of predictions, ready for JSON; BFCL answers belong to the tool-call track."""
     summary = summarise(name, answer_format or HERMES, scored)
     missing, unasked = [one for one in gold if one not in given], [one for one in given if one not in gold]
     uncalled = [one for one, row in gold.items() if not (row.case.gold_calls or row.accepted or row.any_call)]
+    fields = {name: sum(getattr(row, name) for row in scored) for name in FIELD_COUNTS}
     found: dict[str, Any] = {
         "answer_format": answer_format.name if answer_format else BFCL,
         "complete": summary.complete,
@@ -43,8 +39,7 @@ def report(
         "ids_without_prediction": missing,
         "ids_without_gold": unasked,
         "macro": _by_reading(summary.metrics),
-        "micro": _by_reading(summary.micro)
-        | {"fields": {name: sum(getattr(row, name) for row in scored) for name in FIELD_COUNTS}},
+        "micro": _by_reading(summary.micro) | {"fields": fields},
         "by_label": {
             split: {label: _by_reading(metrics) for label, metrics in labels.items()}
             for split, labels in summary.by_label.items()
@@ -64,15 +59,11 @@ def comparison(ours: Sequence[RowScore], other: Sequence[RowScore], *, margin_po
     Non-inferior is what loses less than the margin for sure: the whole 95 % interval lies above it. The conversations
     needed are those in all, if the measured difference is the true one; None where no number would do.
     """
-    return {metric: _compared(ours, other, metric, margin_points) for metric in COMPARED}
+    pairs = {metric: paired_difference(ours, other, metric) for metric in COMPARED}
+    return {metric: found and _compared(found, margin_points) for metric, found in pairs.items()}
 
 
-def _compared(
-    ours: Sequence[RowScore], other: Sequence[RowScore], metric: str, margin_points: float
-) -> dict[str, Any] | None:
-    found = paired_difference(ours, other, metric)
-    if found is None:
-        return None
+def _compared(found: PairedDifference, margin_points: float) -> dict[str, Any]:
     margin = margin_points / 100
     needed = conversations_needed(found.difference + margin, found.conversation_deviation)
     return {
@@ -99,24 +90,16 @@ def _by_reading(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
     written = {name: metric.model_dump(mode="json") for name, metric in metrics.items()}
     lenient = {name: metric for name, metric in written.items() if not name.endswith(STRICT_SUFFIX)}
     strict = {name.removesuffix(STRICT_SUFFIX): metric for name, metric in written.items() if name not in lenient}
-    return {
-        "lenient": lenient,
-        "strict": strict | {name: metric for name, metric in lenient.items() if not METRICS[name].strict},
-    }
+    both = {name: metric for name, metric in lenient.items() if not METRICS[name].strict}
+    return {"lenient": lenient, "strict": strict | both}
 
 
 def _published(
-    answer_format: AnswerFormat,
-    gold: Mapping[str, GoldRow],
-    given: Mapping[str, GivenRow],
-    scored: Sequence[RowScore],
-    summary: EvalSummary,
+    answer_format: AnswerFormat, gold: Gold, given: Given, scored: Sequence[RowScore], summary: EvalSummary
 ) -> dict[str, Any]:
     """Return the figures in the published convention beside ours, over the same rows: those with an answer."""
-    pairs = []
-    for row in (gold[score.case_id] for score in scored if score.scored):
-        reference = row.reference or answer_format.write(row.case.gold_calls)
-        pairs.append((reference, given[row.id].text or ""))
+    rows = [gold[score.case_id] for score in scored if score.scored]
+    pairs = [(row.reference or answer_format.write(row.case.gold_calls), given[row.id].text or "") for row in rows]
     ours = {
         name: {"lenient": summary.micro[name].value, "strict": summary.micro[name + STRICT_SUFFIX].value}
         for name in ("field_precision", "field_recall", "field_f1")

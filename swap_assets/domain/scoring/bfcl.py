@@ -20,8 +20,8 @@ from swap_assets.domain.scoring.row_scoring import Reading, row_of
 from swap_assets.domain.scoring.scores import FailureClass, RowScore
 
 Parameters = Mapping[str, Sequence[Any]]
-Accepted = Mapping[str, Parameters]
-Function = Mapping[str, Any]
+Accepted = Sequence[Mapping[str, Parameters]]
+Functions = Sequence[Mapping[str, Any]]
 
 _PYTHON_TYPES: dict[str, type] = {
     "string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list, "dict": dict,
@@ -30,11 +30,9 @@ _PYTHON_TYPES: dict[str, type] = {
 _TYPE_NAMES = {kind: name for name, kind in _PYTHON_TYPES.items() if name not in ("any", "tuple")}
 _IGNORED = re.compile(r"[ ,./\-_*^]")
 _CLASSES: dict[str, FailureClass] = {
-    "wrong_function": "wrong_function",
-    "missing_parameter": "missing_argument",
-    "unexpected_parameter": "extra_argument",
-    "wrong_type": "wrong_type",
-}
+    "wrong_function": "wrong_function", "missing_parameter": "missing_argument",
+    "unexpected_parameter": "extra_argument", "wrong_type": "wrong_type",
+}  # fmt: skip
 
 
 class Outcome(NamedTuple):
@@ -53,9 +51,7 @@ def is_relevance(row_id: str) -> bool:
     return "relevance" in row_id and "irrelevance" not in row_id
 
 
-def score_bfcl(
-    case: EvalCase, functions: Sequence[Function], accepted: Sequence[Accepted], parsed: ParsedAnswer
-) -> RowScore:
+def score_bfcl(case: EvalCase, functions: Functions, accepted: Accepted, parsed: ParsedAnswer) -> RowScore:
     """Score an answer that was obtained: whole answers by BFCL's rule, fields by its accepted values.
 
     `accepted` is empty where no call is right; what is not to the letter holds no field for the strict reading.
@@ -84,7 +80,7 @@ def score_bfcl(
     )  # fmt: skip
 
 
-def score_relevance(case: EvalCase, functions: Sequence[Function], parsed: ParsedAnswer) -> RowScore:
+def score_relevance(case: EvalCase, functions: Functions, parsed: ParsedAnswer) -> RowScore:
     """Score an answer where some call is right and BFCL does not say which: the reverse of irrelevance.
 
     Any call is right, as the official checker has it; `name_match` says whether all calls are to functions on offer.
@@ -104,15 +100,8 @@ def score_relevance(case: EvalCase, functions: Sequence[Function], parsed: Parse
     )  # fmt: skip
 
 
-def check_answer(functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]) -> Outcome:
-    """Judge an answer: as many calls as gold has, and for each gold call a call of its own that fits.
-
-    Args:
-        functions: BFCL's descriptions of the functions on offer; where one is missing its types are taken from the
-            accepted values.
-        accepted: gold, one mapping a call; empty where no call is right.
-        calls: the answer.
-    """
+def check_answer(functions: Functions, accepted: Accepted, calls: Sequence[ToolCall]) -> Outcome:
+    """Judge an answer: as many calls as gold has (none where no call is right), and for each one that fits it."""
     if len(calls) != len(accepted):
         return Outcome(False, "wrong_count", f"{len(accepted)} calls expected, got {len(calls)}")
     free = list(calls)
@@ -125,7 +114,7 @@ def check_answer(functions: Sequence[Function], accepted: Sequence[Accepted], ca
     return RIGHT
 
 
-def _gold_calls(functions: Sequence[Function], accepted: Sequence[Accepted]) -> Iterator[tuple[str, Parameters, Any]]:
+def _gold_calls(functions: Functions, accepted: Accepted) -> Iterator[tuple[str, Parameters, Any]]:
     """Yield gold's calls: name, accepted values, and `properties` and `required` of the function.
 
     Where a function is not described, they are as its accepted values show them.
@@ -223,9 +212,7 @@ def _plain(value: Any) -> Any:
     return _IGNORED.sub("", value).lower().replace("'", '"') if isinstance(value, str) else value
 
 
-def _field_counts(
-    functions: Sequence[Function], accepted: Sequence[Accepted], calls: Sequence[ToolCall]
-) -> tuple[int, int, int]:
+def _field_counts(functions: Functions, accepted: Accepted, calls: Sequence[ToolCall]) -> tuple[int, int, int]:
     """Return fields that are right, predicted and gold; calls are paired by name, whole matches first."""
     free, hits, gold_fields = list(calls), 0, 0
     for name, parameters, described in _gold_calls(functions, accepted):
@@ -242,7 +229,7 @@ def _field_counts(
     return hits, sum(max(1, len(call.arguments)) for call in calls), gold_fields
 
 
-def _explain(outcome: Outcome, accepted: Sequence[Accepted], parsed: ParsedAnswer) -> tuple[FailureClass, str]:
+def _explain(outcome: Outcome, accepted: Accepted, parsed: ParsedAnswer) -> tuple[FailureClass, str]:
     if parsed.unread:
         return "unreadable", "; ".join(parsed.problems)
     if not parsed.calls and not parsed.text.strip():

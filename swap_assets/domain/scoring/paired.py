@@ -69,12 +69,7 @@ class Columns:
         return self._columns[metric]
 
     def against(self, other: "Columns", metric: str, *, part: Part = "all") -> PairedDifference | None:
-        """Compare with another candidate on a part's rows where both have a value; its other rows are in `left_out`.
-
-        Returns:
-            The comparison as self − other; None where the two were asked different cases, or no row has a value on
-            both sides: then nothing can be said.
-        """
+        """Compare as self − other on a part's rows; None where the cases differ, or no row has both values."""
         import numpy as np
 
         order = self._places_in(other)

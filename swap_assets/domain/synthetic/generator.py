@@ -54,9 +54,7 @@ class Novelty(_Weights):
     _without_any = "no test row could be made; give one kind of novelty"
     values: float = Field(default=0, ge=0, description="only the values: tools and wordings are those of training rows")
     wordings: float = Field(default=1, ge=0, description="the wordings too")
-    tools: float = Field(
-        default=0, ge=0, description="the tools, with the phrasings that belong to them: one of `unseen_domains`"
-    )
+    tools: float = Field(default=0, ge=0, description="the tools and their own phrasings: one of `unseen_domains`")
 
 
 class GeneratorSettings(Frozen):
@@ -71,9 +69,7 @@ class GeneratorSettings(Frozen):
     test_share: float = Field(default=0.3, ge=0, le=1, description="share of rows made from the reserved test pool")
     novelty: Novelty = Novelty()
     unseen_domains: tuple[str, ...] = Field(default=(), description="domains whose tools only test rows use")
-    verbatim_values: bool = Field(
-        default=False, description="every value of a call stands in the user's words character by character"
-    )
+    verbatim_values: bool = Field(default=False, description="every value of a call stands in the user's words as is")
     closing: bool = Field(default=True, description="let single requests go on to the tool's response and a summary")
 
     @model_validator(mode="after")
