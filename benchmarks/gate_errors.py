@@ -19,8 +19,7 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.judging.criteria import Measured, judge
 from swap_assets.domain.judging.criteria_table import criteria_in_force
 from swap_assets.domain.scoring.aggregation import domain_spread
-from swap_assets.domain.scoring.paired import PairedDifference, compared
-from swap_assets.domain.scoring.scores import Metric, RowScore
+from swap_assets.domain.scoring.scores import Metric, PairedDifference, RowScore, compared
 from swap_assets.domain.statistics import chance_of_passing, holm, rate_interval, wilson
 
 EXPERIMENTS = 1_000

@@ -13,8 +13,7 @@ import traceback
 from collections.abc import Callable
 
 from swap_assets.domain.formats.base import answer_formats
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
 from swap_assets.domain.scoring.published import published_figures

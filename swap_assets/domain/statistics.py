@@ -1,4 +1,4 @@
-"""95 % intervals of rates, means and ratios, and tests: numbers in, numbers out. Comparing rows is `scoring.paired`.
+"""95 % intervals of rates, means and ratios, and tests: numbers in, numbers out. Comparing rows is `scoring.scores`.
 
 Rows of one conversation are not independent, so whole conversations count: means have Student's t over them, rates
 Wilson's interval of the rows that they are worth, ratios are resampled by conversation. scipy does what it has; it is

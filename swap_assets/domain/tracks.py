@@ -9,8 +9,7 @@ small talk after that have no structured form and are left out, as are conversat
 from collections.abc import Iterable
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.model import Conversation, Frozen, ToolSpec, Turn, canonical_json, content_hash
 
 # Of Hermes' extraction rows, the longest there are: p50 13,800 characters, about 4,096 tokens. JSON has short tokens.

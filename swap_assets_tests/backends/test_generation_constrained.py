@@ -13,8 +13,7 @@ from swap_assets.backends.engines.generation import read_rows, write_rows
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateResult, GenerateSpec, Weights
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, Track
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec, Turn

@@ -15,7 +15,7 @@ from swap_assets.backends.hosted.clients import HostedError, missing_variables, 
 from swap_assets.backends.models.preflight import hosted_problem
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.base import AnswerFormat, Interface
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.model import EvalCase, ToolResponse, Turn

@@ -18,9 +18,8 @@ from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
-from swap_assets.domain.scoring.paired import paired_difference
 from swap_assets.domain.scoring.row_scoring import score_all
-from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.scoring.scores import RowScore, paired_difference
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import split_scale
 from swap_assets.domain.synthetic.generator import generate

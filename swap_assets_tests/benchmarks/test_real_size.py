@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.real_size_stand_ins import ANSWERS, Answers, write_answers
 from swap_assets.domain.formats.base import PromptStyle
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
 from swap_assets_tests.domain.data_rows import request

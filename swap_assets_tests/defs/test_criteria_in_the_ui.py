@@ -9,8 +9,7 @@ from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.defs import approaches
 from swap_assets.defs.resources.processes import ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.keys import hosted, tuned
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult

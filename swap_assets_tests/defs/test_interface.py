@@ -15,7 +15,7 @@ from swap_assets.definitions import resources_of
 from swap_assets.defs import baselines, dataset
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.formats.base import Interface, Track
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.keys import TEST_SPLITS

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
 from swap_assets.domain.model import Origin

@@ -1,6 +1,6 @@
 """Hand-worked cases of several calls, and of rows on which no call is right."""
 
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets_tests.domain.scoring_cases import NOTHING_RIGHT, PERFECT, RIGHT, TOOL, WEATHER, Case, tag
 
 CALLS = [

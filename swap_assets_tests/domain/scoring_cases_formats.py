@@ -1,7 +1,6 @@
 """Hand-worked cases of the other answer formats: named tags, native tool calls, structured lists, arguments alone."""
 
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.formats.openai import OPENAI
 from swap_assets_tests.domain.scoring_cases import NOTHING_RIGHT, PERFECT, RIGHT, WEATHER, Case, tag

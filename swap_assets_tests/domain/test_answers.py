@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swap_assets.domain.formats.base import AnswerFormat, answer_formats
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.formats.literals import MAX_DEPTH, LiteralError, read_strict, read_tolerant

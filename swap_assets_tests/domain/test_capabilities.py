@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given, settings
 
 from swap_assets.domain.experiment.sources import SplitSizes, TestSplitSizes
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import ToolCall
 from swap_assets.domain.scoring.row_scoring import score_answer

@@ -3,8 +3,7 @@
 import pytest
 
 from swap_assets.domain.experiment.gate_policy import DistanceRule, GatePolicy, ReleaseRule
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.judging.criteria import Measured, criteria_of, judge
 from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult, criteria_in_force
 from swap_assets.domain.keys import hosted, tuned

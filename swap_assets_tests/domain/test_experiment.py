@@ -3,8 +3,7 @@
 import pytest
 
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 
 
 def test_a_variant_takes_everything_from_the_model_it_extends_but_its_own_keys(experiment_data):

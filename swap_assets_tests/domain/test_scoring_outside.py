@@ -8,8 +8,7 @@ import pytest
 
 from benchmarks.scoring_fuzz import fuzz
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.schemas import calls_fit_schemas

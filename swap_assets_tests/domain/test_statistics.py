@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.gate_errors import decided, rate_held
 from swap_assets.domain.scoring.answer_files_report import comparison
-from swap_assets.domain.scoring.paired import PairedDifference, paired_difference
-from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.scoring.scores import PairedDifference, RowScore, paired_difference
 from swap_assets.domain.statistics import (
     chance_of_passing,
     conversations_needed,

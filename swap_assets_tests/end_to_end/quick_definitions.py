@@ -12,8 +12,7 @@ from swap_assets.defs.gates import jobs, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import base, hosted, model_and_scale, tuned

@@ -6,7 +6,7 @@ is reserved for test rows.
 """
 
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.model import Conversation

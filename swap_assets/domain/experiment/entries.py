@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers, engine_of_entry
 from swap_assets.domain.experiment.gpu_hours import CARDS, card_named
 from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen

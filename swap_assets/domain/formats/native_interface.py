@@ -19,7 +19,7 @@ from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
 from swap_assets.domain.formats.calls_in_json import dump
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.openai import OPENAI, written_calls
 from swap_assets.domain.formats.prompts import PROBE, render_tools, render_turn
 from swap_assets.domain.model import EvalCase, ToolSpec, Turn, content_hash

@@ -10,7 +10,7 @@ from swap_assets.domain.judging.decisions import Contrast, Decision, Override, V
 from swap_assets.domain.judging.floors import Floors, floors, thresholds, together
 from swap_assets.domain.keys import RELEASE_DECISION, SCALE_UP_DECISION, models_of, partition_key
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.paired import Part
+from swap_assets.domain.scoring.scores import Part
 from swap_assets.domain.state import State
 
 MAY_BE_MERGED = ("approved", "not_required")

@@ -10,7 +10,7 @@ from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrast
 from swap_assets.domain.judging.decisions import Contrast
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.paired import paired_difference
+from swap_assets.domain.scoring.scores import paired_difference
 
 Drifted = Literal["steady", "drifted", "inconclusive", "not_comparable"]
 

@@ -13,8 +13,7 @@ from typing import Any
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Contrast, Decision, Measured, Rivalry
 from swap_assets.domain.scoring.evaluation import Evaluation
-from swap_assets.domain.scoring.paired import Columns, PairedDifference, Part, paired_difference
-from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.scoring.scores import Columns, PairedDifference, Part, RowScore, paired_difference
 from swap_assets.domain.statistics import chance_of_passing, conversations_needed, holm
 
 # Decisions compare function calling; the structured track is reported beside it.

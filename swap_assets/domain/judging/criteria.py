@@ -16,8 +16,7 @@ from swap_assets.domain.judging.criteria_table import Criterion, CriterionResult
 from swap_assets.domain.judging.floors import own_calls
 from swap_assets.domain.scoring.aggregation import OTHER_DOMAIN, figure_of
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
-from swap_assets.domain.scoring.paired import paired_difference
-from swap_assets.domain.scoring.scores import Metric, RowScore
+from swap_assets.domain.scoring.scores import Metric, RowScore, paired_difference
 
 NOTHING = Metric(value=None)
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import partition_key
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.scoring.paired import PairedDifference, Part
+from swap_assets.domain.scoring.scores import PairedDifference, Part
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 Standing = Literal["not_required", "waiting", "approved", "rejected", "void"]

@@ -17,8 +17,7 @@ from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.tables import Frame, frame
 from swap_assets.domain.report.wording import ABSENT, display_name, percent, plain, significant
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
-from swap_assets.domain.scoring.paired import Columns
-from swap_assets.domain.scoring.scores import Metric
+from swap_assets.domain.scoring.scores import Columns, Metric
 
 ALL = "all"
 # How labels are ordered where their order means something; others follow by name.

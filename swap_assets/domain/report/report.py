@@ -18,9 +18,19 @@ from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
 from swap_assets.domain.report.figures import Figure, figures_of
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
-from swap_assets.domain.report.limits import Leakage, Limit, leakage, limits
 from swap_assets.domain.report.tables import Frame, frame
-from swap_assets.domain.report.verdict import Verdict, best_of, cautions, compared_in, llm_comparisons, verdict
+from swap_assets.domain.report.verdict import (
+    Leakage,
+    Limit,
+    Verdict,
+    best_of,
+    cautions,
+    compared_in,
+    leakage,
+    limits,
+    llm_comparisons,
+    verdict,
+)
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Status
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.metrics import STRICT_SUFFIX, Unit, entry_of, row_metrics
-from swap_assets.domain.scoring.paired import Columns
-from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
+from swap_assets.domain.scoring.scores import Columns, EvalSummary, Metric, RowScore
 from swap_assets.domain.statistics import cluster_numbers, mean_interval, rate_interval, ratio_interval
 
 if TYPE_CHECKING:

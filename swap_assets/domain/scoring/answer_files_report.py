@@ -8,9 +8,8 @@ from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.scoring.aggregation import FIELD_COUNTS, summarise
 from swap_assets.domain.scoring.answer_files import BFCL, Given, Gold
-from swap_assets.domain.scoring.paired import PairedDifference, paired_difference
 from swap_assets.domain.scoring.published import READERS, published_figures
-from swap_assets.domain.scoring.scores import EvalSummary, Metric, RowScore
+from swap_assets.domain.scoring.scores import EvalSummary, Metric, PairedDifference, RowScore, paired_difference
 from swap_assets.domain.statistics import conversations_needed
 
 COMPARED = ("field_f1", "exact_match")

@@ -18,8 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.fledgling_structured import FLEDGLING_STRUCTURED
-from swap_assets.domain.formats.fledgling_toolcall import FLEDGLING_TOOLCALL
+from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.formats.tags import find_first_object
 from swap_assets.domain.model import ToolCall

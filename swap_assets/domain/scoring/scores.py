@@ -1,21 +1,31 @@
-"""The shape of a score: per row with its evidence, and a candidate's summary. Computing them lives in `scoring`.
+"""The shape of a score: per row with its evidence, a candidate's summary, and two candidates on identical rows.
 
-A value that could not be computed is None and says so; it is never 0.
+A value that could not be computed is None and says so; it is never 0. Each row is read once however often it is
+compared (a report compares twenty candidates in three metrics and two tracks). Scoring a row lives in `row_scoring`,
+summaries in `aggregation`, intervals and tests in `statistics`.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from operator import attrgetter, methodcaller
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.metrics import Unit, field_of
 from swap_assets.domain.model import Frozen, Origin, ToolCall
+from swap_assets.domain.statistics import cluster_error, cluster_numbers, mcnemar_exact, mean_interval, surely_above
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FailureClass = Literal[
     "none", "not_obtained", "refusal", "empty", "truncated", "unreadable", "called_when_it_should_not",
     "missing_call", "extra_call", "unknown_function", "wrong_function", "wrong_order",
     "missing_argument", "extra_argument", "wrong_type", "wrong_value",
 ]  # fmt: skip
+# Rows on which a call is right, rows on which none is; of the former, those that people made and those generated.
+Part = Literal["all", "call", "no_call", "real", "synthetic"]
 
 
 class RowScore(Frozen):
@@ -112,3 +122,117 @@ class EvalSummary(Frozen):
     def value(self, metric: str) -> float | None:
         """Return a metric's value, None where it was not measured."""
         return self.metrics[metric].value if metric in self.metrics else None
+
+
+class PairedDifference(Frozen):
+    """How much better A answers than B on identical rows: `difference` is the mean of A − B, in the metric's unit.
+
+    `low` and `high` bound it at 95 % (Student's t by conversation), `surely_above` leaves room for total failures that
+    nobody saw: what a release reads. `only_a` and `only_b` count the conversations that
+    one answers wholly right (every row exact) and the other does not. `conversation_deviation` is how far the
+    difference varies from conversation to conversation (standard deviation), which says how many more are needed.
+    """
+
+    metric: str
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    surely_above: float
+    rows: int
+    conversations: int
+    left_out: int
+    only_a: int
+    only_b: int
+    conversation_deviation: float
+
+    @property
+    def mcnemar_p(self) -> float:
+        """The exact two-sided test of whether `only_a` and `only_b` differ by more than chance."""
+        return mcnemar_exact(self.only_a, self.only_b)
+
+
+class Columns:
+    """One candidate's rows as columns, one for each metric that is asked for."""
+
+    def __init__(self, rows: Sequence[RowScore]) -> None:
+        self.rows = rows
+        self.cases = [row.case_id for row in rows]
+        self.clusters = cluster_numbers([row.conversation_id for row in rows])
+        self._columns: dict[str, np.ndarray] = {}
+
+    def column(self, metric: str) -> "np.ndarray":
+        """Return a metric's values, shape (rows,); NaN where a row has none."""
+        import numpy as np
+
+        if metric not in self._columns:
+            field = field_of(metric)  # looked up once: a report reads 200 columns
+            read = attrgetter(field) if field else methodcaller("value", metric)
+            self._columns[metric] = np.array(list(map(read, self.rows)), dtype=float)
+        return self._columns[metric]
+
+    def against(self, other: "Columns", metric: str, *, part: Part = "all") -> PairedDifference | None:
+        """Compare as self − other on a part's rows; None where the cases differ, or no row has both values."""
+        import numpy as np
+
+        order = self._places_in(other)
+        if order is None:
+            return None
+        mine, theirs, chosen = self.column(metric), other.column(metric)[order], self._in_part(other, order, part)
+        known = chosen & ~(np.isnan(mine) | np.isnan(theirs))
+        if not known.any():
+            return None
+        right = [column[known] == 1.0 for column in (self.column("exact_match"), other.column("exact_match")[order])]
+        clusters = self.clusters if known.all() else cluster_numbers(self.clusters[known].tolist())
+        found = compared(metric, mine[known], theirs[known], right, clusters)
+        return found.model_copy(update={"left_out": int(chosen.sum()) - found.rows})
+
+    def _places_in(self, other: "Columns") -> slice | list[int] | None:
+        """Return where the other candidate's rows are, in the order of these; None where the cases differ."""
+        if self.cases == other.cases:
+            return slice(None)
+        places = {case: place for place, case in enumerate(other.cases)}
+        return [places[case] for case in self.cases] if places.keys() == set(self.cases) else None
+
+    def _in_part(self, other: "Columns", order: slice | list[int], part: Part) -> "np.ndarray":
+        """Return which rows belong to a part, shape (rows,).
+
+        An answer that was not obtained does not say whether a call was right; the other candidate's to the same case
+        does.
+        """
+        import numpy as np
+
+        if part == "all":
+            return np.ones(len(self.rows), dtype=bool)
+        quiet = ~np.isnan(self.column("no_call_accuracy")) | ~np.isnan(other.column("no_call_accuracy")[order])
+        if part == "no_call":
+            return quiet
+        generated = np.array([row.origin == "synthetic" for row in self.rows], dtype=bool)
+        return ~quiet & {"call": True, "real": ~generated, "synthetic": generated}[part]
+
+
+def compared(
+    metric: str, a: "np.ndarray", b: "np.ndarray", right: Sequence["np.ndarray"], clusters: "np.ndarray"
+) -> PairedDifference:
+    """Compare two candidates' values, shape (rows,) each; `right` says for each which of its rows are exact."""
+    import numpy as np
+
+    low, high, _ = mean_interval(a - b, clusters)
+    totals, sizes = np.bincount(clusters, weights=a - b), np.bincount(clusters).astype(float)
+    difference = float((a - b).mean())
+    whole_a, whole_b = (np.bincount(clusters, weights=~exact) == 0 for exact in right)
+    return PairedDifference(
+        metric=metric, mean_a=float(a.mean()), mean_b=float(b.mean()), difference=difference, low=max(-1.0, low),
+        high=min(1.0, high), surely_above=min(max(-1.0, low), surely_above(difference, totals, sizes)), rows=len(a),
+        conversations=len(totals), left_out=0, only_a=int((whole_a & ~whole_b).sum()),
+        only_b=int((whole_b & ~whole_a).sum()),
+        conversation_deviation=cluster_error(totals, sizes, difference) * float(np.sqrt(len(totals))),
+    )  # fmt: skip
+
+
+def paired_difference(
+    rows_a: Sequence[RowScore], rows_b: Sequence[RowScore], metric: str = "field_f1", *, part: Part = "all"
+) -> PairedDifference | None:
+    """Compare two candidates once, as `Columns.against` does."""
+    return Columns(rows_a).against(Columns(rows_b), metric, part=part)
