@@ -73,7 +73,7 @@ def _in_new_process(what: str, rows: int, folder: str) -> dict[str, Any]:
 def measure_stage(rows: int, folder: Path) -> dict[str, Any]:
     """Generate, parse, deduplicate and split; seconds by step, peak memory in MiB."""
     from swap_assets.backends.datasets.loading import load_source
-    from swap_assets.domain.experiment.sources import LocalSource, SplitSizes
+    from swap_assets.domain.experiment.sources import LocalSource, Scale
     from swap_assets.domain.splits.scale_split import split_scale
 
     started = time.process_time()
@@ -81,7 +81,7 @@ def measure_stage(rows: int, folder: Path) -> dict[str, Any]:
     generated = time.process_time()
     loaded = load_source(LocalSource(path=tuple(map(str, paths)), origin="synthetic"))
     parsed = time.process_time()
-    sizes = SplitSizes(train=rows * 4 // 10, validation=rows // 20, test=min(200, rows // 10))
+    sizes = Scale(train=rows * 4 // 10, validation=rows // 20, test=min(200, rows // 10))
     split = split_scale(
         loaded.conversations, scale="all", scales={"all": sizes}, release_test=min(500, rows // 20), seed=42
     )

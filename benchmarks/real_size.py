@@ -200,8 +200,7 @@ def _only_splits(experiment: Experiment) -> int:
     for scale, split in splits.items():
         sizes, cases = experiment.scale(scale).test_splits, dict[str, list[EvalCase]]()
         for name in TEST_SPLITS:
-            choose = partial(select, name, conversations=loaded.conversations, split=split, sizes=sizes,
-                             seed=experiment.seed)  # fmt: skip
+            choose = partial(select, name, conversations=loaded.conversations, split=split, sizes=sizes)
             chosen = choose()
             cases[name] = list((choose(fill=_fill(experiment)) if chosen.missing else chosen).cases)
         _rows(split, cases)

@@ -71,7 +71,7 @@ def _experiment_text(template: Path, name: str, source: LocalSource, proposed: P
         "name": name,
         "storage": f".swap/{name}",
         "source": {"kind": "local"} | source.model_dump(mode="json", exclude_defaults=True),
-        "scales": {key: sizes.model_dump() for key, sizes in proposed.scales.items()},
+        "scales": {key: sizes.model_dump(exclude_unset=True) for key, sizes in proposed.scales.items()},
         "release_test": proposed.release_test,
     }
     for key, value in blocks.items():

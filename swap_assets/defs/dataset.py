@@ -237,7 +237,6 @@ def _split(name: str, description: str) -> dg.AssetsDefinition:
             conversations=hermes_conversations,
             split=dataset_split,
             sizes=experiment.scale(context.partition_key).test_splits,
-            seed=experiment.seed,
         )
         chosen = choose()
         if chosen.missing:

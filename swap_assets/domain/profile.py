@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import Field
 
-from swap_assets.domain.experiment.sources import LoadedSource, SplitSizes
+from swap_assets.domain.experiment.sources import LoadedSource, Scale
 from swap_assets.domain.model import Conversation, Frozen, canonical_json
 from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.schemas import calls_fit_schemas
@@ -25,7 +25,7 @@ _BINS = 24  # bars of a histogram
 _TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up
 LEAST_ROWS = 20  # below this a test split has two or three rows, and no interval says anything
 # The guide's sizes; its release test has 500 rows.
-_SMALL, _LARGE = SplitSizes(train=100, validation=50, test=50), SplitSizes(train=1000, validation=200, test=200)
+_SMALL, _LARGE = Scale(train=100, validation=50, test=50), Scale(train=1000, validation=200, test=200)
 _SHARES = {"train": 0.45, "validation": 0.1, "test": 0.15, "release": 0.2}  # the rest is slack for rows set aside
 
 
@@ -204,7 +204,7 @@ def _written(counts: Mapping[str, int] | Mapping[int, int]) -> Iterator[tuple[st
 class ProposedSizes(Frozen):
     """Sizes that the data can fill; checked by splitting for them."""
 
-    scales: dict[str, SplitSizes]
+    scales: dict[str, Scale]
     release_test: int
 
 
@@ -231,7 +231,7 @@ def propose_sizes(conversations: Sequence[Conversation], *, seed: int) -> Propos
 
 
 def _sizes(rows: float) -> ProposedSizes:
-    large = SplitSizes(
+    large = Scale(
         train=max(1, min(_LARGE.train, int(rows * _SHARES["train"]))),
         validation=min(_LARGE.validation, int(rows * _SHARES["validation"])),
         test=max(1, min(_LARGE.test, int(rows * _SHARES["test"]))),

@@ -103,7 +103,7 @@ def demo_cases() -> list[EvalCase]:
     drawn = list(generate_rows(demo.source.generator))
     split = split_scale(drawn, scale="small", scales=demo.scales, release_test=demo.release_test, seed=demo.seed)
     sizes = demo.scale("small").test_splits
-    tests = [select(name, conversations=drawn, split=split, sizes=sizes, seed=demo.seed).cases for name in TEST_SPLITS]
+    tests = [select(name, conversations=drawn, split=split, sizes=sizes).cases for name in TEST_SPLITS]
     return union_of_cases(*tests)
 
 

@@ -38,7 +38,7 @@ def demo_rows() -> tuple[list[TrainingExample], list[EvalCase], dict[str, object
     by_id = {row.id: row for row in rows}
     examples = toolcall_track([by_id[id_] for id_ in split.train], HERMES)
     sizes = demo.scale("small").test_splits
-    tested = select("single_turn_test", conversations=rows, split=split, sizes=sizes, seed=demo.seed)
+    tested = select("single_turn_test", conversations=rows, split=split, sizes=sizes)
     paper = demo.approaches["paper"]
     recipe = {"lora": paper.lora, "training": paper.training.model_copy(update={"quantisation": "none"})}
     return examples, [case for case in tested.cases if case.labels["tools"] == "seen"], recipe

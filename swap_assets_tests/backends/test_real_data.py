@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.data import write_row
 from swap_assets.backends.datasets.loading import load_source, load_sources
-from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, SplitSizes, TestSplitSizes
+from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, Scale, TestSplitSizes
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.splits.capabilities import eval_cases
@@ -102,7 +102,7 @@ def test_rows_of_a_source_without_a_share_make_clarification_real(hermes: Loaded
     glaive = LocalSource(name="glaive", path=str(Path(FOLDER) / "glaive/*.json"), share=0)
     main = LocalSource(name="hermes", path=str(Path(FOLDER) / "hermes/*.current_shape.jsonl"), share=1)
     rows = load_sources([main, glaive]).conversations
-    scales = {"small": SplitSizes(train=60, validation=12, test=26)}
+    scales = {"small": Scale(train=60, validation=12, test=26)}
     split = split_scale(rows, scale="small", scales=scales, release_test=15, seed=42, shares={"hermes": 1, "glaive": 0})
     assert {each.source for each in split.sources} == {"hermes"}
     chosen = select("multi_turn_test", conversations=rows, split=split, sizes=TestSplitSizes())
@@ -110,7 +110,7 @@ def test_rows_of_a_source_without_a_share_make_clarification_real(hermes: Loaded
 
 
 def test_real_rows_split_exactly_without_leakage_and_fill_the_test_splits_first(hermes: LoadedSource):
-    scales = {"small": SplitSizes(train=60, validation=12, test=26)}
+    scales = {"small": Scale(train=60, validation=12, test=26)}
     split = split_scale(hermes.conversations, scale="small", scales=scales, release_test=15, seed=42)
     assert [len(part) for part in (split.train, split.validation, split.test, split.release)] == [60, 12, 26, 15]
     assert split.leakage.clean

@@ -1,13 +1,14 @@
 import pytest
 from hypothesis import given, settings
 
-from swap_assets.domain.experiment.sources import SplitSizes, TestSplitSizes
+from swap_assets.domain.experiment.sources import Scale, TestSplitSizes
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import ToolCall
 from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.splits.asked import quotas
 from swap_assets.domain.splits.capabilities import difficulty, eval_cases, has_repaired_gold, multi_turn_kind
-from swap_assets.domain.splits.capability_splits import quotas, select
+from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.domains import DOMAINS, OTHER, domain_of
 from swap_assets.domain.splits.scale_split import split_scale
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
@@ -121,7 +122,7 @@ def generated():
 
 @pytest.fixture(scope="module")
 def split(generated):
-    scales = {"s": SplitSizes(train=100, validation=50, test=60)}
+    scales = {"s": Scale(train=100, validation=50, test=60)}
     return split_scale(generated, scale="s", scales=scales, release_test=40, seed=42)
 
 
@@ -139,9 +140,7 @@ def test_test_splits_have_the_sizes_asked_for_and_hold_no_other_part_of_the_data
 
 def test_real_rows_come_first_and_generated_ones_fill_up_and_are_marked():
     rows = [request(f"lamp {index} of house {index}") for index in range(100)]
-    split = split_scale(
-        rows, scale="s", scales={"s": SplitSizes(train=50, validation=10, test=12)}, release_test=5, seed=1
-    )
+    split = split_scale(rows, scale="s", scales={"s": Scale(train=50, validation=10, test=12)}, release_test=5, seed=1)
     fill = list(generate(fill_settings(GeneratorSettings(), rows=300, seed=9)))
     chosen = select("single_turn_test", conversations=rows, split=split, sizes=SIZES, fill=fill)
     held_out = len(split.test) + len(split.reserve)
@@ -154,7 +153,7 @@ def test_real_rows_of_another_kind_come_before_generated_ones():
     turns = ("gpt: CALL", "tool: {}", "gpt: done")
     texts = [f"human: {' '.join(f'w{index}x{place}' for place in range(30))}" for index in range(150)]
     rows = [_dialogue(text, *turns) for text in texts]
-    scales = {"s": SplitSizes(train=50, validation=10, test=40)}
+    scales = {"s": Scale(train=50, validation=10, test=40)}
     split = split_scale(rows, scale="s", scales=scales, release_test=5, seed=1)
     fill = list(generate(fill_settings(GeneratorSettings(), rows=300, seed=9)))
     chosen = select("multi_turn_test", conversations=rows, split=split, sizes=SIZES, fill=fill)
@@ -191,7 +190,7 @@ def test_fill_that_repeats_a_sealed_or_a_training_row_is_not_taken(split, genera
 def test_repaired_gold_never_enters_a_test_split():
     repaired = request("lamp", repairs=("name_lifted",))
     rows = [request(f"lamp {index} of house {index}") for index in range(100)]
-    scales = {"s": SplitSizes(train=50, validation=10, test=12)}
+    scales = {"s": Scale(train=50, validation=10, test=12)}
     split = split_scale(rows, scale="s", scales=scales, release_test=5, seed=1)
     forced = split.model_copy(update={"test": (repaired.id,), "reserve": ()})
     assert has_repaired_gold(repaired)

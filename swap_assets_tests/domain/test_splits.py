@@ -1,11 +1,15 @@
+import random
 from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swap_assets.domain.experiment.sources import SplitSizes
+from swap_assets.domain.experiment.sources import MultiTurnSizes, Scale, SingleTurnSizes, TestSplitSizes
+from swap_assets.domain.keys import TEST_SPLITS
+from swap_assets.domain.model import ToolResponse, Turn
 from swap_assets.domain.reading.parsing import set_duplicates_aside
+from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage import check_leakage, near_duplicates
 from swap_assets.domain.splits.leakage_index import build_index, repetitions
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
@@ -17,10 +21,14 @@ from swap_assets.domain.tracks import estimated_tokens
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 
 SCALES = {
-    "tiny": SplitSizes(train=20, validation=8, test=10),
-    "small": SplitSizes(train=60, validation=20, test=30),
+    "tiny": Scale(train=20, validation=8, test=10),
+    "small": Scale(train=60, validation=20, test=30),
 }
 PARTS = ("train", "validation", "test", "release")
+NO_SPLITS = TestSplitSizes(
+    single_turn=SingleTurnSizes(simple=0, moderate=0, complex=0), per_domain=0, no_call=0, parallel=0,
+    multi_turn=MultiTurnSizes(clarification=0, sequential=0, context_dependent=0),
+)  # fmt: skip
 
 
 def passage(number: int) -> str:
@@ -64,7 +72,7 @@ def test_scales_nest_so_no_training_row_of_one_is_a_test_row_of_another(generate
 @settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(0, 150))
 def test_adding_rows_moves_no_old_row_between_training_and_testing(random, extra):
-    scales = {"s": SplitSizes(train=30, validation=5, test=10)}
+    scales = {"s": Scale(train=30, validation=5, test=10)}
     rows = [request(f"lamp {index} in house {index}", row=index) for index in range(300)]
     before = _split(rows[: 150 + extra % 150], "s", scales, release=5)
     after = _split(random.sample(rows, len(rows)), "s", scales, release=5)
@@ -82,6 +90,44 @@ def test_adding_a_larger_scale_changes_nothing_of_the_smaller_ones(real, release
     small = _split(real, "small", SCALES, release=release)
     assert not {*alone.test, *alone.release, *alone.reserve} & {*small.train, *small.validation}
     assert not {*alone.train, *alone.validation} & {*small.test, *small.release, *small.reserve}
+
+
+def _logged(seed, count, share):
+    """Requests with no word in common, of which a share are answered with what a tool returned."""
+    draw = random.Random(seed)
+    answer = (Turn(role="tool", responses=(ToolResponse(name="set_light"),)), Turn(role="assistant", text="Done."))
+    rows = [request(" ".join(f"{draw.getrandbits(40):x}" for _ in range(9)), row=index) for index in range(count)]
+    return [row.model_copy(update={"turns": row.turns + answer}) if draw.random() < share else row for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("share", "seed", "larger"),
+    [(0.02, 1, [(150, 20, 40)]), (0.05, 2, [(180, 20, 40)]), (0.1, 3, [(100, 20, 20), (190, 25, 30)]),
+     (0.5, 4, [(180, 20, 40)])],
+)  # fmt: skip
+def test_what_one_scale_asks_no_other_trains_on_and_a_larger_scale_changes_no_test_split_of_it(share, seed, larger):
+    rows, size = _logged(seed, 360, share), Scale(train=25, validation=10, test=12)
+    scales = {"small": size} | {
+        f"larger{at}": Scale(train=train, validation=validation, test=test)
+        for at, (train, validation, test) in enumerate(larger)
+    }
+    alone = _split(rows, "small", {"small": size}, release=25, seed=seed)
+    splits = {name: _split(rows, name, scales, release=25, seed=seed) for name in scales}
+    unchanged = alone == splits["small"]
+    assert unchanged
+    asked = [
+        {case.conversation_id for case in select(name, conversations=rows, split=one, sizes=size.test_splits).cases}
+        for one in splits.values() for name in TEST_SPLITS
+    ]  # fmt: skip
+    trained = {id_ for one in splits.values() for id_ in (*one.train, *one.validation)}
+    assert any(asked) and not trained & set().union(*asked)
+
+
+def test_a_source_too_small_for_the_test_splits_of_a_smaller_scale_is_refused_with_what_they_keep(real):
+    many = TestSplitSizes(single_turn=SingleTurnSizes(simple=60))
+    small, large = Scale(train=40, validation=10, test=10, test_splits=many), Scale(train=120, validation=10, test=10)
+    with pytest.raises(TooFewRowsError, match=r"50 are kept for what .* of 120 for train; .* or of test_splits"):
+        _split(real, scales={"small": small, "large": large})
 
 
 def test_the_order_of_rows_does_not_matter(generated):
@@ -136,7 +182,7 @@ def test_trap_rows_that_share_a_passage_stay_on_one_side():
         row = extraction_row(passages[index // 2])
         row["conversations"][1]["value"] = f"{FRAMES[index % 2]} {row['conversations'][1]['value']}"
         rows.append(parsed(row, index=index))
-    scales = {"all": SplitSizes(train=100, validation=60, test=1)}
+    scales = {"all": Scale(train=100, validation=60, test=1)}
     rows += [request(f"lamp {index} of house {index}") for index in range(40)]
     split = _split(rows, "all", scales, release=0)
     for one, other in zip(rows[0:200:2], rows[1:200:2], strict=True):
@@ -244,7 +290,8 @@ def test_too_few_rows_is_an_error_with_the_numbers(real):
 
 def test_exact_sizes_are_met_even_when_every_row_is_needed():
     rows = [request(f"lamp {index} of house {index}") for index in range(125)]
-    split = _split(rows)
+    scales = {name: each.model_copy(update={"test_splits": NO_SPLITS}) for name, each in SCALES.items()}
+    split = _split(rows, scales=scales)
     assert len(split.train) + len(split.validation) + len(split.test) + len(split.release) == 125
 
 
@@ -282,7 +329,7 @@ def test_rows_whose_answers_would_be_cut_are_trained_on_last(real):
     split = split_scale(real, scale="small", scales=SCALES, release_test=15, seed=42, max_length=limit)
     teaching = {row.id for row in real if estimated_tokens(row) <= limit}
     taught = sum(id_ in teaching for id_ in (*split.train, *split.validation))
-    held_out = {*split.test, *split.release, *split.reserve}
+    held_out = {group.held_out for group in groups_of(real, seed=42) if group.first == "held_out"}
     assert taught == min(80, len(teaching - held_out))
     assert split.cut == sum(id_ not in teaching for id_ in split.train)
     assert f"about {split.cut} of {len(split.train)} training rows" in split.told_of_cut
@@ -323,9 +370,10 @@ def test_what_a_source_is_short_of_the_others_make_up_for_and_it_is_said():
 
 def test_a_source_whose_share_is_zero_only_waits_for_the_test_splits():
     rows = [*_from("hermes", 200), *_from("glaive", 100)]
-    split = split_scale(
-        rows, scale="small", scales=SCALES, release_test=15, seed=42, shares={"hermes": 1.0, "glaive": 0.0}
-    )
+    many = TestSplitSizes(single_turn=SingleTurnSizes(simple=300))
+    scales = {"small": SCALES["small"].model_copy(update={"test_splits": many})}
+    shares = {"hermes": 1.0, "glaive": 0.0}
+    split = split_scale(rows, scale="small", scales=scales, release_test=15, seed=42, shares=shares)
     assert {each.source for each in split.sources} == {"hermes"}
     assert {row.id for row in rows[200:]} <= {*split.reserve}
 

@@ -141,14 +141,6 @@ class Notices(Frozen):
         return cls(warning=loaded.first_line_warning, source="; ".join((read, *loaded.notes)))
 
 
-class SplitSizes(Frozen):
-    """The three parts of one scale, in conversations."""
-
-    train: int = Field(ge=1, description="conversations that adapters are trained on")
-    validation: int = Field(ge=0, description="conversations for the loss during training; never trained on")
-    test: int = Field(ge=1, description="conversations that candidates are compared on")
-
-
 class SingleTurnSizes(Frozen):
     """Conversations per difficulty of a first request; the rules are in `capabilities.difficulty`."""
 
@@ -177,9 +169,12 @@ class TestSplitSizes(Frozen):
     parallel: int = Field(default=10, ge=0, description="several calls in one answer are right")
 
 
-class Scale(SplitSizes):
+class Scale(Frozen):
     """A dataset scale: sizes in conversations, and the epochs that training takes at it (None: the approach's)."""
 
+    train: int = Field(ge=1, description="conversations that adapters are trained on")
+    validation: int = Field(ge=0, description="conversations for the loss during training; never trained on")
+    test: int = Field(ge=1, description="conversations that candidates are compared on")
     test_splits: TestSplitSizes = TestSplitSizes()
     epochs: int | dict[str, int] | None = Field(default=None, description="of every approach, or by its name")
 

@@ -13,6 +13,7 @@ A conversation is put to a candidate at every assistant turn, with the true hist
 Which cases make up which test split is decided in `capability_splits`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from swap_assets.domain.model import Conversation, EvalCase, ToolCall, Turn
@@ -31,9 +32,6 @@ def has_repaired_gold(conversation: Conversation) -> bool:
 
 def eval_cases(conversation: Conversation) -> list[EvalCase]:
     """Return one case for every assistant turn, with the true history before it and all its labels."""
-    shared = {"domain": domain_of(conversation)}
-    if kind := multi_turn_kind(conversation):
-        shared["multi_turn"] = kind
     return [
         EvalCase(
             id=f"{conversation.id}:{index}",
@@ -44,11 +42,27 @@ def eval_cases(conversation: Conversation) -> list[EvalCase]:
             gold_calls=conversation.turns[index].calls,
             gold_text=conversation.turns[index].text,
             ordered=uses_earlier_result(conversation.turns[index].calls),
-            labels={**shared, **turn_labels(conversation, index)},
+            labels=labels,
             origin=conversation.provenance.origin,
         )
-        for index in conversation.assistant_turns()
+        for index, labels in _labels(conversation)
     ]
+
+
+def labels_of(conversation: Conversation) -> dict[str, set[str]]:
+    """Return the values that each label has at any turn of a conversation."""
+    found: dict[str, set[str]] = {}
+    for _, labels in _labels(conversation):
+        for name, value in labels.items():
+            found.setdefault(name, set()).add(value)
+    return found
+
+
+def _labels(conversation: Conversation) -> Iterator[tuple[int, dict[str, str]]]:
+    shared = {"domain": domain_of(conversation)}
+    if kind := multi_turn_kind(conversation):
+        shared["multi_turn"] = kind
+    return ((index, shared | turn_labels(conversation, index)) for index in conversation.assistant_turns())
 
 
 def turn_labels(conversation: Conversation, index: int) -> dict[str, str]:

@@ -1,21 +1,23 @@
 """Exact splits that nest and do not leak: which conversations are trained on, validated on, tested on, and sealed.
 
 Rows are given out in the order of what they are needed for: the sealed release test first, then scale by scale, from
-the smallest to the largest, test, validation and training rows. What a scale has is never taken from it: a larger
-scale keeps the rows of the smaller one and takes further ones of what is free, so that adding a scale moves no row.
+the smallest to the largest, test, validation and training rows, and what its test splits ask beyond its test rows. What
+a scale has is never taken from it: a larger scale keeps the rows of the smaller one and takes further ones of what is
+free, so that adding a scale moves no row, and what one scale asks no other one trains or validates on.
 Every choice mirrors the mix of the whole source (`strata`), and takes groups whole (`sides`).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.experiment.sources import SplitSizes, shares_of
+from swap_assets.domain.experiment.sources import Scale, TestSplitSizes, shares_of
 from swap_assets.domain.model import Conversation, Frozen, Origin, content_hash
-from swap_assets.domain.splits.capabilities import has_repaired_gold
+from swap_assets.domain.splits.asked import asked, in_order
+from swap_assets.domain.splits.capabilities import has_repaired_gold, labels_of
 from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
 from swap_assets.domain.splits.sides import Side, groups_of
 from swap_assets.domain.splits.strata import Stratum, grow, in_stable_order, largest_remainder, stratum
@@ -54,7 +56,7 @@ class DatasetSplit(Frozen):
     validation: tuple[str, ...]
     test: tuple[str, ...]
     release: tuple[str, ...] = Field(description="sealed; read by release_decision alone")
-    reserve: tuple[str, ...] = Field(description="held-out rows beyond `test`, which test splits may draw on")
+    reserve: tuple[str, ...] = Field(description="held-out rows beyond `test` that the test splits ask")
     set_aside: tuple[str, ...] = Field(description="rows that repeat a held-out one; used nowhere")
     moved: int = Field(description="groups that were to be held out and had to be trained on, for want of others")
     sources: tuple[SourceRows, ...] = ()
@@ -92,21 +94,16 @@ def split_experiment(experiment: Experiment, conversations: Sequence[Conversatio
         TooFewRowsError: a part can't be filled; the message has the numbers.
     """
     return split_scale(
-        conversations,
-        scale=scale,
-        scales=experiment.scales,
-        release_test=experiment.release_test,
-        seed=experiment.seed,
-        max_length=experiment.training_length,
-        shares=shares_of(experiment.all_sources),
-    )
+        conversations, scale=scale, scales=experiment.scales, release_test=experiment.release_test,
+        seed=experiment.seed, max_length=experiment.training_length, shares=shares_of(experiment.all_sources),
+    )  # fmt: skip
 
 
 def split_scale(
     conversations: Sequence[Conversation],
     *,
     scale: str,
-    scales: Mapping[str, SplitSizes],
+    scales: Mapping[str, Scale],
     release_test: int,
     seed: int,
     max_length: int = 0,
@@ -126,9 +123,11 @@ def split_scale(
     Raises:
         TooFewRowsError: a part can't be filled; the message has the numbers.
     """
-    hand = _Hand(conversations, seed=seed, max_length=max_length, shares=shares or {})
+    hand = _Hand(conversations, seed, max_length, shares or {})
     release = hand.take([], release_test, "held_out")
     chosen: dict[str, dict[str, list[str]]] = {}
+    reserves: dict[str, list[str]] = {}
+    moved: dict[str, int] = {}
     had: dict[str, list[str]] = {part: [] for part, _ in _PARTS}
     for name in sorted(scales, key=lambda name: _size(scales[name])):
         chosen[name] = {}
@@ -137,22 +136,21 @@ def split_scale(
             grown = hand.take(had[part], size, side)
             chosen[name][part] = hand.of_the_mix(grown, size)
             had[part] = max(had[part], grown, key=len)
+        moved[name] = hand.moved
+        reserves[name] = hand.reserve(chosen[name]["test"], scales[name].test_splits, sealed=release)
     wanted = {part: max(getattr(sizes, part) for sizes in scales.values()) for part, _ in _PARTS}
-    _refuse_if_short(conversations, {"release": release_test} | wanted, had | {"release": release})
-    reserve = sorted({*had["test"], *hand.untouched()} - set(chosen[scale]["test"]))
-    return hand.split(scale, chosen[scale] | {"release": release}, reserve)
+    hand.refuse_if_short({"release": release_test} | wanted, had | {"release": release}, reserves.values())
+    return hand.split(scale, chosen[scale] | {"release": release}, reserves[scale], moved[scale])
 
 
-def _size(sizes: SplitSizes) -> int:
+def _size(sizes: Scale) -> int:
     return sizes.train + sizes.validation + sizes.test
 
 
 class _Hand:
     """Gives rows out, and remembers the side on which each group stands since."""
 
-    def __init__(
-        self, conversations: Sequence[Conversation], *, seed: int, max_length: int, shares: Mapping[str, float]
-    ) -> None:
+    def __init__(self, conversations: Sequence[Conversation], seed: int, max_length: int, shares: Mapping[str, float]):
         self._by_id = {row.id: row for row in conversations}
         self._seed, self._max_length, self._shares = seed, max_length, shares
         # Rows of a source without a share are no part of the mix: they wait in the reserve for the test splits.
@@ -163,9 +161,10 @@ class _Hand:
         self._side: dict[tuple[str, ...], Side] = {}
         self._names = {id_: group.rows[0] for id_, group in self._group_of.items()}
         self._given: set[str] = set()
+        self._labels: dict[str, dict[str, set[str]]] = {}
         # With its source before it, so that a scale that takes a part of another one's rows keeps the shares.
         self._strata = {id_: (row.provenance.source, *stratum(row)) for id_, row in self._by_id.items()}
-        self._moved = 0
+        self.moved = 0
 
     def take(self, have: Sequence[str], size: int, side: Side) -> list[str]:
         """Return `have` grown to `size` rows for a side, or to as many as there are, in the mix of the whole.
@@ -182,7 +181,8 @@ class _Hand:
         mix = self._mix(side, source)
         # A row takes its whole group to its side, so rows of one group are taken together and none is wasted.
         together = None if side == "held_out" else self._names
-        for claim in _CLAIMS[side]:
+        claims: tuple[Side, ...] = ("held_out", "train") if side == "held_out" else ("train", "held_out")
+        for claim in claims:
             if len(found) >= size:
                 break
             for pool in self._by_teaching(self._free(side, claim, source), side):
@@ -196,11 +196,42 @@ class _Hand:
             return list(rows)
         return grow([], rows, size, self._strata, mix=Counter(self._strata[id_] for id_ in rows), seed=self._seed)
 
-    def untouched(self) -> list[str]:
-        """Return the held-out rows of the groups that were to be held out and that nothing has taken."""
-        return [each.held_out for each in self._groups if each.rows not in self._side and each.first == "held_out"]
+    def reserve(self, tested: Sequence[str], sizes: TestSplitSizes, *, sealed: Sequence[str]) -> list[str]:
+        """Return the held-out rows beyond its test rows that a scale's test splits ask, and hold them out for good."""
+        held_out = (each.held_out for each in self._groups if self._side.get(each.rows, each.first) == "held_out")
+        rows = [self._by_id[id_] for id_ in {*held_out} - {*sealed}]
+        for row in rows:
+            if row.id not in self._labels:
+                self._labels[row.id] = labels_of(row)
+        found = asked(in_order(rows, tested=tested, seed=self._seed), self._labels, sizes) - {*tested}
+        self._side |= {self._group_of[id_].rows: "held_out" for id_ in found}
+        return sorted(found)
 
-    def split(self, scale: str, chosen: Mapping[str, Sequence[str]], reserve: Sequence[str]) -> DatasetSplit:
+    def refuse_if_short(
+        self, wanted: Mapping[str, int], found: Mapping[str, Sequence[str]], reserves: Iterable[Sequence[str]]
+    ) -> None:
+        """Raise a TooFewRowsError with the numbers and with what takes rows away, where a part is not filled."""
+        short = {part: size for part, size in wanted.items() if len(found[part]) < size}
+        if not short:
+            return
+        rows, largest = len(self._by_id), max((len(group.rows) for group in self._groups), default=0)
+        repaired = sum(map(has_repaired_gold, self._by_id.values()))
+        kept = len(set[str]().union(*reserves) - {*found["test"]})
+        causes = [
+            f"{repaired} have repaired answers and can only be trained on" * bool(repaired),
+            f"groups of up to {largest} repeat each other and stay together" * (largest > 1),
+            f"{kept} are kept for what test splits ask beyond test rows" * bool(kept),
+        ]
+        told = "".join(f", {cause}" for cause in causes if cause)
+        have = ", ".join(f"{len(found[part])} of {size} for {part}" for part, size in short.items())
+        raise TooFewRowsError(
+            f"too few rows: of {rows} conversations{told}, there are {have}; lower the sizes of {' and '.join(short)}"
+            f"{' or of test_splits' * bool(kept)} or give the source more {'different ' * (largest > 1)}rows"
+        )
+
+    def split(
+        self, scale: str, chosen: Mapping[str, Sequence[str]], reserve: Sequence[str], moved: int
+    ) -> DatasetSplit:
         """Return the split that has these rows in its parts."""
         parts = {part: tuple(in_stable_order(ids, seed=self._seed)) for part, ids in chosen.items()}
         trained_on = [self._by_id[id_] for part in ("train", "validation") for id_ in parts[part]]
@@ -212,7 +243,7 @@ class _Hand:
             **parts,
             reserve=tuple(reserve),
             set_aside=tuple(sorted({id_ for one in kept for id_ in self._group_of[one].rows} - kept)),
-            moved=self._moved,
+            moved=moved,
             sources=tuple(each for part, ids in parts.items() for each in self._sources(part, ids)),
             max_length=self._max_length,
             cut=sum(id_ in self._cut for id_ in parts["train"]),
@@ -264,26 +295,4 @@ class _Hand:
             group = self._group_of[id_]
             if group.rows not in self._side:
                 self._side[group.rows] = side
-                self._moved += side != "held_out" and group.first == "held_out"
-
-
-_CLAIMS: dict[Side, tuple[Side, ...]] = {
-    "held_out": ("held_out", "train"),
-    "validation": ("train", "held_out"),
-    "train": ("train", "held_out"),
-}
-
-
-def _refuse_if_short(
-    conversations: Sequence[Conversation], wanted: Mapping[str, int], found: Mapping[str, Sequence[str]]
-) -> None:
-    short = {part: size for part, size in wanted.items() if len(found[part]) < size}
-    if not short:
-        return
-    repaired = sum(has_repaired_gold(row) for row in conversations)
-    have = ", ".join(f"{len(found[part])} of {size} for {part}" for part, size in short.items())
-    raise TooFewRowsError(
-        f"too few rows: of {len(conversations)} conversations, {repaired} of them with repaired answers that can only "
-        f"be trained on, and with rows that repeat each other kept together, there are {have}; "
-        f"lower the sizes of {' and '.join(short)} or give the source more rows"
-    )
+                self.moved += side != "held_out" and group.first == "held_out"
