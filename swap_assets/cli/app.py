@@ -11,12 +11,8 @@ from swap_assets.cli.plan import doctor, plan
 from swap_assets.cli.report import approve, explain, reject, report
 from swap_assets.cli.score import diff, score
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-    help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.",
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False,
+                  help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.")  # fmt: skip
 app.callback()(fill_environment)
 for command in (
     demo, new, init, profile, plan, doctor, materialize, score, diff, explain, approve, reject, report, ui, validate,

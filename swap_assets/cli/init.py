@@ -67,13 +67,10 @@ def _experiment_text(template: Path, name: str, source: LocalSource, proposed: P
             f"cannot read the experiment file {template} ({error.strerror}), whose models and gates would be taken; "
             "give --template"
         ) from None
-    blocks = {
-        "name": name,
-        "storage": f".swap/{name}",
-        "source": {"kind": "local"} | source.model_dump(mode="json", exclude_defaults=True),
-        "scales": {key: sizes.model_dump(exclude_unset=True) for key, sizes in proposed.scales.items()},
-        "release_test": proposed.release_test,
-    }
+    blocks = {"name": name, "storage": f".swap/{name}",
+              "source": {"kind": "local"} | source.model_dump(mode="json", exclude_defaults=True),
+              "scales": {key: sizes.model_dump(exclude_unset=True) for key, sizes in proposed.scales.items()},
+              "release_test": proposed.release_test}  # fmt: skip
     for key, value in blocks.items():
         text = replace_block(text, key, value)
     try:

@@ -126,12 +126,8 @@ def decision_named(subject: str, config: Config) -> tuple[Decision, State]:
     """Return a recorded decision and the experiment's state; what can't be found ends the command in a sentence."""
     experiment = experiment_or_exit(config)
     state = read_state(experiment, ArtefactStore(storage_root(experiment)))
-    known = [
-        f"{name}:{key}"
-        for name, entry in registry.decisions().items()
-        for scale in experiment.scales
-        for key in (state.partitions(scale) if entry.per == "model" else [scale])
-    ]
+    known = [f"{name}:{key}" for name, entry in registry.decisions().items() for scale in experiment.scales
+             for key in (state.partitions(scale) if entry.per == "model" else [scale])]  # fmt: skip
     if subject not in known:
         raise fail(f"there is no decision '{subject}'; there may be: {', '.join(known)}")
     name, _, partition = subject.partition(":")

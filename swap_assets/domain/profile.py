@@ -114,12 +114,8 @@ def _labels(rows: Iterable[Conversation]) -> dict[str, dict[str, int]]:
 
 
 def _character_lengths(rows: Sequence[Conversation]) -> list[LengthProfile]:
-    answers = [
-        len(turn.text) + sum(len(canonical_json(call.arguments)) + len(call.name) for call in turn.calls)
-        for row in rows
-        for turn in row.turns
-        if turn.role == "assistant"
-    ]
+    answers = [len(turn.text) + sum(len(canonical_json(call.arguments)) + len(call.name) for call in turn.calls)
+               for row in rows for turn in row.turns if turn.role == "assistant"]  # fmt: skip
     whole = [_characters(row) for row in rows]
     return [length_profile(name, lengths, unit="characters")
             for name, lengths in (("conversation", whole), ("answer", answers))]  # fmt: skip
@@ -170,12 +166,10 @@ def profile_markdown(profile: DatasetProfile) -> str:
 
 
 def _tables(profile: DatasetProfile) -> Iterator[tuple[Sequence[str], Iterable[Sequence[str]]]]:
-    facts = {
-        "share their passage or first request": profile.same_request,
-        "are offered more tools than they call": profile.distractors,
-        "are offered no tool": profile.without_tools,
-        "have an answer that does not fit its own schema": profile.unfit_calls,
-    }
+    facts = {"share their passage or first request": profile.same_request,
+             "are offered more tools than they call": profile.distractors,
+             "are offered no tool": profile.without_tools,
+             "have an answer that does not fit its own schema": profile.unfit_calls}  # fmt: skip
     if profile.near_duplicates is not None:
         facts["pairs of near-duplicate requests"] = profile.near_duplicates
     turns = dict(list(profile.turns.items())[:_TURN_SHAPES])
@@ -231,13 +225,9 @@ def propose_sizes(conversations: Sequence[Conversation], *, seed: int) -> Propos
 
 
 def _sizes(rows: float) -> ProposedSizes:
-    large = Scale(
-        train=max(1, min(_LARGE.train, int(rows * _SHARES["train"]))),
-        validation=min(_LARGE.validation, int(rows * _SHARES["validation"])),
-        test=max(1, min(_LARGE.test, int(rows * _SHARES["test"]))),
-    )
+    large = Scale(train=max(1, min(_LARGE.train, int(rows * _SHARES["train"]))),
+                  validation=min(_LARGE.validation, int(rows * _SHARES["validation"])),
+                  test=max(1, min(_LARGE.test, int(rows * _SHARES["test"]))))  # fmt: skip
     fits = large.train > _SMALL.train and large.validation >= _SMALL.validation and large.test >= _SMALL.test
-    return ProposedSizes(
-        scales={"small": _SMALL, "large": large} if fits else {"small": large},
-        release_test=min(500, int(rows * _SHARES["release"])),
-    )
+    return ProposedSizes(scales={"small": _SMALL, "large": large} if fits else {"small": large},
+                         release_test=min(500, int(rows * _SHARES["release"])))  # fmt: skip

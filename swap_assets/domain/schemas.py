@@ -37,21 +37,15 @@ def calls_fit_schemas(calls: tuple[ToolCall, ...], tools: tuple[ToolSpec, ...]) 
 
 
 def _fits(call: ToolCall, schema: dict[str, Any]) -> bool | None:
-    check = _check_of(schema)
-    try:
-        return None if check is None else check(call.arguments)
-    except ValueError:  # nested deeper than 255 levels, or half a surrogate pair
-        return None
-
-
-def _check_of(schema: dict[str, Any]) -> _Check | None:
-    """Return a schema's check, kept by the schema's address: the entry holds the schema, so no other gets it."""
-    known = _CHECKS.get(id(schema))
+    known = _CHECKS.get(id(schema))  # by the schema's address: the entry holds the schema, so no other gets it
     if known is None:
         if len(_CHECKS) >= _MOST_CHECKS:
             _CHECKS.clear()
         known = _CHECKS[id(schema)] = (schema, _compiled(json.dumps(schema)))
-    return known[1]
+    try:
+        return known[1] and known[1](call.arguments)
+    except ValueError:  # nested deeper than 255 levels, or half a surrogate pair
+        return None
 
 
 @lru_cache(maxsize=_MOST_CHECKS)

@@ -99,18 +99,11 @@ def _by_kind(value: Any) -> EngineSettings:
         raise ValueError(f"there is no engine '{kind}'; name one of {', '.join(sorted(ENGINE_SETTINGS))}")
     try:
         return ENGINE_SETTINGS[kind].model_validate(given)
-    except ValidationError as error:
-        raise ValueError(_first_problem(kind, error)) from None
-
-
-def _first_problem(kind: str, error: ValidationError) -> str:
-    """Say what is wrong in one sentence; an error inside an error would be shown whole, over several lines."""
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    where = ".".join([kind, *map(str, first["loc"])])
-    return f"{where} is not a known key" if first["type"] == "extra_forbidden" else f"{where}: {message}"
+    except ValidationError as error:  # an error inside an error would be shown whole, over several lines
+        first = error.errors()[0]
+        message, where = first["msg"].removeprefix("Value error, "), ".".join([kind, *map(str, first["loc"])])
+        told = f"{where} is not a known key" if first["type"] == "extra_forbidden" else f"{where}: {message}"
+        raise ValueError(told if first["loc"] else message) from None
 
 
 # A field that holds any engine's settings, read by their `kind` and written whole.

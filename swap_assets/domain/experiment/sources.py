@@ -21,12 +21,10 @@ from swap_assets.domain.synthetic.generator import GeneratorSettings
 HERMES_DATASET = "NousResearch/hermes-function-calling-v1"
 HERMES_REVISION = "dae3e1d28cfbcf4b915c04ea1e072030529b4bda"
 HERMES_FILES = {
-    "func_calling_singleturn": "func-calling-singleturn.json",
-    "func_calling": "func-calling.json",
-    "glaive_func_calling": "glaive-function-calling-5k.json",
-    "json_mode_agentic": "json-mode-agentic.json",
+    "func_calling_singleturn": "func-calling-singleturn.json", "func_calling": "func-calling.json",
+    "glaive_func_calling": "glaive-function-calling-5k.json", "json_mode_agentic": "json-mode-agentic.json",
     "json_mode_singleturn": "json-mode-singleturn.json",
-}
+}  # fmt: skip
 # SHA-256 of the files at that commit, as public code that pins the same commit states them.
 HERMES_SHA256 = {
     "func-calling-singleturn.json": "fb2df9fe3f295dfd65b223c2dbf04d6b90006357d737f8f8927749f0bea09527",

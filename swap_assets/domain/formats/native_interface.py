@@ -158,10 +158,8 @@ def _format(case: EvalCase, strict: bool) -> Body:
             schemas = [strict_schema(tool.parameters, depth=_LEVELS_AROUND) for tool in tools]
     strict = schemas is not None
     schemas = schemas or [{**plain_schema(tool.parameters), "type": "object"} for tool in tools]
-    entries = [
-        _closed({"tool_name": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
-        for tool, arguments in zip(tools, schemas, strict=True)
-    ]
+    entries = [_closed({"tool_name": {"type": "string", "enum": [tool.name]}, "arguments": arguments})
+               for tool, arguments in zip(tools, schemas, strict=True)]  # fmt: skip
     schema = _closed({"calls": {"type": "array", "items": {"anyOf": entries} if entries else {"type": "object"}}})
     # Without any tool there is no strict form of a call, and none is right.
     named = {"name": "function_calls", "strict": strict and bool(entries), "schema": schema}

@@ -81,11 +81,8 @@ def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_templat
     return content_hash(render_messages(*PROBE, answer_format=answer_format, style=style), chat_template)
 
 
-_PROPERTIES = {
-    "a": {"type": "string", "enum": ["x", "y"]},
-    "b": {"type": "array", "items": {"type": "integer"}},
-    "c": {"type": "object", "properties": {"e": {"type": "number"}}},
-}
+_PROPERTIES = {"a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "array", "items": {"type": "integer"}},
+               "c": {"type": "object", "properties": {"e": {"type": "number"}}}}  # fmt: skip
 _SCHEMA = {"type": "object", "properties": _PROPERTIES, "required": ["a"]}
 PROBE: tuple[tuple[ToolSpec, ...], tuple[Turn, ...]] = (
     (ToolSpec(name="f", description="d", parameters=_SCHEMA),),

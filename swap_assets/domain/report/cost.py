@@ -22,13 +22,8 @@ _FALLBACK = (
     "answers a validator can refuse without knowing the right one: empty, cut, unreadable, of an unknown function or "
     "against the tool's schema; a wrong answer in good form is not noticed"
 )
-_VARIED = {
-    "gpu_hour": "price of a GPU hour",
-    "per_second": "throughput",
-    "utilisation": "utilisation",
-    "hosted": "the LLM's price",
-    "fallback": "share falling back",
-}
+_VARIED = {"gpu_hour": "price of a GPU hour", "per_second": "throughput", "utilisation": "utilisation",
+           "hosted": "the LLM's price", "fallback": "share falling back"}  # fmt: skip
 Source = Literal["measured", "experiment file", "assumed", "not given"]
 
 

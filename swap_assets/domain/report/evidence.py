@@ -105,29 +105,24 @@ def learning(report: Report, figures: Frame) -> Section:
     scales = pivot(found.head(len(found) * several), {"name": "candidate", "label": "scale", "rows": "training rows"},
                    {name: metric_title(name) for name in ("field_f1", "exact_match")})  # fmt: skip
     by_scale = Table("scales", "Tool calls by scale, in percent with 95 % intervals", scales)
-    return section("learning", "Learning curves", _trainings(report), _losses(report), by_scale, lead=lead, plots=plots)
+    return section("learning", "Learning curves", *_trainings(report), by_scale, lead=lead, plots=plots)
 
 
-def _trainings(report: Report) -> Table:
-    header = ("adapter", "rows", "steps", "training loss", "validation loss", "minutes", "tokens a second", "device")
-    rows = (
-        (f"{display_name(run.candidate_id)}, {run.adapter}", run.rows, run.steps, _first_to_last(run.loss),
-         _first_to_last(run.validation), plain(run.seconds / 60, 1), plain(run.tokens_per_second, 0), run.device)
-        for run in report.trainings
-    )  # fmt: skip
-    return Table("trainings", "Trainings; losses in nats per trained token", frame(header, rows))
-
-
-def _losses(report: Report) -> Table:
-    rows = []
+def _trainings(report: Report) -> tuple[Table, Table]:
+    """Return how each training went, and its losses along the way."""
+    rows, losses = [], []
     for run in report.trainings:
+        name = f"{display_name(run.candidate_id)}, {run.adapter}"
+        rows.append((name, run.rows, run.steps, _first_to_last(run.loss), _first_to_last(run.validation),
+                     plain(run.seconds / 60, 1), plain(run.tokens_per_second, 0), run.device))  # fmt: skip
         places = (round(at * (len(run.loss) - 1) / (CURVE_POINTS - 1)) for at in range(CURVE_POINTS))
-        losses = (significant(run.loss[place].loss) if run.loss else ABSENT for place in places)
-        rows.append((f"{display_name(run.candidate_id)}, {run.adapter}", *losses))
-    header = ("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS)))
+        losses.append((name, *(significant(run.loss[at].loss) if run.loss else ABSENT for at in places)))
+    header = ("adapter", "rows", "steps", "training loss", "validation loss", "minutes", "tokens a second", "device")
+    shares = ("adapter", *(f"{100 * index // (CURVE_POINTS - 1)} %" for index in range(CURVE_POINTS)))
     note = "Columns are shares of the training's steps; report.json holds every point of the plot."
     caption = "Training loss along the way, in nats per trained token"
-    return Table("loss-curves", caption, frame(header, rows), note=note)
+    return (Table("trainings", "Trainings; losses in nats per trained token", frame(header, rows)),
+            Table("loss-curves", caption, frame(shares, losses), note=note))  # fmt: skip
 
 
 def _first_to_last(points: Sequence[LossPoint]) -> str:

@@ -107,15 +107,11 @@ def spreadsheets(report: Report) -> dict[str, Frame]:
     """Return all tables by file name without its ending."""
     figures = report.frame().rename(columns={"candidate_id": "candidate"})
     quality = select(figures, metrics=shown_in("json")).rename(columns={"format": "answer_format"})
-    return {
-        "single_turn": _labels(figures, "single_turn"),
-        "multi_turn": _labels(figures, "multi_turn"),
-        "json_quality": quality[[*_WHO, "answer_format", *_METRIC]],
-        "domain_diversity": _domains(figures),
-        "llm_comparison": _comparison(report),
-        "latency_cost": frame([*_WHO, "figure", "value", "unit", "source"], _latency_cost(report)),
-        "failures": _failures(report),
-    }
+    return {"single_turn": _labels(figures, "single_turn"), "multi_turn": _labels(figures, "multi_turn"),
+            "json_quality": quality[[*_WHO, "answer_format", *_METRIC]], "domain_diversity": _domains(figures),
+            "llm_comparison": _comparison(report),
+            "latency_cost": frame([*_WHO, "figure", "value", "unit", "source"], _latency_cost(report)),
+            "failures": _failures(report)}  # fmt: skip
 
 
 def _labels(figures: Frame, split: str) -> Frame:

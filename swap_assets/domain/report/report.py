@@ -32,7 +32,7 @@ from swap_assets.domain.report.verdict import (
     verdict,
 )
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name
-from swap_assets.domain.scoring.evaluation import Evaluation, Served, Status
+from swap_assets.domain.scoring.evaluation import Evaluation, Status
 
 SCHEMA_VERSION = 4
 # What differs from run to run, or says what differed, without the report saying anything else.
@@ -223,12 +223,9 @@ def _facts_of(evaluations: Sequence[Evaluation]) -> dict[str, str]:
             form = TRACK_TITLES[track].lower()
             found[f"prompt of {name}, {form}"] = result.prompt_hash or UNKNOWN
             if item.candidate.form is Form.HOSTED:
-                found[f"served as, {form}"] = _served(result.served)
+                # What the service said of itself: a hosted model may change under its name.
+                told = {key: value for key, value in result.served.model_dump(mode="json").items() if value}
+                words = (f"{key}: {', '.join(map(str, one)) if isinstance(one, list) else one}"
+                         for key, one in told.items())  # fmt: skip
+                found[f"served as, {form}"] = "; ".join(words) or UNKNOWN
     return found
-
-
-def _served(served: Served) -> str:
-    """Return what the service said of itself: a hosted model may change under its name."""
-    told = {key: value for key, value in served.model_dump(mode="json").items() if value}
-    words = (f"{key}: {', '.join(map(str, one)) if isinstance(one, list) else one}" for key, one in told.items())
-    return "; ".join(words) or UNKNOWN

@@ -53,10 +53,8 @@ def verdict(
     lucky. `stands` says whether the best one is above the floors; `cautions` are sentences by candidate id that belong
     beside a yes.
     """
-    next_step = "; ".join(
-        f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
-        for item in inputs.decisions[-3:]
-    )
+    next_step = "; ".join(f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
+                          for item in inputs.decisions[-3:])  # fmt: skip
     released = next((item for item in inputs.decisions if item.action == "release"), None)
     if released:
         return _released(released, best, next_step, cautions)
@@ -145,12 +143,9 @@ def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
             continue
         reference = Columns(llm.rows)
         own = [(item.candidate.id, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
-        found += [
-            Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track, part="call")
-            for metric in dict.fromkeys([inputs.metric, *inputs.policy.core])
-            for name, columns in own
-            if (pair := columns.against(reference, metric, part="call"))
-        ]
+        found += [Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track, part="call")
+                  for metric in dict.fromkeys([inputs.metric, *inputs.policy.core]) for name, columns in own
+                  if (pair := columns.against(reference, metric, part="call"))]  # fmt: skip
     return tuple(found)
 
 
@@ -245,9 +240,7 @@ def _not_measured(inputs: ReportInputs, cost: SwapCost | None) -> list[tuple[str
     found += [(entry.title, entry.note) for entry in entries if entry.source == "not given"]
     found += [(one.title, f"assumed: {one.value:g}; {one.note}") for one in entries if one.source == "assumed"]
     asked = any(item.on == "release_test" for decision in inputs.decisions for item in decision.contrasts)
-    there = {
-        ("learning curves", "no record of a training was found"): inputs.trainings,
-        ("leakage", "the scale's split was not found"): inputs.split,
-        ("the sealed release rows", "they are asked once, when a release is decided"): asked,
-    }
+    there = {("learning curves", "no record of a training was found"): inputs.trainings,
+             ("leakage", "the scale's split was not found"): inputs.split,
+             ("the sealed release rows", "they are asked once, when a release is decided"): asked}  # fmt: skip
     return found + [entry for entry, known in there.items() if not known]

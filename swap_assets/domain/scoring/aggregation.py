@@ -137,7 +137,7 @@ def domain_spread(domains: dict[str, list[RowScore]], metric: str = "field_f1") 
     """
     import numpy as np
 
-    rows = {label: [row for row in found if row.calls_expected and row.value(metric) is not None]
+    rows = {label: [row for row in found if row.no_call_correct is None and row.value(metric) is not None]
             for label, found in domains.items()}  # fmt: skip
     values = {label: np.array([row.value(metric) for row in found]) for label, found in rows.items() if found}
     if len(values) < 2:
@@ -147,11 +147,9 @@ def domain_spread(domains: dict[str, list[RowScore]], metric: str = "field_f1") 
     raw = float(np.std(means, ddof=1))
     lowest = list(values)[int(np.argmin(means))]
     worst = _mean(values[lowest], cluster_numbers([row.conversation_id for row in rows[lowest]]))
-    return {
-        "domain_deviation": Metric(value=raw, n=total, unit="deviation", method=f"{len(means)} domains, raw"),
-        "domain_deviation_corrected": _corrected(means, list(values.values()), raw),
-        "domain_lowest": worst.model_copy(update={"method": f"lowest: {lowest}"}),
-    }
+    return {"domain_deviation": Metric(value=raw, n=total, unit="deviation", method=f"{len(means)} domains, raw"),
+            "domain_deviation_corrected": _corrected(means, list(values.values()), raw),
+            "domain_lowest": worst.model_copy(update={"method": f"lowest: {lowest}"})}  # fmt: skip
 
 
 def _corrected(means: "np.ndarray", values: "list[np.ndarray]", raw: float) -> Metric:

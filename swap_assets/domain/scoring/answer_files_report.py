@@ -66,22 +66,13 @@ def _compared(found: PairedDifference, margin_points: float) -> dict[str, Any]:
     margin = margin_points / 100
     needed = conversations_needed(found.difference + margin, found.conversation_deviation)
     return {
-        "difference_points": 100 * found.difference,
-        "low_points": 100 * found.low,
-        "high_points": 100 * found.high,
-        "rows": found.rows,
-        "conversations": found.conversations,
-        "rows_left_out": found.left_out,
-        "wholly_right_only_here": found.only_a,
-        "wholly_right_only_other": found.only_b,
-        "mcnemar_exact_p": found.mcnemar_p,
-        "margin_points": margin_points,
-        "non_inferior": found.low > -margin,
-        "superior": found.low > 0,
-        "worse": found.high < 0,
-        "conversations_needed_for_80_percent_power": needed,
+        "difference_points": 100 * found.difference, "low_points": 100 * found.low, "high_points": 100 * found.high,
+        "rows": found.rows, "conversations": found.conversations, "rows_left_out": found.left_out,
+        "wholly_right_only_here": found.only_a, "wholly_right_only_other": found.only_b,
+        "mcnemar_exact_p": found.mcnemar_p, "margin_points": margin_points, "non_inferior": found.low > -margin,
+        "superior": found.low > 0, "worse": found.high < 0, "conversations_needed_for_80_percent_power": needed,
         "further_conversations_needed": None if needed is None else max(0, needed - found.conversations),
-    }
+    }  # fmt: skip
 
 
 def _by_reading(metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
@@ -99,10 +90,8 @@ def _published(
     """Return the figures in the published convention beside ours, over the same rows: those with an answer."""
     rows = [gold[score.case_id] for score in scored if score.scored]
     pairs = [(row.reference or answer_format.write(row.case.gold_calls), given[row.id].text or "") for row in rows]
-    ours = {
-        name: {"lenient": summary.micro[name].value, "strict": summary.micro[name + STRICT_SUFFIX].value}
-        for name in ("field_precision", "field_recall", "field_f1")
-    }
+    ours = {name: {"lenient": summary.micro[name].value, "strict": summary.micro[name + STRICT_SUFFIX].value}
+            for name in ("field_precision", "field_recall", "field_f1")}  # fmt: skip
     note = (
         "published: leaves of the whole reference, an invalid output costs no precision; "
         "ours: leaves of the arguments only, an invalid output costs precision as well"

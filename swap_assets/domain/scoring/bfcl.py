@@ -60,13 +60,10 @@ def score_bfcl(case: EvalCase, functions: Functions, accepted: Accepted, parsed:
     right = outcome.valid and not (accepted and parsed.unread)  # BFCL: what holds no call is right where none is
     names = sorted(name for one in accepted for name in one) == sorted(call.name for call in parsed.calls)
     hits, predicted, gold = _field_counts(functions, accepted, parsed.calls)
-    figures = {
-        "name_match": float(names) if accepted else None,
-        "exact_match": float(right),
-        "field_precision": (hits / predicted if predicted else 0.0) if gold else float(right),
-        "field_recall": hits / gold if gold else float(right),
-        "field_f1": 2 * hits / (predicted + gold) if gold else float(right),
-    }
+    figures = {"name_match": float(names) if accepted else None, "exact_match": float(right),
+               "field_precision": (hits / predicted if predicted else 0.0) if gold else float(right),
+               "field_recall": hits / gold if gold else float(right),
+               "field_f1": 2 * hits / (predicted + gold) if gold else float(right)}  # fmt: skip
     lenient = strict = Reading(figures, hits, predicted or gold)
     if not parsed.compliant:
         strict = Reading({name: None if value is None else 0.0 for name, value in figures.items()}, 0, gold)

@@ -14,6 +14,8 @@ from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
 
 Status = Literal["evaluated", "skipped", "failed", "absent"]
+# Every figure that a gate may read of a row, beside those of metrics that compute their own.
+_FIGURES = tuple(sorted(name for name, field in RowScore.model_fields.items() if field.annotation == float | None))
 
 
 class Totals(Frozen):
@@ -80,16 +82,12 @@ class Evaluation(Frozen):
         Row by row, since decisions compare in pairs: the same figures from other rows are other evidence.
         """
         scores = {track.value: result.summary.model_dump(mode="json") for track, result in self.results.items()}
-        rows = {track.value: [_figures(row) for row in result.rows] for track, result in self.results.items()}
+        rows = {
+            track.value: [[row.case_id, *(getattr(row, name) for name in _FIGURES),
+                           *(row.values[name] for name in sorted(row.values))] for row in result.rows]
+            for track, result in self.results.items()
+        }  # fmt: skip
         return content_hash(self.candidate.id, self.status, scores, rows, self.dataset_hash, self.artefact_hash)
-
-
-_FIGURES = tuple(sorted(name for name, field in RowScore.model_fields.items() if field.annotation == float | None))
-
-
-def _figures(row: RowScore) -> list[str | float | None]:
-    """Return a row's id and every figure that a gate may read of it."""
-    return [row.case_id, *(getattr(row, name) for name in _FIGURES), *(row.values[name] for name in sorted(row.values))]
 
 
 def not_evaluated(candidate: Candidate, status: Status, reason: str) -> Evaluation:
@@ -105,14 +103,12 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     first = [record.first_token_s for record in obtained if record.first_token_s is not None]
     kinds = {record.latency_kind for record in obtained}
     return Totals(
-        answers=len(obtained),
-        prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
+        answers=len(obtained), prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
         completion_tokens=sum(record.usage.completion_tokens for record in obtained),
-        cost=sum(costs) if costs else None,
-        latency_kind=kinds.pop() if len(kinds) == 1 else "request",
+        cost=sum(costs) if costs else None, latency_kind=kinds.pop() if len(kinds) == 1 else "request",
         **{f"latency_p{percent}_s": _nearest_rank(seconds, percent) for percent in (50, 95, 99)},
         **{f"first_token_p{percent}_s": _nearest_rank(first, percent) for percent in (50, 95, 99)},
-    )
+    )  # fmt: skip
 
 
 def served(records: Sequence[PredictionRecord]) -> Served:

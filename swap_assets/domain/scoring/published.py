@@ -54,20 +54,12 @@ def published_figures(answer_format: AnswerFormat, pairs: Iterable[tuple[str, st
             count.update(names=given[0] == gold[0], exact=given[1] == gold[1])
     right, rows = count["right"], count["rows"]
     precision, recall = _share(right, right + count["wrong"]), _share(right, right + count["missed"])
-    return {
-        "rows": rows,
-        "valid_rate": _share(count["valid"], rows),
-        "name_match_rate": _share(count["names"], rows) if read is _read_tag else None,
-        "exact_match_rate": _share(count["exact"], rows),
-        "field_precision": precision,
-        "field_recall": recall,
-        "field_f1": _share(2 * precision * recall, precision + recall),
-        "true_positives": right,
-        "false_positives": count["wrong"],
-        "false_negatives": count["missed"],
-        "references_repaired": count["repaired"],
-        "references_without_call": count["wordy"],
-    }
+    return {"rows": rows, "valid_rate": _share(count["valid"], rows),
+            "name_match_rate": _share(count["names"], rows) if read is _read_tag else None,
+            "exact_match_rate": _share(count["exact"], rows), "field_precision": precision, "field_recall": recall,
+            "field_f1": _share(2 * precision * recall, precision + recall), "true_positives": right,
+            "false_positives": count["wrong"], "false_negatives": count["missed"],
+            "references_repaired": count["repaired"], "references_without_call": count["wordy"]}  # fmt: skip
 
 
 def _share(part: float, whole: float) -> float:

@@ -88,9 +88,11 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
         strict = _reading(gold, calls, compare(gold, calls), ordered=case.ordered, quiet=False)
     right = lenient.figures["exact_match"]
     failure, difference = ("none", "") if right else explain(case, parsed, gold, predicted, found, finish_reason)
+    unfit = case.tools and (parsed.unread or (gold and not parsed.calls))
+    fits = False if unfit else calls_fit_schemas(parsed.calls, case.tools) if parsed.calls else None
     valid = float(parsed.valid_json) if parsed.valid_json is not None else 0.0 if gold else None
     return row_of(
-        case, parsed, lenient, strict, valid_json=valid, schema_valid=_schema_valid(case, parsed),
+        case, parsed, lenient, strict, valid_json=valid, schema_valid=None if fits is None else float(fits),
         no_call_correct=None if gold else right, gold_fields=found.gold, extra_calls=len(found.extra),
         missing_calls=len(found.missing), first_difference=difference, failure=failure,
     )  # fmt: skip
@@ -125,10 +127,3 @@ def _reading(gold: list[Fields], predicted: list[Fields], found: Comparison, *, 
         "field_f1": 2 * hits / (found.predicted + found.gold),
     }
     return Reading(figures, hits, charged)
-
-
-def _schema_valid(case: EvalCase, parsed: ParsedAnswer) -> float | None:
-    if case.tools and (parsed.unread or (case.gold_calls and not parsed.calls)):
-        return 0.0
-    verdict = calls_fit_schemas(parsed.calls, case.tools) if parsed.calls else None
-    return None if verdict is None else float(verdict)

@@ -71,11 +71,6 @@ class RowScore(Frozen):
     failure: FailureClass = "none"
     values: dict[str, float | None] = Field(default_factory=dict, description="of metrics that compute their own")
 
-    @property
-    def calls_expected(self) -> bool:
-        """Whether a call is right, which a row without an answer does not deny."""
-        return self.no_call_correct is None
-
     def value(self, metric: str) -> float | None:
         """Return a metric's value by its registered name, None where it does not apply to this row."""
         field = field_of(metric)
