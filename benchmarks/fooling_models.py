@@ -1,10 +1,10 @@
 """Does anything pass that answers without knowing? `python -m benchmarks.fooling_models [EXPERIMENTS]`, 200 by default.
 
-Models that never call, always say "Blah.", answer at random as untrained weights do, or copy what they were asked, are
-scored on generated rows by the very code that scores real answers, and judged beside an LLM by every gate and success
-criterion. The LLM is right in 0 to 95 % of the rows, whatever the experiment draws, since a bad LLM is the one that is
-soon reached; no call is right in a tenth to six tenths of them. A sound model, which answers as the LLM does, shows
-that the gates are not merely shut.
+Models that never call, always say "Blah.", answer at random as untrained weights do, copy what they were asked, write
+calls that nobody can read, or write nothing but special tokens and numbers, are scored on generated rows by the very
+code that scores real answers, and judged beside an LLM by every gate and success criterion. The LLM is right in 0 to
+95 % of the rows, whatever the experiment draws, since a bad LLM is the one that is soon reached; no call is right in a
+tenth to six tenths of them. A sound model, which answers as the LLM does, shows that the gates are not merely shut.
 """
 
 import random
@@ -48,6 +48,20 @@ def _prompt(case: EvalCase) -> str:
     return f"{HERMES.instructions[PromptStyle.HERMES]}\n{tools}\n{case.history[-1].text}"
 
 
+def _as_text(case: EvalCase, generator: random.Random) -> tuple[str, str]:
+    """Return a call in a syntax that is no answer format's, or a broken one."""
+    name = generator.choice(case.tools).name if case.tools else "get_weather"
+    shapes = ("@(city='Paris')", "[@(city='Paris'), @()]", "I will call it now: @(1)", "@: Paris", "@",
+              "<function=@>Oslo", 'Sure. {"function": "@", "city": "Pa', "Action: @\nAction Input: Paris")  # fmt: skip
+    return generator.choice(shapes).replace("@", name), "stop"
+
+
+def _tokens(_case: EvalCase, generator: random.Random) -> tuple[str, str]:
+    shapes = ("<|im_end|>", "<tool_response>", "<|im_start|>assistant", "</s>", "null", "None", "Answer: []", "1234567",
+              "```json\n```", "the the the the", "user user user user", "[[]]", "{}")  # fmt: skip
+    return generator.choice(shapes), "stop"
+
+
 FOOLING: dict[str, Callable[[EvalCase, random.Random], tuple[str, str]]] = {
     "never calls": lambda case, _: (case.gold_text if not case.gold_calls else "I will see what I can do.", "stop"),
     "says Blah.": lambda *_: ("Blah.", "stop"),
@@ -56,6 +70,8 @@ FOOLING: dict[str, Callable[[EvalCase, random.Random], tuple[str, str]]] = {
     "copies the prompt": lambda case, _: (_prompt(case), "stop"),
     "says nothing": lambda *_: ("", "stop"),
     "an empty list": lambda *_: ("[]", "stop"),
+    "attempted calls as text": _as_text,
+    "tokens, null, numbers": _tokens,
 }
 
 

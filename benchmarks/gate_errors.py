@@ -3,14 +3,17 @@
 SLM and LLM answer the same n rows. An answer is exact with some probability, else its field F1 is uniform on [0, 0.8];
 both models find the same rows hard (correlation of about 0.5). The SLM's true distance to the LLM is set, many
 experiments are drawn, and the very code that judges real ones judges them. "Plain" is the reading without intervals.
-Two more tables draw conversations of one to five turns, whose rows are alike, with outcomes that hide a loss: whole
-answers, field F1, few answers that differ at all, and rare conversations that fail wholly while all others are level.
+Two more tables draw conversations of one to nine turns, whose rows are alike, with outcomes that hide a loss: whole
+answers, field F1, few answers that differ at all, and rare conversations that fail wholly while all others are level:
+any of them, or the longest alone, which are few and hold many rows.
 This file is about single criteria; the decisions, with several candidates in each, are in `decision_errors`.
 """
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -141,10 +144,22 @@ def _domains(generator: np.random.Generator, rows: int, deviation: float) -> dic
     return found
 
 
-def turns_of(generator: np.random.Generator, rows: int, turns: int) -> np.ndarray:
-    """Return the conversation of each row, shape (about rows,): so many turns on average, at most twice as many."""
-    count = max(2, round(rows / turns))
-    return np.repeat(np.arange(count), generator.integers(1, 2 * turns, size=count))
+# How many turns a conversation has, with the chance of each.
+SIZES: dict[str, dict[int, float]] = {
+    "1": {1: 1.0},
+    "1 or 2": {1: 0.5, 2: 0.5},
+    "1 to 5": dict.fromkeys(range(1, 6), 0.2),
+    "1 to 9": dict.fromkeys(range(1, 10), 1 / 9),
+    "5 each": {5: 1.0},
+    "1, a tenth 5": {1: 0.9, 5: 0.1},
+}
+
+
+def turns_of(generator: np.random.Generator, rows: int, turns: str) -> np.ndarray:
+    """Return the conversation of each row, shape (about rows,), with turns as `SIZES` says."""
+    sizes, chances = zip(*SIZES[turns].items(), strict=True)
+    count = max(2, round(rows / float(np.dot(sizes, chances))))
+    return np.repeat(np.arange(count), generator.choice(sizes, size=count, p=chances))
 
 
 def alike(generator: np.random.Generator, clusters: np.ndarray, common: float = 0.5) -> np.ndarray:
@@ -153,43 +168,62 @@ def alike(generator: np.random.Generator, clusters: np.ndarray, common: float = 
     return np.sqrt(common) * shared + np.sqrt(1 - common) * generator.standard_normal(len(clusters))
 
 
-def _discordant(generator: np.random.Generator, clusters: np.ndarray, worse_by: float, differ: float) -> np.ndarray:
+def _discordant(drawn: "Drawn", differ: float) -> np.ndarray:
     from scipy.special import ndtr
 
-    luck, lost = ndtr(alike(generator, clusters)), (differ + worse_by) / 2
+    luck, lost = ndtr(alike(drawn.generator, drawn.clusters)), (differ + drawn.worse_by) / 2
     return np.where(luck < lost, -1.0, np.where(luck > 1 - (differ - lost), 1.0, 0.0))
 
 
-def _failing(generator: np.random.Generator, clusters: np.ndarray, worse_by: float) -> np.ndarray:
-    level = 0.002 * generator.standard_normal(len(clusters))
-    return np.where((generator.random(int(clusters.max()) + 1) < worse_by)[clusters], -1.0, level)
+def _field_f1(drawn: "Drawn") -> np.ndarray:
+    return np.clip(0.25 * alike(drawn.generator, drawn.clusters) - drawn.worse_by, -1, 1)
 
 
-# SLM - LLM of each row, truly worse by so much on average.
-OUTCOMES: dict[str, Callable[[np.random.Generator, np.ndarray, float], np.ndarray]] = {
-    "whole answers, 30 % differ": lambda *drawn: _discordant(*drawn, differ=0.3),
-    "whole answers, 10 % differ": lambda *drawn: _discordant(*drawn, differ=0.1),
-    "field F1": lambda generator, clusters, worse_by: np.clip(0.25 * alike(generator, clusters) - worse_by, -1, 1),
-    "rare total failures": _failing,
+def _failing(drawn: "Drawn", *, longest: bool, spread: float = 0.002) -> np.ndarray:
+    """Return rows that are level, give or take the spread, but for conversations that fail wholly."""
+    sizes, chances = np.bincount(drawn.clusters), SIZES[drawn.turns]
+    failing = [max(chances)] if longest else list(chances)
+    share = sum(size * chances[size] for size in failing) / sum(size * chance for size, chance in chances.items())
+    lost = np.isin(sizes, failing) & (drawn.generator.random(len(sizes)) < drawn.worse_by / share)
+    return np.where(lost[drawn.clusters], -1.0, spread * alike(drawn.generator, drawn.clusters))
+
+
+class Drawn(NamedTuple):
+    """What an outcome is drawn for: rows of conversations with turns as `SIZES` says, truly worse by so much."""
+
+    generator: np.random.Generator
+    clusters: np.ndarray
+    worse_by: float
+    turns: str
+
+
+# SLM - LLM of each row.
+OUTCOMES: dict[str, Callable[[Drawn], np.ndarray]] = {
+    "whole answers, 30 % differ": partial(_discordant, differ=0.3),
+    "whole answers, 10 % differ": partial(_discordant, differ=0.1),
+    "field F1": _field_f1,
+    "rare total failures": partial(_failing, longest=False),
+    "only the longest fail": partial(_failing, longest=True),
+    "field F1, the longest fail": partial(_failing, longest=True, spread=0.1),
 }
-TURNS, CONVERSATION_ROWS = (1, 2, 3, 5), (10, 20, 50, 100, 200, 500)
+CONVERSATION_ROWS = (10, 20, 50, 100, 125, 200, 300, 500)
 
 
 def conversations(experiments: int) -> None:
     """Print false releases, the interval's coverage and how often a level model is released, by rows and turns."""
     print("\nConversations: released where truly 5 points worse / 95 % interval holds the truth / released where level")
     head("outcome", "turns", *(f"{rows} rows" for rows in CONVERSATION_ROWS))
-    for name, turns in product(OUTCOMES, TURNS):
+    for name, turns in product(OUTCOMES, SIZES):
         cells = [decided(name, rows, turns, experiments) for rows in CONVERSATION_ROWS]
         line(name, turns, *(" / ".join(f"{100 * times:.1f}" for times in cell) for cell in cells))
 
 
-def decided(name: str, rows: int, turns: int, experiments: int) -> tuple[float, float, float]:
+def decided(name: str, rows: int, turns: str, experiments: int) -> tuple[float, float, float]:
     """Return shares: released where truly 5 points worse, truth held by the interval there, released where level."""
-    generator, tally = np.random.default_rng(rows + turns), np.zeros(3)
+    generator, tally = np.random.default_rng(rows), np.zeros(3)
     for worse_by, _ in product((0.05, 0.0), range(experiments)):
         clusters = turns_of(generator, rows, turns)
-        difference = OUTCOMES[name](generator, clusters, worse_by)
+        difference = OUTCOMES[name](Drawn(generator, clusters, worse_by, turns))
         found = paired(difference, np.zeros(len(difference)), clusters)
         passes, held = verdicts(found)["release"] == "pass", found.low <= -worse_by <= found.high
         tally += (passes, held, 0) if worse_by else (0, 0, passes)
@@ -201,16 +235,16 @@ def rates(experiments: int) -> None:
     """Print how often the interval of a rate holds the true one, by how alike a conversation's rows are."""
     print("\nThe 95 % interval of a rate holds the true one, turns of a conversation alike by so much; percent")
     head("true rate", "alike", "turns", *(f"{rows} rows" for rows in CONVERSATION_ROWS))
-    for rate, common, turns in product((0.5, 0.8, 0.95), (0.0, 0.5, 1.0), (1, 2, 5)):
+    for rate, common, turns in product((0.5, 0.8, 0.95), (0.0, 0.5, 1.0), SIZES):
         cells = [rate_held(rate, common, turns, rows=rows, experiments=experiments) for rows in CONVERSATION_ROWS]
         line(f"{100 * rate:.0f} %", f"{common:g}", turns, *cells)
 
 
-def rate_held(rate: float, common: float, turns: int, *, rows: int, experiments: int) -> float:
+def rate_held(rate: float, common: float, turns: str, *, rows: int, experiments: int) -> float:
     """Return how often a rate's interval holds the true one, as a share."""
     from scipy.special import ndtri
 
-    generator, held = np.random.default_rng(rows + turns), 0
+    generator, held = np.random.default_rng(rows), 0
     for _ in range(experiments):
         clusters = turns_of(generator, rows, turns)
         low, high, _method = rate_interval((alike(generator, clusters, common) < ndtri(rate)) * 1.0, clusters)

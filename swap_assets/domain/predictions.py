@@ -8,6 +8,21 @@ from swap_assets.domain.formats.base import AnswerFormat, Interface, ParsedAnswe
 from swap_assets.domain.model import Frozen
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
+_FINISHES: dict[str, FinishReason] = {
+    **dict.fromkeys(("", "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"), "stop"),
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(("content_filter", "content_filtered", "safety", "refusal", "recitation", "blocklist",
+                     "prohibited_content", "spii", "guardrail_intervened"), "content_filter"),
+    "error": "error",
+}  # fmt: skip
+
+
+def finish_reason(said: object) -> FinishReason:
+    """Return why an answer ended, out of what any server says; where it says nothing, the answer ended by itself.
+
+    Whatever is not known to be an end (`length`, `max_tokens`, `MAX_TOKENS`, `model_length`) is one that was cut.
+    """
+    return _FINISHES.get(str(said or "").lower().removeprefix("finish_reason_"), "length")
 
 
 class Usage(Frozen):

@@ -4,13 +4,13 @@ Rows of one conversation are not independent, so whole conversations count: mean
 Wilson's interval of the rows that they are worth, ratios are resampled by conversation. scipy does what it has; it is
 imported where it is used (0.7 s). All randomness comes from a seed.
 
-Where every conversation says the same, the bound is what a rate of 0 differing conversations in n still allows
-(Clopper-Pearson), so ten equal rows prove little and say so.
+Where every conversation says the same, the bound is what so many of such sizes without a loss still allow
+(`nothing_seen`), so ten equal rows prove little and say so; a difference is never bound more narrowly than that.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from math import ceil, sqrt
+from math import ceil, hypot, log, sqrt
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 RESAMPLES = 2_000
 SEED = 42
 MAX_RESAMPLED = 1_000  # conversations; more are dealt into that many groups
-PSEUDO = 1.25  # the weight of each of two conversations that nobody saw: one all won, one all lost
 _Z = 1.959964
 
 
@@ -33,7 +32,8 @@ def rate_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, 
     """Return the 95 % interval of a rate, and its method: Wilson's, over as many rows as the conversations are worth.
 
     The effective number is rate (1 - rate) / error², at most all rows, less for the degrees of freedom (Korn and
-    Graubard 1998, Survey Methodology 24); the number of conversations where no row differs from another.
+    Graubard 1998, Survey Methodology 24). Where no row differs from another it is Kish's number of conversations,
+    (Σ size)² / Σ size² (Survey Sampling 1965, 11.7): large ones beside small ones count for less.
 
     Args:
         values: 0 or 1 a row, shape (rows,).
@@ -42,7 +42,7 @@ def rate_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, 
     rate, count = float(values.mean()), int(clusters.max()) + 1
     if count == len(values):
         return *wilson(rate, count), "Wilson"
-    trials = float(count)
+    trials = len(values) ** 2 / float((_sizes(clusters) ** 2).sum())
     if count > 1 and (error := _error_of_mean(values, clusters)) > 1e-12:
         trials = min(len(values), rate * (1 - rate) / error**2) * (_Z / student(count - 1)) ** 2
     return *wilson(rate, trials), f"Wilson, {count} conversations worth {trials:.0f} rows"
@@ -57,33 +57,30 @@ def mean_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, 
     """
     mean, count, error = float(values.mean()), int(clusters.max()) + 1, _error_of_mean(values, clusters)
     if error < 1e-12:  # no conversation differs from another, or there is but one
-        slack = nothing_seen(count)
+        slack = nothing_seen(_sizes(clusters))
         return mean - slack, mean + slack, "nothing varied: exact bound by conversation"
     half = student(count - 1) * error
     return mean - half, mean + half, f"Student's t by conversation, {count}"
 
 
-def surely_above(difference: float, totals: "np.ndarray", sizes: "np.ndarray") -> float:
-    """Return what a paired difference in [-1, 1] is surely above, with room for total failures that nobody saw.
+def difference_bounds(totals: "np.ndarray", sizes: "np.ndarray") -> tuple[float, float, float]:
+    """Return the 95 % interval of a paired difference in [-1, 1], and what it is surely above: what a release reads.
 
-    Student's t knows of no row that it has not seen: ten level conversations and one in twenty that fails wholly look
-    like a sure thing. So two conversations of mean size, one all won and one all lost, are added with weight `PSEUDO`
-    each, and no bound is nearer to the difference than what so many conversations without any loss still allow.
-    `benchmarks.gate_errors` shows how often a release so bound is wrong.
+    Student's t knows of no total failure that it has not seen, so the interval is nowhere narrower than what such sizes
+    without a loss still allow. A release adds both errors in squares, as those of independent sources: losses that
+    nobody saw come on top of what varies; a row that is lost falls from the difference to -1.
+    `benchmarks.gate_errors` shows how often the interval and a release so bound are wrong.
 
     Args:
-        difference: the measured mean over rows.
         totals: the sum of the differences in each conversation, shape (conversations,).
         sizes: the rows of each conversation, shape (conversations,).
     """
-    count, rows = len(totals), float(sizes.sum())
-    mean, size = float(totals.sum()), rows / count
-    mean /= rows + 2 * PSEUDO * size
-    squares = float(((totals - mean * sizes) ** 2).sum()) + PSEUDO * size**2 * ((1 - mean) ** 2 + (1 + mean) ** 2)
-    weight = count + 2 * PSEUDO
-    error = sqrt(squares / (weight - 1) * weight) / (rows + 2 * PSEUDO * size)
-    cautious = mean - student(max(1, count - 1)) * error
-    return max(-1.0, min(cautious, difference - nothing_seen(count)))
+    difference = float(totals.sum() / sizes.sum())
+    seen = student(max(1, len(sizes) - 1)) * cluster_error(totals, sizes, difference)
+    unseen = nothing_seen(sizes)
+    low, high = difference - max(seen, unseen), difference + max(seen, unseen)
+    surely_above = min(low, difference - hypot(seen, (1 + difference) * unseen))
+    return max(-1.0, low), min(1.0, high), max(-1.0, surely_above)
 
 
 @lru_cache(maxsize=4_096)
@@ -117,9 +114,23 @@ def ratio_interval(
     return float(low), float(high)
 
 
-def nothing_seen(trials: int) -> float:
-    """Return the largest rate that 0 of `trials` leaves possible at 97.5 % (Clopper-Pearson): 0.071 for 50."""
-    return 1.0 - 0.025 ** (1.0 / trials)
+def nothing_seen(sizes: "np.ndarray") -> float:
+    """Return the largest share of rows that conversations of such sizes, none of which was lost, leave at 97.5 %.
+
+    The share that may be lost, Σ size·p / Σ size, is largest under Π (1 - p) = 0.025 where size·(1 - p) = c for each
+    conversation of more than c rows, and p = 0 for the others (Lagrange): only the large ones fail, since few of them
+    hide much. With equal sizes it is Clopper and Pearson's bound of 0 in n: 0.071 for 50, whatever their size.
+
+    Args:
+        sizes: the rows of each conversation, shape (conversations,).
+    """
+    import numpy as np
+
+    falling = np.sort(sizes.astype(float))[::-1]
+    count = np.arange(1, len(falling) + 1)
+    left = np.exp((log(0.025) + np.cumsum(np.log(falling))) / count)
+    last = int((left >= np.append(falling[1:], 0.0)).argmax())
+    return float((falling[: last + 1] - left[last]).sum() / falling.sum())
 
 
 @lru_cache(maxsize=4)  # at most 16 MB each
@@ -134,8 +145,13 @@ def _resampling_weights(count: int, seed: int) -> Any:
 def _error_of_mean(values: "np.ndarray", clusters: "np.ndarray") -> float:
     import numpy as np
 
-    totals, sizes = np.bincount(clusters, weights=values), np.bincount(clusters).astype(float)
-    return cluster_error(totals, sizes, float(values.mean()))
+    return cluster_error(np.bincount(clusters, weights=values), _sizes(clusters), float(values.mean()))
+
+
+def _sizes(clusters: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return np.bincount(clusters).astype(float)
 
 
 def cluster_error(totals: "np.ndarray", sizes: "np.ndarray", mean: float) -> float:
@@ -185,7 +201,7 @@ def conversations_needed(distance: float, deviation: float, *, power: float = 0.
 
     if distance <= 0:
         return None
-    least = ceil(3.7 / distance)  # with no deviation seen, `nothing_seen(n)` still has to fall below the distance
+    least = ceil(3.7 / distance)  # with no deviation seen, `nothing_seen` still has to fall below the distance
     return max(least, ceil(float((norm.ppf(0.975) + norm.ppf(power)) * deviation / distance) ** 2))
 
 

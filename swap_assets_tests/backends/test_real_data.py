@@ -12,8 +12,11 @@ import pytest
 from benchmarks.data import write_row
 from swap_assets.backends.datasets.loading import load_source, load_sources
 from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, Scale, TestSplitSizes
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.profile import profile_source
 from swap_assets.domain.reading.parsing import parse_row
+from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.scoring.words import in_words
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.domains import DOMAINS, OTHER
@@ -124,3 +127,14 @@ def test_real_rows_split_exactly_without_leakage_and_fill_the_test_splits_first(
     cases = [case for row in rows if row.id in held_out for case in eval_cases(row)]
     available = Counter(case.labels["single_turn"] for case in cases)
     assert chosen.real == {label: min(available[label], count) for label, count in chosen.wanted.items()}
+
+
+def test_no_gold_text_of_a_real_row_without_a_call_is_refused_as_no_answer():
+    """One of 653 is JSON that was cut: it is no words, and is right because gold says it."""
+    rows = [row for name in ("glaive/glaive_toolcall_en_demo.json", "hermes/card_example_rows.jsonl") for row in
+            _load(name).conversations]  # fmt: skip
+    quiet = [case for row in rows for case in eval_cases(row) if not case.gold_calls]
+    assert len(quiet) > 600
+    assert all(score_answer(case, HERMES.read(case.gold_text)).no_call_correct for case in quiet)
+    refused = [case for case in quiet if not in_words(case.gold_text, (tool.name for tool in case.tools))]
+    assert [case.gold_text.startswith('{\n "root"') for case in refused] == [True]

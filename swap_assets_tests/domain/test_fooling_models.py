@@ -10,8 +10,9 @@ from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.release import release
 from swap_assets.domain.gates.scale_up import scale_up
-from swap_assets.domain.scoring.failures import in_words
+from swap_assets.domain.model import ToolSpec
 from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.scoring.words import in_words
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM, evaluation, shares, with_origin, with_silence
 
 _NO_CALL = next(case for case in cases() if not case.gold_calls)
@@ -40,19 +41,69 @@ def test_a_sound_model_passes_every_gate_on_five_hundred_rows():
 
 @pytest.mark.parametrize(
     "text",
-    ["Sure, which city?", "No.", "42", "It is 25°C.", "好的，您想去哪个城市？", "आपका शहर कौन सा है?", "أي مدينة؟",
-     "The total is $1,234.56 (12.5%).", "- **Paris:** 18 °C, sunny", "| Name | Price |\n|---|---|\n| Tea | 3.50 |"],
+    ["Sure, which city?", "No.", "OK", "Done.", "No, no, no.", "You're welcome.", "You're welcome.<|im_end|>",
+     "はい", "好的", "Да", "ได้ครับ", "It is 25°C.", "好的，您想去哪个城市？", "आपका शहर कौन सा है?", "أي مدينة؟",
+     "<think>Hm.</think>\nYes.", "The total is $1,234.56 (12.5%).", "- **Paris:** 18 °C, sunny",
+     "| Name | Price |\n|---|---|\n| Tea | 3.50 |", 'I have "get_weather" and "get_news".',
+     "f(x) = x^2 is a parabola (see above)", "Paris (France)", "Note: done", "See [tools](http://a.b) for more.",
+     "I can do the search(es) for you."],
 )  # fmt: skip
 def test_a_short_answer_in_any_language_is_words(text):
-    assert in_words(text)
+    assert in_words(text, ["get_weather", "search"])
     assert _scored(text).no_call_correct == 1.0
 
 
-@pytest.mark.parametrize("text", ["?!", "...", "🙂🙂", "x8$kQ@4", "a1b2c3d4 e5f6g7", "#+#+# ~~ ==", "\x00\x01"])
-def test_symbols_and_random_characters_are_no_answer_where_no_call_is_right(text):
+@pytest.mark.parametrize(
+    "text",
+    ["?!", "...", "🙂🙂", "x8$kQ@4", "a1b2c3d4 e5f6g7", "#+#+# ~~ ==", "\x00\x01", "1234567", "0 0 0 0", "1,2,3",
+     "null", "Null.", "None", "[]", "Answer: []", "[[]]", '{"a": 1}', "```json\n```", "True", "<|im_end|>",
+     "<|endoftext|><|endoftext|>", "<|im_start|>assistant", "assistant", "</s>", "[INST]", "<tool_response>",
+     '<tool_response>{"a": 1}</tool_response>', "<think>I should say yes.</think>", "<think>I should say",
+     "the the the the", "user user user user", "aaaa", "裁裁裁裁",
+     "I can help. I can help. I can help. I can help."],
+)  # fmt: skip
+def test_symbols_values_tokens_and_the_same_again_are_no_answer_where_no_call_is_right(text):
     found = _scored(text)
     assert (found.no_call_correct, found.failure) == (0.0, "unreadable")
-    assert found.first_difference.startswith("expected an answer in words, got: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["get_weather(city='Paris')", "[get_weather(city='Paris')]", "get_weather()", "get_weather",
+     "get_weather: Paris", "get_weather city=Paris", 'get_weather{"city": "Paris"}', "Answer: get_weather(city)",
+     "Sure! get_weather('Paris')", "```python\nget_weather(city='Paris')\n```", "[other_tool(a=1), another(b=2)]",
+     "functions.f({'a': 1})", "await getWeather({city: 'Paris'});", '{"function": "get_weather", "city": "Pa',
+     "<function=f>Paris</function>", 'Sure: {"name": "get_weather", "arguments": {"city"',
+     '{"tool": "f", "parameters": {"a": "b', "Action: f\nAction Input: a", '[TOOL_CALLS] [{"x": 1',
+     "<｜tool▁call▁begin｜>", "<|python_tag|>f.call"],
+)  # fmt: skip
+def test_a_call_that_was_attempted_in_any_syntax_is_no_answer_where_no_call_is_right(text):
+    case = _NO_CALL.model_copy(update={"tools": (ToolSpec(name="get_weather"),)})
+    assert score_answer(case, HERMES.read(text)).no_call_correct == 0.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "text"),
+    [("4", "4"), ("2 + 2 is 4.", "4"), ('{"root": {"name": "a"}', '{"root": {"name": "a"}'), ("It is true.", "true")],
+)
+def test_what_gold_says_is_right_though_it_is_no_words(gold, text):
+    case = _NO_CALL.model_copy(update={"gold_text": gold})
+    assert score_answer(case, HERMES.read(text)).no_call_correct == 1.0
+    assert score_answer(case, HERMES.read("5")).no_call_correct == 0.0
+
+
+def test_no_gold_text_of_a_generated_row_is_refused():
+    assert not [case.gold_text for case in cases() if not case.gold_calls and not _says(case)]
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [("stop", 1), ("eos", 1), ("end_turn", 1), ("STOP", 1), ("tool_calls", 1), ("", 1), ("length", 0),
+     ("max_tokens", 0), ("MAX_TOKENS", 0), ("model_length", 0), ("content_filter", 0), ("SAFETY", 0),
+     ("what nobody knows", 0)],
+)  # fmt: skip
+def test_an_answer_ended_by_itself_where_its_server_says_so_or_nothing(said, right):
+    assert _scored("You're welcome.", finish=said).no_call_correct == right
 
 
 def test_words_that_were_cut_at_the_limit_are_no_answer_where_no_call_is_right():
@@ -63,6 +114,10 @@ def test_words_that_were_cut_at_the_limit_are_no_answer_where_no_call_is_right()
 def test_a_call_that_was_made_before_the_limit_counts_where_one_is_right():
     case = next(case for case in cases() if len(case.gold_calls) == 1)
     assert score_answer(case, HERMES.read(HERMES.write(case.gold_calls)), finish_reason="length").exact_match == 1.0
+
+
+def _says(case):
+    return in_words(case.gold_text, (tool.name for tool in case.tools))
 
 
 def _scored(text, finish="stop"):

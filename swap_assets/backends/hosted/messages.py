@@ -18,13 +18,10 @@ from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_prompt_hash, native_question
 from swap_assets.domain.formats.prompts import prompt_hash, render_messages
 from swap_assets.domain.model import EvalCase, Frozen, canonical_json
-from swap_assets.domain.predictions import FinishReason, Usage
+from swap_assets.domain.predictions import FinishReason, Usage, finish_reason
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
-
-# The reasons that are no `stop`.
-_FINISHES: dict[Any, FinishReason] = {name: name for name in ("length", "tool_calls", "content_filter")}
 
 
 class NamedCall(Frozen):
@@ -60,7 +57,7 @@ def read_reply(body: bytes) -> Reply:
         return Reply(
             text=_words(message.get("content") or message.get("refusal")),
             calls=tuple(_call(call.get("name"), call.get("arguments")) for call in calls),
-            finish_reason=_FINISHES.get(choice.get("finish_reason"), "stop"),
+            finish_reason=finish_reason(choice.get("finish_reason")),
             usage=_usage(answer.get("usage")),
             served_model=_words(answer.get("model")),
             fingerprint=_words(answer.get("system_fingerprint")),
@@ -95,7 +92,7 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
     return Reply(
         text=_words(text or refusal),
         calls=tuple(_call(*calls[index]) for index in sorted(calls)),
-        finish_reason=_FINISHES.get(finish, "stop"),
+        finish_reason=finish_reason(finish),
         usage=_usage(usage.model_dump() if usage else None),
         served_model=model,
         fingerprint=fingerprint,

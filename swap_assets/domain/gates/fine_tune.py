@@ -11,7 +11,6 @@ from swap_assets.domain.keys import FINE_TUNE_DECISION, LLM_BASELINE, base, eval
 from swap_assets.domain.keys import partition_key as key_of
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord, State
-from swap_assets.domain.statistics import nothing_seen
 
 _DOES = {
     "pass": "no training needed",
@@ -53,13 +52,7 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
 
 
 def _within(item: Contrast, limit_points: float) -> Verdict:
-    """Judge one distance against its limit.
-
-    A pass leaves room for what as many conversations without a single difference would still allow. Without that, one
-    wrong answer could look surer than none, and a better model would be trained where a worse one is not.
-    """
-    unseen = 100 * nothing_seen(max(1, item.conversations))
-    if max(item.high_points, item.delta_points + unseen) <= limit_points:
+    if item.high_points <= limit_points:
         return "pass"
     return "fail" if item.low_points > limit_points else "inconclusive"
 

@@ -10,14 +10,14 @@ import json
 import marshal
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
 from swap_assets.domain.formats.base import AnswerFormat, ParsedAnswer, answer_formats, named_format
 from swap_assets.domain.formats.literals import LiteralError, read_tolerant
 from swap_assets.domain.model import EvalCase, Frozen, ToolSpec
-from swap_assets.domain.predictions import FinishReason
+from swap_assets.domain.predictions import FinishReason, finish_reason
 from swap_assets.domain.scoring.bfcl import is_relevance, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, holds_accepted_values, parse_bfcl_answer
 from swap_assets.domain.scoring.fields import uses_earlier_result
@@ -214,9 +214,8 @@ def _given(row: _Line) -> GivenRow:
     row_id, key = row.get("id", row.get("case_id")), "prediction" if "prediction" in row else "text"
     if row_id is None or key not in row:
         raise ValueError("needs `id` and `prediction`")
-    finish: Any = row.get("finish_reason")
-    known = finish if finish in get_args(FinishReason) else "stop"
-    return GivenRow(id=str(row_id), text=_as_text(row[key]), finish_reason=known, error=str(row.get("error") or ""))
+    finish = finish_reason(row.get("finish_reason"))
+    return GivenRow(id=str(row_id), text=_as_text(row[key]), finish_reason=finish, error=str(row.get("error") or ""))
 
 
 def _as_text(value: Any) -> str | None:

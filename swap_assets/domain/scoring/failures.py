@@ -6,7 +6,6 @@ wrong row has exactly one class and the counts add up to the number of wrong row
 
 import json
 import re
-import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -20,30 +19,6 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _SHOWN = 120
-_READ = 2_000  # characters of a text that are looked at
-
-
-def in_words(text: str) -> bool:
-    """Whether a text says something, in whatever language: half of its pieces between blanks or more are words.
-
-    A word is letters alone or digits alone (accents and vowel signs are letters) once punctuation at its ends is gone,
-    with at most one other sign inside for every four characters: "don't", "1,234.50", "好的，您想去哪个城市". Symbols
-    alone are no piece. So "?!", "{}" and "x8$kQ@4" say nothing; what the words mean is not judged.
-    """
-    pieces = [piece for piece in map(_bare, text[:_READ].split()) if piece]
-    return bool(pieces) and 2 * sum(map(_is_word, pieces)) >= len(pieces)
-
-
-def _bare(piece: str) -> str:
-    """Return a piece without the punctuation and symbols at its ends."""
-    said = [unicodedata.category(sign)[0] in "LMN" for sign in piece]
-    return piece[said.index(True) : len(said) - said[::-1].index(True)] if any(said) else ""
-
-
-def _is_word(piece: str) -> bool:
-    kinds = Counter("L" if (kind := unicodedata.category(sign)[0]) == "M" else kind for sign in piece)
-    others = len(piece) - kinds["L"] - kinds["N"]
-    return not (kinds["L"] and kinds["N"]) and (others < 2 or 4 * others <= len(piece))
 
 
 def explain(

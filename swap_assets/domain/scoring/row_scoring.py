@@ -4,8 +4,9 @@ Rules, each held by a test with its reason:
 - Figures read what could be recovered (lenient); those that end in `_strict` only what is to the letter; whether the
   format was kept is a figure of its own, `format_compliant`.
 - A refusal, an empty answer and an unreadable one are wrong. An answer that could not be obtained is unscored.
-- Gold without a call: right is an answer that calls nothing, says something in words (or the format's own "no call")
-  and ended by itself; the field figures are then 1, else 0.
+- Gold without a call: right is an answer that calls nothing, says something in words (or the format's own "no call",
+  or what gold says) and ended by itself; the field figures are then 1, else 0.
+- Where a call is right, a whole one counts though the answer was cut behind it.
 - Where one side has fields and the other none, precision, recall and F1 are 0.
 """
 
@@ -17,10 +18,12 @@ from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.metrics import STRICT_SUFFIX, computed_values
 from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.predictions import finish_reason as known_finish
 from swap_assets.domain.schemas import calls_fit_schemas
-from swap_assets.domain.scoring.failures import explain, in_words
+from swap_assets.domain.scoring.failures import explain
 from swap_assets.domain.scoring.fields import Comparison, Fields, compare, fields_of, same_calls
 from swap_assets.domain.scoring.scores import RowScore
+from swap_assets.domain.scoring.words import in_words, same_words
 
 _FIGURES = ("name_match", "arguments_exact", "exact_match", "field_precision", "field_recall", "field_f1")
 _REFUSED = ParsedAnswer(compliant=False, valid_json=False, problems=("refused",))
@@ -75,19 +78,19 @@ class Reading(NamedTuple):
 
 
 def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "stop") -> RowScore:
-    """Score an answer that was obtained and read."""
+    """Score an answer that was obtained and read; `finish_reason` is why it ended, in any server's words."""
+    ending = known_finish(finish_reason)
     gold = [fields_of(call) for call in case.gold_calls]
     same = len(parsed.calls) == len(gold) and all(map(operator.is_, parsed.calls, case.gold_calls))
     predicted = gold if same else [fields_of(call) for call in parsed.calls]
     found = compare(gold, predicted)
-    ended = not parsed.unread and finish_reason not in ("content_filter", "length")
-    quiet = not gold and ended and bool(parsed.valid_json or in_words(parsed.text))
+    quiet = not gold and ending in ("stop", "tool_calls") and _says_something(case, parsed)
     lenient = strict = _reading(gold, predicted, found, ordered=case.ordered, quiet=quiet)
     if not parsed.compliant:
         calls = [fields_of(call) for call in parsed.strict_calls]
         strict = _reading(gold, calls, compare(gold, calls), ordered=case.ordered, quiet=False)
     right = lenient.figures["exact_match"]
-    failure, difference = ("none", "") if right else explain(case, parsed, gold, predicted, found, finish_reason)
+    failure, difference = ("none", "") if right else explain(case, parsed, gold, predicted, found, ending)
     unfit = case.tools and (parsed.unread or (gold and not parsed.calls))
     fits = False if unfit else calls_fit_schemas(parsed.calls, case.tools) if parsed.calls else None
     valid = float(parsed.valid_json) if parsed.valid_json is not None else 0.0 if gold else None
@@ -96,6 +99,13 @@ def score_answer(case: EvalCase, parsed: ParsedAnswer, *, finish_reason: str = "
         no_call_correct=None if gold else right, gold_fields=found.gold, extra_calls=len(found.extra),
         missing_calls=len(found.missing), first_difference=difference, failure=failure,
     )  # fmt: skip
+
+
+def _says_something(case: EvalCase, parsed: ParsedAnswer) -> bool:
+    if parsed.unread or not parsed.valid_json:
+        read = not parsed.unread and in_words(parsed.text, (tool.name for tool in case.tools), case.gold_text)
+        return read or same_words(parsed.text, case.gold_text)
+    return True
 
 
 def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Reading, **evidence: Any) -> RowScore:

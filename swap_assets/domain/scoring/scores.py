@@ -14,7 +14,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.metrics import Unit, field_of
 from swap_assets.domain.model import Frozen, Origin, ToolCall
-from swap_assets.domain.statistics import cluster_error, cluster_numbers, mcnemar_exact, mean_interval, surely_above
+from swap_assets.domain.statistics import cluster_error, cluster_numbers, difference_bounds, mcnemar_exact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,10 +122,10 @@ class EvalSummary(Frozen):
 class PairedDifference(Frozen):
     """How much better A answers than B on identical rows: `difference` is the mean of A − B, in the metric's unit.
 
-    `low` and `high` bound it at 95 % (Student's t by conversation), `surely_above` leaves room for total failures that
-    nobody saw: what a release reads. `only_a` and `only_b` count the conversations that
-    one answers wholly right (every row exact) and the other does not. `conversation_deviation` is how far the
-    difference varies from conversation to conversation (standard deviation), which says how many more are needed.
+    `low` and `high` bound it at 95 %, `surely_above` leaves more room for total failures that nobody saw; it is what a
+    release reads (`statistics.difference_bounds`). `only_a` and `only_b` count the conversations that one answers
+    wholly right (every row exact) and the other does not. `conversation_deviation` is how far the difference varies
+    from conversation to conversation (standard deviation), which says how many more are needed.
     """
 
     metric: str
@@ -213,15 +213,14 @@ def compared(
     """Compare two candidates' values, shape (rows,) each; `right` says for each which of its rows are exact."""
     import numpy as np
 
-    low, high, _ = mean_interval(a - b, clusters)
     totals, sizes = np.bincount(clusters, weights=a - b), np.bincount(clusters).astype(float)
+    low, high, surely_above = difference_bounds(totals, sizes)
     difference = float((a - b).mean())
     whole_a, whole_b = (np.bincount(clusters, weights=~exact) == 0 for exact in right)
     return PairedDifference(
-        metric=metric, mean_a=float(a.mean()), mean_b=float(b.mean()), difference=difference, low=max(-1.0, low),
-        high=min(1.0, high), surely_above=min(max(-1.0, low), surely_above(difference, totals, sizes)), rows=len(a),
-        conversations=len(totals), left_out=0, only_a=int((whole_a & ~whole_b).sum()),
-        only_b=int((whole_b & ~whole_a).sum()),
+        metric=metric, mean_a=float(a.mean()), mean_b=float(b.mean()), difference=difference, low=low, high=high,
+        surely_above=surely_above, rows=len(a), conversations=len(totals), left_out=0,
+        only_a=int((whole_a & ~whole_b).sum()), only_b=int((whole_b & ~whole_a).sum()),
         conversation_deviation=cluster_error(totals, sizes, difference) * float(np.sqrt(len(totals))),
     )  # fmt: skip
 
