@@ -3,11 +3,10 @@
 import typer
 
 from swap_assets.backends.store.env_file import fill_environment
-from swap_assets.cli.dagster_service import ui, validate
 from swap_assets.cli.demo import demo
-from swap_assets.cli.init import init, new, profile
+from swap_assets.cli.environment import ui, validate
 from swap_assets.cli.materialize import materialize
-from swap_assets.cli.plan import doctor, plan
+from swap_assets.cli.prepare import doctor, init, new, plan, profile
 from swap_assets.cli.report import approve, explain, reject, report
 from swap_assets.cli.score import diff, score
 

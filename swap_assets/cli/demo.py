@@ -18,8 +18,7 @@ from rich.markup import escape
 from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
-from swap_assets.cli.dagster_service import PID_FILE, ServiceError
-from swap_assets.cli.environment import TEMPLATES, dagster_environment, experiment_or_exit, fail
+from swap_assets.cli.environment import PID_FILE, TEMPLATES, ServiceError, dagster_environment, experiment_or_exit, fail
 from swap_assets.cli.materialize import Segment, SegmentError, log_of, run_segment, run_together
 from swap_assets.cli.report import print_decisions, print_report
 from swap_assets.domain import keys

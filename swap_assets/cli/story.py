@@ -10,7 +10,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.cli.dagster_service import PID_FILE, dagster_service
+from swap_assets.cli.environment import PID_FILE, dagster_service
 from swap_assets.cli.materialize import Segment, run_segment
 from swap_assets.cli.report import print_decision
 from swap_assets.defs.gates import BECAUSE, runs_of, state_of

@@ -7,7 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from swap_assets.backends.datasets.loading import load_source
-from swap_assets.cli.init import init, profile, replace_block
+from swap_assets.cli.prepare import init, profile, replace_block
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.sources import LocalSource
 from swap_assets.domain.splits.leakage_index import build_index

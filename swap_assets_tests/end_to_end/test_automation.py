@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from swap_assets.cli.dagster_service import session_members, stop_session
+from swap_assets.cli.environment import session_members, stop_session
 from swap_assets.cli.story import Story
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets_tests.conftest import EXPERIMENT

@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from swap_assets.backends.serving.servers import free_port
 from swap_assets.cli import materialize
 from swap_assets.cli.app import app
-from swap_assets.cli.dagster_service import stop_session
-from swap_assets.cli.environment import TEMPLATES, dagster_environment
+from swap_assets.cli.environment import TEMPLATES, dagster_environment, stop_session
 from swap_assets.cli.materialize import Segment, run_segment
 
 REPOSITORY = Path(__file__).parents[2]

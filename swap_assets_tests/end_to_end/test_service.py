@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.cli import dagster_service as service
-from swap_assets.cli.dagster_service import is_free
+from swap_assets.cli import environment as service
+from swap_assets.cli.environment import is_free
 from swap_assets_tests.conftest import EXPERIMENT
 
 REPOSITORY = Path(__file__).parents[2]
 MODULE = "swap_assets_tests.end_to_end.quick_definitions"
 PARENT = f"""
 import os, pathlib, sys, time
-from swap_assets.cli.dagster_service import dagster_service
+from swap_assets.cli.environment import dagster_service
 with dagster_service(dict(os.environ), log=pathlib.Path("dagster.log"), module="{MODULE}") as service:
     print(service.pid, service.address, flush=True)
     time.sleep(300)

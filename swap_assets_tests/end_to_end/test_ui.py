@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.cli.dagster_service import dagster_service
+from swap_assets.cli.environment import dagster_service
 from swap_assets_tests.conftest import EXPERIMENT
 
 REPOSITORY = Path(__file__).parents[2]
