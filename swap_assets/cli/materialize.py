@@ -31,10 +31,7 @@ _CRASH = "ChildProcessCrashException"
 
 
 class Segment(NamedTuple):
-    """Assets to materialise together; `partition` is empty for unpartitioned ones, `config` is Dagster's run config.
-
-    `label` stands before the lines of a segment that runs beside others.
-    """
+    """Assets to materialise together at a `partition`, with Dagster's run `config`; `label` leads its lines."""
 
     title: str
     assets: tuple[str, ...]

@@ -161,15 +161,10 @@ def models_of(candidate_ids: Iterable[str]) -> list[str]:
 def adapter_asset(approach: str, adapter: str, adapters: Collection[str]) -> str:
     """Return the asset that trains one of an approach's adapters; where there is only one, it needs no name."""
     named = (approach, adapter) if len(adapters) > 1 else (approach,)
-    return "_".join((*map(_identifier, named), "adapter"))
+    return "_".join((*named, "adapter")).replace("-", "_")
 
 
 def evaluation_asset(approach: str, decoding: Decoding) -> str:
     """Return the asset that holds the evaluation of an approach under a way of decoding."""
-    name = _identifier(approach)
+    name = approach.replace("-", "_")
     return f"{name}_evaluation" if decoding is Decoding.GREEDY else f"{name}_{decoding.value}_evaluation"
-
-
-def _identifier(name: str) -> str:
-    """Return a name as part of an asset's name."""
-    return name.replace("-", "_")

@@ -75,11 +75,6 @@ def field_of(name: str) -> str:
     return field + STRICT_SUFFIX if field and name.endswith(STRICT_SUFFIX) else field
 
 
-def computed_values(case: EvalCase, parsed: ParsedAnswer) -> dict[str, float | None]:
-    """Return the values of the metrics that make their own, for one answer."""
-    return {name: entry.compute(case, parsed) for name, entry in METRICS.items() if entry.compute}
-
-
 def row_metrics() -> tuple[str, ...]:
     """Return the names of all figures that rows have, lenient ones first, then the strict readings."""
     plain = [name for name, entry in METRICS.items() if not entry.over_domains]

@@ -8,6 +8,7 @@ Every pattern here is free of backtracking and every loop is bounded by the answ
 
 import html
 import re
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from swap_assets.domain.formats.calls_in_json import lenient_calls, make_call
@@ -110,13 +111,13 @@ def _values(text: str) -> list[tuple[int, Any, int, tuple[str, ...]]]:
     return found
 
 
+@dataclass
 class _Tag:
     """Reads one call's tag from just behind `<tool_call`; `at` ends behind it, `problems` says what was tolerated."""
 
-    def __init__(self, text: str, at: int) -> None:
-        self.text = text
-        self.at = at
-        self.problems: dict[str, None] = {}
+    text: str
+    at: int
+    problems: dict[str, None] = field(default_factory=dict)
 
     def read(self) -> list[ToolCall]:
         """Return the calls of the tag; [] where nothing in it could be read."""
@@ -128,35 +129,23 @@ class _Tag:
         if "name" not in attributes:
             tagged = CLOSERS_MISSING not in self.problems  # else arguments may have followed a bare name
             calls = [call for value in values for call in lenient_calls(value, tagged=tagged, notes=self.problems)]
-        elif values or not attributes.keys().isdisjoint(_ARGUMENT_ATTRIBUTES):
-            calls = self._named_call(attributes, values)
         else:
             closed = self_closing or self.text[start : self.at].strip() == _CLOSE
-            calls = self._call_in_attributes(attributes) if closed else []
+            named = values or not attributes.keys().isdisjoint(_ARGUMENT_ATTRIBUTES)
+            spelled = None if named or not closed else self._spelled_out(attributes)
+            call = make_call(html.unescape(str(attributes["name"])), _given(attributes, values) if named else spelled)
+            calls = [call] if call else []
         if not calls:
             self._note(UNREADABLE)
         return calls
 
-    def _named_call(self, attributes: dict[str, Any], values: list[Any]) -> list[ToolCall]:
-        """Return the call of a tag that carries its name; arguments come from the body, else from an attribute."""
-        in_attribute = next((attributes[key] for key in _ARGUMENT_ATTRIBUTES if key in attributes), None)
-        body = next((value for value in values if isinstance(value, dict)), None)
-        arguments = body or in_attribute or body
-        name = html.unescape(str(attributes["name"]))
-        if isinstance(arguments, dict) and arguments.keys() == {"name", "arguments"} and arguments["name"] == name:
-            arguments = arguments["arguments"]
-        call = make_call(name, arguments)
-        return [call] if call else []
-
-    def _call_in_attributes(self, attributes: dict[str, Any]) -> list[ToolCall]:
-        """Return the call of a tag that was closed without a body, `<tool_call name="f" city="Oslo"/>`."""
+    def _spelled_out(self, attributes: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the arguments of a tag that was closed without a body, `<tool_call name="f" city="Oslo"/>`."""
         arguments = {key: value for key, value in attributes.items() if key != "name"}
         if None in arguments.values():
-            return []  # one of them could not be read
+            return None  # one of them could not be read
         self._note("arguments spelled out as attributes" if arguments else "no arguments written")
-        spelled = {key: html.unescape(value) if isinstance(value, str) else value for key, value in arguments.items()}
-        call = make_call(html.unescape(str(attributes["name"])), spelled)
-        return [call] if call else []
+        return {key: html.unescape(value) if isinstance(value, str) else value for key, value in arguments.items()}
 
     def _attributes(self) -> dict[str, Any]:
         attributes: dict[str, Any] = {}
@@ -244,6 +233,16 @@ class _Tag:
 
     def _note(self, *problems: str) -> None:
         self.problems |= dict.fromkeys(problems)
+
+
+def _given(attributes: dict[str, Any], values: list[Any]) -> Any:
+    """Return the arguments of a call whose tag carries its name: from the body, else from an attribute."""
+    in_attribute = next((attributes[key] for key in _ARGUMENT_ATTRIBUTES if key in attributes), None)
+    body = next((value for value in values if isinstance(value, dict)), None)
+    match arguments := body or in_attribute or body:
+        case {"name": name, "arguments": inner, **rest} if not rest and name == html.unescape(str(attributes["name"])):
+            return inner
+    return arguments
 
 
 def _bare(written: str, attribute: str) -> Any:

@@ -130,10 +130,7 @@ def _end_of_body(text: str, start: int, closing: str) -> int:
 
 
 def _block(system: str, tag: str = "tools") -> tuple[str, str] | None:
-    """Return (the text before the block, its body) for the first `<tags>` block whose body is not blank.
-
-    The words "within <tools> </tools> XML tags" come before the real block in every Hermes row.
-    """
+    """Return the text before the first `<tag>` block that is not blank, as in the prompt's words, and its body."""
     for match in re.finditer(f"<{tag}>(.*?)</{tag}>", system, flags=re.DOTALL):
         if match.group(1).strip():
             return system[: match.start()], match.group(1)

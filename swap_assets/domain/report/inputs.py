@@ -111,11 +111,6 @@ class ReportInputs(About):
         """Everyone measured but the LLM."""
         return [item for item in self.evaluated if item.candidate.id != self.llm_id]
 
-    @property
-    def metric(self) -> str:
-        """The metric in which candidates are compared, in the reading that the gates use."""
-        return self.policy.primary
-
     def run_of(self, candidate_id: str, track: Track) -> GenerationRun | None:
         """Return the record of a candidate's answering in a track, where its speed is known."""
         found = (run for run in self.generations if run.candidate_id == candidate_id and run.track is track)

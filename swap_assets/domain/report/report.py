@@ -144,7 +144,7 @@ class Report(About):
 def build_report(inputs: ReportInputs) -> Report:
     """Gather what is there; what is absent, skipped or failed is named, and never an error."""
     comparisons = llm_comparisons(inputs)
-    contrasts = compared_in(comparisons, inputs.metric)
+    contrasts = compared_in(comparisons, inputs.policy.primary)
     best, trained = best_of(contrasts), best_of(contrasts, trained=True)
     best_id = best.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
     figures, cost = figures_of(inputs), swap_cost(inputs, best_id)
@@ -155,7 +155,7 @@ def build_report(inputs: ReportInputs) -> Report:
         **{**about, "facts": {**_facts_of(inputs.evaluated), **inputs.facts}},
         verdict=verdict(inputs, best, among=contrasts, stands=stands, cautions=cautions(figures, inputs)),
         best_id=best_id,
-        metric=inputs.metric,
+        metric=inputs.policy.primary,
         candidates=tuple(map(_note, inputs.evaluations)),
         figures=figures,
         comparisons=comparisons,

@@ -122,7 +122,7 @@ def _distance(item: Contrast, *, who: str = "{} ") -> str:
 
 def cautions(figures: Iterable[Figure], inputs: ReportInputs) -> dict[str, str]:
     """Return a sentence by candidate id, for those that measure below the LLM on tools never shown in training."""
-    metric = inputs.metric
+    metric = inputs.policy.primary
     unseen = by_key(item for item in figures if (item.split, item.label, item.track) == _UNSEEN)
     values = {key[0]: item.value for key, item in unseen.items() if key[-1] == metric and item.value is not None}
     llm = values.get(inputs.llm_id)
@@ -144,7 +144,7 @@ def llm_comparisons(inputs: ReportInputs) -> tuple[Contrast, ...]:
         reference = Columns(llm.rows)
         own = [(item.candidate.id, Columns(result.rows)) for item in inputs.contenders if (result := item.track(track))]
         found += [Contrast.of(pair, candidate_id=name, reference_id=inputs.llm_id, track=track, part="call")
-                  for metric in dict.fromkeys([inputs.metric, *inputs.policy.core]) for name, columns in own
+                  for metric in dict.fromkeys([inputs.policy.primary, *inputs.policy.core]) for name, columns in own
                   if (pair := columns.against(reference, metric, part="call"))]  # fmt: skip
     return tuple(found)
 

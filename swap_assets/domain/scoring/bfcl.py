@@ -52,10 +52,7 @@ def is_relevance(row_id: str) -> bool:
 
 
 def score_bfcl(case: EvalCase, functions: Functions, accepted: Accepted, parsed: ParsedAnswer) -> RowScore:
-    """Score an answer that was obtained: whole answers by BFCL's rule, fields by its accepted values.
-
-    `accepted` is empty where no call is right; what is not to the letter holds no field for the strict reading.
-    """
+    """Score an obtained answer by BFCL's rule, its fields by the accepted values; without any no call is right."""
     outcome = check_answer(functions, accepted, parsed.calls)
     right = outcome.valid and not (accepted and parsed.unread)  # BFCL: what holds no call is right where none is
     names = sorted(name for one in accepted for name in one) == sorted(call.name for call in parsed.calls)
@@ -78,11 +75,7 @@ def score_bfcl(case: EvalCase, functions: Functions, accepted: Accepted, parsed:
 
 
 def score_relevance(case: EvalCase, functions: Functions, parsed: ParsedAnswer) -> RowScore:
-    """Score an answer where some call is right and BFCL does not say which: the reverse of irrelevance.
-
-    Any call is right, as the official checker has it; `name_match` says whether all calls are to functions on offer.
-    Nothing says what the arguments should be, so no figure does.
-    """
+    """Score an answer where some call is right and BFCL does not say which, so that no figure is of arguments."""
     offered = {str(function.get("name")) for function in functions}
     right, known = bool(parsed.calls), bool(parsed.calls) and all(call.name in offered for call in parsed.calls)
     unknown = dict.fromkeys(("field_precision", "field_recall", "field_f1"))
@@ -112,10 +105,7 @@ def check_answer(functions: Functions, accepted: Accepted, calls: Sequence[ToolC
 
 
 def _gold_calls(functions: Functions, accepted: Accepted) -> Iterator[tuple[str, Parameters, Any]]:
-    """Yield gold's calls: name, accepted values, and `properties` and `required` of the function.
-
-    Where a function is not described, they are as its accepted values show them.
-    """
+    """Yield gold's calls: name, accepted values, the function's `properties` and `required` or as values show them."""
     known = {str(function.get("name")): function for function in functions}
     for gold in accepted:
         ((name, parameters),) = gold.items()

@@ -76,12 +76,7 @@ def _decoded_calls(text: str) -> tuple[ToolCall, ...]:
 
 
 def python_calls(text: str) -> tuple[ToolCall, ...]:
-    """Read Python calls with keyword arguments; the list's brackets may be missing, as BFCL allows.
-
-    Raises:
-        ValueError, SyntaxError: the text is longer than 20,000 characters, no Python, or holds anything but such calls.
-        RecursionError, MemoryError: Python's parser finds it too deep.
-    """
+    """Read Python calls with keyword arguments, in brackets or not; raises what `ast.parse` does, or a ValueError."""
     text = text.strip("`\n ")
     if len(text) > MAX_PYTHON_CHARS or "(" not in text:
         raise ValueError("no Python calls")

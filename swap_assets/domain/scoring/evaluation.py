@@ -77,10 +77,7 @@ class Evaluation(Frozen):
         return self.results.get(track)
 
     def evidence_hash(self) -> str:
-        """Hash what was measured and on what, leaving out time and cost, which differ from run to run.
-
-        Row by row, since decisions compare in pairs: the same figures from other rows are other evidence.
-        """
+        """Hash what was measured row by row, since decisions compare in pairs, without time and cost."""
         scores = {track.value: result.summary.model_dump(mode="json") for track, result in self.results.items()}
         rows = {
             track.value: [[row.case_id, *(getattr(row, name) for name in _FIGURES),

@@ -85,10 +85,7 @@ READERS = {FLEDGLING_STRUCTURED: _read_object, FLEDGLING_TOOLCALL: _read_tag}
 def _recovered(
     answer_format: AnswerFormat, reference: str, prediction: str, given: Read | None
 ) -> tuple[Read | None, Read | None]:
-    """Return a reference that is not to the letter, and the prediction as it compares with it; None for words.
-
-    Where the reference holds several calls, so may the prediction, to the letter.
-    """
+    """Return an inexact reference (None: words) and the prediction as it compares, several calls by their places."""
     if READERS[answer_format] is _read_object:
         try:
             return ("", read_tolerant(reference).value), given

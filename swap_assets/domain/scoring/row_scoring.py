@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from swap_assets.domain.formats.base import ParsedAnswer
-from swap_assets.domain.metrics import STRICT_SUFFIX, computed_values
+from swap_assets.domain.metrics import METRICS, STRICT_SUFFIX
 from swap_assets.domain.model import EvalCase
 from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.predictions import finish_reason as known_finish
@@ -113,7 +113,8 @@ def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Readi
     return RowScore(
         **_row(case), format_compliant=float(parsed.compliant), true_positives=lenient.right,
         predicted_fields=lenient.charged, true_positives_strict=strict.right, predicted_fields_strict=strict.charged,
-        extracted_calls=parsed.calls, values=computed_values(case, parsed), **lenient.figures,
+        extracted_calls=parsed.calls, **lenient.figures,
+        values={name: entry.compute(case, parsed) for name, entry in METRICS.items() if entry.compute},
         **{name + STRICT_SUFFIX: value for name, value in strict.figures.items()}, **evidence,
     )  # fmt: skip
 

@@ -191,11 +191,7 @@ class Columns:
         return [places[case] for case in self.cases] if places.keys() == set(self.cases) else None
 
     def _in_part(self, other: "Columns", order: slice | list[int], part: Part) -> "np.ndarray":
-        """Return which rows belong to a part, shape (rows,).
-
-        An answer that was not obtained does not say whether a call was right; the other candidate's to the same case
-        does.
-        """
+        """Return a part's rows, shape (rows,); for a missing answer the other one says whether a call is right."""
         import numpy as np
 
         if part == "all":
