@@ -119,7 +119,8 @@ def nothing_seen(sizes: "np.ndarray") -> float:
 
     The share that may be lost, Σ size·p / Σ size, is largest under Π (1 - p) = 0.025 where size·(1 - p) = c for each
     conversation of more than c rows, and p = 0 for the others (Lagrange): only the large ones fail, since few of them
-    hide much. With equal sizes it is Clopper and Pearson's bound of 0 in n: 0.071 for 50, whatever their size.
+    hide much. With equal sizes it is Clopper and Pearson's bound of 0 in n: 0.071 for 50, whatever their size. It holds
+    for the sizes that there are; about longer conversations than those it says nothing.
 
     Args:
         sizes: the rows of each conversation, shape (conversations,).
