@@ -15,8 +15,8 @@ from collections.abc import Callable
 from swap_assets.domain.formats.base import answer_formats
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
+from swap_assets.domain.scoring.answer_files_report import published_figures
 from swap_assets.domain.scoring.bfcl_answers import parse_bfcl_answer
-from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.row_scoring import score_answer
 from swap_assets.domain.scoring.scores import RowScore
 

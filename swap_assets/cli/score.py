@@ -216,22 +216,20 @@ def diff(
     console.print(f"\n{both} of {len(expected)} rows are a draw or lack an answer on one side.")
 
 
-def _compared(
-    answer_format: AnswerFormat | None, gold: Gold, given_a: Given, given_b: Given, *, metric: str
-) -> list[dict[str, Any]]:
+def _compared(written: AnswerFormat | None, gold: Gold, a: Given, b: Given, *, metric: str) -> list[dict[str, Any]]:
     """Return the rows that are no draw, the clearest first."""
-    found, scored = [], [answer_files.score_rows(answer_format, gold, given) for given in (given_a, given_b)]
+    found, scored = [], [answer_files.score_rows(written, gold, given) for given in (a, b)]
     for one, other in zip(*scored, strict=True):
         value_a, value_b = one.value(metric), other.value(metric)
         if value_a is None or value_b is None or value_a == value_b:
             continue
         row = gold[one.case_id]
         text = row.reference
-        if answer_format and not text:
-            text = answer_format.write(row.case.gold_calls, row.case.gold_text)
+        if written and not text:
+            text = written.write(row.case.gold_calls, row.case.gold_text)
         found.append({
             "id": one.case_id, "winner": "A" if value_a > value_b else "B", "a": value_a, "b": value_b, "gold": text,
-            "answer_a": given_a[one.case_id].text, "answer_b": given_b[one.case_id].text,
+            "answer_a": a[one.case_id].text, "answer_b": b[one.case_id].text,
             "wrong_in_a": one.first_difference, "wrong_in_b": other.first_difference,
         })  # fmt: skip
     return sorted(found, key=lambda row: -abs(row["a"] - row["b"]))

@@ -12,8 +12,8 @@ from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.schemas import calls_fit_schemas
+from swap_assets.domain.scoring.answer_files_report import published_figures
 from swap_assets.domain.scoring.fields import uses_earlier_result
-from swap_assets.domain.scoring.published import published_figures
 from swap_assets.domain.scoring.row_scoring import score_answer
 
 STRUCTURED, TOOLCALL = FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL

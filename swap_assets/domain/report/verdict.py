@@ -62,7 +62,7 @@ def verdict(
         missing = "no small model has been measured beside {}" if inputs.llm else "{} has not been measured"
         sentence = f"No verdict yet: {missing.format(display_name(inputs.llm_id))} on this scale."
         return Verdict(kind="none", sentence=sentence, how_sure="", next_step=next_step)
-    kind, opening = _reading(best, among, inputs.policy, stands)
+    kind, opening = _reading(best, among, inputs.policy, sunk=bool(stands and stands.verdict == "fail"))
     caution = cautions.get(best.candidate_id, "") if kind == "promising" else ""
     said = stands.told.removeprefix("; ") if stands else ""
     low = f" {said[:1].upper()}{said[1:]}." if said else ""
@@ -97,13 +97,11 @@ def _released(decision: Decision, best: Contrast | None, next_step: str, caution
     )  # fmt: skip
 
 
-def _reading(
-    item: Contrast, among: Sequence[Contrast], policy: GatePolicy, stands: Floors | None
-) -> tuple[VerdictKind, str]:
+def _reading(item: Contrast, among: Sequence[Contrast], policy: GatePolicy, *, sunk: bool) -> tuple[VerdictKind, str]:
     allowed, margin = policy.release.max_delta_points, policy.release.margin_points
     sure = passing_for_sure(among, [margin] * len(among))
     within = any(passes for one, passes in zip(among, sure, strict=True) if one.candidate_id == item.candidate_id)
-    if item.low_points > allowed or (stands and stands.verdict == "fail"):
+    if item.low_points > allowed or sunk:
         return "no", "No small model can take over yet"
     if item.delta_points <= allowed and item.at_worst_points < margin and within:
         return "promising", f"Promising, no worse within {margin:g} points on the test rows, and not released yet"
