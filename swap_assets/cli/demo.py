@@ -103,19 +103,52 @@ def print_results(store: ArtefactStore, experiment: Experiment, console: Console
 
 def by_decisions(experiment: Experiment, environment: dict[str, str], console: Console) -> None:
     """Go from scale to scale while scale_up_decision says so, then release and merge; SegmentError: one failed."""
-    tour = _Tour(experiment, environment, console)
-    tour.run(Segment("Conversations", keys.ROOT_ASSETS))
+    store = ArtefactStore(storage_root(experiment))
+
+    def run(*together: Segment) -> None:
+        def one(segment: Segment) -> None:
+            run_segment(segment, environment=environment, log=log_of(store.root, segment), console=console)
+
+        run_together(together, one)
+
+    run(Segment("Conversations", keys.ROOT_ASSETS))
     scale, following, action = "", None, ""
     for scale in experiment.scales:
         for together in segments(experiment, scale):
-            run_together(together, tour.run)
-        action = tour.store.read(keys.SCALE_UP_DECISION, scale, Decision).action
+            run(*together)
+        action = store.read(keys.SCALE_UP_DECISION, scale, Decision).action
         following = experiment.next_scale(scale)
         if not following or action != "scale_up":
             break
     if following:
-        tour.say(f"Scale {following} is not started: {keys.SCALE_UP_DECISION} says {action.replace('_', ' ')}.")
-    tour.release(scale)
+        _say(f"Scale {following} is not started: {keys.SCALE_UP_DECISION} says {action.replace('_', ' ')}.", console)
+    at = {model: keys.partition_key(model, scale) for model in experiment.models}
+    run(*(Segment(f"Release of {model}?", keys.SEALED_ASSETS, key, label=model) for model, key in at.items()))
+    if merges := _merges(
+        {model: store.read(keys.RELEASE_DECISION, key, Decision) for model, key in at.items()}, console
+    ):
+        run(*merges)
+    run(Segment("The report again, with every decision", (keys.COMPARISON_REPORT,), scale))
+
+
+def _merges(decisions: dict[str, Decision], console: Console) -> list[Segment]:
+    """Return each model's merge; against the decision once, under an override, which is recorded."""
+    merges, overridden = list[Segment](), False
+    for model, decision in decisions.items():
+        released = decision.action == "release"
+        if not decision.candidates or (overridden and not released):
+            continue
+        config = None if released else {"ops": {keys.MERGED_MODEL: {"config": _OVERRIDE}}}
+        if not released:
+            told = f"{model}: {decision.verdict}, so wait; merged under an override all the same, to show one."
+            _say(told, console)
+            overridden = True
+        merges.append(Segment(f"Merge {model}", (keys.MERGED_MODEL,), decision.partition, config, label=model))
+    return merges
+
+
+def _say(text: str, console: Console) -> None:
+    console.print(f"  [yellow]{escape(text)}[/]", highlight=False)
 
 
 def segments(experiment: Experiment, scale: str) -> list[list[Segment]]:
@@ -134,40 +167,3 @@ def segments(experiment: Experiment, scale: str) -> list[list[Segment]]:
         ],
         [Segment(f"Report and decision of scale {scale}", (keys.COMPARISON_REPORT, keys.SCALE_UP_DECISION), scale)],
     ]
-
-
-class _Tour:
-    """Runs segments, each with a log of its own."""
-
-    def __init__(self, experiment: Experiment, environment: dict[str, str], console: Console) -> None:
-        self.experiment, self.environment, self.console = experiment, environment, console
-        self.store = ArtefactStore(storage_root(experiment))
-
-    def release(self, scale: str) -> None:
-        """Decide on each model's release and merge; against the decision once, under an override, which is recorded."""
-        at = {model: keys.partition_key(model, scale) for model in self.experiment.models}
-        asked = [Segment(f"Release of {model}?", keys.SEALED_ASSETS, key, label=model) for model, key in at.items()]
-        run_together(asked, self.run)
-        merges, overridden = list[Segment](), False
-        for model, key in at.items():
-            decision = self.store.read(keys.RELEASE_DECISION, key, Decision)
-            released = decision.action == "release"
-            if not decision.candidates or (overridden and not released):
-                continue
-            config = None if released else {"ops": {keys.MERGED_MODEL: {"config": _OVERRIDE}}}
-            if not released:
-                self.say(f"{model}: {decision.verdict}, so wait; merged under an override all the same, to show one.")
-                overridden = True
-            merges.append(Segment(f"Merge {model}", (keys.MERGED_MODEL,), key, config, label=model))
-        if merges:
-            run_together(merges, self.run)
-        self.run(Segment("The report again, with every decision", (keys.COMPARISON_REPORT,), scale))
-
-    def run(self, segment: Segment) -> None:
-        """Materialise a segment; what Dagster says goes to the experiment's logs."""
-        log = log_of(self.store.root, segment)
-        run_segment(segment, environment=self.environment, log=log, console=self.console)
-
-    def say(self, text: str) -> None:
-        """Print what the demo itself decided."""
-        self.console.print(f"  [yellow]{escape(text)}[/]", highlight=False)
