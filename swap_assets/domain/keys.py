@@ -3,9 +3,8 @@
 A partition key of a model at a scale is `student|tiny` (Dagster orders the dimensions by name). A candidate, who
 stands for the job, is model x scale x approach x decoding x artefact form: `student--tiny--paper--greedy--adapter`.
 The hosted LLM (`...--hosted`) and the untouched SLM (`...--base`) are candidates too, with approach `none`. An approach
-with several adapters (the Fledgling pair) is one candidate with a score per answer format.
-
-Not here: which models, scales and approaches there are (`domain.experiment`).
+with several adapters (the Fledgling pair) is one candidate with a score per answer format. Which models, scales and
+approaches there are is `domain.experiment`'s to say.
 """
 
 from collections.abc import Collection, Iterable

@@ -1,7 +1,5 @@
 """The metrics, one entry each: name, title, unit, how a row's value is read, and who shows and judges it.
 
-    METRICS["exact_match"] -> "whole answer exact", a rate of rows, read strictly as `exact_match_strict` too
-
 Summaries, tables, CSV, MLflow, plots, gates and success criteria take names, titles, order and units from here. To add
 one, write an entry: `field` names the field of a row's score that holds its value, or `compute` makes the value from
 the case and the answer when the row is scored. How values are aggregated lives in `scoring.aggregation`, comparing

@@ -2,8 +2,7 @@
 
     127 of 130 rows kept (3 exact_duplicate); 35 have repaired answers, which are trained on and never tested on
 
-Token lengths need a tokenizer and are counted by whoever has one; `length_profile` turns any list of lengths into a
-histogram and says how many rows a maximum length would cut. The same as Markdown serves terminal and UI alike.
+Token lengths are counted by whoever has a tokenizer. The same as Markdown serves terminal and UI alike.
 """
 
 from bisect import bisect_right

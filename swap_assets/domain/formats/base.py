@@ -4,8 +4,8 @@
 The same inside a code fence, behind "Sure:", as Python repr or without its last brace is no compliant answer, yet the
 same call: `strict_calls` is empty there and `calls` holds it. Format and ability are so told apart.
 
-A format is one file of this package; `answer_formats` finds it. What finds calls in loose text lives in `tags`.
-Law, held by the tests: `format.read(format.write(calls))` gives back `calls`, strictly.
+Formats are files of this package that `answer_formats` finds; what finds calls in loose text lives in `tags`. Law, held
+by the tests: `format.read(format.write(calls))` gives back `calls`, strictly.
 """
 
 import importlib

@@ -1,10 +1,7 @@
 """A row of any known file -> a `Conversation`, or a `Quarantined` with a reason from a closed list.
 
-    {"conversations": [{"from": "human", "value": "..."}, ...], "tools": "[...]"}     Hermes, glaive
-    {"messages": [{"role": "user", "content": "..."}, ...], "tools": [...]}           OpenAI chat completions
-
-The shapes live in `hermes_rows` (Hermes, both revisions, five configs, and glaive) and `openai_logs`. A conversation's
-id is a hash of what was said and offered, so the same row has the same id in both revisions of the dataset.
+The shapes live in `hermes_rows`, `openai_logs` and `bfcl_rows`. A conversation's id is a hash of what was said and
+offered, so the same row has the same id in both revisions of the dataset.
 """
 
 import hashlib

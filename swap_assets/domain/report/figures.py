@@ -3,7 +3,7 @@
     student--small--paper--greedy--adapter  toolcall  single_turn  simple  field_f1  0.62  0.48  0.75  n=24  score
 
 Tables, plots and CSV select from it and pivot it. Besides the test splits ("" is all rows, `origin` real and synthetic
-rows) `split` names `failures`, `wins`, `tracks`, `scales` and `effort`. Comparing with the LLM lives in `comparison`.
+rows) `split` names `failures`, `wins`, `tracks`, `scales` and `effort`. Comparing with the LLM lives in `verdict`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,6 @@
 """How each kind of generated conversation goes, turn by turn, and the sentences around what is asked for.
 
-A kind is a function from a `Writer` to a `Dialogue`; the eight of them are in `KINDS`. What can be asked for is in the
-table of tools.
+A kind is a function from a `Writer` to a `Dialogue` (`KINDS`). What can be asked for is in the table of tools.
 """
 
 import random
