@@ -21,6 +21,7 @@ from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit, SourceRows, split_experiment
+from swap_assets.domain.splits.similarity import boilerplate_of
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track
 
@@ -145,7 +146,8 @@ def dataset_split(
         split = split_experiment(experiment, hermes_conversations, scale=context.partition_key)
     # The fingerprints of all held-out rows, against which later data is checked before anybody trains on it.
     held_out = {*split.test, *split.reserve, *split.release}
-    index = build_index(row for row in hermes_conversations if row.id in held_out)
+    rows = [row for row in hermes_conversations if row.id in held_out]
+    index = build_index(rows, boilerplate_of(hermes_conversations))
     kept = store.keep("leakage_index", f"{split.scale}.json", index.model_dump_json())
     parts = ("train", "validation", "test", "release", "reserve", "set_aside")
     closest = metadata.sample(split.leakage)

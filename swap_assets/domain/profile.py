@@ -18,7 +18,7 @@ from swap_assets.domain.schemas import calls_fit_schemas
 from swap_assets.domain.splits.capabilities import eval_cases, has_repaired_gold
 from swap_assets.domain.splits.leakage import near_duplicates
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
-from swap_assets.domain.splits.similarity import Request
+from swap_assets.domain.splits.similarity import Request, boilerplate_of
 
 _BINS = 24  # bars of a histogram
 _TURN_SHAPES = 6  # the most frequent orders of roles; the others are summed up
@@ -71,7 +71,8 @@ def profile_source(
 ) -> DatasetProfile:
     """Measure a source, with further `lengths`; looking for near-duplicates takes about half a second a thousand."""
     rows = loaded.conversations
-    requests = [Request(row) for row in rows]
+    shared = boilerplate_of(rows)
+    requests = [Request(row, shared) for row in rows]
     keys = Counter(request.key for request in requests)
     return DatasetProfile(
         rows_in=loaded.rows_in,

@@ -14,7 +14,7 @@ from swap_assets.domain.splits.leakage import check_leakage, near_duplicates
 from swap_assets.domain.splits.leakage_index import build_index, repetitions
 from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
 from swap_assets.domain.splits.sides import groups_of
-from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, request_key
+from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, boilerplate_of, request_key
 from swap_assets.domain.splits.strata import grow, largest_remainder, stratum
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
 from swap_assets.domain.tracks import estimated_tokens
@@ -221,11 +221,7 @@ def test_of_rows_that_repeat_each_other_only_one_is_held_out():
 
 
 def test_trap_near_duplicates_stay_on_one_side():
-    long = " ".join(f"word{number}" for number in range(40))
-    rows = [
-        request(f"{long} about the house number {index // 2} of {index // 2} {'now' * (index % 2)}")
-        for index in range(20)
-    ]
+    rows = [request(f"{passage(index // 2)} about the house {'now' * (index % 2)}") for index in range(20)]
     far = [request(f"lamp {index} stands beside the chair {index * 3} and door {index * 5}") for index in range(180)]
     pairs = near_duplicates([Request(row) for row in rows + far])
     assert len(pairs) >= 10
@@ -267,13 +263,22 @@ HALL = ("put the hall light on", {"light": "hall", "on": True})
         (EUROS, ("convert 900 USD to Euros", {"amount": 900, "to": "Euros"}), False),
         (OSLO, ("what is the weather in Rome now", {"city": "Rome"}), False),
         (HALL, ("put the hall light off", {"light": "hall", "on": False}), False),
+        (EUROS, ("convert 500 USD to Yen", {"amount": 500, "to": "JPY"}), False),
+        (("convert 500 dollars to Yen", {"from": "dollars"}), ("convert 500 USD to Yen", {"from": "USD"}), True),
+        (("is it cold in New York now", {"city": "New York"}), ("is it cold in NYC now", {"city": "NYC"}), True),
+        (("call mum at 9 am", {"at": "9 am"}), ("call mum at 09:00", {"at": "09:00"}), True),
+        (("call mum at 9 am", {"at": "9 am"}), ("call mum at 9 pm", {"at": "9 pm"}), False),
+        (("heat to 21 degrees", {"to": 21}), ("heat to 21.0 degrees", {"to": 21.0}), True),
+        (("a table for four", {"for": 4}), ("a table for 4", {"for": "four", "at": None}), True),
+        (("heat room12 now", {"room": "room12"}), ("heat room13 now", {"room": "room13"}), False),
+        (("say it in German", {"in": "German"}), ("please say it in german", {"in": "de"}), True),
     ],
 )
 def test_a_short_request_said_again_is_told_from_one_that_asks_for_something_else(one, other, same):
     rows = [asking(*one), asking(*other)]
     assert bool(near_duplicates([Request(row) for row in rows])) is same
     assert check_leakage(rows[:1], rows[1:]).clean is not same
-    assert bool(repetitions(build_index(rows[:1]), rows[1:])) is (same and one[1] == other[1])
+    assert bool(repetitions(build_index(rows[:1]), rows[1:])) is same
 
 
 def asking(text: str, arguments: dict):
@@ -281,6 +286,30 @@ def asking(text: str, arguments: dict):
     row = request(text)
     call = row.turns[1].calls[0].model_copy(update={"arguments": arguments})
     return row.model_copy(update={"turns": (row.turns[0], row.turns[1].model_copy(update={"calls": (call,)}))})
+
+
+PREAMBLE = "You are asked by the staff of our shop. " + passage(0)
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_a_preamble_that_rows_share_does_not_make_them_one_group_and_paraphrases_behind_it_are_seen(called):
+    rows = [asking(f"{PREAMBLE} Where is my parcel {word}?", {"parcel": word}) for word in passage(1).split()]
+    again = [asking(f"{PREAMBLE} Tell me where my parcel {word} is!", {"parcel": word}) for word in passage(1).split()]
+    if not called:
+        rows, again = [_logged(1, 40, 0), []]
+        rows = [row.model_copy(update={"turns": (Turn(role="user", text=f"{PREAMBLE} {row.turns[0].text}"),
+                                                 Turn(role="assistant", text="Done."))}) for row in rows]  # fmt: skip
+    shared = boilerplate_of([*rows, *again])
+    groups = groups_of([*rows, *again], seed=1, boilerplate=shared)
+    assert len(groups) == 40
+    assert all(len(group.rows) == 1 + called for group in groups)
+    assert check_leakage(rows[:20], rows[20:]).clean
+    assert len(repetitions(build_index(rows, shared), again)) == len(again)
+
+
+def test_a_passage_that_rows_share_makes_them_one_group_however_many_they_are():
+    rows = [request(f"{question} <passage> {passage(3)} </passage>") for question in passage(1).split()]
+    assert len(groups_of(rows, seed=1, boilerplate=boilerplate_of(rows))) == 1
 
 
 def test_too_few_rows_is_an_error_with_the_numbers(real):

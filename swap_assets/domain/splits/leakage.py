@@ -8,12 +8,13 @@ their expected calls. Duplicates of real data are why: 73 extraction rows of the
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pydantic import Field
 
 from swap_assets.domain.model import Conversation, Frozen
-from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, alike
+from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, alike, boilerplate_of
 
 PERMUTATIONS = 128  # standard error of an estimate near 0.8: 0.035
 _BANDS = (32, 4)
@@ -56,31 +57,40 @@ def candidate_pairs(requests: Sequence[Request], hashed: Sequence[Any]) -> Itera
     indexes = {kind: MinHashLSH(num_perm=PERMUTATIONS, params=_BANDS) for kind in (True, False)}
     of_gold: dict[str, list[int]] = defaultdict(list)
     for at, (request, minhash) in enumerate(zip(requests, hashed, strict=True)):
-        near: set[Any] = set(indexes[request.is_long].query(minhash))
-        if request.gold and len(of_gold[request.gold]) < _MOST_OF_ONE_GOLD:
-            near.update(of_gold[request.gold])
-            of_gold[request.gold].append(at)
+        near: set[Any] = set(indexes[request.traits.is_long].query(minhash))
+        gold = request.traits.gold
+        if gold and len(of_gold[gold]) < _MOST_OF_ONE_GOLD:
+            near.update(of_gold[gold])
+            of_gold[gold].append(at)
         yield from ((requests[each], request) for each in sorted(near))
-        indexes[request.is_long].insert(at, minhash)
+        indexes[request.traits.is_long].insert(at, minhash)
 
 
 def minhashes(requests: Iterable[Request]) -> list[Any]:
     """Return the MinHash of each request's shingles; its `hashvalues` are an array of `PERMUTATIONS` integers."""
+    return minhashes_of(request.shingles for request in requests)
+
+
+def minhashes_of(shingles: Iterable[AbstractSet[bytes]]) -> list[Any]:
+    """Return the MinHash of each set of shingles."""
     from datasketch import MinHash
 
-    encoded = [[shingle.encode("utf-8", "surrogatepass") for shingle in request.shingles] for request in requests]
     # CRC-32 is spread well enough for 128 permutations and a tenth of SHA-1's time.
-    return list(MinHash.bulk(encoded, num_perm=PERMUTATIONS, seed=1, hashfunc=zlib.crc32))
+    return list(MinHash.bulk(map(list, shingles), num_perm=PERMUTATIONS, seed=1, hashfunc=zlib.crc32))
 
 
-def check_leakage(training: Sequence[Conversation], held_out: Sequence[Conversation]) -> LeakageReport:
+def check_leakage(
+    training: Sequence[Conversation], held_out: Sequence[Conversation], boilerplate: AbstractSet[int] | None = None
+) -> LeakageReport:
     """Compare every held-out request with every training request.
 
     Args:
         training: what is trained and validated on.
         held_out: test and release rows.
+        boilerplate: of the source, as `boilerplate_of` finds it; None: of these rows.
     """
-    ours, theirs = [Request(row) for row in training], [Request(row) for row in held_out]
+    shared = boilerplate_of([*training, *held_out]) if boilerplate is None else boilerplate
+    ours, theirs = [Request(row, shared) for row in training], [Request(row, shared) for row in held_out]
     keys = {request.key for request in ours}
     same = sum(request.key in keys for request in theirs)
     compared = len(ours) * len(theirs)

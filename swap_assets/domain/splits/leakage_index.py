@@ -1,34 +1,37 @@
 """The fingerprints of all test rows, against which later data (production logs) are checked before anybody trains.
 
 An index holds no text: hashes of each request, of its numbers and of its expected calls, and its MinHash signature, so
-it can be kept and passed on where the rows themselves can't. 128 permutations estimate the texts' similarity with a
-standard error of 0.035 near 0.8.
+it can be kept and passed on where the rows themselves can't. Two requests are judged as `check_leakage` does, only that
+128 permutations estimate the texts' similarity with a standard error of 0.035 near 0.8.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from pydantic import Field
 
-from swap_assets.domain.model import Conversation, Frozen, content_hash
-from swap_assets.domain.splits.leakage import PERMUTATIONS, minhashes
-from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, judged
+from swap_assets.domain.model import Conversation, Frozen
+from swap_assets.domain.splits.leakage import PERMUTATIONS, minhashes, minhashes_of
+from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, Traits, boilerplate_of, judged
 
 
 class Fingerprint(Frozen):
-    """One test row: hashes of its request, numbers and expected calls ("" for none), and its MinHash signature."""
+    """One test row: what decides beside its text, and MinHash signatures of it.
+
+    `letters` is the signature of its letters, where it may be compared with a text of the other length by them.
+    """
 
     conversation_id: str
-    request_key: str
-    is_long: bool
-    gold: str
-    numbers: str
+    traits: Traits
     signature: tuple[int, ...] = Field(min_length=PERMUTATIONS, max_length=PERMUTATIONS)
+    letters: tuple[int, ...] = ()
 
 
 class LeakageIndex(Frozen):
-    """All test rows of an experiment."""
+    """All test rows of an experiment, and the hashes of what is boilerplate among them."""
 
     fingerprints: tuple[Fingerprint, ...] = ()
+    boilerplate: frozenset[int] = frozenset()
 
 
 class Repetition(Frozen):
@@ -39,9 +42,11 @@ class Repetition(Frozen):
     similarity: float
 
 
-def build_index(test_rows: Iterable[Conversation]) -> LeakageIndex:
-    """Return the index of test rows, each once."""
-    return LeakageIndex(fingerprints=tuple(_fingerprints({row.id: row for row in test_rows}.values())))
+def build_index(test_rows: Iterable[Conversation], boilerplate: AbstractSet[int] | None = None) -> LeakageIndex:
+    """Return the index of test rows, each once; `boilerplate` is the source's, None: that of these rows."""
+    rows = list({row.id: row for row in test_rows}.values())
+    shared = frozenset(boilerplate_of(rows) if boilerplate is None else boilerplate)
+    return LeakageIndex(fingerprints=tuple(_fingerprints(rows, shared)), boilerplate=shared)
 
 
 def repetitions(index: LeakageIndex, conversations: Sequence[Conversation]) -> list[Repetition]:
@@ -51,12 +56,8 @@ def repetitions(index: LeakageIndex, conversations: Sequence[Conversation]) -> l
     if not index.fingerprints or not conversations:
         return []
     known = np.array([entry.signature for entry in index.fingerprints], dtype=np.uint64)
-    by_key = {entry.request_key: entry.conversation_id for entry in index.fingerprints}
     repeated = []
-    for mine in _fingerprints(conversations):
-        if same := by_key.get(mine.request_key):
-            repeated.append(Repetition(conversation_id=mine.conversation_id, test_id=same, similarity=1.0))
-            continue
+    for mine in _fingerprints(conversations, index.boilerplate):
         shares = (known == np.array(mine.signature, dtype=np.uint64)).mean(axis=1)
         score, test_id = max(
             (_alike(mine, entry, float(share)), entry.conversation_id)
@@ -67,25 +68,20 @@ def repetitions(index: LeakageIndex, conversations: Sequence[Conversation]) -> l
     return repeated
 
 
-def _fingerprints(rows: Iterable[Conversation]) -> Iterable[Fingerprint]:
-    requests = [Request(row) for row in rows]
-    for request, minhash in zip(requests, minhashes(requests), strict=True):
+def _fingerprints(rows: Sequence[Conversation], boilerplate: AbstractSet[int]) -> Iterable[Fingerprint]:
+    requests = [Request(row, boilerplate) for row in rows]
+    letters = minhashes_of(request.letters if request.traits.near_long else frozenset() for request in requests)
+    for request, minhash, spelt in zip(requests, minhashes(requests), letters, strict=True):
         yield Fingerprint(
             conversation_id=request.id,
-            request_key=request.key,
-            is_long=request.is_long,
-            gold=request.gold,
-            numbers=content_hash(request.numbers),
+            traits=request.traits,
             signature=tuple(map(int, minhash.hashvalues)),
+            letters=tuple(map(int, spelt.hashvalues)) if request.traits.near_long else (),
         )
 
 
 def _alike(one: Fingerprint, other: Fingerprint, text: float) -> float:
-    if one.is_long != other.is_long:
-        return 0.0
-    return judged(
-        text,
-        same_gold=bool(one.gold) and one.gold == other.gold,
-        nearly_same_gold=False,  # the calls themselves are not in the index
-        text_decides=one.is_long or (not one.gold and not other.gold and one.numbers == other.numbers),
-    )
+    if one.traits.is_long != other.traits.is_long:
+        equal = sum(mine == its for mine, its in zip(one.letters, other.letters, strict=False))
+        text = equal / PERMUTATIONS
+    return judged(text, one.traits, other.traits)

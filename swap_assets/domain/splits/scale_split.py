@@ -20,6 +20,7 @@ from swap_assets.domain.splits.asked import asked, in_order
 from swap_assets.domain.splits.capabilities import has_repaired_gold, labels_of
 from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
 from swap_assets.domain.splits.sides import Side, groups_of
+from swap_assets.domain.splits.similarity import boilerplate_of
 from swap_assets.domain.splits.strata import Stratum, grow, in_stable_order, largest_remainder, stratum
 from swap_assets.domain.tracks import estimated_tokens
 
@@ -156,7 +157,8 @@ class _Hand:
         # Rows of a source without a share are no part of the mix: they wait in the reserve for the test splits.
         self._spare = {row.id for row in conversations if shares and not shares.get(row.provenance.source)}
         self._cut = {row.id for row in conversations if max_length and estimated_tokens(row) > max_length}
-        self._groups = groups_of(conversations, seed=seed, never_trained_on=self._spare)
+        self._boilerplate = boilerplate_of(conversations)
+        self._groups = groups_of(conversations, seed=seed, never_trained_on=self._spare, boilerplate=self._boilerplate)
         self._group_of = {id_: group for group in self._groups for id_ in group.rows}
         self._side: dict[tuple[str, ...], Side] = {}
         self._names = {id_: group.rows[0] for id_, group in self._group_of.items()}
@@ -247,7 +249,7 @@ class _Hand:
             sources=tuple(each for part, ids in parts.items() for each in self._sources(part, ids)),
             max_length=self._max_length,
             cut=sum(id_ in self._cut for id_ in parts["train"]),
-            leakage=check_leakage(trained_on, held_out),
+            leakage=check_leakage(trained_on, held_out, self._boilerplate),
             content_hash=content_hash(parts, reserve),
         )
 

@@ -12,6 +12,7 @@ adding rows moves no old one to the other side, as long as each side finds enoug
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
 from swap_assets.domain.model import Conversation
@@ -38,11 +39,18 @@ class Group(NamedTuple):
 
 
 def groups_of(
-    conversations: Sequence[Conversation], *, seed: int, never_trained_on: Collection[str] = ()
+    conversations: Sequence[Conversation],
+    *,
+    seed: int,
+    never_trained_on: Collection[str] = (),
+    boilerplate: AbstractSet[int] = frozenset(),
 ) -> list[Group]:
-    """Return the conversations in their groups, in an order that does not depend on that of the rows."""
+    """Return the conversations in their groups, in an order that does not depend on that of the rows.
+
+    `boilerplate` is what requests are compared without, as `boilerplate_of` finds it.
+    """
     by_id = {row.id: row for row in conversations}
-    requests = {row.id: Request(row) for row in conversations}
+    requests = {row.id: Request(row, boilerplate) for row in conversations}
     members: dict[str, list[str]] = defaultdict(list)
     joined = _Joined(by_id)
     for one, other in linked(conversations, requests):

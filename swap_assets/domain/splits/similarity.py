@@ -1,26 +1,31 @@
 """How alike two requests are: whether one is the other said again, so that having trained on it tells the answer.
 
-What is compared is the request: the passage of an extraction row, else all that the user says. Long texts are compared
-by their word triples, short ones by their letters, four at a time, since one changed word of seven leaves hardly a
-triple. Letters alone can't tell "500 USD to Euros" from "900 USD to Euros"; the expected calls can: they make alike
-requests the same, or tell them apart. Recall and precision on labelled pairs are in docs/data.md.
+What is compared is the request: the passage of an extraction row, else all that the user says less the boilerplate that
+many requests share. Long texts are compared by their word triples, short ones by their letters, four at a time, since
+one changed word of seven leaves hardly a triple. Letters can't tell "500 USD to Euros" from "900 USD to Euros"; the
+expected calls can (`spelled`): they make alike requests the same, or tell them apart. Figures are in docs/data.md.
 """
 
-import difflib
 import re
-from collections.abc import Iterable
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
-from swap_assets.domain.model import Conversation, ToolCall, content_hash
+from swap_assets.domain.model import Conversation, content_hash
+from swap_assets.domain.splits.spelled import Called, called, short_hash, spellings_differ
 
 NEAR_DUPLICATE = 0.8  # from which two requests count as the same
-SAID_AGAIN = 0.2  # text similarity from which the same expected calls make two requests the same
-_NEARLY_SAID_AGAIN = 0.5  # the same for calls that differ in how a value is written
+# The text similarity from which expected calls make two requests the same: equal ones, ones with a value in another
+# spelling, ones with free words put otherwise.
+SAID_AGAIN, _SPELLED_AGAIN, _PUT_OTHERWISE = 0.2, 0.4, 0.7
 _DIFFERENT = 0.79  # the most that requests with other expected calls are alike
-_ALIKE_VALUES = 0.7  # difflib's ratio from which two texts are one value written in two ways: "Euros" and "EUR"
 LONG_WORDS = 29  # from here on one changed word leaves four triples of five
 _LETTERS = 4
+_BOILERPLATE_SHARE, _BOILERPLATE_ROWS = 0.05, 10  # of the long requests: what more of them share is boilerplate
+_SAMPLE = 400  # long requests that boilerplate is looked for in
 _OPENING, _CLOSING = "<passage>", "</passage>"
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+")
@@ -48,50 +53,88 @@ def request_key(conversation: Conversation) -> str:
     return content_hash(" ".join((passage_of(conversation) or first).casefold().split()))
 
 
-class Request:
-    """What is compared of a conversation, each part computed when it is first needed."""
+class Traits(NamedTuple):
+    """What decides beside the texts' similarity whether two requests are the same; no text, but hashes.
 
-    def __init__(self, conversation: Conversation) -> None:
-        self.id = conversation.id
-        self.key = request_key(conversation)
-        self.text = request_text(conversation)
-        self.calls = tuple(call for turn in conversation.turns for call in turn.calls)
+    `key` is the request's (`request_key`), `gold` that of the expected calls in any spelling ("": none is expected),
+    `numbers` that of the numbers in the text, sorted.
+    """
 
-    @cached_property
-    def words(self) -> list[str]:
-        """The words, casefolded."""
-        return _WORD.findall(self.text.casefold())
+    key: str
+    words: int
+    gold: str
+    calls: tuple[Called, ...]
+    numbers: str
 
     @property
     def is_long(self) -> bool:
         """Whether the text is compared by word triples."""
-        return len(self.words) >= LONG_WORDS
+        return self.words >= LONG_WORDS
+
+    @property
+    def near_long(self) -> bool:
+        """Whether the text may be compared by letters with one of the other length."""
+        return abs(self.words - LONG_WORDS) <= LONG_WORDS // 4
+
+
+class Request:
+    """What is compared of a conversation, each part computed when it is first needed."""
+
+    def __init__(self, conversation: Conversation, boilerplate: AbstractSet[int] = frozenset()) -> None:
+        self.id = conversation.id
+        self.key = request_key(conversation)
+        self.text = request_text(conversation)
+        self.boilerplate = frozenset[int]() if passage_of(conversation) else boilerplate
+        self._calls = [call for turn in conversation.turns for call in turn.calls]
 
     @cached_property
-    def shingles(self) -> frozenset[str]:
+    def words(self) -> list[str]:
+        """The words, casefolded, without boilerplate; all of them where nothing else is left."""
+        words = _WORD.findall(self.text.casefold())
+        if not self.boilerplate or len(words) < LONG_WORDS:
+            return words
+        shared = {place for at, triple in enumerate(_triples(words)) if zlib.crc32(triple) in self.boilerplate
+                  for place in range(at, at + 3)}  # fmt: skip
+        return [word for at, word in enumerate(words) if at not in shared] or words
+
+    @cached_property
+    def shingles(self) -> frozenset[bytes]:
         """Word triples of a long text; of a short one every four letters in a row, blanks between words among them."""
-        if self.is_long:
-            return frozenset(" ".join(self.words[at : at + 3]) for at in range(len(self.words) - 2))
-        return self.letters
+        return frozenset(_triples(self.words)) if len(self.words) >= LONG_WORDS else self.letters
 
     @cached_property
-    def letters(self) -> frozenset[str]:
+    def letters(self) -> frozenset[bytes]:
         """Every four letters in a row, blanks between words among them."""
         text = f" {' '.join(self.words)} "
-        return frozenset(text[at : at + _LETTERS] for at in range(max(1, len(text) - _LETTERS + 1)))
+        found = {text[at : at + _LETTERS] for at in range(max(1, len(text) - _LETTERS + 1))}
+        return frozenset(each.encode("utf-8", "surrogatepass") for each in found)
 
     @cached_property
-    def gold(self) -> str:
-        """A hash of the expected calls, "" where none is expected."""
-        return content_hash(sorted(call.key().casefold() for call in self.calls)) if self.calls else ""
+    def traits(self) -> Traits:
+        """What decides beside the text."""
+        calls = called(self._calls)
+        parts = [part for call in calls for part in (call.head, *(value.name for value in call.values))]
+        return Traits(
+            key=self.key, words=len(self.words), gold=short_hash(*parts) if parts else "", calls=calls,
+            numbers=short_hash(*sorted(_NUMBER.findall(self.text))),
+        )  # fmt: skip
 
-    @cached_property
-    def numbers(self) -> tuple[str, ...]:
-        """The numbers in the text, sorted."""
-        return tuple(sorted(_NUMBER.findall(self.text)))
+
+def boilerplate_of(conversations: Iterable[Conversation]) -> frozenset[int]:
+    """Return the hashes of word triples that too many different long requests share to tell them apart; of a sample."""
+    asked = {request_key(row): row for row in conversations
+             if not passage_of(row) and request_text(row).count(" ") >= LONG_WORDS - 1}  # fmt: skip
+    sample = [set(_triples(_WORD.findall(request_text(asked[key]).casefold()))) for key in sorted(asked)[:_SAMPLE]]
+    counts = Counter(triple for triples in sample for triple in triples)
+    most = max(_BOILERPLATE_ROWS, _BOILERPLATE_SHARE * len(sample))
+    return frozenset(zlib.crc32(triple) for triple, count in counts.items() if count >= most)
 
 
-def similarity(one: frozenset[str], other: frozenset[str]) -> float:
+def _triples(words: Sequence[str]) -> Iterator[bytes]:
+    return (" ".join(words[at : at + 3]).encode("utf-8", "surrogatepass") for at in range(len(words) - 2))
+
+
+def similarity(one: AbstractSet[bytes], other: AbstractSet[bytes]) -> float:
     """Return the Jaccard index of two sets, 0 to 1."""
     union = len(one | other)
     return len(one & other) / union if union else 1.0
@@ -99,55 +142,19 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
 
 def alike(one: Request, other: Request) -> float:
     """Return how alike two requests are, 0 to 1; from `NEAR_DUPLICATE` on one is the other said again."""
+    if one.traits.is_long == other.traits.is_long:
+        return judged(similarity(one.shingles, other.shingles), one.traits, other.traits)
+    near = one.traits.near_long and other.traits.near_long
+    return judged(similarity(one.letters, other.letters) if near else 0.0, one.traits, other.traits)
+
+
+def judged(text: float, one: Traits, other: Traits) -> float:
+    """Return the similarity of two requests from that of their texts, the Jaccard index of shingles, and the rest."""
     if one.key == other.key:
         return 1.0
-    if one.is_long != other.is_long and not _nearly_as_long(one, other):
-        return 0.0
-    same_kind = one.is_long == other.is_long
-    text = similarity(one.shingles, other.shingles) if same_kind else similarity(one.letters, other.letters)
-    return judged(
-        text,
-        same_gold=bool(one.gold) and one.gold == other.gold,
-        nearly_same_gold=bool(one.gold and other.gold) and _values_alike(one.calls, other.calls),
-        text_decides=(one.is_long and other.is_long)
-        or (not one.gold and not other.gold and one.numbers == other.numbers),
-    )
-
-
-def judged(text: float, *, same_gold: bool, nearly_same_gold: bool, text_decides: bool) -> float:
-    """Return the similarity of two requests from that of their texts and what is expected of them.
-
-    Args:
-        text: the Jaccard index of their shingles.
-        same_gold: the same calls are expected.
-        nearly_same_gold: they differ only in how a value is written.
-        text_decides: nothing but the text tells them apart, or it is long enough to do so.
-    """
-    if (same_gold and text >= SAID_AGAIN) or (nearly_same_gold and text >= _NEARLY_SAID_AGAIN):
+    differ = 0 if one.gold == other.gold else spellings_differ(one.calls, other.calls)
+    needed = SAID_AGAIN if one.gold == other.gold else _PUT_OTHERWISE if differ else _SPELLED_AGAIN
+    if one.gold and differ is not None and text >= needed:
         return max(text, NEAR_DUPLICATE)
+    text_decides = (one.is_long and other.is_long) or (not one.gold and not other.gold and one.numbers == other.numbers)
     return text if text_decides else min(text, _DIFFERENT)
-
-
-def _nearly_as_long(one: Request, other: Request) -> bool:
-    """Whether two texts lie on the two sides of `LONG_WORDS` so near that one may be the other."""
-    return abs(len(one.words) - len(other.words)) <= LONG_WORDS // 4
-
-
-def _values_alike(ours: Iterable[ToolCall], theirs: Iterable[ToolCall]) -> bool:
-    """Whether two lists of calls are the same but for how values are written."""
-    ours, theirs = sorted(ours, key=ToolCall.key), sorted(theirs, key=ToolCall.key)
-    return len(ours) == len(theirs) and all(
-        one.name == other.name
-        and one.arguments.keys() == other.arguments.keys()
-        and all(_value_alike(value, other.arguments[name]) for name, value in one.arguments.items())
-        for one, other in zip(ours, theirs, strict=True)
-    )
-
-
-def _value_alike(one: Any, other: Any) -> bool:
-    if one == other:
-        return True
-    left, right = str(one).casefold(), str(other).casefold()
-    if _NUMBER.findall(left) != _NUMBER.findall(right):
-        return False
-    return difflib.SequenceMatcher(None, left, right).ratio() >= _ALIKE_VALUES
