@@ -45,7 +45,8 @@ def test_a_sound_model_passes_every_gate_on_five_hundred_rows():
      "はい", "好的", "Да", "ได้ครับ", "It is 25°C.", "好的，您想去哪个城市？", "आपका शहर कौन सा है?", "أي مدينة؟",
      "<think>Hm.</think>\nYes.", "The total is $1,234.56 (12.5%).", "- **Paris:** 18 °C, sunny",
      "| Name | Price |\n|---|---|\n| Tea | 3.50 |", 'I have "get_weather" and "get_news".',
-     "f(x) = x^2 is a parabola (see above)", "Paris (France)", "Note: done", "See [tools](http://a.b) for more.",
+     "f(x) = x^2 is a parabola (see above)", "Paris (France)", "Note: done", "Action: Die Hard",
+     "See [tools](http://a.b) for more.", "Ok :)", "<think>" + "I think. " * 900 + "</think>Sure.",
      "I can do the search(es) for you."],
 )  # fmt: skip
 def test_a_short_answer_in_any_language_is_words(text):
@@ -74,7 +75,7 @@ def test_symbols_values_tokens_and_the_same_again_are_no_answer_where_no_call_is
      "Sure! get_weather('Paris')", "```python\nget_weather(city='Paris')\n```", "[other_tool(a=1), another(b=2)]",
      "functions.f({'a': 1})", "await getWeather({city: 'Paris'});", '{"function": "get_weather", "city": "Pa',
      "<function=f>Paris</function>", 'Sure: {"name": "get_weather", "arguments": {"city"',
-     '{"tool": "f", "parameters": {"a": "b', "Action: f\nAction Input: a", '[TOOL_CALLS] [{"x": 1',
+     '{"tool": "f", "parameters": {"a": "b', "Action: f\nAction Input: a", "Tool: get_weather", '[TOOL_CALLS] [{"x": 1',
      "<｜tool▁call▁begin｜>", "<|python_tag|>f.call"],
 )  # fmt: skip
 def test_a_call_that_was_attempted_in_any_syntax_is_no_answer_where_no_call_is_right(text):
@@ -84,7 +85,13 @@ def test_a_call_that_was_attempted_in_any_syntax_is_no_answer_where_no_call_is_r
 
 @pytest.mark.parametrize(
     ("gold", "text"),
-    [("4", "4"), ("2 + 2 is 4.", "4"), ('{"root": {"name": "a"}', '{"root": {"name": "a"}'), ("It is true.", "true")],
+    [
+        ("4", "4"),
+        ("2 + 2 is 4.", "4"),
+        ('{"root": {"name": "a"}', '{"root": {"name": "a"}'),
+        ("It is true.", "true"),
+        ("42", "Answer: 42"),
+    ],
 )
 def test_what_gold_says_is_right_though_it_is_no_words(gold, text):
     case = _NO_CALL.model_copy(update={"gold_text": gold})

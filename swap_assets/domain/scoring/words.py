@@ -15,10 +15,10 @@ _READ = 2_000  # characters of a text that are looked at
 _MARKS = re.compile(
     r"<[|｜][^<>]*[|｜]>(?:(?:system|user|assistant|tool|model)\b)?|</?\w[^<>]*>|```\w*|\[/?(?:INST|PAD|UNK|EOS|BOS)\]"
 )
-# What only calls have: their tags, a ReAct action, arguments by name in an object.
+# What only calls have: their tags, a ReAct action's input, arguments by name in an object.
 _CALL = re.compile(
     r"[<\[][|｜/]?(?:tool|function)_?calls?\b|<[|｜/]?(?:function\b|invoke\b|tool_use\b|python_tag\b)"
-    r"|^\s*Action(?: Input)?:|\{[^{}]*[\"'](?:arguments|parameters|tool_name|function_name)[\"']\s*:",
+    r"|^\s*Action Input:|\{[^{}]*[\"'](?:arguments|parameters|tool_name|function_name)[\"']\s*:",
     re.IGNORECASE | re.MULTILINE,
 )
 _OPEN = r"\(\s*(?:[)\"'\[{\d-]|\w+\s*=[^=])"  # how the arguments of a call begin; "search(es)" has none
@@ -39,27 +39,30 @@ def in_words(text: str, tools: Iterable[str] = (), gold: str = "") -> bool:
       letters) once punctuation at their ends is gone, with at most one other sign inside for every four characters:
       "don't", "1,234.50", "好的，您想去哪个城市". So "?!", "{}" and "x8$kQ@4" say nothing.
     """
-    answer = text[:_READ].rpartition("</think>")[2].partition("<think>")[0]
+    answer = text.rpartition("</think>")[2].partition("<think>")[0][:_READ]
     said = _MARKS.sub(" ", answer).strip()
     pieces = _pieces(said)
     if attempts_a_call(answer, tools) or not pieces or _repeats(pieces):
         return False
-    if _is_value(said, pieces):
-        return set(pieces) <= set(_pieces(gold))
+    bare = said[label.end() :] if (label := _LABEL.match(said)) else said
+    if _is_value(bare):
+        return bool(named := _pieces(bare)) and set(named) <= set(_pieces(gold))
     return 2 * sum(map(_is_word, pieces)) >= len(pieces)
 
 
 def same_words(text: str, gold: str) -> bool:
     """Whether a text says what gold says, but for marks, blanks and the punctuation around words."""
+    if len(text) > len(gold) + _READ:
+        return False  # a megabyte takes a second to look at
     mine, its = (_pieces(_MARKS.sub(" ", each)) or [each.strip()] for each in (text, gold))
     return mine == its != [""]
 
 
 def attempts_a_call(text: str, tools: Iterable[str] = ()) -> bool:
     """Whether a text looks like a call, in whatever syntax, be it whole or broken."""
-    names = "|".join(map(re.escape, filter(None, tools)))
+    names = "|".join(re.escape(name) for name in tools if name and name in text)
     begun = rf"(?<![\w.])(?:{names})(?:{_OPEN}|\s*\{{)|\{{[^{{}}]*[\"'](?:{names})[\"']"
-    named = rf"{begun}|\A\W*(?:{names})(?:\W*\Z|:[^.\n]*\Z|\s+\w+=)"
+    named = rf"{begun}|\A\W*(?:\w+:\s*)?(?:{names})(?:\W*\Z|:[^.\n]*\Z|\s+\w+=)"
     return bool(_CALL.search(text) or _ALONE.fullmatch(_MARKS.sub(" ", text)) or (names and re.search(named, text)))
 
 
@@ -84,9 +87,10 @@ def _repeats(pieces: list[str]) -> bool:
     return 4 * len(set(words)) <= len(words) or bool(_AGAIN.fullmatch("".join(words)))
 
 
-def _is_value(said: str, pieces: list[str]) -> bool:
-    """Whether numbers, or one value that is no text, are all that is said, perhaps behind a label (`Answer: []`)."""
-    bare = said[label.end() :] if (label := _LABEL.match(said)) else said
-    value = readable(bare)
-    whole = value is not None and value.end == len(bare) and not isinstance(value.value, str)
-    return whole or all(piece.casefold() in _NOTHING or not any(map(str.isalpha, piece)) for piece in pieces)
+def _is_value(said: str) -> bool:
+    """Whether numbers, or one value that is no text, are all that is said."""
+    value = readable(said)
+    whole = value is not None and value.end == len(said) and not isinstance(value.value, str)
+    pieces = _pieces(said)
+    nothing = all(piece.casefold() in _NOTHING or not any(map(str.isalpha, piece)) for piece in pieces)
+    return whole or (bool(pieces) and nothing)
