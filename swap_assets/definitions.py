@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from swap_assets.defs import approaches, approval, baselines, dataset, monitoring, refusals, release
-from swap_assets.defs.gates import decision_assets, jobs, sensors
+from swap_assets.defs import approaches, baselines, dataset, monitoring, refusals, release
+from swap_assets.defs.gates import decision_assets, jobs, release_approval, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
-from swap_assets.defs.resources.source import ConversationSource
-from swap_assets.defs.resources.store import ArtefactIOManager, ExperimentStore
-from swap_assets.defs.resources.tracking import Hub, Reports, ResultTracking
+from swap_assets.defs.resources.store import ArtefactIOManager, ConversationSource, ExperimentStore
+from swap_assets.defs.resources.tracking import ResultTracking
 
 OWNERS = ["team:swap-assets"]
 GROUPS: dict[str, Sequence[dg.AssetsDefinition]] = {
@@ -35,15 +34,12 @@ GROUPS: dict[str, Sequence[dg.AssetsDefinition]] = {
 
 def resources_of(store: ExperimentStore) -> dict[str, object]:
     """Return everything that assets may use, over one experiment's folder."""
-    reports = Reports(store=store)
     return {
         "store": store,
         "source": ConversationSource(store=store),
         "hosted": HostedLlm(store=store),
         "processes": ModelProcesses(store=store),
         "tracking": ResultTracking(store=store),
-        "reports": reports,
-        "hub": Hub(store=store, reports=reports),
         "io_manager": ArtefactIOManager(store=store),
     }
 
@@ -55,7 +51,7 @@ defs = dg.Definitions(
             for group, assets in GROUPS.items()
             for asset in assets
         ),
-        approval.release_approval.replace_attributes(group_name="release", owners=OWNERS),
+        release_approval.replace_attributes(group_name="release", owners=OWNERS),
     ],
     jobs=[*jobs().values(), monitoring.DRIFT_JOB],
     schedules=monitoring.SCHEDULES,

@@ -2,7 +2,7 @@
 
 import typer
 
-from swap_assets.backends.store.env_file import fill_environment
+from swap_assets.backends.store.experiment_file import fill_environment
 from swap_assets.cli.demo import demo
 from swap_assets.cli.environment import ui, validate
 from swap_assets.cli.materialize import materialize

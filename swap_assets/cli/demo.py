@@ -91,7 +91,7 @@ def preflight(experiment: Experiment) -> None:
 
 def print_results(store: ArtefactStore, experiment: Experiment, console: Console) -> None:
     """Print the tables and decisions of every scale that has a report, and where the last report lies."""
-    reached = [scale for scale in experiment.scales if store.exists(keys.COMPARISON_REPORT, scale, Report)]
+    reached = [scale for scale in experiment.scales if store.path(keys.COMPARISON_REPORT, scale, Report).exists()]
     for scale in reached:
         report = store.read(keys.COMPARISON_REPORT, scale, Report)
         print_report(report, console)

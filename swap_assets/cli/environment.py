@@ -23,8 +23,15 @@ import typer
 
 from swap_assets.backends.processes.hardware import cpu_count
 from swap_assets.backends.serving.servers import free_port
-from swap_assets.backends.store.env_file import FOLDER_VARIABLE, HOME_VARIABLE, disagreement
-from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path, load_experiment, storage_root
+from swap_assets.backends.store.experiment_file import (
+    CONFIG_VARIABLE,
+    FOLDER_VARIABLE,
+    HOME_VARIABLE,
+    disagreement,
+    experiment_path,
+    load_experiment,
+    storage_root,
+)
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 from swap_assets.domain.keys import MODEL_PROCESS_POOL
 

@@ -115,7 +115,7 @@ def explain(decision: Subject, config: Config = None) -> None:
         os.environ.update(dagster_environment(config))
         import dagster as dg  # takes a second, and reads the experiment that the environment names
 
-        from swap_assets.defs.approval import reported
+        from swap_assets.defs.gates import reported
 
         with dg.DagsterInstance.get() as instance:
             state = dataclasses.replace(state, approvals={**state.approvals, **reported(instance, state)})
@@ -159,7 +159,7 @@ def _record(name: str, verdict: Literal["approved", "rejected"], by: str, reason
     os.environ.update(dagster_environment(config))
     import dagster as dg
 
-    from swap_assets.defs.approval import give_approval
+    from swap_assets.defs.gates import give_approval
     from swap_assets.defs.resources.store import ExperimentStore
 
     store = ExperimentStore()

@@ -6,22 +6,15 @@ import dagster as dg
 from pydantic import Field
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.approval import require_admitted
+from swap_assets.defs.gates import require_admitted
 from swap_assets.defs.resources.processes import HOSTED_POOL, HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, explained
 from swap_assets.defs.resources.tracking import ResultTracking
+from swap_assets.domain import keys
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice, choose_all, fixed
-from swap_assets.domain.keys import (
-    DATASET_SPLIT,
-    HERMES_CONVERSATIONS,
-    MODEL_PROCESS_POOL,
-    TEST_SPLITS,
-    base,
-    model_and_scale,
-)
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
 from swap_assets.domain.weights import Artefact
 
@@ -32,7 +25,9 @@ class MeasurementConfig(dg.Config):
     epoch: str = Field(default="first", pattern=r"^[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}$")
 
 
-@dg.asset(partitions_def=SCALES, deps=[DATASET_SPLIT, HERMES_CONVERSATIONS], pool=HOSTED_POOL, kinds={"openai"})
+@dg.asset(
+    partitions_def=SCALES, deps=[keys.DATASET_SPLIT, keys.HERMES_CONVERSATIONS], pool=HOSTED_POOL, kinds={"openai"}
+)
 def llm_interface(
     context: dg.AssetExecutionContext, config: MeasurementConfig, store: ExperimentStore, hosted: HostedLlm
 ) -> dg.MaterializeResult[InterfaceChoice]:
@@ -56,7 +51,7 @@ def llm_interface(
     return metadata.interface_result(made)
 
 
-@dg.asset(partitions_def=SCALES, deps=TEST_SPLITS, pool=HOSTED_POOL, kinds={"openai"})
+@dg.asset(partitions_def=SCALES, deps=keys.TEST_SPLITS, pool=HOSTED_POOL, kinds={"openai"})
 def llm_baseline(
     context: dg.AssetExecutionContext, config: MeasurementConfig, store: ExperimentStore, hosted: HostedLlm,
     tracking: ResultTracking, llm_interface: InterfaceChoice,
@@ -71,14 +66,14 @@ def llm_baseline(
     return metadata.evaluation_result(evaluation, run_id=tracking.evaluation(evaluation, partition=scale))
 
 
-@dg.asset(partitions_def=MODELS_AND_SCALES, deps=TEST_SPLITS, pool=MODEL_PROCESS_POOL, kinds={"huggingface"})
+@dg.asset(partitions_def=MODELS_AND_SCALES, deps=keys.TEST_SPLITS, pool=keys.MODEL_PROCESS_POOL, kinds={"huggingface"})
 def slm_baseline(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
 ) -> dg.MaterializeResult[Evaluation]:
     """The untouched small model's answers to every test row of the scale, in both tracks."""
-    model, scale = model_and_scale(context.partition_key)
+    model, scale = keys.model_and_scale(context.partition_key)
     artefacts = [Artefact(track.value, store.experiment.baseline_formats.of(track), None) for track in Track]
-    evaluation = processes.evaluation(context, base(model, scale), artefacts, store.test_files(scale))
+    evaluation = processes.evaluation(context, keys.base(model, scale), artefacts, store.test_files(scale))
     run_id = tracking.evaluation(evaluation, partition=context.partition_key)
     return metadata.evaluation_result(evaluation, run_id=run_id)
 

@@ -10,8 +10,7 @@ from functools import partial
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.resources.source import ConversationSource
-from swap_assets.defs.resources.store import SCALES, ExperimentStore, explained
+from swap_assets.defs.resources.store import SCALES, ConversationSource, ExperimentStore, explained
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LoadedSource, Notices, SyntheticSource
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, STRUCTURED_TRACK, TEST_SPLITS, TOOLCALL_TRACK
@@ -35,18 +34,11 @@ _FEW_CUT, _MANY_CUT = 0.05, 0.25
 
 @dg.multi_asset(
     outs={
-        HERMES_CONVERSATIONS: dg.AssetOut(
-            dagster_type=Conversations,
-            description="Every conversation that could be read.",
-            kinds={"parquet"},
-            is_required=False,
-        ),
-        QUARANTINED: dg.AssetOut(
-            dagster_type=list[Quarantined],
-            description="Rows that could not be read, each with its reason.",
-            kinds={"parquet"},
-            is_required=False,
-        ),
+        name: dg.AssetOut(dagster_type=kind, description=described, kinds={"parquet"}, is_required=False)
+        for name, kind, described in (
+            (HERMES_CONVERSATIONS, Conversations, "Every conversation that could be read."),
+            (QUARANTINED, list[Quarantined], "Rows that could not be read, each with its reason."),
+        )
     },
     check_specs=[
         dg.AssetCheckSpec(
@@ -67,74 +59,49 @@ def conversations(
     kept, refused = list(loaded.conversations), list(loaded.quarantined)
     store.write("source_notices", None, Notices.of(loaded), kind=Notices)
     counts = {"in": loaded.rows_in, "kept": len(kept), "quarantined": len(refused)}
-    made = dg.MaterializeResult(
-        asset_key=HERMES_CONVERSATIONS,
-        value=kept,
-        metadata={
+    made = metadata.outcome(
+        kept,
+        {
             "rows": metadata.counts_table(counts, of="rows"),
             "origins": metadata.counts_table(Counter(item.provenance.origin for item in kept), of="origin"),
             "repairs": metadata.counts_table(Counter(name for item in kept for name in item.repairs), of="repair"),
-            "sample": metadata.sample(kept[0] if kept else None),
+            "sample": metadata.sample(kept),
             "notes": "; ".join((*loaded.notes, loaded.first_line_warning)).strip("; ") or "none",
         },
-        data_version=dg.DataVersion(content_hash(kept)),
-        check_results=[dg.AssetCheckResult(check_name=NOTHING_LOST, passed=loaded.balanced, metadata=dict(counts))],
+        content_hash(kept),
+        dg.AssetCheckResult(check_name=NOTHING_LOST, passed=loaded.balanced, metadata=dict(counts)),
+        asset=HERMES_CONVERSATIONS,
     )
-    left_out = dg.MaterializeResult(
-        asset_key=QUARANTINED,
-        value=refused,
-        metadata={
-            "rows": len(refused),
-            "reasons": metadata.counts_table(Counter(item.reason for item in refused), of="reason"),
-            "sample": metadata.sample(refused[0] if refused else None),
-        },
-        data_version=dg.DataVersion(content_hash(refused)),
-    )
+    reasons = metadata.counts_table(Counter(item.reason for item in refused), of="reason")
+    shown = {"rows": len(refused), "reasons": reasons, "sample": metadata.sample(refused)}
+    left_out = metadata.outcome(refused, shown, content_hash(refused), asset=QUARANTINED)
     yield from (item for item in (made, left_out) if item.asset_key in context.selected_asset_keys)
 
 
 @dg.asset(kinds={"markdown"})
 def dataset_profile(
-    store: ExperimentStore,
-    source: ConversationSource,
-    hermes_conversations: Conversations,
+    store: ExperimentStore, source: ConversationSource, hermes_conversations: Conversations,
     quarantined_conversations: list[Quarantined],
-) -> dg.MaterializeResult[DatasetProfile]:
+) -> dg.MaterializeResult[DatasetProfile]:  # fmt: skip
     """What the data is like: labels, repairs, duplicates, and lengths in tokens for each model's own tokenizer."""
     kept, refused = tuple(hermes_conversations), tuple(quarantined_conversations)
     loaded = LoadedSource(conversations=kept, quarantined=refused, rows_in=len(kept) + len(refused))
     profile = profile_source(loaded, lengths=source.token_lengths(kept))
     image = source.draw(profile)
     store.keep("profile", "profile.svg", image)
-    return dg.MaterializeResult(
-        value=profile,
-        metadata={
-            "profile": metadata.markdown(profile_markdown(profile)),
-            "plots": metadata.svg(image),
-            "in_one_sentence": profile_sentence(profile),
-        },
-        data_version=dg.DataVersion(content_hash(profile)),
-    )
+    shown = {"profile": metadata.markdown(profile_markdown(profile)), "plots": metadata.svg(image)}
+    return metadata.outcome(profile, shown | {"in_one_sentence": profile_sentence(profile)}, content_hash(profile))
 
 
 @dg.asset(
     partitions_def=SCALES,
     kinds={"python"},
     check_specs=[
-        checks.check_spec(
-            NO_LEAKAGE,
-            DATASET_SPLIT,
-            partitions_def=SCALES,
-            description="no training row is a near-duplicate of a test row",
-            blocking=True,
-        ),
-        checks.check_spec(
-            ROWS_TEACH,
-            DATASET_SPLIT,
-            partitions_def=SCALES,
-            description="answers of training rows fit max_length: amber above 5 % that do not, blocking above 25 %",
-            blocking=True,
-        ),
+        checks.check_spec(name, DATASET_SPLIT, partitions_def=SCALES, description=described, blocking=True)
+        for name, described in (
+            (NO_LEAKAGE, "no training row is a near-duplicate of a test row"),
+            (ROWS_TEACH, "answers of training rows fit max_length: amber above 5 % that do not, blocking above 25 %"),
+        )
     ],
 )
 def dataset_split(
@@ -150,10 +117,10 @@ def dataset_split(
     index = build_index(rows, boilerplate_of(hermes_conversations))
     kept = store.keep("leakage_index", f"{split.scale}.json", index.model_dump_json())
     parts = ("train", "validation", "test", "release", "reserve", "set_aside")
-    closest = metadata.sample(split.leakage)
-    yield dg.MaterializeResult(
-        value=split,
-        metadata={
+    closest = metadata.sample([split.leakage])
+    yield metadata.outcome(
+        split,
+        {
             "sizes": metadata.counts_table({part: len(getattr(split, part)) for part in parts}, of="part"),
             "sources": metadata.markdown(markdown_table(SourceRows.HEADER, [each.cells for each in split.sources])),
             "short_sources": "; ".join(split.short) or "none",
@@ -161,18 +128,14 @@ def dataset_split(
             "leakage_index": dg.MetadataValue.path(str(kept)),
             "content_hash": split.content_hash,
         },
-        data_version=dg.DataVersion(split.content_hash),
-        check_results=[
-            dg.AssetCheckResult(check_name=NO_LEAKAGE, passed=split.leakage.clean, metadata={"closest_pair": closest}),
-            dg.AssetCheckResult(
-                check_name=ROWS_TEACH,
-                passed=split.cut_share <= _FEW_CUT,
-                severity=dg.AssetCheckSeverity.ERROR if split.cut_share > _MANY_CUT else dg.AssetCheckSeverity.WARN,
-                description=split.told_of_cut,
-                metadata={"cut": split.cut, "max_length": split.max_length},
-            ),
-        ],
-    )
+        split.content_hash,
+        dg.AssetCheckResult(check_name=NO_LEAKAGE, passed=split.leakage.clean, metadata={"closest_pair": closest}),
+        dg.AssetCheckResult(
+            check_name=ROWS_TEACH, passed=split.cut_share <= _FEW_CUT, description=split.told_of_cut,
+            severity=dg.AssetCheckSeverity.ERROR if split.cut_share > _MANY_CUT else dg.AssetCheckSeverity.WARN,
+            metadata={"cut": split.cut, "max_length": split.max_length},
+        ),
+    )  # fmt: skip
 
 
 def _track(
@@ -185,15 +148,8 @@ def _track(
             tuple(examples([by_id[name] for name in part])) for part in (dataset_split.train, dataset_split.validation)
         )
         data = TrackData(train=train, validation=validation)
-        return dg.MaterializeResult(
-            value=data,
-            metadata={
-                "train": len(train),
-                "validation": len(validation),
-                "sample": metadata.sample(train[0] if train else None),
-            },
-            data_version=dg.DataVersion(data.content()),
-        )
+        shown = {"train": len(train), "validation": len(validation), "sample": metadata.sample(train)}
+        return metadata.outcome(data, shown, data.content())
 
     return track
 
@@ -227,19 +183,12 @@ _DESCRIPTIONS = (
 def _split(name: str, description: str) -> dg.AssetsDefinition:
     @dg.asset(name=name, partitions_def=SCALES, kinds={"parquet"}, description=description)
     def test_split(
-        context: dg.AssetExecutionContext,
-        store: ExperimentStore,
-        dataset_split: DatasetSplit,
-        hermes_conversations: list[Conversation],
-    ) -> dg.MaterializeResult[list[EvalCase]]:
+        context: dg.AssetExecutionContext, store: ExperimentStore, dataset_split: DatasetSplit,
+        hermes_conversations: Conversations,
+    ) -> dg.MaterializeResult[list[EvalCase]]:  # fmt: skip
         experiment = store.experiment
-        choose = partial(
-            select,
-            name,
-            conversations=hermes_conversations,
-            split=dataset_split,
-            sizes=experiment.scale(context.partition_key).test_splits,
-        )
+        sizes = experiment.scale(context.partition_key).test_splits
+        choose = partial(select, name, conversations=hermes_conversations, split=dataset_split, sizes=sizes)
         chosen = choose()
         if chosen.missing:
             chosen = choose(fill=_fill(experiment))
@@ -247,16 +196,13 @@ def _split(name: str, description: str) -> dg.AssetsDefinition:
             [label, str(wanted), str(chosen.real[label]), str(chosen.synthetic[label])]
             for label, wanted in chosen.wanted.items()
         ]
-        return dg.MaterializeResult(
-            value=list(chosen.cases),
-            metadata={
-                "conversations": metadata.markdown(markdown_table(["label", "wanted", "real", "synthetic"], rows)),
-                "cases": len(chosen.cases),
-                "missing": metadata.counts_table(chosen.missing, of="label"),
-                "sample": metadata.sample(chosen.cases[0] if chosen.cases else None),
-            },
-            data_version=dg.DataVersion(chosen.content_hash),
-        )
+        shown = {
+            "conversations": metadata.table(["label", "wanted", "real", "synthetic"], rows, empty=""),
+            "cases": len(chosen.cases),
+            "missing": metadata.counts_table(chosen.missing, of="label"),
+            "sample": metadata.sample(chosen.cases),
+        }
+        return metadata.outcome(list(chosen.cases), shown, chosen.content_hash)
 
     return test_split
 

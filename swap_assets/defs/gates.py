@@ -2,10 +2,14 @@
 
 A run key is made of the evidence that a run acts on, so Dagster starts it once, however often it is asked for. What the
 instance knows of an experiment is read here, too: runs under way or broken, and the data versions of its rows.
+
+A person lets through too: `release_approval` is an external asset, reported by `swap-assets approve`, or in the UI by
+"Report materialization" with the description `approved by NAME: REASON` (or `rejected by`). Names are self-declared.
 """
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cache, reduce
 from operator import or_
 from typing import Any
@@ -13,23 +17,24 @@ from typing import Any
 import dagster as dg
 
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.approval import REQUESTED_BY, adopt_reported
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import Deciding, Gate, Job, Step
-from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import HERMES_CONVERSATIONS, TRACKS, model_and_scale
+from swap_assets.domain.gates.release import release_refusal
+from swap_assets.domain.gates.scale_up import scale_refusal
+from swap_assets.domain.judging.decisions import Approval, Decision, Override, read_reported
+from swap_assets.domain.keys import HERMES_CONVERSATIONS, RELEASE_APPROVAL, RELEASE_DECISION, TRACKS, model_and_scale
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.state import State
 
-# The tag of a run that a sensor asked for; it holds the reason.
-BECAUSE = "swap/because"
+# Tags of a run that a sensor asked for: the sensor's name, and the reason.
+REQUESTED_BY, BECAUSE = "swap/requested_by", "swap/because"
 RUN_KEY_TAG = "dagster/run_key"
 PARTITION_TAG = "dagster/partition"
 _UNDER_WAY = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
 _BROKEN = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-_LATEST = 500  # runs or materialisations; more than any experiment has partitions
+_LATEST = 500  # runs, approvals or materialisations; more than any experiment has partitions
 
 
 def jobs() -> dict[str, Any]:
@@ -168,3 +173,70 @@ def _is_last(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     tags = {PARTITION_TAG: run.tags[PARTITION_TAG]} if PARTITION_TAG in run.tags else {}
     newest = instance.get_runs(filters=dg.RunsFilter(job_name=run.job_name, tags=tags), limit=1)
     return not newest or newest[0].run_id == run.run_id
+
+
+release_approval = dg.AssetSpec(
+    RELEASE_APPROVAL, deps=[RELEASE_DECISION], partitions_def=MODELS_AND_SCALES, kinds={"person"},
+    description="A person's approval of a release that passed, bound to its evidence and void when that changes.",
+)  # fmt: skip
+
+
+def require_release(store: ExperimentStore, decision: Decision, override: Override | None) -> None:
+    """Refuse to merge what the gate, or the person who is asked, does not let through, unless it is overridden."""
+    if refusal := release_refusal(decision, override, store.state()):
+        raise dg.Failure(description=refusal, allow_retries=False)
+
+
+def require_admitted(context: dg.AssetExecutionContext, store: ExperimentStore, scale: str) -> None:
+    """Refuse to start a further scale for a sensor unless the scale before lets something through; people may."""
+    if REQUESTED_BY in context.run.tags and (refusal := scale_refusal(store.state(), scale)):
+        raise dg.Failure(description=refusal, allow_retries=False)
+
+
+def give_approval(instance: dg.DagsterInstance, store: ExperimentStore, approval: Approval) -> None:
+    """Keep an approval in the experiment's folder and report it to the instance, where the UI shows it."""
+    store.write(RELEASE_APPROVAL, approval.partition, approval, kind=Approval)
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(
+            RELEASE_APPROVAL,
+            partition=dg.MultiPartitionKey({"model": approval.model, "scale": approval.scale}),
+            description=approval.sentence(),
+            metadata=approval.model_dump(mode="json"),
+        )
+    )
+
+
+def adopt_reported(instance: dg.DagsterInstance, store: ExperimentStore) -> None:
+    """Take over into the experiment's folder what was said in the UI: the sensors that do may be off."""
+    for partition, approval in reported(instance, store.state()).items():
+        store.write(RELEASE_APPROVAL, partition, approval, kind=Approval)
+
+
+def reported(instance: dg.DagsterInstance, state: State) -> dict[str, Approval]:
+    """Return what was said in the UI and has not been taken over, by partition; only the last of each counts.
+
+    It names no evidence, and is taken to be on the decision in force when that is older. What was taken over before is
+    left alone: the evidence may have changed since.
+    """
+    latest: dict[str, dg.EventLogRecord] = {}
+    for record in instance.fetch_materializations(dg.AssetKey(RELEASE_APPROVAL), limit=_LATEST).records:
+        latest.setdefault(str(record.partition_key), record)
+    found = {partition: _read(record, state, partition) for partition, record in latest.items()}
+    return {partition: approval for partition, approval in found.items() if approval}
+
+
+def _read(record: dg.EventLogRecord, state: State, partition: str) -> Approval | None:
+    event, decision = record.asset_materialization, state.decision(RELEASE_DECISION, partition)
+    if event is None or "evidence_hash" in event.metadata or decision is None:
+        return None
+    at = datetime.fromtimestamp(record.timestamp, UTC).isoformat(timespec="seconds")
+    told, known = read_reported(event.description or ""), state.approvals.get(partition)
+    if told is None or not decision.decided_at or decision.decided_at > at:
+        return None
+    if known and (known.at, known.verdict, known.by, known.reason) == (at, *told):
+        return None
+    verdict, by, reason = told
+    return Approval(
+        model=decision.model, scale=decision.scale, verdict=verdict, by=by, reason=reason,
+        evidence_hash=decision.content(), at=at,
+    )  # fmt: skip

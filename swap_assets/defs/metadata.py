@@ -43,9 +43,9 @@ def svg(image: str) -> dg.MetadataValue:
     return markdown(f"![plots](data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()})")
 
 
-def sample(value: Frozen | None) -> dg.MetadataValue:
-    """Return one row to look at."""
-    return dg.MetadataValue.json(value.model_dump(mode="json") if value else {})
+def sample(rows: Sequence[Frozen]) -> dg.MetadataValue:
+    """Return the first of some rows to look at."""
+    return dg.MetadataValue.json(rows[0].model_dump(mode="json") if rows else {})
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "none") -> dg.MetadataValue:
@@ -58,12 +58,12 @@ def counts_table(counts: Mapping[str, int], *, of: str) -> dg.MetadataValue:
     return table([of, "rows"], counts.items())
 
 
-def _result(
-    value: Value, shown: Mapping[str, Any], version: str = "", *checks: dg.AssetCheckResult
+def outcome(
+    value: Value, shown: Mapping[str, Any], version: str = "", *checks: dg.AssetCheckResult, asset: str | None = None
 ) -> dg.MaterializeResult[Value]:
     """Return a value with what is shown of it; its version names what it holds, "" leaves that to Dagster."""
-    data_version = dg.DataVersion(version) if version else None
-    return dg.MaterializeResult(value=value, metadata=shown, data_version=data_version, check_results=checks)
+    known: Any = {"data_version": dg.DataVersion(version) if version else None, "check_results": checks}
+    return dg.MaterializeResult(asset_key=asset, value=value, metadata=shown, **known)
 
 
 def evaluation_result(
@@ -76,7 +76,8 @@ def evaluation_result(
     if run_id:
         shown["mlflow_run"] = run_id
     for track, result in evaluation.results.items():
-        scored = [row for row in result.rows if row.field_f1 is not None]
+        scored = (row for row in result.rows if row.field_f1 is not None)
+        worst = sorted(scored, key=lambda row: (row.field_f1 or 0.0, row.case_id))
         of_track = {
             "metrics": _metrics_table(result),
             "field_f1": result.summary.value("field_f1") or 0.0,
@@ -84,22 +85,22 @@ def evaluation_result(
             "unscored": result.summary.unscored,
             "effort": _effort_table(result.totals),
             "served": _served_table(result.served, result.prompt_hash),
-            "worst_row": sample(min(scored, key=lambda row: (row.field_f1 or 0.0, row.case_id), default=None)),
+            "worst_row": sample(worst),
         }
         shown |= {f"{track.value}_{name}": value for name, value in of_track.items()}
-    return _result(evaluation, shown, evaluation.evidence_hash(), *checks)
+    return outcome(evaluation, shown, evaluation.evidence_hash(), *checks)
 
 
 def measurement_result(measured: Measurement) -> dg.MaterializeResult[Measurement]:
     """Return a repeated measurement with its metrics table."""
     shown = evaluation_result(measured.evaluation, run_id="").metadata or {}
-    return _result(measured, {"epoch": measured.epoch, **shown})
+    return outcome(measured, {"epoch": measured.epoch, **shown})
 
 
 def drift_result(report: DriftReport) -> dg.MaterializeResult[DriftReport]:
     """Return what was looked at again, a sentence for each."""
     verdicts = "\n\n".join(f"**{item.candidate_id}**: {item.verdict}: {item.sentence}" for item in report.found)
-    return _result(report, {"epoch": report.epoch, "verdicts": markdown(verdicts)})
+    return outcome(report, {"epoch": report.epoch, "verdicts": markdown(verdicts)})
 
 
 def interface_result(choice: InterfaceChoice) -> dg.MaterializeResult[InterfaceChoice]:
@@ -114,7 +115,7 @@ def interface_result(choice: InterfaceChoice) -> dg.MaterializeResult[InterfaceC
     shown: Shown = {track.value: chosen.interface.value for track, chosen in choice.tracks.items()}
     shown |= {f"{track.value}_reason": chosen.reason for track, chosen in choice.tracks.items()}
     shown["scores"] = table(header, rows, empty="one interface is listed; nothing was asked")
-    return _result(choice, shown, choice.content())
+    return outcome(choice, shown, choice.content())
 
 
 def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
@@ -141,7 +142,7 @@ def decision_result(decision: Decision) -> dg.MaterializeResult[Decision]:
         check_name=GATE_CHECK, passed=decision.verdict == "pass", severity=dg.AssetCheckSeverity.WARN,
         description=decision.reason, metadata={"verdict": decision.verdict, "action": decision.action},
     )  # fmt: skip
-    return _result(decision, shown, decision.content(), check)
+    return outcome(decision, shown, decision.content(), check)
 
 
 def _measured_table(decision: Decision) -> dg.MetadataValue:
@@ -169,7 +170,7 @@ def report_result(report: Report, folder: Path, plots: Mapping[str, str]) -> dg.
         text = "".join(markdown_table(one.header, one.rows) for one in tables)
         shown[f"{track.value}_table"] = markdown(text or "not measured")
     shown |= {f"{name}_plot": svg(image) for name, image in plots.items()}
-    return _result(report, shown, report.content())
+    return outcome(report, shown, report.content())
 
 
 def merged_result(
@@ -191,7 +192,7 @@ def merged_result(
         "mlflow_run": run_id or "not tracked",
         **{f"{track.value}_metrics": _metrics_table(result) for track, result in model.evaluation.results.items()},
     }
-    return _result(model, shown, model.content(), check)
+    return outcome(model, shown, model.content(), check)
 
 
 def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedModel]:
@@ -199,7 +200,7 @@ def published_result(model: PublishedModel) -> dg.MaterializeResult[PublishedMod
     shown: Shown = {"candidate": model.candidate_id, "status": model.status, "reason": model.reason or "none needed"}
     if model.url:
         shown |= {"repository": dg.MetadataValue.url(model.url), "commit": model.commit, "files_uploaded": model.files}
-    return _result(model, shown, model.commit or f"{model.status}: {model.reason}")
+    return outcome(model, shown, model.commit or f"{model.status}: {model.reason}")
 
 
 def _metrics_table(result: TrackResult) -> dg.MetadataValue:
@@ -236,7 +237,7 @@ def _served_table(served: Served, prompt_hash: str) -> dg.MetadataValue:
 def skipped_adapter(adapter: LoraAdapter) -> dg.MaterializeResult[LoraAdapter]:
     """Return the record of an adapter that nobody trained, with the decision's reason."""
     shown: Shown = {"status": "skipped by decision", "reason": adapter.reason}
-    return _result(adapter, shown, f"skipped: {adapter.reason}")
+    return outcome(adapter, shown, f"skipped: {adapter.reason}")
 
 
 def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Path) -> dg.MaterializeResult[LoraAdapter]:
@@ -263,7 +264,7 @@ def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Pat
         "spec": dg.MetadataValue.path(str(spec_file)),
         "mlflow_run": result.mlflow_run_id or "not tracked",
     }
-    return _result(made, shown, result.adapter_hash)
+    return outcome(made, shown, result.adapter_hash)
 
 
 def _memory_table(result: TrainResult) -> dg.MetadataValue:

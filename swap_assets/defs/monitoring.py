@@ -72,8 +72,7 @@ def drift_check(
 def _held_against_before(store: ExperimentStore, now: Measurement, first: Evaluation) -> Drift:
     """Compare with the last look, or with the evidence of the decisions at the first one."""
     key, policy = now.evaluation.candidate.id, store.experiment.gates
-    there = store.exists(_KEPT, key, Measurement)
-    before = store.read(_KEPT, key, Measurement) if there else Measurement(epoch="first", evaluation=first)
+    before = store.find(_KEPT, key, Measurement) or Measurement(epoch="first", evaluation=first)
     return drift(now, before, metric=policy.primary, margin_points=policy.release.margin_points)
 
 

@@ -14,7 +14,7 @@ import dagster as dg
 
 from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.defs import checks, metadata
-from swap_assets.defs.approval import adopt_reported, require_release
+from swap_assets.defs.gates import adopt_reported, require_release
 from swap_assets.defs.resources.processes import (
     HOSTED_POOL,
     HostedLlm,
@@ -22,7 +22,7 @@ from swap_assets.defs.resources.processes import (
     ModelProcesses,
 )
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
-from swap_assets.defs.resources.tracking import Hub, Reports, ResultTracking
+from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain import keys
 from swap_assets.domain.gates.release import may_be_asked, release
 from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
@@ -41,14 +41,12 @@ NO_DROP = "no_drop_after_merging"
 
 @dg.asset(partitions_def=SCALES, deps=_EVIDENCE, kinds={"html"})
 def comparison_report(
-    context: dg.AssetExecutionContext, store: ExperimentStore, reports: Reports, tracking: ResultTracking
+    context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking
 ) -> dg.MaterializeResult[Report]:
     """Every candidate of the scale beside the LLM: the verdict, criteria, tables, decisions, what is missing."""
     adopt_reported(context.instance, store)
-    report = reports.build(context.partition_key)
-    folder = reports.write(report)
-    tracking.report(report, folder)
-    return metadata.report_result(report, folder, reports.plots(report))
+    report, folder = tracking.report(context.partition_key)
+    return metadata.report_result(report, folder, tracking.plots(report))
 
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, deps=_READ, pool=HOSTED_POOL, kinds={"openai"})
@@ -199,7 +197,7 @@ def _scored_again(
 
 @dg.asset(partitions_def=MODELS_AND_SCALES, kinds={"huggingface"})
 def published_model(
-    context: dg.AssetExecutionContext, store: ExperimentStore, hub: Hub, merged_model: MergedModel,
+    context: dg.AssetExecutionContext, store: ExperimentStore, tracking: ResultTracking, merged_model: MergedModel,
     release_decision: Decision,
 ) -> dg.MaterializeResult[PublishedModel]:  # fmt: skip
     """The merged model with its card on the Hugging Face hub; skipped where the experiment publishes nothing."""
@@ -207,5 +205,5 @@ def published_model(
     if not merged_model.override:
         require_release(store, release_decision, None)
     with store.recording_failure(context):
-        published = hub.publish(merged_model, release_decision)
+        published = tracking.publish(merged_model, release_decision)
     return metadata.published_result(published)

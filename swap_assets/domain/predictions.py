@@ -32,43 +32,57 @@ class Usage(Frozen):
     completion_tokens: int = 0
 
 
-class PredictionRecord(Frozen):
-    """One answer of one candidate to one case.
+class Said(Frozen):
+    """What was said, by its own word whom, and what it took; times in seconds.
 
     `finish_reason` "error" means that no answer could be obtained (transport): it is unscored, never wrong.
-    `content_filter` is a refusal, and a refusal is a wrong answer. `latency_s` is wall time in seconds of the whole
-    answer; `latency_kind` tells a request's own time from a batch's time shared evenly among its rows; `first_token_s`
-    is the time to the first token, None where the answer did not arrive in pieces. `cost` is in the currency of the
-    experiment file, None where there is no price. `request_hash` covers the rendered prompt, the model's artefact and
-    the decoding settings. `engine` names who computed it; `served_model` and `fingerprint` are what the server says of
-    itself, `deployment` and `api_version` what it was asked for; `retries` are the attempts that failed before this
-    answer.
+    `content_filter` is a refusal, and a refusal is a wrong answer. `latency_s` is wall time of the whole answer,
+    `first_token_s` that to the first token, None where the answer did not arrive in pieces. `served_model` and
+    `fingerprint` are what the server says of itself; `retries` are the attempts that failed before this answer.
+    """
+
+    text: str = ""
+    finish_reason: FinishReason
+    usage: Usage = Field(default_factory=Usage)
+    latency_s: float = 0.0
+    first_token_s: float | None = None
+    served_model: str = ""
+    fingerprint: str = ""
+    retries: int = 0
+
+
+class Answer(Said):
+    """What was said to one case, and what only the engine knows of it.
+
+    `cost` is in the currency of the experiment file, None where there is no price.
     """
 
     case_id: str
+    cost: float | None = None
+    error: str = ""
+    seed: int | None = None
+
+
+class PredictionRecord(Answer):
+    """One answer of one candidate to one case.
+
+    `latency_kind` tells a request's own time from a batch's time shared evenly among its rows. `request_hash` covers
+    the rendered prompt, the model's artefact and the decoding settings. `engine` names who computed it; `deployment`
+    and `api_version` are what a server was asked for.
+    """
+
     conversation_id: str
     candidate_id: str
     answer_format: AnswerFormat
     request_hash: str
     prompt_hash: str
-    text: str = ""
     parsed: ParsedAnswer | None = None
-    finish_reason: FinishReason
-    usage: Usage = Field(default_factory=Usage)
-    latency_s: float = 0.0
     latency_kind: Literal["request", "batch_share"] = "request"
-    first_token_s: float | None = None
-    cost: float | None = None
-    error: str = ""
     engine: str = ""
     epoch: str = "first"
     interface: Interface = Interface.TEXT
-    served_model: str = ""
-    fingerprint: str = ""
     deployment: str = ""
     api_version: str = ""
-    seed: int | None = None
-    retries: int = 0
 
     @property
     def obtained(self) -> bool:

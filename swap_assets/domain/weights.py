@@ -44,6 +44,14 @@ class LoraAdapter(Frozen):
         return Artefact(self.name, self.answer_format, Path(self.folder))
 
 
+class LossPoint(Frozen):
+    """A loss (nats per trained token) after so many optimiser steps."""
+
+    step: int
+    epoch: float
+    loss: float
+
+
 class MergedAdapter(Frozen):
     """One adapter merged into the 16-bit base; `equal_texts` of `parity_rows` answers were the adapter's own."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.generation import Answered, Job
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.clients import HostedError, missing_variables
 from swap_assets.backends.serving.servers import Server
@@ -34,11 +34,10 @@ def entry(**changes: Any) -> HostedModel:
 
 def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **changes: Any) -> Answered:
     cases = changes.pop("cases", None) or [weather_case(city) for city in CITIES]
-    places = {"output": folder / "records.jsonl", "cache": folder / "answers.sqlite3"}
     asked = Server(server.base_url, artefact_hash=changes.pop("artefact_hash", ""))
-    options = {"candidate_id": "big--s--none--greedy--hosted", **places, **changes}
-    said: list[str] = []
-    return ask_hosted(model or entry(), cases, answer_format=HERMES, server=asked, say=said.append, **options)
+    job = Job("big--s--none--greedy--hosted", HERMES, folder / "records.jsonl", epoch=changes.pop("epoch", "first"))
+    options = {"cache": folder / "answers.sqlite3", "say": lambda _: None, **changes}
+    return ask_hosted(model or entry(), cases, job, server=asked, **options)
 
 
 def always(status: int, body: str, **headers: str) -> Reply:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.generation import Answered, read_rows
+from swap_assets.backends.engines.generation import Answered, Job, read_rows
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.hermes import HERMES
@@ -32,9 +32,8 @@ def ask(base_url: str, folder: Path, count: int, *, name: str = "records", **cha
     )  # fmt: skip
     cases = [weather_case(f"City{number}") for number in range(count)]
     return ask_hosted(
-        model, cases, answer_format=HERMES, candidate_id="c", output=folder / f"{name}.jsonl",
-        cache=folder / "answers.sqlite3", say=lambda _: None,
-    )  # fmt: skip
+        model, cases, Job("c", HERMES, folder / f"{name}.jsonl"), cache=folder / "answers.sqlite3", say=lambda _: None
+    )
 
 
 def started(base_url: str, folder: Path, count: int, name: str) -> subprocess.Popen[bytes]:

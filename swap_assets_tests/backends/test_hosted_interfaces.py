@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.generation import Answered, Job
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.clients import HostedError, missing_variables, open_client
 from swap_assets.backends.models.preflight import hosted_problem
@@ -34,8 +34,8 @@ def ask(
          "backoff_s": 0.01, **changes}
     )  # fmt: skip
     return ask_hosted(
-        model, [case or weather_case("Oslo")], answer_format=answer_format, candidate_id="c", interface=interface,
-        output=folder / "records.jsonl", cache=folder / "answers.sqlite3", say=lambda _: None,
+        model, [case or weather_case("Oslo")], Job("c", answer_format, folder / "records.jsonl"), interface=interface,
+        cache=folder / "answers.sqlite3", say=lambda _: None,
     )  # fmt: skip
 
 
@@ -149,9 +149,8 @@ def azure(server_url: str, **changes: Any) -> HostedModel:
 
 def ask_azure(folder: Path, model: HostedModel) -> Answered:
     return ask_hosted(
-        model, [weather_case("Oslo")], answer_format=HERMES, candidate_id="c", output=folder / "r.jsonl",
-        cache=folder / "a.sqlite3", say=lambda _: None,
-    )  # fmt: skip
+        model, [weather_case("Oslo")], Job("c", HERMES, folder / "r.jsonl"), cache=folder / "a.sqlite3", say=print
+    )
 
 
 def test_azure_is_asked_under_its_deployment_with_its_key_and_version(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.engines.generation import Answered
+from swap_assets.backends.engines.generation import Answered, Job
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Spend
 from swap_assets.backends.hosted.clients import HostedError, read_retry_after
@@ -33,8 +33,8 @@ def ask(server: ChatServer, folder: Path, count: int, said: list[str] | None = N
     )  # fmt: skip
     lines = said if said is not None else []
     return ask_hosted(
-        model, [weather_case(f"City{number}") for number in range(count)], answer_format=HERMES,
-        candidate_id="c", output=folder / "records.jsonl", cache=folder / "answers.sqlite3", say=lines.append,
+        model, [weather_case(f"City{number}") for number in range(count)], Job("c", HERMES, folder / "records.jsonl"),
+        cache=folder / "answers.sqlite3", say=lines.append,
     )  # fmt: skip
 
 
@@ -228,9 +228,8 @@ def ask_twins(server: ChatServer, folder: Path) -> Answered:
     twin = weather_case("City0").model_copy(update={"id": "twin"})
     model = HostedModel(key="big", provider="openai", base_url=server.base_url, model="m", max_retries=0)
     return ask_hosted(
-        model, [weather_case("City0"), twin], answer_format=HERMES, candidate_id="c",
-        output=folder / "records.jsonl", cache=folder / "a", say=lambda _: None,
-    )  # fmt: skip
+        model, [weather_case("City0"), twin], Job("c", HERMES, folder / "records.jsonl"), cache=folder / "a", say=print
+    )
 
 
 def test_a_request_that_failed_is_free_for_the_next_who_asks_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from swap_assets.backends.engines import generate as answer
 from swap_assets.backends.engines.generation import read_rows, write_rows
 from swap_assets.backends.methods.sft import train
 from swap_assets.backends.models.local_model import limit_threads, quiet_libraries
-from swap_assets.backends.models.model_files import miniature_folder
+from swap_assets.backends.models.provenance import miniature_folder
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, TrainSpec, Weights
 from swap_assets.backends.store.experiment_file import load_experiment

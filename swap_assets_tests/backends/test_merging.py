@@ -8,9 +8,8 @@ import pytest
 
 from swap_assets.backends.engines import generate
 from swap_assets.backends.engines.generation import read_rows
-from swap_assets.backends.models.model_files import miniature_folder as miniature
-from swap_assets.backends.models.model_files import pickles
-from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
+from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard, pickles
+from swap_assets.backends.models.provenance import miniature_folder as miniature
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, TrainResult, Weights
 from swap_assets.backends.serving.merging import MergeError, merge, read_card, refuse_quantised, require_same_base

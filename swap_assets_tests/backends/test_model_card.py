@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.hub.readme import README, write_adapter_readme
-from swap_assets.backends.models.model_files import PickledWeightsError
-from swap_assets.backends.models.provenance import ADAPTER_CARD
+from swap_assets.backends.hub.cards import README, write_adapter_readme
+from swap_assets.backends.models.provenance import ADAPTER_CARD, PickledWeightsError
 from swap_assets.backends.processes.specs import Weights
 from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import tiny_model

@@ -11,14 +11,16 @@ import pytest
 
 from swap_assets.backends.models.checks import model_findings
 from swap_assets.backends.models.local_model import TokenizerError, require_round_trip
-from swap_assets.backends.models.model_files import Finding, miniature_folder
+from swap_assets.backends.models.provenance import Finding, miniature_folder
 from swap_assets.backends.processes.hardware import Gpu, Hardware
+from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets_tests.hub_stand_in import HubServer
 
 STUDENT = miniature_folder("student")
 NAME = "org/model"
+DEMO = load_experiment(Path("examples/demo/swap.yaml"))
 MACHINE = Hardware(
     system="Linux", processor="", cpus=2, memory_gib=16.0, memory_free_gib=8.0, disk_free_gib=100.0, gpus=()
 )  # fmt: skip
@@ -41,7 +43,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
 
 def look(model: SmallModel, *, token: str = "", machine: Hardware = MACHINE, approaches=(PLAIN,)) -> dict[str, Finding]:
     environment = {"HUGGING_FACE_HUB_TOKEN": token} if token else {}
-    found = model_findings("m", model, list(approaches), machine, environment)
+    tried = {f"approach-{at}": approach for at, approach in enumerate(approaches)}
+    experiment = DEMO.model_copy(update={"models": {"m": model}, "approaches": tried})
+    found = model_findings("m", experiment, machine, environment)
     return {item.what.removeprefix("m: "): item for item in found}
 
 

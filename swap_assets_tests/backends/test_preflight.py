@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.hosted.question import ask_one_question
+from swap_assets.backends.hosted.clients import ask_one_question
 from swap_assets.backends.models import preflight
 from swap_assets.backends.models.preflight import (
     PreflightError,

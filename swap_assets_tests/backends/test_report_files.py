@@ -11,6 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from swap_assets.backends.hub.cards import model_card
 from swap_assets.backends.report.build import answer_texts, training_runs
 from swap_assets.backends.report.files import (
     content_security_policy,
@@ -19,7 +20,6 @@ from swap_assets.backends.report.files import (
     to_html,
     write_report,
 )
-from swap_assets.backends.report.model_card import model_card
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.cli.report import print_report

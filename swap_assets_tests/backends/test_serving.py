@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from swap_assets.backends.engines import generate
-from swap_assets.backends.engines.generation import Answered, read_cases, read_rows
+from swap_assets.backends.engines.generation import Answered, Job, read_cases, read_rows
 from swap_assets.backends.engines.hosted import ask_hosted
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import Weights
@@ -30,10 +30,8 @@ def ask(endpoint: Server, cases: list[EvalCase], output: Path, *, limit: int) ->
         key="stand-in", provider="stand-in", model="tiny", max_answer_tokens=limit, prompt_style=PromptStyle.COMPACT
     )
     return ask_hosted(
-        entry, cases, answer_format=HERMES, candidate_id="c", output=output,
-        cache=output.with_suffix(".sqlite3"),
-        server=endpoint, say=lambda _: None,
-    )  # fmt: skip
+        entry, cases, Job("c", HERMES, output), cache=output.with_suffix(".sqlite3"), server=endpoint, say=print
+    )
 
 
 def test_the_served_model_says_what_the_local_one_says_twice_alike_and_is_gone_after_an_error(

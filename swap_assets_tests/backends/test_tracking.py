@@ -12,15 +12,15 @@ import pytest
 
 from swap_assets.backends.methods.checkpoints import CheckpointError, Checkpoints
 from swap_assets.backends.processes.hardware import cpu_count
+from swap_assets.backends.processes.spec_building import tracking_uri
 from swap_assets.backends.processes.specs import Tracking, Weights
 from swap_assets.backends.processes.supervision import WorkerError, run_workers
 from swap_assets.backends.tracking.mlflow_runs import (
     TrackingError,
     mark_failed,
     tracked_run,
-    tracking_uri,
+    tracked_training,
 )
-from swap_assets.backends.tracking.recording import tracked_training
 from swap_assets_tests.backends.test_training import run as run_training
 from swap_assets_tests.backends.test_training import spec_for
 
@@ -67,7 +67,7 @@ def test_a_run_holds_what_was_logged_and_is_finished(store: str, tmp_path: Path)
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError("broken"), "FAILED"), (KeyboardInterrupt(), "KILLED")])
 def test_a_run_whose_work_breaks_off_is_closed_with_the_reason(store: str, error: BaseException, status: str) -> None:
-    with pytest.raises(type(error)), tracked_run(tracking(store)) as run:
+    with pytest.raises(type(error)), tracked_run(tracking(store), params={}, tags={}) as run:
         raise error
     found = look_up(store, run.id)
     assert found.info.status == status
@@ -75,7 +75,7 @@ def test_a_run_whose_work_breaks_off_is_closed_with_the_reason(store: str, error
 
 
 def test_an_open_run_can_be_marked_failed_and_a_closed_one_stays(store: str) -> None:
-    with tracked_run(tracking(store)) as run:
+    with tracked_run(tracking(store), params={}, tags={}) as run:
         mark_failed(store, run.id, reason="killed")
         assert look_up(store, run.id).info.status == "FAILED"
     assert look_up(store, run.id).info.status == "FINISHED"
@@ -172,7 +172,7 @@ def test_four_processes_may_touch_a_new_store_at_once(tmp_path: Path) -> None:
         "import sys; from swap_assets.backends.tracking.mlflow_runs import tracked_run\n"
         "from swap_assets.backends.processes.specs import *\n"
         "for i in range(3):\n"
-        "    with tracked_run(Tracking(uri=sys.argv[1], experiment='e', run_name=str(i))) as run:\n"
+        "    with tracked_run(Tracking(uri=sys.argv[1], experiment='e', run_name=str(i)), params={}, tags={}) as run:\n"
         "        run.metrics({'m': i})\n"
     )
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"

@@ -6,7 +6,7 @@ from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.models.preflight import PreflightError
 from swap_assets.backends.processes.supervision import WorkerError, is_transient
-from swap_assets.backends.tracking.alerts import WEBHOOK_VARIABLE, post_alert
+from swap_assets.backends.tracking.tracing import WEBHOOK_VARIABLE, post_alert
 from swap_assets_tests.fakes import ChatServer
 
 

@@ -25,6 +25,7 @@ from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Form, tuned
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.weights import Artefact
 from swap_assets_tests.backends.test_generation import spec_for
 from swap_assets_tests.backends.test_processes import wait_until_gone
 from swap_assets_tests.vllm_stand_in import VllmStandIn
@@ -223,7 +224,8 @@ def test_a_merged_model_is_answered_by_a_server_only_where_one_can_be_started_fo
     for server, expected in ((VllmServer(command=COMMAND), True), (VllmServer(base_url="http://a/v1"), False)):
         entry = demo.small_model("student").model_copy(update={"engine": server})
         experiment, store = demo.model_copy(update={"models": {"student": entry}}), ArtefactStore(tmp_path)
-        specs = [generation_spec(experiment, store, one, HERMES, (), adapter=tmp_path)[0] for one in (tuned_, merged)]
+        made = Artefact("toolcall", HERMES, tmp_path)
+        specs = [generation_spec(experiment, store, one, made, ())[0] for one in (tuned_, merged)]
         assert specs[0].engine == server and specs[0].adapter == tmp_path
         assert specs[1].engine == (server if expected else Transformers())
         assert (specs[1].weights.source, specs[1].adapter) == (str(tmp_path), None)

@@ -240,7 +240,7 @@ def test_reading_the_source_is_tried_again_where_that_may_help(scenario, monkeyp
         tried.append(source)
         raise SourceError(str(error)) from error
 
-    monkeypatch.setattr("swap_assets.defs.resources.source.load_sources", read)
+    monkeypatch.setattr("swap_assets.defs.resources.store.load_sources", read)
     monkeypatch.setattr("swap_assets.defs.resources.store.RETRY_AFTER_S", 0)
     assert _materialize(scenario, dataset.conversations) == str(error)
     assert len(tried) == times

@@ -12,7 +12,7 @@ from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.keys import Form, hosted, tuned
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
-from swap_assets.domain.weights import LoraAdapter, MergedAdapter, MergedModel
+from swap_assets.domain.weights import Artefact, LoraAdapter, MergedAdapter, MergedModel
 from swap_assets_tests.domain.evaluations import evaluation, shares
 
 KEY = "little|small"
@@ -22,7 +22,7 @@ PAPER = tuned("little", "small", "paper")
 def _weights(scenario, candidate, folder):
     """Return the name of the weights that lie in a folder, as an evaluation records it."""
     store = scenario.store
-    spec, _ = generation_spec(store.experiment, store.folder, candidate, HERMES, (), adapter=folder)
+    spec, _ = generation_spec(store.experiment, store.folder, candidate, Artefact("toolcall", HERMES, folder), ())
     return content_hash([artefact_hash(spec)])
 
 
@@ -110,7 +110,7 @@ def test_a_release_is_not_decided_by_the_base_under_the_id_of_a_tuned_candidate(
     )  # fmt: skip
     assert told in _failure_of(done)
     assert asked == []
-    assert not scenario.store.exists("release_decision", KEY, Evaluation)
+    assert scenario.store.find("release_decision", KEY, Evaluation) is None
 
 
 def _drift(scenario, epoch, raises=True):

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from swap_assets.defs.approval import give_approval
+from swap_assets.defs.gates import give_approval
 from swap_assets.domain.judging.decisions import Approval
 from swap_assets.domain.report.layout import lay_out, to_markdown
 from swap_assets_tests.defs.scenarios import MODELS, at_the_last_scale

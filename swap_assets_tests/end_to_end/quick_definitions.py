@@ -7,8 +7,7 @@ import dagster as dg
 
 from swap_assets import definitions as real
 from swap_assets.defs import metadata
-from swap_assets.defs.approval import require_admitted, require_release
-from swap_assets.defs.gates import jobs, sensors
+from swap_assets.defs.gates import jobs, require_admitted, require_release, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore
 from swap_assets.domain.formats.base import AnswerFormat

@@ -26,7 +26,7 @@ CLEAN |= {"PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}
 PROBE = """
 import json, os, pathlib
 import dagster as dg
-from swap_assets.backends.store.env_file import enter_folder
+from swap_assets.backends.store.experiment_file import enter_folder
 enter_folder()
 @dg.asset
 def noted():

@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from swap_assets.domain.experiment.sources import (
     SyntheticSource,
     label_of,
 )
-from swap_assets.domain.model import Conversation, Origin, Quarantined
+from swap_assets.domain.model import Conversation, Quarantined
 from swap_assets.domain.reading.parsing import parse_row, set_beginnings_aside, set_duplicates_aside
 from swap_assets.domain.reading.row_reading import QuarantineReason
 from swap_assets.domain.splits.scale_split import DatasetSplit, split_experiment
-from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
+from swap_assets.domain.synthetic.generator import generate
 
 Parsed = Conversation | Quarantined
 Progress = Callable[[int], None]
@@ -29,11 +30,7 @@ _BFCL_ANSWERS = "possible_answer"  # BFCL keeps the accepted answers in a folder
 
 
 def load_sources(sources: Sequence[Source], *, progress: Progress | None = None) -> LoadedSource:
-    """Load all sources of an experiment as one; a row that an earlier source has too is set aside as its duplicate.
-
-    Raises:
-        SourceError: one of them can't be used; the message is one sentence that says what to do.
-    """
+    """Load all sources as one, a row that an earlier one has too set aside; SourceError where one can't be used."""
     loaded = [(label_of(source), load_source(source, progress=progress)) for source in sources]
     if len(loaded) == 1:
         return loaded[0][1]
@@ -55,12 +52,7 @@ def without_download(sources: Sequence[Source]) -> bool:
 
 
 def try_splits(experiment: Experiment) -> tuple[LoadedSource, dict[str, DatasetSplit]]:
-    """Load an experiment's sources and split them for each of its scales, as its assets will.
-
-    Raises:
-        SourceError: a source can't be used.
-        TooFewRowsError: a part can't be filled.
-    """
+    """Load and split as the assets will; SourceError where a source can't be used, TooFewRowsError by the splits."""
     loaded = load_sources(experiment.all_sources)
     return loaded, {scale: split_experiment(experiment, loaded.conversations, scale=scale)
                     for scale in experiment.scales}  # fmt: skip
@@ -76,34 +68,27 @@ def _called(row: Conversation, label: str) -> Conversation:
 def load_source(source: Source, *, progress: Progress | None = None) -> LoadedSource:
     """Load every row of a source; what can't be read is quarantined with its reason.
 
-    Args:
-        source: hub, local files or generator, as the experiment file says.
-        progress: called with the number of rows read so far.
-
-    Raises:
-        SourceError: the source can't be used; the message is one sentence that says what to do.
+    `progress` is called with the number of rows read so far. SourceError where the source can't be used.
     """
     if isinstance(source, SyntheticSource):
-        return _account(_counted(generate(source.generator), progress), what="the generator")
+        return _account(generate(source.generator), progress, what="the generator")
     if isinstance(source, LocalSource):
-        rows = (row for path in local_paths(source) for row in _local_rows(path, source))
-        return _account(_counted(rows, progress), what=", ".join(map(str, _as_list(source.path))))
+        rows = (row for path in local_paths(source) for row in _rows(path, source, path.name.split(".")[0]))
+        return _account(rows, progress, what=", ".join(map(str, _as_list(source.path))))
     try:
         paths = {config: fetch(source, config) for config in source.files}
     except HubUnreachableError as error:
         if source.fallback == "none":
             raise
-        return _stand_in(source.generator, str(error), progress)
-    rows = (row for config, path in paths.items() for row in _hub_rows(path, config, source))
-    return _account(_counted(rows, progress), what=source.dataset)
+        made, why = source.generator, str(error)
+        warning = f"THE DATA ARE SYNTHETIC: {made.rows} generated conversations stand in, because {why.split(';')[0]}."
+        return _account(generate(made), progress, what="the generator", notes=(why,), warning=warning)
+    rows = (row for config, path in paths.items() for row in _rows(path, source, config, source.revision))
+    return _account(rows, progress, what=source.dataset)
 
 
 def local_paths(source: LocalSource) -> list[Path]:
-    """Return the files that a local source names, in order; `$VARIABLES`, `~` and globs are expanded.
-
-    Raises:
-        SourceError: a name fits no file.
-    """
+    """Return the files that a source names, `$VARIABLES`, `~` and globs expanded; SourceError where one fits none."""
     paths: list[Path] = []
     for name in _as_list(source.path):
         pattern = Path(os.path.expandvars(name)).expanduser()
@@ -120,35 +105,16 @@ def _as_list(path: str | tuple[str, ...]) -> tuple[str, ...]:
     return (path,) if isinstance(path, str) else path
 
 
-def _local_rows(path: Path, source: LocalSource) -> Iterator[Parsed]:
-    answers = _bfcl_answers(path)
-    for index, row in enumerate(read_file(path)):
-        if source.max_rows is not None and index >= source.max_rows:
-            return
+def _rows(path: Path, source: LocalSource | HubSource, config: str, revision: str = "") -> Iterator[Parsed]:
+    answers, where = _bfcl_answers(path), {"source": label_of(source), "config": config}
+    for index, row in enumerate(islice(read_file(path), source.max_rows)):
+        if isinstance(row, BadLine):
+            why = QuarantineReason.LINE_NOT_JSON
+            yield Quarantined(**where, row=index, reason=why, detail=row.problem, raw=row.text)
+            continue
         if answers and isinstance(row, dict) and row.get("id") in answers:
             row = {**row, "ground_truth": answers[row["id"]]}
-        config = path.name.split(".")[0]
-        yield _parse(row, index, source=label_of(source), config=config, revision="", origin=source.origin)
-
-
-def _hub_rows(path: Path, config: str, source: HubSource) -> Iterator[Parsed]:
-    for index, row in enumerate(read_file(path)):
-        if source.max_rows is not None and index >= source.max_rows:
-            return
-        yield _parse(row, index, source=label_of(source), config=config, revision=source.revision, origin=source.origin)
-
-
-def _parse(row: Any, index: int, *, source: str, config: str, revision: str, origin: Origin) -> Parsed:
-    if isinstance(row, BadLine):
-        return Quarantined(
-            source=source,
-            config=config,
-            row=index,
-            reason=QuarantineReason.LINE_NOT_JSON,
-            detail=row.problem,
-            raw=row.text,
-        )
-    return parse_row(row, source=source, config=config, index=index, revision=revision, origin=origin)
+        yield parse_row(row, **where, index=index, revision=revision, origin=source.origin)
 
 
 def _bfcl_answers(path: Path) -> dict[str, Any]:
@@ -159,17 +125,14 @@ def _bfcl_answers(path: Path) -> dict[str, Any]:
     return {str(row.get("id")): row.get("ground_truth") for row in rows}
 
 
-def _counted(rows: Iterator[Parsed], progress: Progress | None) -> Iterator[Parsed]:
+def _account(
+    rows: Iterable[Parsed], progress: Progress | None, *, what: str, notes: tuple[str, ...] = (), warning: str = ""
+) -> LoadedSource:
+    conversations: list[Conversation] = []
+    quarantined: list[Quarantined] = []
     for count, row in enumerate(rows, start=1):
         if progress is not None:
             progress(count)
-        yield row
-
-
-def _account(rows: Iterator[Parsed], *, what: str, notes: tuple[str, ...] = (), warning: str = "") -> LoadedSource:
-    conversations: list[Conversation] = []
-    quarantined: list[Quarantined] = []
-    for row in rows:
         if isinstance(row, Quarantined):
             quarantined.append(row)
         else:
@@ -178,7 +141,12 @@ def _account(rows: Iterator[Parsed], *, what: str, notes: tuple[str, ...] = (), 
     if not rows_in:
         raise SourceError(f"{what} holds no rows; give a source with at least one")
     if not conversations:
-        raise SourceError(_nothing_readable(what, quarantined))
+        reasons = Counter(row.reason for row in quarantined).most_common(3)
+        said = ", ".join(f"{count} {reason}" for reason, count in reasons)
+        raise SourceError(
+            f"none of the {rows_in} rows of {what} can be read ({said}; first: {quarantined[0].detail}); expected rows "
+            "with `conversations` (Hermes, glaive), `messages` (OpenAI chat logs) or `question` (BFCL)"
+        )
     kept, repeats = set_duplicates_aside(conversations)
     kept, beginnings = set_beginnings_aside(kept) if kept[0].provenance.origin == "production" else (kept, [])
     return LoadedSource(
@@ -188,20 +156,3 @@ def _account(rows: Iterator[Parsed], *, what: str, notes: tuple[str, ...] = (), 
         notes=notes,
         first_line_warning=warning,
     )
-
-
-def _nothing_readable(what: str, quarantined: list[Quarantined]) -> str:
-    reasons = Counter(row.reason for row in quarantined).most_common(3)
-    said = ", ".join(f"{count} {reason}" for reason, count in reasons)
-    return (
-        f"none of the {len(quarantined)} rows of {what} can be read ({said}; first: {quarantined[0].detail}); "
-        "expected rows with `conversations` (Hermes, glaive), `messages` (OpenAI chat logs) or `question` (BFCL)"
-    )
-
-
-def _stand_in(generator: GeneratorSettings, reason: str, progress: Progress | None) -> LoadedSource:
-    warning = (
-        f"THE DATA ARE SYNTHETIC: {generator.rows} generated conversations stand in, because {reason.split(';')[0]}."
-    )
-    rows = _counted(generate(generator), progress)
-    return _account(rows, what="the generator", notes=(reason,), warning=warning)

@@ -35,7 +35,6 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
         engine=engine.name,
         output=spec.output,
         cases=len(done.records),
-        cut_answers=sum(record.finish_reason == "length" for record in done.records),
         prompt_tokens=sum(record.usage.prompt_tokens for record in done.records),
         completion_tokens=sum(record.usage.completion_tokens for record in done.records),
         rows_per_second=round(speed, 2),

@@ -21,28 +21,11 @@ from swap_assets.backends.store.row_files import StoreError
 from swap_assets.backends.store.row_files import read_rows as read_split
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.model import EvalCase, Frozen
-from swap_assets.domain.predictions import FinishReason, PredictionRecord, Usage
+from swap_assets.domain.predictions import Answer, PredictionRecord
 from swap_assets.domain.scoring.evaluation import union_of_cases
 from swap_assets.domain.scoring.row_scoring import function_asked_for
 
 Row = TypeVar("Row", bound=Frozen)
-
-
-class Answer(NamedTuple):
-    """What was said to one case, and what only the engine knows of it; the fields are those of a `PredictionRecord`."""
-
-    case_id: str
-    text: str = ""
-    finish_reason: FinishReason = "stop"
-    usage: Usage = Usage()
-    latency_s: float = 0.0
-    first_token_s: float | None = None
-    cost: float | None = None
-    error: str = ""
-    served_model: str = ""
-    fingerprint: str = ""
-    seed: int | None = None
-    retries: int = 0
 
 
 class Engine(ABC):
@@ -151,7 +134,7 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
 
 def _record(answer: Answer, case: EvalCase, engine: Engine, job: Job, request_hash: str) -> PredictionRecord:
     return PredictionRecord(
-        **answer._asdict(),
+        **dict(answer),
         **engine.constants,
         engine=engine.name,
         conversation_id=case.conversation_id,

@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from swap_assets.backends.engines.generation import Answer, Answered, Engine, Job, answer_cases
+from swap_assets.backends.engines.generation import Answered, Engine, Job, answer_cases
 from swap_assets.backends.hosted.asking import Asking, Unanswered
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError
 from swap_assets.backends.hosted.clients import HostedError, open_client
 from swap_assets.backends.hosted.messages import Reply, Requests
-from swap_assets.backends.models.model_files import miniature_folder
-from swap_assets.backends.models.provenance import weights_hash
+from swap_assets.backends.models.provenance import miniature_folder, weights_hash
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.spec_building import RECORDS_FILE
 from swap_assets.backends.processes.specs import Weights
@@ -27,18 +27,16 @@ from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.domain.experiment.costs import estimate_answers
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
+from swap_assets.domain.formats.base import Interface, Track
 from swap_assets.domain.formats.native_interface import format_of
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase, canonical_json
-from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.predictions import Answer, PredictionRecord, Said
 
 CACHE_FILE = "answers.sqlite3"
 # Characters of a median answer of Hermes' call rows, where nothing was answered yet to take the mean of.
 _ANSWER_CHARACTERS = 200.0
 _CHARACTERS_PER_TOKEN = 4.0
-# What a record takes of a reply as it is.
-_SAME = ("finish_reason", "usage", "latency_s", "first_token_s", "served_model", "fingerprint", "retries")
 
 
 class HostedEngine(Engine):
@@ -136,10 +134,11 @@ class HostedEngine(Engine):
 
     def _answer(self, case: EvalCase, reply: Reply, *, error: str = "") -> Answer:
         model, usage = self._asking.model, reply.usage
+        said: Any = {name: getattr(reply, name) for name in Said.model_fields if name != "text"}
         return Answer(
-            **{name: getattr(reply, name) for name in _SAME},
-            case_id=case.id,
+            **said,
             text=self._requests.text_of(case, reply),
+            case_id=case.id,
             cost=model.price.of(usage.prompt_tokens, usage.completion_tokens) if model.price else None,
             error=error,
             seed=None if "seed" in reply.left_out else model.seed,
@@ -147,23 +146,13 @@ class HostedEngine(Engine):
 
 
 def ask_hosted(
-    model: HostedModel,
-    cases: Sequence[EvalCase],
-    *,
-    answer_format: AnswerFormat,
-    candidate_id: str,
-    output: Path,
-    cache: Path,
-    epoch: str = "first",
-    interface: Interface = Interface.TEXT,
-    server: Server = Server(),  # noqa: B008 - immutable
-    say: Callable[[str], None] = print,
-) -> Answered:
-    """Ask a hosted model every case that has no answer in `cache` in this `epoch` yet.
+    model: HostedModel, cases: Sequence[EvalCase], job: Job, *, cache: Path, say: Callable[[str], None],
+    interface: Interface = Interface.TEXT, server: Server = Server(),  # noqa: B008 - immutable
+) -> Answered:  # fmt: skip
+    """Ask a hosted model every case that has no answer in `cache` (SQLite, one file an experiment) in the epoch yet.
 
-    The cache is SQLite, one file an experiment. Records are appended to `output` (JSONL) while answers arrive. A native
-    `interface` goes with the formats of `domain.formats.native_interface`. A `server` takes the place of the entry's (a
-    stand-in's port is known only when it runs); other weights than its `artefact_hash` names are asked again.
+    A native `interface` goes with the formats of `domain.formats.native_interface`. A `server` takes the place of the
+    entry's (a stand-in's port is known when it runs); other weights than its `artefact_hash` names are asked again.
 
     Raises:
         HostedError: a key is missing or refused, the deployment does not exist, the server cannot be reached, or the
@@ -172,43 +161,30 @@ def ask_hosted(
     if not cases:
         raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")
     client = open_client(model, base_url=server.url)
-    requests = Requests(model, answer_format=answer_format, epoch=epoch, interface=interface, server=server)
-    job = Job(candidate_id, answer_format, output, epoch=epoch)
+    requests = Requests(model, job.answer_format, job.epoch, interface, server)
     try:
         with AnswerCache(cache) as answers:
-            engine = HostedEngine(Asking(model, client, answers, epoch=epoch, say=say), requests, answers)
+            engine = HostedEngine(Asking(model, client, answers, epoch=job.epoch, say=say), requests, answers)
             return answer_cases(engine, cases, job, reporter=Reporter(write=say))
     except CacheError as error:
         raise HostedError(str(error)) from None
 
 
 def hosted_answers(
-    experiment: Experiment,
-    store: ArtefactStore,
-    candidate: Candidate,
-    cases: Sequence[EvalCase],
-    interfaces: Mapping[Track, Interface],
-    *,
-    purpose: str,
-    epoch: str,
-    say: Callable[[str], None],
-) -> dict[Track, list[PredictionRecord]]:
+    experiment: Experiment, store: ArtefactStore, candidate: Candidate, cases: Sequence[EvalCase],
+    interfaces: Mapping[Track, Interface], *, purpose: str, epoch: str, say: Callable[[str], None],
+) -> dict[Track, list[PredictionRecord]]:  # fmt: skip
     """Ask the experiment's hosted model every case in each track, through the track's interface; see `ask_hosted`.
 
-    A stand-in's server runs for just as long. `purpose` names the records' folder.
-
-    Raises:
-        HostedError: the model cannot be asked. ServingError: the stand-in's server did not come up.
+    `purpose` names the records' folder. A stand-in's server runs for just as long; ServingError if it did not come up.
     """
     model, answers = experiment.hosted_model, {}
     with _server(experiment, store, candidate) as server:
         for track, interface in interfaces.items():
             answer_format = format_of(track, interface, text_format=experiment.baseline_formats.of(track))
-            done = ask_hosted(
-                model, cases, answer_format=answer_format, candidate_id=candidate.id,
-                output=store.work(purpose, candidate.id, answer_format.name) / RECORDS_FILE,
-                cache=store.work("hosted") / CACHE_FILE, epoch=epoch, interface=interface, server=server, say=say,
-            )  # fmt: skip
+            output = store.work(purpose, candidate.id, answer_format.name) / RECORDS_FILE
+            job, cache = Job(candidate.id, answer_format, output, epoch=epoch), store.work("hosted") / CACHE_FILE
+            done = ask_hosted(model, cases, job, cache=cache, interface=interface, server=server, say=say)
             answers[track] = list(done.records)
     return answers
 

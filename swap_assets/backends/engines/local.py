@@ -9,16 +9,16 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from swap_assets.backends.engines.generation import Answer, Engine
+from swap_assets.backends.engines.generation import Engine
 from swap_assets.backends.methods.data import end_of_turn
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer
-from swap_assets.backends.models.model_files import Finding
+from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
 from swap_assets.domain.model import EvalCase, content_hash
-from swap_assets.domain.predictions import Usage
+from swap_assets.domain.predictions import Answer, Usage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
-from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing
 from swap_assets.backends.models.local_model import device_name, load_adapted
 from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.domain.model import EvalCase
+from swap_assets.domain.predictions import Answer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -70,7 +70,7 @@ class TransformersEngine(LocalEngine):
     def _answer(self, case: EvalCase, row: Row) -> Answer:
         counts, share = (len(row.prompt), len(row.tokens)), row.seconds
         found = self.answer(case, row.text, tokens=counts, stopped=row.stopped, seconds=share, card_s=share)
-        return found._replace(first_token_s=None if row.first_s is None else round(row.first_s, 6))
+        return found.model_copy(update={"first_token_s": None if row.first_s is None else round(row.first_s, 6)})
 
     def summary(self) -> list[str]:
         """Say how the rows were computed, what could not be constrained, and whether memory held the budget."""

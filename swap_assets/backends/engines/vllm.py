@@ -17,15 +17,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.engines.generation import Answer
 from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
 from swap_assets.backends.hosted.clients import without_key
 from swap_assets.backends.models.local_model import load_config, require_adapter
-from swap_assets.backends.models.model_files import Finding, State
+from swap_assets.backends.models.provenance import Finding, State
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.servers import Server, ServingError, room_for_rank, server_for
 from swap_assets.domain.experiment.engines import EngineSettings, VllmServer
 from swap_assets.domain.model import EvalCase
+from swap_assets.domain.predictions import Answer
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -77,7 +77,7 @@ class VllmEngine(LocalEngine):
                     share_s, before = now - before, now
                     with self._explained(server):
                         answer = task.result()
-                    yield [answer._replace(cost=self.cost(share_s))]
+                    yield [answer.model_copy(update={"cost": self.cost(share_s)})]
             finally:
                 # Nothing more is asked once one request has failed for good, or whoever reads has gone.
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -19,6 +19,8 @@ from swap_assets.domain.experiment.entries import HostedModel
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+import time
+
 _SCOPE = "https://cognitiveservices.azure.com/.default"
 _CONNECT_S = 10.0
 _NO_AZURE = "auth: entra needs the package azure-identity: pip install 'swap-assets[azure]'"
@@ -202,3 +204,24 @@ def without_key(text: str, key: str) -> str:
     """Return what a service said in one line of at most 300 characters, without the key."""
     line = " ".join(text.split())
     return (line.replace(key, "***") if key else line)[:_LONGEST]
+
+
+def ask_one_question(model: HostedModel, *, timeout_s: float = 10.0) -> tuple[bool, str]:
+    """Return whether the model answers `doctor` once, and in one sentence how fast and at what cost, or why not."""
+    model, began = model.model_copy(update={"timeout_s": timeout_s, "max_retries": 0}), time.monotonic()
+    try:
+        usage = asyncio.run(_asked(model))
+    except Exception as error:
+        return False, explain(error, model)
+    told = f"answered one question in {time.monotonic() - began:.1f} s, {sum(usage)} tokens"
+    return True, f"{told}, {model.price.of(*usage):.6f} in money" if model.price else told
+
+
+async def _asked(model: HostedModel) -> tuple[int, int]:
+    async with open_client(model) as client:
+        asked: Any = [{"role": "user", "content": "Answer with the one word: yes"}]
+        how = {"model": model.model, "messages": asked, "extra_body": model.extra_body or None}
+        reply = await asyncio.wait_for(client.chat.completions.create(**how), model.timeout_s)
+    if not getattr(reply, "choices", None):
+        raise UnreadableReplyError("the server's reply is no chat completion: check the endpoint")
+    return (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply.usage else (0, 0)

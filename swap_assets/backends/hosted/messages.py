@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from swap_assets.backends.hosted.clients import UnreadableReplyError, endpoint
 from swap_assets.backends.serving.servers import Server
@@ -18,7 +18,7 @@ from swap_assets.domain.formats.literals import without_lone_surrogates
 from swap_assets.domain.formats.native_interface import calls_text, listed_calls, native_prompt_hash, native_question
 from swap_assets.domain.formats.prompts import prompt_hash, render_messages
 from swap_assets.domain.model import EvalCase, Frozen, canonical_json
-from swap_assets.domain.predictions import FinishReason, Usage, finish_reason
+from swap_assets.domain.predictions import Said, Usage, finish_reason
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
@@ -31,18 +31,10 @@ class NamedCall(Frozen):
     arguments: str = ""
 
 
-class Reply(Frozen):
-    """One answer of a server with what it took; times in seconds. `left_out` are settings that it refused."""
+class Reply(Said):
+    """One answer of a server. `left_out` are settings that it refused."""
 
-    text: str = ""
     calls: tuple[NamedCall, ...] = ()
-    finish_reason: FinishReason
-    usage: Usage = Field(default_factory=Usage)
-    served_model: str = ""
-    fingerprint: str = ""
-    latency_s: float = 0.0
-    first_token_s: float | None = None
-    retries: int = 0
     left_out: tuple[str, ...] = ()
     asked_at: str = ""
 
@@ -118,13 +110,7 @@ class Requests:
     """Makes the requests of one model in one answer format through one interface."""
 
     def __init__(
-        self,
-        model: HostedModel,
-        *,
-        answer_format: AnswerFormat,
-        epoch: str,
-        interface: Interface = Interface.TEXT,
-        server: Server = Server(),  # noqa: B008 - immutable
+        self, model: HostedModel, answer_format: AnswerFormat, epoch: str, interface: Interface, server: Server
     ) -> None:
         self.answer_format, self.interface, self.epoch = answer_format, interface, epoch
         api_version = model.api_version if model.provider == "azure" and not model.base_url else ""

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.hub.access import TIMEOUT_S, endpoint, hub_token, may_use
-from swap_assets.backends.hub.readme import README, merged_readme
+from swap_assets.backends.hub.cards import README, merged_readme, model_card
 from swap_assets.backends.models import provenance
-from swap_assets.backends.models.model_files import refuse_pickles
-from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard
-from swap_assets.backends.report.model_card import model_card
+from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard, refuse_pickles
 from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.gates.gate import materialize

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.hub.readme import write_adapter_readme
+from swap_assets.backends.hub.cards import write_adapter_readme
 from swap_assets.backends.methods import memory
 from swap_assets.backends.methods.batches import BatchPlan, first_plan
 from swap_assets.backends.methods.callbacks import CurveKeeper
@@ -21,12 +21,11 @@ from swap_assets.backends.methods.trainer import load_adapter_weights, restore, 
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import device_name, load_base, load_tokenizer
 from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard
-from swap_assets.backends.processes.launching import is_first_process
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec
+from swap_assets.backends.processes.supervision import is_first_process
 from swap_assets.backends.store.artefacts import whole_folder
-from swap_assets.backends.tracking.mlflow_runs import TrackedRun
-from swap_assets.backends.tracking.recording import record_curves, record_training, tracked_training
+from swap_assets.backends.tracking.mlflow_runs import TrackedRun, record_curves, record_training, tracked_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

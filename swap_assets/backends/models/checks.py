@@ -10,18 +10,22 @@ from typing import NamedTuple
 
 from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
-from swap_assets.backends.models import local_model, model_files
-from swap_assets.backends.models.model_files import (
+from swap_assets.backends.models import local_model
+from swap_assets.backends.models.provenance import (
     Finding,
     ModelFiles,
     State,
     files_of_folder,
+    files_of_hub,
+    is_safetensors,
     miniature_folder,
     miniature_problem,
+    pickles,
 )
 from swap_assets.backends.processes.hardware import Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
+from swap_assets.domain.experiment.experiment import Experiment
 
 _GIB = 1024**3
 _BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
@@ -44,21 +48,17 @@ _Found = tuple[State, str] | None
 
 
 def model_findings(
-    key: str,
-    model: SmallModel,
-    approaches: list[Approach],
-    machine: Hardware,
-    environment: Mapping[str, str],
-    *,
-    hub_silent: str = "",
+    key: str, experiment: Experiment, machine: Hardware, environment: Mapping[str, str], *, hub_silent: str = ""
 ) -> list[Finding]:
     """Look at everything that can be known of a model without loading it; what follows a failed access is left out.
 
     A hub that is known to be silent (`hub_silent` says how) is not waited for.
     """
+    model = experiment.small_model(key)
     state, detail, files = _access(key, model, environment, hub_silent)
     found = [Finding("access", state, detail), *ENGINES[model.engine.kind].findings(key, model.engine, environment)]
     if files:
+        approaches = [experiment.approach_for(name, model=key) for name in experiment.approaches]
         look = _Look(model, files, machine, approaches)
         found += [Finding(what, *one) for what, check in _CHECKS.items() if (one := check(look))]
     return [finding._replace(what=f"{key}: {finding.what}") for finding in found]
@@ -93,7 +93,7 @@ def _hub_access(
     except HubSilentError as silence:
         return _from_cache(model, str(silence))
     detail = f"{model.hub_id} at {found.commit[:12] or model.revision}, {len(found.files)} files"
-    return "ok", detail, model_files.files_of_hub(found, token=token)
+    return "ok", detail, files_of_hub(found, token=token)
 
 
 def _from_cache(model: SmallModel, why: str) -> tuple[State, str, ModelFiles | None]:
@@ -106,9 +106,9 @@ def _from_cache(model: SmallModel, why: str) -> tuple[State, str, ModelFiles | N
 
 def _format(look: _Look) -> _Found:
     names = [name for name in look.files.sizes if "/" not in name]
-    if any(map(model_files.is_safetensors, names)):
+    if any(map(is_safetensors, names)):
         return "ok", "safetensors"
-    if found := model_files.pickles(names):
+    if found := pickles(names):
         advice = "which can run code when they are read; name a repository with safetensors"
         return "fail", f"{look.files.named} has only pickled weights ({found[0]}), {advice}"
     return "fail", f"{look.files.named} has no safetensors weights; name the repository of the model itself"

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swap_assets.backends.datasets.loading import SourceError, local_paths, try_splits, without_download
-from swap_assets.backends.hosted.clients import access_problem, missing_variables
-from swap_assets.backends.hosted.question import ask_one_question
+from swap_assets.backends.hosted.clients import access_problem, ask_one_question, missing_variables
 from swap_assets.backends.hub.access import endpoint
 from swap_assets.backends.models.checks import model_findings
-from swap_assets.backends.models.model_files import Finding, State, miniature_problem
+from swap_assets.backends.models.provenance import Finding, State, miniature_problem
 from swap_assets.backends.processes.hardware import Hardware, hardware
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.domain.experiment.entries import HostedModel
@@ -36,33 +35,16 @@ class PreflightError(RuntimeError):
 
 
 def require_hosted(model: HostedModel, environment: Mapping[str, str] = os.environ) -> None:
-    """Make sure that the hosted model can be asked.
-
-    Raises:
-        PreflightError: a variable that it needs is not set, or its miniature does not exist.
-    """
+    """Make sure that the hosted model can be asked; PreflightError where it cannot, as `hosted_problem` says."""
     if problem := hosted_problem(model, environment):
         raise PreflightError(problem)
 
 
 def require_model(key: str, experiment: Experiment, environment: Mapping[str, str] = os.environ) -> None:
-    """Make sure that a small model can be had, fits, and can be talked to, before it is downloaded or loaded.
-
-    Raises:
-        PreflightError: the first check that fails.
-    """
-    for finding in look_at_model(key, experiment, hardware(storage_root(experiment)), environment):
+    """Make sure that a small model can be had, fits, and can be talked to; PreflightError by the first failed check."""
+    for finding in model_findings(key, experiment, hardware(storage_root(experiment)), environment):
         if finding.state == "fail":
             raise PreflightError(f"{finding.what}: {finding.detail}")
-
-
-def look_at_model(
-    key: str, experiment: Experiment, machine: Hardware, environment: Mapping[str, str], *, hub_silent: str = ""
-) -> list[Finding]:
-    """Check one small model of an experiment; see `checks`."""
-    approaches = [experiment.approach_for(name, model=key) for name in experiment.approaches]
-    entry = experiment.small_model(key)
-    return model_findings(key, entry, approaches, machine, environment, hub_silent=hub_silent)
 
 
 def hosted_problem(model: HostedModel, environment: Mapping[str, str]) -> str:
@@ -91,7 +73,7 @@ def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] =
         Finding(f"hosted model {experiment.hosted_model.key}", *_hosted(experiment.hosted_model, environment)),
         *[
             finding for key in experiment.models
-            for finding in look_at_model(key, experiment, machine, environment, hub_silent=silent)
+            for finding in model_findings(key, experiment, machine, environment, hub_silent=silent)
         ],
         *[Finding(name, "ok", "set" if environment.get(name) else "not set") for name in _KEYS],
         Finding("hub", hub_state, hub),

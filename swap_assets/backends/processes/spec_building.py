@@ -9,19 +9,40 @@ Each returns a spec and its folder. What a spec holds lives in `specs`, and how 
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from swap_assets.backends.models.model_files import miniature_folder
+from swap_assets.backends.models.provenance import miniature_folder
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.backends.store.artefacts import ArtefactStore
-from swap_assets.backends.tracking.mlflow_runs import tracking_uri
+from swap_assets.backends.tracking.mlflow_runs import TrackingError, without_password
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
-from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.keys import Candidate, Decoding, Form
 from swap_assets.domain.tracks import TrackData
+from swap_assets.domain.weights import Artefact
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 RECORDS_FILE = "predictions.jsonl"
+
+
+def tracking_uri(given: str) -> str:
+    """Return a store's address without a name and password, which would end up in spec files and logs.
+
+    Those of a server go where MLflow looks for them, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of this
+    process and of those that it starts. TrackingError where the address of a database holds a password, for which there
+    is no such place.
+    """
+    parts = urlsplit(given)
+    if parts.scheme in ("http", "https") and parts.username:
+        os.environ.setdefault("MLFLOW_TRACKING_USERNAME", unquote(parts.username))
+        os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", unquote(parts.password or ""))
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if parts.password:
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI holds a password ({without_password(given)}), which would be written into spec "
+            "files; give it to the database another way (PGPASSFILE, ~/.my.cnf), or use an MLflow server"
+        )
+    return given
 
 
 def tracking_of(experiment: Experiment, store: ArtefactStore, run_name: str, *, kind: str) -> Tracking:
@@ -72,20 +93,12 @@ def training_spec(
 
 
 def generation_spec(
-    experiment: Experiment,
-    store: ArtefactStore,
-    candidate: Candidate,
-    answer_format: AnswerFormat,
-    cases_files: tuple[Path, ...],
-    *,
-    adapter: Path | None = None,
-    purpose: str = "answers",
-) -> tuple[GenerateSpec, Path]:
-    """Return the spec of a local candidate's answers to stored cases.
-
-    `adapter` is the folder to answer with beside the base; a merged candidate's is a model by itself.
-    """
+    experiment: Experiment, store: ArtefactStore, candidate: Candidate, artefact: Artefact,
+    cases_files: tuple[Path, ...], *, purpose: str = "answers",
+) -> tuple[GenerateSpec, Path]:  # fmt: skip
+    """Return the spec of a local candidate's answers to stored cases; a merged candidate's artefact is a whole one."""
     entry, weights = experiment.small_model(candidate.model), base_weights(experiment, candidate.model)
+    answer_format, adapter = artefact.answer_format, artefact.path
     if candidate.form is Form.MERGED:
         weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
     folder = store.work(purpose, candidate.id, answer_format.name)
@@ -114,21 +127,16 @@ def generation_spec(
 
 
 def merge_spec(
-    experiment: Experiment,
-    store: ArtefactStore,
-    candidate: Candidate,
-    adapter: str,
-    *,
-    folder: Path,
-    cases_files: tuple[Path, ...],
+    experiment: Experiment, store: ArtefactStore, candidate: Candidate, adapter: Artefact, cases_files: tuple[Path, ...]
 ) -> tuple[MergeSpec, Path]:
     """Return the spec that merges an adapter's folder into the base."""
-    work = store.work("merged", candidate.id, adapter)
+    assert adapter.path is not None
+    work = store.work("merged", candidate.id, adapter.name)
     spec = MergeSpec(
         candidate_id=candidate.model_copy(update={"form": Form.MERGED}).id,
         partition=candidate.partition,
         weights=base_weights(experiment, candidate.model),
-        adapter=folder,
+        adapter=adapter.path,
         cases_files=cases_files,
         max_new_tokens=experiment.small_model(candidate.model).max_answer_tokens,
         threads=experiment.threads,

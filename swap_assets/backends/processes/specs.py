@@ -13,6 +13,7 @@ from swap_assets.domain.experiment.approaches import Recipe
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
+from swap_assets.domain.weights import LossPoint, MergedAdapter
 
 RESULT_FILE = "result.json"
 
@@ -37,7 +38,6 @@ class Tracking(Frozen):
     uri: str = Field(min_length=1)
     experiment: str = Field(min_length=1)
     run_name: str
-    params: dict[str, str] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
 
 
@@ -120,14 +120,6 @@ Spec = Annotated[TrainSpec | GenerateSpec | MergeSpec | ServeSpec, Field(discrim
 SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
-class LossPoint(Frozen):
-    """A loss (nats per trained token) after so many optimiser steps."""
-
-    step: int
-    epoch: float
-    loss: float
-
-
 class RowCounts(Frozen):
     """What became of the rows: `cut` lost their end to `max_length`, `lost` had no trained token left."""
 
@@ -204,7 +196,6 @@ class GenerateResult(Frozen):
     cases: int
     asked: int
     reused: int
-    cut_answers: int = Field(description="answers that hit max_new_tokens")
     longest_gold: int = Field(default=0, description="tokens of the longest expected answer")
     method: str = Field(default="", description="how the rows were computed, and why where it was not the fast way")
     token_budget: int = Field(default=0, description="the budget at the end: less than asked for where memory ran out")
@@ -218,17 +209,10 @@ class GenerateResult(Frozen):
     device: str
 
 
-class MergeResult(Frozen):
+class MergeResult(MergedAdapter):
     """A merged model and how it compares with its adapter on the parity rows."""
 
     kind: Literal["merge"] = "merge"
-    model: Path
-    merged_hash: str
-    adapter_hash: str
-    prompt_hash: str
-    parity_rows: int
-    equal_texts: int
-    max_logit_difference: float
     total_seconds: float
 
 

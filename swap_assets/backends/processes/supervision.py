@@ -1,13 +1,16 @@
-"""Starting a model process and staying in charge of it, and which failures pass by themselves.
-
-What Dagster adds lives in `defs.resources.processes`.
+"""Starting model processes and staying in charge of them, and which failures pass by themselves.
 
 The child runs in a process group of its own. It is stopped when the parent is interrupted, and stops itself when the
 parent dies. Its stderr is passed on line by line and its end is kept for the error message. psutil waits for the
 parent; it knows no groups, in which the children of a child that was killed stay, and keeps no end of a stream.
+
+One training in several processes is `accelerate launch` with the worker's own entry point, a process for each card. The
+launching process holds the cards' leases and starts nothing else; its processes find their part in RANK and WORLD_SIZE.
+The first of them alone writes files and reports. Without cards they run on the processor, over gloo.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -21,9 +24,56 @@ from typing import IO, Any, Literal
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.processes.specs import RESULT, RESULT_FILE, Spec, TrainSpec, WorkerResult, write_spec
 
+
+class LaunchError(RuntimeError):
+    """One of several processes failed; the message is one sentence, the process's own stands above it in stderr."""
+
+
+def is_launched() -> bool:
+    """Whether this is one of several processes that `launch` started."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of several processes, or the only one, that reports and writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def launch(spec_file: Path, *, processes: int) -> None:
+    """Run a spec in several processes (at least 2) on this machine and wait for their end.
+
+    Each reads the spec for itself and takes its own of the cards in CUDA_VISIBLE_DEVICES.
+
+    Raises:
+        LaunchError: a process failed; the others have been stopped.
+    """
+    from accelerate.commands.launch import launch_command, launch_command_parser
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    # Its report of a failed process would bury what that process itself has said.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    # Every setting is given: what is left out would come from the user's own accelerate configuration. Port 0 is a free
+    # one. `--multi_gpu` starts processes on the processor too, which accelerate's `--cpu` leaves to MPI.
+    settings = {
+        "num_processes": processes, "num_machines": 1, "machine_rank": 0, "main_process_port": 0, "gpu_ids": "all",
+        "mixed_precision": "no", "dynamo_backend": "no",
+    }  # fmt: skip
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    command = ["--multi_gpu", *options, "--module", "swap_assets.backends.processes.worker", str(spec_file)]
+    arguments = launch_command_parser().parse_args(command)
+    # Processes that each took every core would wait for each other; a spec's `threads` says more where it is set.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        launch_command(arguments)
+    except ChildFailedError as error:
+        number, failure = next(iter(error.failures.items()))
+        raise LaunchError(
+            f"process {number} of {processes} ended with code {failure.exitcode}; its own error stands above"
+        ) from None
+
+
 PARENT_VARIABLE = "SWAP_PARENT_PID"
 Stream = Literal["stdout", "stderr"]
-OnLine = Callable[[Stream, str], None]
 _TAIL_LINES = 20
 _GRACE_S = 10.0
 
@@ -42,13 +92,20 @@ class WorkerError(RuntimeError):
         self.lost = lost
 
 
+def _print_line(stream: Stream, line: str) -> None:
+    print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
+
+
 def run_workers(
-    work: Sequence[tuple[Spec, Path]], *, env: Mapping[str, str] | None = None, on_line: OnLine | None = None
+    work: Sequence[tuple[Spec, Path]],
+    *,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[Stream, str], None] = _print_line,
 ) -> list[WorkerResult]:
     """Write each spec into its folder, run them one after the other in one process, and return their results.
 
     A folder takes `spec.json` and `result.json`, and is made where it is missing. `env` are variables for the child
-    beside this process's own. `on_line` gets each line that it writes, from another thread; else it is printed here.
+    beside this process's own. `on_line` gets each line that it writes, from another thread.
 
     Raises:
         WorkerError: the child failed or left no result; an MLflow run that it had begun is marked FAILED.
@@ -57,7 +114,7 @@ def run_workers(
     for _, folder in work:
         (folder / RESULT_FILE).unlink(missing_ok=True)
     try:
-        code, tail = _run_to_the_end(paths, env=env, on_line=on_line or _print_line)
+        code, tail = _run_to_the_end(paths, env, on_line)
     except BaseException:
         _close_tracked_runs(work)
         raise
@@ -70,7 +127,9 @@ def run_workers(
     return [RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8")) for _, folder in work]
 
 
-def _run_to_the_end(paths: Sequence[Path], *, env: Mapping[str, str] | None, on_line: OnLine) -> tuple[int, list[str]]:
+def _run_to_the_end(
+    paths: Sequence[Path], env: Mapping[str, str] | None, on_line: Callable[[Stream, str], None]
+) -> tuple[int, list[str]]:
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     child = start(worker_command(*paths), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -165,10 +224,6 @@ def guard(command: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _print_line(stream: Stream, line: str) -> None:
-    print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
-
-
 def _failure(spec: Spec, code: int, tail: list[str], path: Path) -> str:
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     if code == -signal.SIGKILL:
@@ -207,7 +262,7 @@ def _passes(error: BaseException) -> bool:
 def _close_tracked_runs(work: Sequence[tuple[Spec, Path]]) -> None:
     for spec, folder in work:
         if isinstance(spec, TrainSpec) and spec.tracking:
-            from swap_assets.backends.tracking.recording import close_left_open
+            from swap_assets.backends.tracking.mlflow_runs import close_left_open
 
             close_left_open(folder)
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swap_assets.backends.processes.gpu_leases import leased
-from swap_assets.backends.processes.launching import LaunchError, is_first_process, is_launched, launch
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import (
     RESULT_FILE,
@@ -28,7 +27,14 @@ from swap_assets.backends.processes.specs import (
     WorkerResult,
     read_spec,
 )
-from swap_assets.backends.processes.supervision import PARENT_VARIABLE, die_with_parent
+from swap_assets.backends.processes.supervision import (
+    PARENT_VARIABLE,
+    LaunchError,
+    die_with_parent,
+    is_first_process,
+    is_launched,
+    launch,
+)
 from swap_assets.backends.store.artefacts import write_text
 
 USAGE = "usage: python -m swap_assets.backends.processes.worker SPEC.json [SPEC.json ...]"

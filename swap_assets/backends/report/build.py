@@ -20,21 +20,13 @@ from swap_assets.backends.report.files import previous_report
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
 from swap_assets.domain.formats.base import Track, answer_formats, named_format
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.criteria import criteria_of
-from swap_assets.domain.keys import (
-    BASELINE_ASSETS,
-    COMPARISON_REPORT,
-    FINE_TUNE_DECISION,
-    ROOT_ASSETS,
-    SCALE_UP_DECISION,
-    SLM_BASELINE,
-    Candidate,
-    partition_key,
-)
+from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase, content_hash
 from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
 from swap_assets.domain.report.report import Report, build_report, with_previous
@@ -43,8 +35,8 @@ from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.weights import LoraAdapter
 
 Value = TypeVar("Value")
-# `case_id` is the first field that a record is written with.
-_CASE = re.compile(rb'^\{"case_id":("(?:[^"\\]|\\.)*")')
+# The first that is no part of a text, where quotes are escaped; what a model wrote comes after it.
+_CASE = re.compile(rb'[{,]"case_id":("(?:[^"\\]|\\.)*")')
 
 
 def report_folder(store: ArtefactStore, scale: str) -> Path:
@@ -131,17 +123,17 @@ def _commands(experiment: Experiment, scale: str) -> list[str]:
     name = experiment_path().name
     if experiment.hosted_model.provider == "stand-in":
         return [f"swap-assets demo --config {name}"]
-    per_model = (SLM_BASELINE, FINE_TUNE_DECISION, *experiment.adapter_assets())
+    per_model = (keys.SLM_BASELINE, keys.FINE_TUNE_DECISION, *experiment.adapter_assets())
     commands = [
-        materialize(",".join(ROOT_ASSETS)),
-        materialize(",".join(BASELINE_ASSETS), scale),
+        materialize(",".join(keys.ROOT_ASSETS)),
+        materialize(",".join(keys.BASELINE_ASSETS), scale),
         *[
             materialize(
-                ",".join((*per_model, *experiment.evaluation_assets(*entry.decoding))), partition_key(model, scale)
+                ",".join((*per_model, *experiment.evaluation_assets(*entry.decoding))), keys.partition_key(model, scale)
             )
             for model, entry in experiment.models.items()
         ],
-        materialize(f"{COMPARISON_REPORT},{SCALE_UP_DECISION}", scale),
+        materialize(f"{keys.COMPARISON_REPORT},{keys.SCALE_UP_DECISION}", scale),
     ]
     return [f"{command} --config {name}" for command in commands]
 
@@ -151,7 +143,7 @@ def _facts(experiment: Experiment, store: ArtefactStore, scale: str) -> dict[str
     settings = experiment.model_dump(mode="json", exclude={"storage", "notice"})
     found = {"settings": content_hash(settings), "code": git_commit() or "no git checkout"}
     for model, asset in product(experiment.models, experiment.adapter_assets()):
-        adapter = _there(store, asset, partition_key(model, scale), LoraAdapter)
+        adapter = _there(store, asset, keys.partition_key(model, scale), LoraAdapter)
         if adapter and adapter.status == "trained":
             found[f"training rows of {display_name(adapter.candidate_id)}, {adapter.name}"] = adapter.dataset_hash
     return found
@@ -166,7 +158,7 @@ def answer_texts(store: ArtefactStore) -> AnswerText:
         paths = (folder / one.name / RECORDS_FILE for one in answer_formats().values() if one.track is track)
         # The last record of a case is the one in force: an interrupted run may have left an earlier one.
         return {json.loads(found.group(1)): line for path in paths if path.is_file()
-                for line in path.read_bytes().split(b"\n") if (found := _CASE.match(line))}  # fmt: skip
+                for line in path.read_bytes().split(b"\n") if (found := _CASE.search(line))}  # fmt: skip
 
     def text(candidate: str, track: Track, case: str) -> str | None:
         line = lines(candidate, track).get(case)

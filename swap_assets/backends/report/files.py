@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from swap_assets.backends.report.model_card import model_card
+from swap_assets.backends.hub.cards import model_card
 from swap_assets.backends.report.plots import Plot, draw_plots
 from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.report.layout import Document, lay_out, spreadsheets, to_markdown

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING
 from swap_assets.backends.engines.generation import read_cases
 from swap_assets.backends.engines.local import render_prompt
 from swap_assets.backends.engines.transformers import LocalModel
-from swap_assets.backends.hub.readme import licence_of
+from swap_assets.backends.hub.cards import licence_of
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer
-from swap_assets.backends.models.model_files import refuse_pickles
-from swap_assets.backends.models.provenance import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard
+from swap_assets.backends.models.provenance import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard, refuse_pickles
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.spec_building import base_weights, generation_spec, merge_spec
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
@@ -67,7 +66,7 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     saved_texts, saved_logits = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
     differences = [float((one - two).abs().max()) for one, two in zip(logits, saved_logits, strict=True)]
     result = MergeResult(
-        model=spec.output,
+        folder=str(spec.output),
         merged_hash=merged_hash,
         adapter_hash=card.adapter_hash,
         prompt_hash=card.prompt_hash,
@@ -181,22 +180,14 @@ class MergedFolders:
     """
 
     def __init__(
-        self,
-        experiment: Experiment,
-        store: ArtefactStore,
-        chosen: Candidate,
-        artefacts: Sequence[Artefact],
+        self, experiment: Experiment, store: ArtefactStore, chosen: Candidate, artefacts: Sequence[Artefact],
         cases_files: tuple[Path, ...],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._experiment, self._store, self._cases_files = experiment, store, cases_files
         self.candidate = chosen.model_copy(update={"form": Form.MERGED})
         self.base = base_weights(experiment, chosen.model)
         self._adapters = [item for item in artefacts if item.path]
-        self.work: list[tuple[MergeSpec, Path]] = [
-            merge_spec(experiment, store, chosen, item.name, folder=item.path, cases_files=cases_files)
-            for item in self._adapters
-            if item.path
-        ]
+        self.work = [merge_spec(experiment, store, chosen, item, cases_files) for item in self._adapters]
         self.results: Sequence[MergeResult] = ()
 
     @property
@@ -208,13 +199,12 @@ class MergedFolders:
         """Put the unproven models in their final places and return what lies there."""
         kept = {}
         for item, result in zip(self._adapters, self.results, strict=True):
-            folder = _move(result.model, "model")
+            folder = _move(Path(result.folder), "model")
             shared = result.model_dump(include=set(MergedAdapter.model_fields))
-            kept[item.name] = MergedAdapter(folder=str(folder), **shared)
-            spec, place = generation_spec(
-                self._experiment, self._store, self.candidate, item.answer_format, self._cases_files, adapter=folder
-            )
-            write_spec(spec, place)  # so that it can be run by hand again
+            kept[item.name] = MergedAdapter.model_validate(shared | {"folder": str(folder)})
+            lies = item._replace(path=folder)
+            # So that it can be run by hand again.
+            write_spec(*generation_spec(self._experiment, self._store, self.candidate, lies, self._cases_files))
         return kept
 
     def set_aside(self, evaluation: Evaluation) -> list[Path]:

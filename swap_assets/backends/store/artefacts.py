@@ -70,10 +70,6 @@ class ArtefactStore:
         suffix = ".parquet" if _row_type(kind) else ".json"
         return self.root / "assets" / asset / f"{file_name(partition)}{suffix}"
 
-    def exists(self, asset: str, partition: str | None, kind: Any) -> bool:
-        """Whether a value is there."""
-        return self.path(asset, partition, kind).exists()
-
     def write(self, asset: str, partition: str | None, value: Any, *, kind: Any) -> Path:
         """Write a value of type `kind` (a pydantic model, or a list of rows) and return its path."""
         path = self.path(asset, partition, kind)
@@ -101,6 +97,10 @@ class ArtefactStore:
             return cast(Value, conversation_store.read_rows(path, row_type))
         assert issubclass(kind, BaseModel)
         return kind.model_validate_json(path.read_bytes())
+
+    def find(self, asset: str, partition: str | None, kind: type[Value]) -> Value | None:
+        """Read a value back, None where it has not been materialised."""
+        return self.read(asset, partition, kind) if self.path(asset, partition, kind).exists() else None
 
     def known(self, asset: str, kind: type[Known], partitions: Iterable[str]) -> dict[str, Known]:
         """Return the small values of an asset that are there; the same file is parsed once in a process."""

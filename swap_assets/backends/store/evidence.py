@@ -13,23 +13,13 @@ from swap_assets.backends.engines.local import artefact_hash
 from swap_assets.backends.processes.spec_building import generation_spec
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.experiment_file import pasteable
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Approval, Decision
-from swap_assets.domain.keys import (
-    LLM_BASELINE,
-    MERGED_MODEL,
-    RELEASE_APPROVAL,
-    RELEASE_DECISION,
-    SLM_BASELINE,
-    Candidate,
-    Form,
-    adapter_asset,
-    base,
-    partition_key,
-)
+from swap_assets.domain.keys import Candidate, Form, base
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 from swap_assets.domain.state import State
@@ -39,9 +29,9 @@ from swap_assets.domain.weights import Artefact, LoraAdapter, MergedModel
 def read_state(experiment: Experiment, store: ArtefactStore) -> State:
     """Return what an experiment's folder says: evaluations, failures, decisions, approvals."""
     scales = list(experiment.scales)
-    models = [partition_key(model, scale) for scale in scales for model in experiment.models]
-    tuned = dict.fromkeys((SLM_BASELINE, *experiment.evaluation_assets()), models)
-    measured = {LLM_BASELINE: scales, **tuned}
+    models = [keys.partition_key(model, scale) for scale in scales for model in experiment.models]
+    tuned = dict.fromkeys((keys.SLM_BASELINE, *experiment.evaluation_assets()), models)
+    measured = {keys.LLM_BASELINE: scales, **tuned}
     decided = {name: models if entry.per == "model" else scales for name, entry in registry.decisions().items()}
     made = measured | dict.fromkeys(experiment.adapter_assets(), models)
     return State(
@@ -49,7 +39,7 @@ def read_state(experiment: Experiment, store: ArtefactStore) -> State:
         evaluations=_by_asset(store.evaluation_records, measured),
         failures=_by_asset(store.failures, made),
         decisions=_by_asset(lambda name, keys: store.known(name, Decision, keys), decided),
-        approvals=store.known(RELEASE_APPROVAL, Approval, models),
+        approvals=store.known(keys.RELEASE_APPROVAL, Approval, models),
     )
 
 
@@ -85,7 +75,7 @@ class Evidence:
 
     def of_model(self, model: str) -> list[Evaluation]:
         """Return a model's contenders: its tuned candidates, and the base where no training was needed."""
-        return [self.of(candidate) for candidate in self.state.contenders(partition_key(model, self.scale))]
+        return [self.of(candidate) for candidate in self.state.contenders(keys.partition_key(model, self.scale))]
 
     def contenders(self) -> list[Evaluation]:
         """Return the contenders of all models."""
@@ -96,16 +86,16 @@ class Evidence:
 
         A merge of adapters that have been trained or evaluated again since is left out.
         """
-        key = partition_key(model, self.scale)
-        if why := self.store.failure(MERGED_MODEL, key):
-            decision = self.state.decision(RELEASE_DECISION, key)
+        key = keys.partition_key(model, self.scale)
+        if why := self.store.failure(keys.MERGED_MODEL, key):
+            decision = self.state.decision(keys.RELEASE_DECISION, key)
             if not decision or not decision.candidates:
                 return None
             chosen = Candidate.from_id(decision.candidates[0])
-            return not_evaluated(chosen.model_copy(update={"form": Form.MERGED}), "failed", f"{MERGED_MODEL}: {why}")
-        try:
-            value = self.store.read(MERGED_MODEL, key, MergedModel)
-        except ArtefactMissingError:
+            return not_evaluated(
+                chosen.model_copy(update={"form": Form.MERGED}), "failed", f"{keys.MERGED_MODEL}: {why}"
+            )
+        if not (value := self.store.find(keys.MERGED_MODEL, key, MergedModel)):
             return None
         behind = value.evaluation.candidate.model_copy(update={"form": Form.ADAPTER})
         current = value.adapters and self.state.evaluation(behind).evidence_hash == value.evidence
@@ -139,9 +129,7 @@ def evaluated_artefacts(experiment: Experiment, store: ArtefactStore, evaluation
         found = _artefacts(experiment, store, candidate)
         if gone := [str(item.path) for item in found if item.path and not item.path.is_dir()]:
             raise FileNotFoundError(f"{gone[0]} is no folder; {again}")
-        formats = [(item.answer_format, item.path) for item in found]
-        specs = [generation_spec(experiment, store, candidate, one, (), adapter=path)[0] for one, path in formats]
-        hashes = [artefact_hash(spec) for spec in specs]
+        hashes = [artefact_hash(generation_spec(experiment, store, candidate, item, ())[0]) for item in found]
     except (ArtefactMissingError, FileNotFoundError) as error:
         raise ArtefactError(f"the weights of {candidate.id} are not there: {error}") from None
     if content_hash(hashes) != evaluation.artefact_hash:
@@ -158,7 +146,7 @@ def adapters_of(experiment: Experiment, store: ArtefactStore, candidate: Candida
     adapters = experiment.approaches[candidate.recipe].adapters
     found = []
     for name in adapters:
-        asset = adapter_asset(candidate.recipe, name, adapters)
+        asset = keys.adapter_asset(candidate.recipe, name, adapters)
         adapter = store.read(asset, candidate.partition, LoraAdapter)
         if adapter.status != "trained":
             raise ArtefactError(f"{asset} at '{candidate.partition}' was skipped: {adapter.reason}")
@@ -172,7 +160,7 @@ def _artefacts(experiment: Experiment, store: ArtefactStore, candidate: Candidat
     if candidate.form is Form.BASE:
         return [Artefact(track.value, experiment.baseline_formats.of(track), None) for track in Track]
     if candidate.form is Form.MERGED:
-        folders = store.read(MERGED_MODEL, candidate.partition, MergedModel).folders
+        folders = store.read(keys.MERGED_MODEL, candidate.partition, MergedModel).folders
         formats = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale).adapters
         return [Artefact(name, formats[name], Path(folder)) for name, folder in folders.items()]
     return [item.artefact for item in adapters_of(experiment, store, candidate)]

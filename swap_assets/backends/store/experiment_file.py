@@ -1,11 +1,15 @@
-"""Finding and reading the experiment file: the one that SWAP_CONFIG names, or `swap.yaml` of this folder.
+"""Finding and reading the experiment file (SWAP_CONFIG, or `swap.yaml` of this folder) and the `.env` beside it.
 
-A file may say `extends: ../demo/swap.yaml` and then holds only what differs from that one.
+A file may say `extends: ../demo/swap.yaml` and then holds only what differs from that one. `.env` holds keys and
+addresses, and never which experiment a command works on: Dagster's own commands read it in their working folder and let
+every line win, the empty ones too. Ours fill in what is not set, and start Dagster in the folder of its records, where
+no `.env` lies; SWAP_FOLDER names the folder that they were called in, to which the definitions go back.
 """
 
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,9 @@ from swap_assets.domain.gates.gate import materialize
 
 CONFIG_VARIABLE = "SWAP_CONFIG"
 DEFAULT_FILE = "swap.yaml"
+FOLDER_VARIABLE = "SWAP_FOLDER"
+HOME_VARIABLE = "DAGSTER_HOME"
+_OF_THE_COMMAND = (CONFIG_VARIABLE, HOME_VARIABLE)
 
 
 def experiment_path() -> Path:
@@ -104,3 +111,45 @@ def _given_twice(tree: yaml.Node | None) -> str:
 def storage_root(experiment: Experiment) -> Path:
     """Return the absolute folder of an experiment's artefacts; a relative one lies under the current folder."""
     return Path(experiment.storage).expanduser().resolve()
+
+
+def env_file() -> dict[str, str]:
+    """Return what `.env` of this folder sets, without its empty lines."""
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(Path.cwd() / ".env").items() if value}
+
+
+def fill_environment() -> None:
+    """Set what `.env` sets and the environment does not; what a command works on is left to the command."""
+    for name, value in env_file().items():
+        if name not in _OF_THE_COMMAND and not os.environ.get(name):
+            os.environ[name] = value
+
+
+def disagreement(ours: Mapping[str, str]) -> str:
+    """Say where `.env` names another path than the command for the same variable, "" where it does not."""
+    for name, theirs in env_file().items():
+        if name in ours and Path(theirs).expanduser().resolve() != Path(ours[name]).resolve():
+            return (
+                f".env sets {name} to {theirs} and this command works with {ours[name]}; take that line out of .env "
+                f"and name the experiment in the command, by --config or {CONFIG_VARIABLE}"
+            )
+    return ""
+
+
+def enter_folder() -> None:
+    """Go where our command was called, before the definitions read a relative path.
+
+    Raises:
+        ExperimentError: Dagster itself took from `.env` what a command is to name, and may have overruled it.
+    """
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        os.chdir(folder)
+        return
+    for name, value in env_file().items():
+        if name in _OF_THE_COMMAND and os.environ.get(name) == value:
+            raise ExperimentError(
+                f".env sets {name} to {value}, which Dagster lets win over what a command names; take that line out "
+                f"of .env and write {name}={value} before the command where you mean it"
+            )

@@ -1,7 +1,9 @@
-"""Experiment tracking in MLflow, through its client alone: one run for a training or an evaluation, always closed.
+"""MLflow through its client alone: a run each for a training, an evaluation and a report, always closed.
 
 The fluent API keeps its active run in a global and the trainer's integration leaves it open; neither is used here.
-MLflow is imported where a run is opened (1.1 s), never when definitions are loaded.
+MLflow is imported where a run is opened (1.1 s), never when definitions are loaded. A training that was interrupted
+goes on in the run it had opened: its id lies in `mlflow_run.json` until the end. There the parent finds it too, which
+closes the run of a process that was killed.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -23,7 +25,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-_NOTHING: Mapping[str, str] = {}
+from pydantic import ValidationError
+
+from swap_assets.backends.methods.checkpoints import RECIPE, flat
+from swap_assets.backends.models.provenance import versions
+from swap_assets.backends.processes.hardware import described
+from swap_assets.backends.processes.specs import LossPoint, TrainResult, TrainSpec
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.report.report import Report
+from swap_assets.domain.scoring.evaluation import Evaluation
 
 
 class TrackingError(RuntimeError):
@@ -71,14 +81,12 @@ def _now() -> int:
 
 @contextlib.contextmanager
 def tracked_run(
-    tracking: Tracking, *, params: Mapping[str, str] = _NOTHING, tags: Mapping[str, str] = _NOTHING, continues: str = ""
+    tracking: Tracking, *, params: Mapping[str, str], tags: Mapping[str, str], continues: str = ""
 ) -> Iterator[TrackedRun]:
     """Open a run and close it whatever happens: FINISHED, KILLED on an interrupt, else FAILED with the error as a tag.
 
-    `continues` is the id of a run to open again; where it is gone a new one takes its place.
-
-    Raises:
-        TrackingError: the store cannot be opened.
+    `continues` is the id of a run to open again; where it is gone a new one takes its place. TrackingError where the
+    store cannot be opened.
     """
     client, experiment = _opened(tracking)
     known = _reopened(client, continues)
@@ -86,7 +94,7 @@ def tracked_run(
     tracked = TrackedRun(client, run_id)
     try:
         # A param is written once: MLflow refuses another value, such as that of a setting which is no part of a recipe.
-        tracked.log(params=[item for item in {**tracking.params, **params}.items() if item[0] not in (known or {})])
+        tracked.log(params=[item for item in params.items() if item[0] not in (known or {})])
         tracked.tags({**tracking.tags, "git_commit": git_commit(), **tags})
         yield tracked
     except BaseException as error:
@@ -121,28 +129,6 @@ def mark_failed(uri: str, run_id: str, *, reason: str) -> None:
         client.set_terminated(run_id, "FAILED")
 
 
-def tracking_uri(given: str) -> str:
-    """Return a store's address without a name and password, which would end up in spec files and logs.
-
-    Those of a server go where MLflow looks for them, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of this
-    process and of those that it starts.
-
-    Raises:
-        TrackingError: the address of a database holds a password, for which there is no such place.
-    """
-    parts = urlsplit(given)
-    if parts.scheme in ("http", "https") and parts.username:
-        os.environ.setdefault("MLFLOW_TRACKING_USERNAME", unquote(parts.username))
-        os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", unquote(parts.password or ""))
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    if parts.password:
-        raise TrackingError(
-            f"MLFLOW_TRACKING_URI holds a password ({_without_password(given)}), which would be written into spec "
-            "files; give it to the database another way (PGPASSFILE, ~/.my.cnf), or use an MLflow server"
-        )
-    return given
-
-
 def _client(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -151,7 +137,7 @@ def _client(uri: str) -> MlflowClient:
     try:
         return MlflowClient(tracking_uri=uri)
     except Exception as error:
-        raise TrackingError(f"the MLflow store {_without_password(uri)} does not open: {error}") from error
+        raise TrackingError(f"the MLflow store {without_password(uri)} does not open: {error}") from error
 
 
 def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
@@ -171,8 +157,9 @@ def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
             # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
             return _with_experiment(tracking, artifacts=(sqlite.parent.absolute() / "artifacts").as_uri())
     except OSError as error:
-        told = f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
-        raise TrackingError(told) from None
+        raise TrackingError(
+            f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
+        ) from None
 
 
 def _with_experiment(tracking: Tracking, *, artifacts: str | None) -> tuple[MlflowClient, str]:
@@ -182,6 +169,126 @@ def _with_experiment(tracking: Tracking, *, artifacts: str | None) -> tuple[Mlfl
     return client, made
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
+    """Return a store's address with its password hidden."""
     parts = urlsplit(uri)
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+
+
+_OPEN_FILE = "mlflow_run.json"
+# Of the result, under the same names.
+_NUMBERS = {
+    "tokens_per_second", "peak_memory_mb", "kept_step", "micro_batch", "rows_per_step", "trainable_parameters",
+    "parameters",
+}  # fmt: skip
+_NO_NUMBERS = {"answers", "latency_kind", "first_token_p99_s"}  # of an evaluation's totals
+
+
+class _OpenRun(Frozen):
+    uri: str
+    run_id: str
+    identity: str
+
+
+def record_curves(run: TrackedRun, training: Sequence[LossPoint], validation: Sequence[LossPoint]) -> None:
+    """Write the losses so far: of a training that fails they are what there is to look at."""
+    run.curve("train_loss", {point.step: point.loss for point in training})
+    run.curve("validation_loss", {point.step: point.loss for point in validation})
+
+
+def record_training(run: TrackedRun, result: TrainResult) -> None:
+    """Write a training's numbers and curves."""
+    record_curves(run, result.loss_curve, result.validation_curve)
+    rows = result.train_rows
+    took = {"training_seconds": result.seconds, "estimated_memory_mb": result.memory.total_mb}
+    counted = {"rows_used": rows.used, "rows_cut": rows.cut, "rows_lost": rows.lost}
+    counted |= {"trained_tokens": rows.trained_tokens, "final_train_loss": result.train_loss}
+    run.metrics({**result.model_dump(include=_NUMBERS), **took, **counted})
+    resumed = ", ".join(map(str, result.resumed_from))
+    tags = {"adapter_hash": result.adapter_hash, "device": result.device, "resumed_from_steps": resumed}
+    run.tags({**tags, "gradient_checkpointing": str(result.gradient_checkpointing)})
+
+
+@contextlib.contextmanager
+def tracked_training(
+    spec: TrainSpec, hashes: Mapping[str, str], identity: Mapping[str, str], *, folder: Path, active: bool = True
+) -> Iterator[TrackedRun]:
+    """Open the MLflow run that a spec asks for, or the one that an interrupted training left, and close it at the end.
+
+    Without `active` (another process tracks) or without tracking in the spec, nothing is recorded.
+    """
+    if spec.tracking is None or not active:
+        yield TrackedRun()
+        return
+    machine = {f"hardware.{name}": text for name, text in described().items()}
+    known = {"candidate_id": spec.candidate_id, "partition": spec.partition}
+    tags = {**known, **hashes, **machine, **{f"version.{name}": text for name, text in versions().items()}}
+    same = content_hash(dict(identity))
+    # The hash is that of the recipe alone.
+    plain = spec.model_dump(mode="json", include={"weights", *RECIPE})
+    how = spec.model_dump(mode="json", include={"processes", "threads"})
+    params = {"settings_hash": content_hash(plain), **flat({**plain, **how})}
+    with tracked_run(spec.tracking, params=params, tags=tags, continues=_interrupted(spec, same, folder)) as run:
+        opened = _OpenRun(uri=spec.tracking.uri, run_id=run.id, identity=same)
+        (folder / _OPEN_FILE).write_text(opened.model_dump_json(), encoding="utf-8")
+        yield run
+    (folder / _OPEN_FILE).unlink()
+
+
+def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:
+    """Return the run that this very training had opened before; a run of another training is closed as failed."""
+    left = _left(folder)
+    if left and spec.tracking and (left.uri, left.identity) == (spec.tracking.uri, identity):
+        return left.run_id
+    with contextlib.suppress(Exception):  # the other store may be gone, which is nothing to stop a training for
+        close_left_open(folder, reason="given up for a training with other settings")
+    return ""
+
+
+def _left(folder: Path) -> _OpenRun | None:
+    try:
+        return _OpenRun.model_validate_json((folder / _OPEN_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def close_left_open(folder: Path, *, reason: str = "the process ended without closing its run") -> None:
+    """Close as failed the run of a training that could not do so itself, where there is one and it is open."""
+    if left := _left(folder):
+        mark_failed(left.uri, left.run_id, reason=reason)
+
+
+def track_evaluation(tracking: Tracking, evaluation: Evaluation, *, partition: str) -> str:
+    """Write an evaluation as a finished run and return its id.
+
+    Metric names are `TRACK.METRIC` for every candidate, so that MLflow's compare view lines them up.
+    """
+    tags = {
+        "candidate_id": evaluation.candidate.id,
+        "partition": partition,
+        "dataset_hash": evaluation.dataset_hash,
+        "artefact_hash": evaluation.artefact_hash,
+        "prompt_hash": "-".join(result.prompt_hash for result in evaluation.results.values()),
+    }
+    summaries = {track.value: result.summary for track, result in evaluation.results.items()}
+    formats = {f"{track}.answer format": summary.answer_format.name for track, summary in summaries.items()}
+    with tracked_run(tracking, params={**evaluation.candidate.model_dump(mode="json"), **formats}, tags=tags) as run:
+        for track, result in evaluation.results.items():
+            counted = {"cases": result.summary.cases, "unscored": result.summary.unscored}
+            counted |= result.totals.model_dump(exclude=_NO_NUMBERS)
+            scored = {name: metric.value for name, metric in result.summary.metrics.items()}
+            run.metrics({f"{track.value}.{name}": value for name, value in {**scored, **counted}.items()})
+    return run.id
+
+
+def track_report(tracking: Tracking, report: Report, folder: Path) -> str:
+    """Put a report's files into a finished run of their own and return its id; earlier reports are not among them."""
+    tags = {"scale": report.scale, "evidence": report.evidence(), "verdict": report.verdict.kind}
+    tags |= {"best_candidate": report.best_id}
+    with tracked_run(tracking, params={"verdict": report.verdict.sentence}, tags=tags) as run:
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                run.artifact(path)
+            elif path.name in ("csv", "model_cards"):
+                run.artifact(path, folder=path.name)
+    return run.id

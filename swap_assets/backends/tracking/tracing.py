@@ -1,16 +1,19 @@
-"""Tracing in Langfuse: each evaluation, training and decision is a trace where LANGFUSE_* is set, else nothing happens.
+"""Telling of what happened outside: traces in Langfuse where LANGFUSE_* is set, alerts to SWAP_ALERT_WEBHOOK.
 
-What a trace holds is made here: hashes of what went in, numbers, verdicts, candidates, partitions. No key, and no text
-of the data set unless SWAP_TRACE_TEXT says so. It is sent by a process of its own, `python -m` this module with the
-trace on stdin: so the SDK's global OpenTelemetry provider sees no other library's spans, its threads and its work at
-exit keep nobody waiting, and a server that hangs or refuses costs a bounded wait and a line in the log, never a result.
+A trace of an evaluation, training or decision holds hashes, numbers and verdicts: no key, and no text of the data set
+unless SWAP_TRACE_TEXT says so. It is sent by a process of its own, `python -m` this module with the trace on stdin: so
+the SDK's global OpenTelemetry provider sees no other library's spans, its threads and its work at exit keep nobody
+waiting, and a server that hangs or refuses costs a bounded wait and a line in the log, never a result.
 """
 
 import importlib.util
+import json
 import logging
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -23,6 +26,28 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import model_and_scale
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
+
+WEBHOOK_VARIABLE = "SWAP_ALERT_WEBHOOK"
+_TIMEOUT_S = 10.0
+
+
+def post_alert(text: str) -> str:
+    """Post a text to the webhook and say what became of it; an alert that fails must not fail what raised it."""
+    address = os.environ.get(WEBHOOK_VARIABLE, "")
+    if not address:
+        return f"no webhook is set ({WEBHOOK_VARIABLE})"
+    if not address.startswith(("https://", "http://")):
+        return f"{WEBHOOK_VARIABLE} is no http address, so nothing was posted"
+    body = json.dumps({"text": text}).encode()
+    try:
+        request = urllib.request.Request(address, data=body, headers={"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+            return f"posted to the webhook, which answered {answer.status}"
+    except urllib.error.HTTPError as error:
+        return f"the webhook refused the alert ({error.code})"
+    except (OSError, ValueError) as error:  # their texts may quote the address
+        return f"the webhook could not be reached ({type(error).__name__})"
+
 
 PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
 # Set to 1, it lets the answers and the previews of the training rows into the traces.

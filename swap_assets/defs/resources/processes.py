@@ -4,7 +4,6 @@ Work that loads a model goes on in a process of its own, under Dagster Pipes, fr
 Dagster's own subprocess client reports only "code 1"; this one keeps the end of the child's stderr for the error.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -93,8 +92,8 @@ class ModelProcesses(dg.ConfigurableResource):
         with self.store.recording_failure(context):
             self._require(candidate)
             work: list[tuple[Spec, Path]] = [
-                generation_spec(experiment, folder, candidate, form, files, adapter=path, purpose=purpose)
-                for _, form, path in artefacts
+                generation_spec(experiment, folder, candidate, artefact, files, purpose=purpose)
+                for artefact in artefacts
             ]
             done = [item for item in self.run_all(context, work) if isinstance(item, GenerateResult)]
             cases, results = self.store.cases(files), {}
@@ -129,7 +128,7 @@ class ModelProcesses(dg.ConfigurableResource):
             message_reader=dg.PipesTempFileMessageReader(),
         ) as session:
             try:
-                results = run_workers(work, env=session.get_bootstrap_env_vars(), on_line=_forward)
+                results = run_workers(work, env=session.get_bootstrap_env_vars())
             except WorkerError as error:
                 _trace_trainings(work, [])
                 metadata = {"folders": dg.MetadataValue.text(", ".join(str(folder) for _, folder in work))}
@@ -141,10 +140,6 @@ class ModelProcesses(dg.ConfigurableResource):
         """Refuse to start when a small model's weights can't be had."""
         with explained(PreflightError):
             require_model(candidate.model, self.store.experiment)
-
-
-def _forward(stream: str, line: str) -> None:
-    print(line, file=sys.stdout if stream == "stdout" else sys.stderr, flush=True)
 
 
 def _trace_trainings(work: Sequence[tuple[Spec, Path]], results: Sequence[WorkerResult]) -> None:

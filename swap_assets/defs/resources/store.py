@@ -1,4 +1,4 @@
-"""The experiment in force, its partitions and its folder: what assets have left there, and what candidates are asked.
+"""The experiment in force, its partitions, its folder (what assets have left there) and its conversations' sources.
 
 An expected problem becomes one sentence in the UI here. Not here: what follows from the values (`domain`).
 """
@@ -12,18 +12,22 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import Field
 
+from swap_assets.backends.datasets.loading import SourceError, load_sources
+from swap_assets.backends.datasets.views import profile_svg, token_lengths
 from swap_assets.backends.engines.generation import read_cases
+from swap_assets.backends.processes.spec_building import base_weights
 from swap_assets.backends.processes.supervision import is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_text
-from swap_assets.backends.store.env_file import enter_folder
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
-from swap_assets.backends.store.experiment_file import load_experiment, pasteable, storage_root
+from swap_assets.backends.store.experiment_file import enter_folder, load_experiment, pasteable, storage_root
 from swap_assets.backends.store.row_files import write_rows
 from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.keys import DATASET_SPLIT, HERMES_CONVERSATIONS, TEST_SPLITS
 from swap_assets.domain.model import Conversation, EvalCase
+from swap_assets.domain.profile import DatasetProfile, LengthProfile
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.scale_split import DatasetSplit
@@ -74,9 +78,9 @@ class ExperimentStore(dg.ConfigurableResource):
         """Return the time in UTC, to the second."""
         return datetime.now(UTC).isoformat(timespec="seconds")
 
-    def exists(self, asset: str, partition: str | None, kind: Any) -> bool:
-        """Whether a value is there."""
-        return self.folder.exists(asset, partition, kind)
+    def find(self, asset: str, partition: str | None, kind: type[Value]) -> Value | None:
+        """Read a value, None where it is not there."""
+        return self.folder.find(asset, partition, kind)
 
     def again(self, *assets: str, at: str) -> str:
         """Return the command that makes assets at a partition of this experiment."""
@@ -172,3 +176,37 @@ class ArtefactIOManager(dg.ConfigurableIOManager):
 
 def _partition(context: dg.OutputContext | dg.InputContext) -> str | None:
     return context.asset_partition_key if context.has_asset_partitions else None
+
+
+class ConversationSource(dg.ConfigurableResource):
+    """The sources that the experiment file names."""
+
+    store: dg.ResourceDependency[ExperimentStore]
+
+    def load(self) -> LoadedSource:
+        """Read the experiment's conversations."""
+        with explained(SourceError):
+            return load_sources(self.store.experiment.all_sources)
+
+    def token_lengths(self, conversations: Sequence[Conversation]) -> list[LengthProfile]:
+        """Measure rows in tokens of each model whose tokenizer is a local folder or in the hub's cache."""
+        experiment, found = self.store.experiment, []
+        for key, entry in experiment.models.items():
+            if tokenizer := self._tokenizer_file(key):
+                limit = experiment.longest_row(key)
+                found.append(token_lengths(tokenizer, conversations, name=key, style=entry.prompt_style, limit=limit))
+        return found
+
+    def draw(self, profile: DatasetProfile) -> str:
+        """Draw a profile as SVG."""
+        return profile_svg(profile)
+
+    def _tokenizer_file(self, model: str) -> Path | None:
+        weights = base_weights(self.store.experiment, model)
+        local = Path(weights.source) / "tokenizer.json"
+        if local.is_file():
+            return local
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(weights.source, "tokenizer.json", revision=weights.revision or None)
+        return Path(cached) if isinstance(cached, str) else None

@@ -10,8 +10,8 @@ from swap_assets.backends.report.build import build_scale_report, report_folder
 from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.tracking import tracing
-from swap_assets.backends.tracking.alerts import post_alert
-from swap_assets.backends.tracking.recording import track_evaluation, track_report
+from swap_assets.backends.tracking.mlflow_runs import track_evaluation, track_report
+from swap_assets.backends.tracking.tracing import post_alert
 from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.experiment.sources import Notices
 from swap_assets.domain.judging.decisions import Decision
@@ -27,7 +27,7 @@ def send_trace(trace: tracing.Trace) -> None:
 
 
 class ResultTracking(dg.ConfigurableResource):
-    """Keeps what was measured and decided where people compare it."""
+    """Keeps what was measured and decided where people compare it, and publishes where the experiment file says so."""
 
     store: dg.ResourceDependency[ExperimentStore]
 
@@ -47,51 +47,34 @@ class ResultTracking(dg.ConfigurableResource):
         send_trace(tracing.decision_trace(made, experiment=self.store.experiment.name, partition=made.partition))
         return made
 
-    def report(self, report: Report, folder: Path) -> str:
-        """Put a report's files into MLflow and return the run's id."""
-        return track_report(self._run(f"report {report.scale}", "report"), report, folder)
-
     def alert(self, text: str) -> str:
         """Post an alert where a webhook is set, and return what became of it."""
         return post_alert(text)
 
-    def _run(self, name: str, kind: str):
-        return tracking_of(self.store.experiment, self.store.folder, name, kind=kind)
+    def report(self, scale: str) -> tuple[Report, Path]:
+        """Build a scale's report from what is there now, write its files, put them into MLflow, return their folder."""
+        report = self._built(scale)
+        folder = write_report(report, report_folder(self.store.folder, scale))
+        track_report(self._run(f"report {scale}", "report"), report, folder)
+        return report, folder
 
+    def plots(self, report: Report) -> dict[str, str]:
+        """Return a report's plots as SVG images by name."""
+        return {name: plot.light for name, plot in draw_plots(report).items()}
 
-class Reports(dg.ConfigurableResource):
-    """The reports of the experiment in force."""
+    def publish(self, model: MergedModel, decision: Decision) -> PublishedModel:
+        """Put a merged model with its card on the hub; the result says why where nothing is published."""
+        with explained(PublishError):
+            return publish_merged(model, decision, self.store.experiment.publish, report=self._built(decision.scale))
 
-    store: dg.ResourceDependency[ExperimentStore]
-
-    def build(self, scale: str) -> Report:
-        """Build a scale's report from what is there now."""
+    def _built(self, scale: str) -> Report:
         store = self.store
-        there = store.exists("source_notices", None, Notices)
-        kept = store.read("source_notices", None, Notices) if there else Notices()
+        kept = store.find("source_notices", None, Notices) or Notices()
         return build_scale_report(
             store.experiment, store.folder, scale,
             notices=[line for line in (store.experiment.notice, kept.warning) if line], source=kept.source,
             test_cases=lambda name: store.cases(store.test_files(name)), now=store.now(),
         )  # fmt: skip
 
-    def write(self, report: Report) -> Path:
-        """Write a report's files and return their folder."""
-        return write_report(report, report_folder(self.store.folder, report.scale))
-
-    def plots(self, report: Report) -> dict[str, str]:
-        """Return a report's plots as SVG images by name."""
-        return {name: plot.light for name, plot in draw_plots(report).items()}
-
-
-class Hub(dg.ConfigurableResource):
-    """Publishes where the experiment file says so."""
-
-    store: dg.ResourceDependency[ExperimentStore]
-    reports: dg.ResourceDependency[Reports]
-
-    def publish(self, model: MergedModel, decision: Decision) -> PublishedModel:
-        """Put a merged model with its card on the hub; the result says why where nothing is published."""
-        with explained(PublishError):
-            report = self.reports.build(decision.scale)
-            return publish_merged(model, decision, self.store.experiment.publish, report=report)
+    def _run(self, name: str, kind: str):
+        return tracking_of(self.store.experiment, self.store.folder, name, kind=kind)

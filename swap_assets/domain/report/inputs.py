@@ -15,17 +15,10 @@ from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.model import EvalCase, Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.scale_split import DatasetSplit
+from swap_assets.domain.weights import LossPoint
 
 # The text of a candidate's answer in a track to a case; None where it was not kept.
 AnswerText = Callable[[str, Track, str], str | None]
-
-
-class LossPoint(Frozen):
-    """A loss (nats per trained token) after so many optimiser steps."""
-
-    step: int
-    epoch: float
-    loss: float
 
 
 class TrainingRun(Frozen):
