@@ -13,7 +13,6 @@ import dagster as dg
 from swap_assets.defs.checks import GATE_CHECK
 from swap_assets.defs.resources.processes import TrainResult
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.consistency import DriftReport, Measurement
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.metrics import metric_title, shown_in
@@ -67,7 +66,7 @@ def outcome(
 
 
 def evaluation_result(
-    evaluation: Evaluation, *, run_id: str, checks: Sequence[dg.AssetCheckResult] = ()
+    evaluation: Evaluation, *, run_id: str = "", checks: Sequence[dg.AssetCheckResult] = ()
 ) -> dg.MaterializeResult[Evaluation]:
     """Return an evaluation with its metrics table; its data version is what was measured, not when."""
     shown: Shown = {"candidate": evaluation.candidate.id, "status": evaluation.status}
@@ -89,18 +88,6 @@ def evaluation_result(
         }
         shown |= {f"{track.value}_{name}": value for name, value in of_track.items()}
     return outcome(evaluation, shown, evaluation.evidence_hash(), *checks)
-
-
-def measurement_result(measured: Measurement) -> dg.MaterializeResult[Measurement]:
-    """Return a repeated measurement with its metrics table."""
-    shown = evaluation_result(measured.evaluation, run_id="").metadata or {}
-    return outcome(measured, {"epoch": measured.epoch, **shown})
-
-
-def drift_result(report: DriftReport) -> dg.MaterializeResult[DriftReport]:
-    """Return what was looked at again, a sentence for each."""
-    verdicts = "\n\n".join(f"**{item.candidate_id}**: {item.verdict}: {item.sentence}" for item in report.found)
-    return outcome(report, {"epoch": report.epoch, "verdicts": markdown(verdicts)})
 
 
 def interface_result(choice: InterfaceChoice) -> dg.MaterializeResult[InterfaceChoice]:

@@ -32,7 +32,8 @@ def repeated_llm_evaluation(
     scale, epoch = context.partition_key, config.epoch or store.now()
     llm, cases = store.evidence(scale).llm, store.cases(store.test_files(scale))
     again = hosted.as_before(context, cases, llm=llm, purpose="drift", epoch=epoch)
-    return metadata.measurement_result(Measurement(epoch=epoch, evaluation=again))
+    shown = metadata.evaluation_result(again).metadata or {}
+    return metadata.outcome(Measurement(epoch=epoch, evaluation=again), {"epoch": epoch, **shown})
 
 
 @dg.asset(
@@ -66,7 +67,9 @@ def drift_check(
     for item in found:
         if item.verdict == "drifted":
             context.log.warning("%s %s", item.sentence, tracking.alert(f"{store.experiment.name}: {item.sentence}"))
-    return metadata.drift_result(DriftReport(scale=scale, epoch=epoch, found=tuple(found)))
+    verdicts = "\n\n".join(f"**{item.candidate_id}**: {item.verdict}: {item.sentence}" for item in found)
+    report = DriftReport(scale=scale, epoch=epoch, found=tuple(found))
+    return metadata.outcome(report, {"epoch": epoch, "verdicts": metadata.markdown(verdicts)})
 
 
 def _held_against_before(store: ExperimentStore, now: Measurement, first: Evaluation) -> Drift:

@@ -63,10 +63,10 @@ def sealed_llm_evaluation(
     cases = store.cases(store.sealed_files(scale)) if best else []
     if not cases:
         why = "the experiment keeps no sealed rows" if best else f"no candidate of {model} is worth opening them for"
-        return metadata.evaluation_result(not_evaluated(llm.candidate, "skipped", why), run_id="")
+        return metadata.evaluation_result(not_evaluated(llm.candidate, "skipped", why))
     epoch = llm.results[DECIDING_TRACK].served.epoch
     evaluation = hosted.as_before(context, cases, llm=llm, purpose="sealed", epoch=epoch)
-    return metadata.evaluation_result(evaluation, run_id="")
+    return metadata.evaluation_result(evaluation)
 
 
 @dg.asset(

@@ -35,7 +35,8 @@ def entry(**changes: Any) -> HostedModel:
 def ask(server: ChatServer, folder: Path, model: HostedModel | None = None, **changes: Any) -> Answered:
     cases = changes.pop("cases", None) or [weather_case(city) for city in CITIES]
     asked = Server(server.base_url, artefact_hash=changes.pop("artefact_hash", ""))
-    job = Job("big--s--none--greedy--hosted", HERMES, folder / "records.jsonl", epoch=changes.pop("epoch", "first"))
+    who, output = changes.pop("candidate_id", "big--s--none--greedy--hosted"), folder / "records.jsonl"
+    job = Job(who, HERMES, changes.pop("output", output), epoch=changes.pop("epoch", "first"))
     options = {"cache": folder / "answers.sqlite3", "say": lambda _: None, **changes}
     return ask_hosted(model or entry(), cases, job, server=asked, **options)
 

@@ -16,7 +16,9 @@ from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Sp
 from swap_assets.backends.hosted.clients import HostedError, read_retry_after
 from swap_assets.backends.hosted.messages import Reply
 from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
+from swap_assets.backends.serving.servers import Server
 from swap_assets.domain.experiment.entries import Budget, HostedModel
+from swap_assets.domain.formats.base import Interface
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets_tests.fakes import ChatServer, completion, unanswered, weather_case
 
@@ -248,7 +250,8 @@ def test_json_numbers_of_a_body_do_not_depend_on_who_writes_them() -> None:
     # The key of a request is its canonical JSON: equal bodies in another order of keys have one key.
     from swap_assets.backends.hosted.messages import Requests
 
-    requests = Requests(HostedModel(key="b", provider="openai", model="m"), answer_format=HERMES, epoch="e")
+    model = HostedModel(key="b", provider="openai", model="m")
+    requests = Requests(model, HERMES, "e", Interface.TEXT, Server())
     body = requests.body(weather_case("Oslo"))
     turned = json.loads(json.dumps(dict(reversed(body.items()))))
     assert requests.key(body) == requests.key(turned)

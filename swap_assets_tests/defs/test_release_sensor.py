@@ -57,7 +57,7 @@ def test_a_persons_approval_stands_in_the_report_and_changes_no_hash(scenario):
                 and one.name == "release_decision"]  # fmt: skip
     assert "approved by Ada (self-declared)" in shown.approval
     assert shown.content() == decision.content()
-    assert "approved by Ada" in to_markdown(lay_out(scenario.resources["reports"].build("small")))
+    assert "approved by Ada" in to_markdown(lay_out(scenario.resources["tracking"].build("small")))
 
 
 def test_a_rejected_release_starts_nothing(scenario):

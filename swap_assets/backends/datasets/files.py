@@ -28,11 +28,7 @@ class BadLine(NamedTuple):
 
 
 def read_file(path: Path) -> Iterator[Any]:
-    """Yield the rows of a file in order, a `BadLine` for a line that is no JSON; blank lines are no rows.
-
-    Raises:
-        SourceError: the file is missing, empty, a folder, or in none of the formats.
-    """
+    """Yield a file's rows in order, a `BadLine` where a line is no JSON; SourceError where it can't be used."""
     try:
         with path.open("rb") as plain:
             head = plain.read(4)

@@ -29,9 +29,9 @@ Progress = Callable[[int], None]
 _BFCL_ANSWERS = "possible_answer"  # BFCL keeps the accepted answers in a folder beside its questions
 
 
-def load_sources(sources: Sequence[Source], *, progress: Progress | None = None) -> LoadedSource:
+def load_sources(sources: Sequence[Source]) -> LoadedSource:
     """Load all sources as one, a row that an earlier one has too set aside; SourceError where one can't be used."""
-    loaded = [(label_of(source), load_source(source, progress=progress)) for source in sources]
+    loaded = [(label_of(source), load_source(source)) for source in sources]
     if len(loaded) == 1:
         return loaded[0][1]
     rows = (_called(row, label) for label, each in loaded for row in each.conversations)

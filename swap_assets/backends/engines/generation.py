@@ -170,11 +170,7 @@ def write_rows(path: Path, rows: Iterable[Frozen]) -> Path:
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """Read one value a line.
-
-    Raises:
-        RecordsError: the file is missing, empty, or a line is not a `kind`.
-    """
+    """Read one value a line; RecordsError where the file is missing, empty, or a line is not a `kind`."""
     try:
         # Not splitlines(): it also breaks at U+2028, which JSON strings may hold.
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -195,11 +191,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def read_cases(paths: Sequence[Path]) -> list[EvalCase]:
-    """Read cases from stored test splits (Parquet), or from JSONL that a person wrote; each case once, with all labels.
-
-    Raises:
-        RecordsError: a file is missing or holds something else, or there is no case in any of them.
-    """
+    """Read cases from stored splits (Parquet) or JSONL, once, with all labels; RecordsError where there is none."""
     try:
         splits = [(read_rows if path.suffix == ".jsonl" else read_split)(path, EvalCase) for path in paths]
     except StoreError as error:

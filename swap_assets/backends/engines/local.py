@@ -64,11 +64,7 @@ class LocalEngine(Engine):
         return []
 
     def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
-        """Render the prompts, and name each with the weights and settings that answer it.
-
-        Raises:
-            AnswerLimitError: `max_new_tokens` would cut an expected answer.
-        """
+        """Render the prompts and name each with what answers it; AnswerLimitError where the limit cuts an answer."""
         spec = self.spec
         self.longest_gold = check_limit(self.tokenizer, cases, spec.answer_format, spec.max_new_tokens)
         render = functools.partial(render_messages, answer_format=spec.answer_format, style=spec.prompt_style)

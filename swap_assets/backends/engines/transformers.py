@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 
 class TransformersEngine(LocalEngine):
-    """Answers in this process.
-
-    Raises:
-        ConstraintError: answers are to be constrained and cannot be.
-        OutOfRoomError: not even one row fits into memory.
-    """
+    """Answers in this process; ConstraintError where answers cannot be constrained, OutOfRoomError if no row fits."""
 
     name = "transformers"
     latency_kind = "batch_share"

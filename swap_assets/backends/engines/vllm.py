@@ -36,11 +36,7 @@ _HEALTH_S = 5.0
 
 
 class VllmEngine(LocalEngine):
-    """A spec's model behind a vLLM server.
-
-    Raises:
-        ServingError: the server cannot be had, or refuses; one sentence that says what to do.
-    """
+    """A spec's model behind a vLLM server; ServingError where that cannot be had, or refuses."""
 
     name = "vllm"
 

@@ -62,11 +62,7 @@ def endpoint(model: HostedModel, environment: Mapping[str, str] = os.environ) ->
 
 
 def open_client(model: HostedModel, *, base_url: str = "") -> AsyncOpenAI:
-    """Return the client for a hosted model. It asks once: retries are `asking`'s, which shows and bounds them.
-
-    Raises:
-        HostedError: an environment variable is not set, or the package for Entra tokens is not installed.
-    """
+    """Return the client for a hosted model, which asks once (retries are `asking`'s); HostedError where it cannot."""
     if missing := missing_variables(model):
         raise HostedError(f"{model.key} needs {' and '.join(missing)}: set it in the environment or in .env")
     from openai import AsyncAzureOpenAI, AsyncOpenAI, Timeout

@@ -42,11 +42,7 @@ class Note(Frozen):
 def publish_merged(
     model: MergedModel, decision: Decision, where: Publishing | None, *, report: Report
 ) -> PublishedModel:
-    """Publish a merged model under the decision that let it through, where the experiment says so.
-
-    Raises:
-        PublishError: it may not or cannot be published; nothing was changed on the hub.
-    """
+    """Publish a merged model where the experiment says so; PublishError, with nothing changed, where it cannot be."""
     candidate = Candidate.from_id(model.candidate_id)
     if where is None:
         reason = "the experiment file has no publish: {repo_id: org/name}"
@@ -83,11 +79,7 @@ def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str])
 def publish(
     files: Mapping[str, Path | bytes], *, candidate_id: str, repo_id: str, private: bool, token: str | None
 ) -> PublishedModel:
-    """Make a repository of the hub hold exactly these files, in one commit, and return what lies there.
-
-    Raises:
-        PublishError: no token, no right to write, no hub, or the repository holds something else.
-    """
+    """Make a repository of the hub hold exactly these files, in one commit; PublishError where it may not or cannot."""
     import httpx2
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError

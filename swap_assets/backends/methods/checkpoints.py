@@ -71,11 +71,7 @@ class Checkpoints:
         return self.folder / f"{_PREFIX}{step}"
 
     def last(self) -> Manifest | None:
-        """Return the newest whole checkpoint, None where there is none.
-
-        Raises:
-            CheckpointError: it belongs to a training with other settings, data, prompt, base or code.
-        """
+        """Return the newest whole checkpoint, None for none; CheckpointError where it is another training's."""
         found = next((manifest for step in self._steps() if (manifest := self._whole(step))), None)
         if found and (changed := differences(found.identity, self._identity)):
             raise CheckpointError(

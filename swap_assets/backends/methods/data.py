@@ -39,11 +39,7 @@ class MaskError(ValueError):
 
 
 def read_track(path: Path) -> TrackData:
-    """Read a track's examples as its asset has stored them.
-
-    Raises:
-        ExamplesError: the file is missing, holds no track's examples, or none to train on.
-    """
+    """Read a track's examples; ExamplesError where the file is missing, holds no track, or none to train on."""
     try:
         data = TrackData.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -96,16 +96,9 @@ class _Session:
     """
 
     def __init__(
-        self,
-        spec: TrainSpec,
-        data: TrainingData,
-        tokenizer: PreTrainedTokenizerBase,
-        reporter: Reporter,
-        *,
-        run: TrackedRun,
-        checkpoints: Checkpoints,
-        last: Progress | None,
-    ) -> None:
+        self, spec: TrainSpec, data: TrainingData, tokenizer: PreTrainedTokenizerBase, reporter: Reporter, *,
+        run: TrackedRun, checkpoints: Checkpoints, last: Progress | None,
+    ) -> None:  # fmt: skip
         self._spec, self._data, self._tokenizer, self._reporter, self._run = spec, data, tokenizer, reporter, run
         self._checkpoints, self._last = checkpoints, last
         self._shape = memory.model_shape(spec)
@@ -113,11 +106,7 @@ class _Session:
         self._start_over()
 
     def train(self) -> None:
-        """Train to the end, with less memory at once after each time that it did not suffice.
-
-        Raises:
-            DoesNotFitError: it does not suffice on the last rung either; the message says what would fit.
-        """
+        """Train to the end, with less memory at once where it did not suffice; DoesNotFitError on the last rung."""
         from accelerate.utils.memory import clear_device_cache
 
         if is_first_process():

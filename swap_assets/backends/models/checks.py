@@ -10,18 +10,8 @@ from typing import NamedTuple
 
 from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
-from swap_assets.backends.models import local_model
-from swap_assets.backends.models.provenance import (
-    Finding,
-    ModelFiles,
-    State,
-    files_of_folder,
-    files_of_hub,
-    is_safetensors,
-    miniature_folder,
-    miniature_problem,
-    pickles,
-)
+from swap_assets.backends.models import local_model, provenance
+from swap_assets.backends.models.provenance import Finding, ModelFiles, State
 from swap_assets.backends.processes.hardware import Hardware
 from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
@@ -69,10 +59,12 @@ def _access(
 ) -> tuple[State, str, ModelFiles | None]:
     if model.hub_id:
         return _hub_access(model, environment, hub_silent)
-    folder = miniature_folder(model.miniature) if model.miniature else Path(model.path).expanduser()
+    folder = provenance.miniature_folder(model.miniature) if model.miniature else Path(model.path).expanduser()
     missing = f"the folder {model.path} of model '{key}' does not exist; correct models.{key}.path"
-    problem = miniature_problem(model.miniature) if model.miniature else ("" if folder.is_dir() else missing)
-    return ("fail", problem, None) if problem else ("ok", f"{folder}, on this machine", files_of_folder(folder))
+    problem = provenance.miniature_problem(model.miniature) if model.miniature else ("" if folder.is_dir() else missing)
+    return (
+        ("fail", problem, None) if problem else ("ok", f"{folder}, on this machine", provenance.files_of_folder(folder))
+    )
 
 
 def _hub_access(
@@ -93,22 +85,22 @@ def _hub_access(
     except HubSilentError as silence:
         return _from_cache(model, str(silence))
     detail = f"{model.hub_id} at {found.commit[:12] or model.revision}, {len(found.files)} files"
-    return "ok", detail, files_of_hub(found, token=token)
+    return "ok", detail, provenance.files_of_hub(found, token=token)
 
 
 def _from_cache(model: SmallModel, why: str) -> tuple[State, str, ModelFiles | None]:
     if cached := cached_folder(model.hub_id, model.revision):
         detail = f"{why}; {model.hub_id} is taken from the hub's cache as it is"
-        return "warn", detail, files_of_folder(cached, named=model.hub_id)
+        return "warn", detail, provenance.files_of_folder(cached, named=model.hub_id)
     detail = f"{why}, and {model.hub_id} is not in the hub's cache on this machine; download it where there is one"
     return "fail", detail, None
 
 
 def _format(look: _Look) -> _Found:
     names = [name for name in look.files.sizes if "/" not in name]
-    if any(map(is_safetensors, names)):
+    if any(map(provenance.is_safetensors, names)):
         return "ok", "safetensors"
-    if found := pickles(names):
+    if found := provenance.pickles(names):
         advice = "which can run code when they are read; name a repository with safetensors"
         return "fail", f"{look.files.named} has only pickled weights ({found[0]}), {advice}"
     return "fail", f"{look.files.named} has no safetensors weights; name the repository of the model itself"

@@ -10,6 +10,7 @@ changes values: both look like a model that cannot call.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -199,14 +200,12 @@ def family_template(template: str) -> str | None:
 
 
 def _trl_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    if not tokenizer.chat_template:
-        return None
-    from trl.chat_template_utils import get_training_chat_template
+    if tokenizer.chat_template:
+        from trl.chat_template_utils import get_training_chat_template
 
-    try:
-        return get_training_chat_template(tokenizer)
-    except ValueError:
-        return None
+        with contextlib.suppress(ValueError):
+            return get_training_chat_template(tokenizer)
+    return None
 
 
 class TokenizerError(ValueError):

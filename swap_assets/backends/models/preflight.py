@@ -156,6 +156,6 @@ def _port(port: int) -> tuple[State, str]:
     with socket.socket() as probe:
         probe.settimeout(1)
         taken = probe.connect_ex(("127.0.0.1", port)) == 0
-    return (
-        ("warn", f"port {port} is taken; choose another one with --port") if taken else ("ok", f"port {port} is free")
-    )
+    if taken:
+        return "warn", f"port {port} is taken; choose another one with --port"
+    return "ok", f"port {port} is free"

@@ -22,6 +22,7 @@ from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSetti
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 
+ADAPTER_CARD, MERGE_CARD = "swap_adapter.json", "swap_merged.json"
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "safetensors", "swap-assets")
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "config.json", "generation_config.json")
 _TOKENIZER_PATTERNS = ("tokenizer*", "chat_template*", "special_tokens_map.json")
@@ -85,10 +86,9 @@ def _git(folder: Path, *arguments: str) -> str:
         return ""
 
 
-class AdapterCard(Frozen):
-    """`swap_adapter.json` in an adapter's folder: everything that says how it was made."""
+class Made(Frozen):
+    """What names exactly from what an adapter was made; `prompt_hash` is of the renderer and the chat template."""
 
-    spec: TrainSpec
     base_hash: str
     dataset_hash: str
     prompt_hash: str
@@ -97,10 +97,13 @@ class AdapterCard(Frozen):
     git_commit: str = ""
 
 
-ADAPTER_CARD = "swap_adapter.json"
+class AdapterCard(Made):
+    """`swap_adapter.json` in an adapter's folder: everything that says how it was made."""
+
+    spec: TrainSpec
 
 
-class MergeCard(Frozen):
+class MergeCard(Made):
     """`swap_merged.json` in a merged model's folder: what was merged, from what, rendered how. It holds no path."""
 
     candidate_id: str
@@ -109,21 +112,12 @@ class MergeCard(Frozen):
     base: str = Field(description="the hub id of the base, or the name of its folder")
     revision: str
     dtype: str
-    base_hash: str
-    adapter_hash: str
-    dataset_hash: str
-    prompt_hash: str = Field(description="of the renderer and the chat template")
     merged_hash: str
     lora: LoraSettings
     training: TrainingSettings
     seed: int
     datasets: tuple[str, ...] = ()
     licence: str = Field(default="", description="of the base, where its card is known")
-    versions: dict[str, str]
-    git_commit: str = ""
-
-
-MERGE_CARD = "swap_merged.json"
 
 
 _LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")

@@ -132,11 +132,7 @@ class CardPool:
         within_s: float = _LONGEST_WAIT_S,
         every_s: float = _LOOK_EVERY_S,
     ) -> Lease:
-        """Take `wanted` cards at once, waiting in order of arrival for up to `within_s` seconds.
-
-        Raises:
-            LeaseError: more cards are wanted than there are, or they were not free in time.
-        """
+        """Take `wanted` cards at once, in order of arrival; LeaseError where there are fewer, or none in time."""
         if wanted > len(self.cards):
             raise LeaseError(
                 f"{what} wants {wanted} GPUs and this machine lets it use {len(self.cards)}; lower `gpus` of its model"

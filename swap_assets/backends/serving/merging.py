@@ -53,7 +53,11 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     began = time.monotonic()
     card = read_card(spec.adapter)
     refuse_quantised(spec.weights)
-    require_same_base(spec.weights, card)
+    if card.base_hash != provenance.weights_hash(spec.weights.source, spec.weights.revision):
+        raise MergeError(
+            f"the adapter was trained on {card.spec.weights.source} as it was then, and {spec.weights.source} holds "
+            "other weights now; train the adapter again"
+        )
     tokenizer = load_tokenizer(spec.weights, padding_side="left")
     prompts = _prompts(spec, card, tokenizer)
     adapted = load_adapted(spec.weights, spec.adapter)
@@ -83,11 +87,7 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
 
 
 def read_card(adapter: Path) -> AdapterCard:
-    """Read how an adapter was made.
-
-    Raises:
-        MergeError: the folder has no readable `swap_adapter.json`, or the weights beside it are not the ones it names.
-    """
+    """Read how an adapter was made; MergeError where its folder does not say so, or holds other weights."""
     try:
         card = AdapterCard.model_validate_json((adapter / ADAPTER_CARD).read_bytes())
     except OSError:
@@ -97,15 +97,6 @@ def read_card(adapter: Path) -> AdapterCard:
     if card.adapter_hash != provenance.adapter_hash(adapter):
         raise MergeError(f"the weights in {adapter} are not those that {ADAPTER_CARD} names; train the adapter again")
     return card
-
-
-def require_same_base(weights: Weights, card: AdapterCard) -> None:
-    """Make sure that an adapter is merged into the weights that it was trained on; MergeError where it is not."""
-    if card.base_hash != provenance.weights_hash(weights.source, weights.revision):
-        raise MergeError(
-            f"the adapter was trained on {card.spec.weights.source} as it was then, and {weights.source} holds other "
-            "weights now; train the adapter again"
-        )
 
 
 def refuse_quantised(weights: Weights) -> None:
@@ -150,27 +141,21 @@ def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer
         merged.save_pretrained(str(folder), max_shard_size=spec.shard_size)
         tokenizer.save_pretrained(str(folder))
         refuse_pickles(folder)
-        merged_hash = provenance.weights_hash(str(folder))
-        text = _merge_card(spec, card, merged_hash).model_dump_json(indent=2)
-        (folder / MERGE_CARD).write_text(text + "\n", encoding="utf-8")
+        merged_hash, made, source = provenance.weights_hash(str(folder)), card.spec, spec.weights.source
+        shared = ("answer_format", "prompt_style", "lora", "training", "seed", "datasets")
+        merged_card = MergeCard(
+            **{name: getattr(card, name) for name in ("base_hash", "adapter_hash", "dataset_hash", "prompt_hash")},
+            **{name: getattr(made, name) for name in shared},
+            **spec.weights.model_dump(include={"revision", "dtype"}),
+            candidate_id=spec.candidate_id,
+            base=Path(source).name if Path(source).is_absolute() else source,
+            merged_hash=merged_hash,
+            licence=licence_of(made),
+            versions=provenance.versions(),
+            git_commit=provenance.git_commit(),
+        )
+        (folder / MERGE_CARD).write_text(merged_card.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return merged_hash
-
-
-def _merge_card(spec: MergeSpec, card: AdapterCard, merged_hash: str) -> MergeCard:
-    made = card.spec
-    return MergeCard(
-        **{name: getattr(card, name) for name in ("base_hash", "adapter_hash", "dataset_hash", "prompt_hash")},
-        **{name: getattr(made, name) for name in ("answer_format", "prompt_style", "lora", "training", "seed")},
-        candidate_id=spec.candidate_id,
-        base=Path(spec.weights.source).name if Path(spec.weights.source).is_absolute() else spec.weights.source,
-        revision=spec.weights.revision,
-        dtype=spec.weights.dtype,
-        merged_hash=merged_hash,
-        datasets=made.datasets,
-        licence=licence_of(made),
-        versions=provenance.versions(),
-        git_commit=provenance.git_commit(),
-    )
 
 
 class MergedFolders:

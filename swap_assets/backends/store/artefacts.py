@@ -108,8 +108,7 @@ class ArtefactStore:
 
     def evaluation_records(self, asset: str, partitions: Iterable[str]) -> dict[str, EvaluationRecord]:
         """Return the records of the evaluations that are there; where none speaks for a file, that is parsed once."""
-        there = self._there("assets", asset, partitions)
-        return {key: evaluation_record_of(path, version) for key, path, version in there}
+        return {key: evaluation_record_of(path, of) for key, path, of in self._there("assets", asset, partitions)}
 
     def failures(self, asset: str, partitions: Iterable[str]) -> dict[str, str]:
         """Return why the last attempts failed, where they did."""

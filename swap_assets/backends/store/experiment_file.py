@@ -48,11 +48,7 @@ def command_for(path: Path) -> str:
 
 @lru_cache(maxsize=8)
 def load_experiment(path: Path | None = None) -> Experiment:
-    """Read and check an experiment file.
-
-    Raises:
-        ExperimentError: it is missing, is not YAML, or does not fit; one sentence that says what to do.
-    """
+    """Read and check an experiment file; ExperimentError where it is missing, is not YAML, or does not fit."""
     where = (path or experiment_path()).resolve()
     try:
         return parse_experiment(_read(where))
@@ -139,11 +135,7 @@ def disagreement(ours: Mapping[str, str]) -> str:
 
 
 def enter_folder() -> None:
-    """Go where our command was called, before the definitions read a relative path.
-
-    Raises:
-        ExperimentError: Dagster itself took from `.env` what a command is to name, and may have overruled it.
-    """
+    """Go where our command was called; ExperimentError where Dagster took what it is to name from `.env`."""
     if folder := os.environ.get(FOLDER_VARIABLE):
         os.chdir(folder)
         return

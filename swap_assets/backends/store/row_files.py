@@ -48,11 +48,7 @@ def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> 
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """Read the rows that `write_rows` wrote, with their exact types.
-
-    Raises:
-        StoreError: the file is missing, is no Parquet file, or holds another kind of rows.
-    """
+    """Read what `write_rows` wrote, with exact types; StoreError where the file is missing or holds other things."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -85,10 +85,8 @@ def send(trace: Trace, environment: Mapping[str, str] = os.environ) -> str:
     if missing:
         return f"no trace was sent to Langfuse: {missing[0]} is not set; set it too, or unset the other key"
     if importlib.util.find_spec("langfuse") is None:
-        return (
-            "no trace was sent to Langfuse: its keys are set and the package langfuse is missing; install it with "
-            "pip install 'swap-assets[tracing]', or unset the keys"
-        )
+        how = "install it with pip install 'swap-assets[tracing]', or unset the keys"
+        return f"no trace was sent to Langfuse: its keys are set and the package langfuse is missing; {how}"
     command = [sys.executable, "-m", "swap_assets.backends.tracking.tracing"]
     text = trace.model_dump_json().encode()
     url = environment.get("LANGFUSE_BASE_URL") or environment.get("LANGFUSE_HOST") or "https://cloud.langfuse.com"
@@ -127,12 +125,10 @@ def _track(result: TrackResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         **summary.model_dump(mode="json", include={"cases", "unscored", "failures"}),
         "answer_format": summary.answer_format.name,
-        "metrics": {
-            name: {"value": metric.value, "low": metric.low, "high": metric.high, "rows": metric.n}
-            for name, metric in summary.metrics.items()
-        },
+        "metrics": {name: {"value": metric.value, "low": metric.low, "high": metric.high, "rows": metric.n}
+                    for name, metric in summary.metrics.items()},
         "totals": result.totals.model_dump(mode="json"),
-    }
+    }  # fmt: skip
     if text_allowed():
         kept = {"case_id", "failure", "field_f1", "first_difference", "extracted_calls"}
         told["rows"] = [row.model_dump(mode="json", include=kept) for row in result.rows]
@@ -144,22 +140,16 @@ def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: s
     settings = {"weights", "answer_format", "prompt_style", "lora", "training", "seed"}
     told = _OF_A_TRAINING | ({"mask_preview"} if text_allowed() else set())
     output = {"status": "trained", **result.model_dump(mode="json", include=told)} if result else {"status": "failed"}
+    hashes = {name: getattr(result, name, "") for name in ("dataset_hash", "prompt_hash")}
+    run = result.mlflow_run_id if result else ""
     return Trace(
         kind="training",
         name=f"training {spec.candidate_id} {spec.output.parent.name}",
         session=experiment,
         tags=("training", *model_and_scale(spec.partition)),
-        input={
-            **spec.model_dump(mode="json", include=settings),
-            "dataset_hash": result.dataset_hash if result else "",
-            "prompt_hash": result.prompt_hash if result else "",
-        },
+        input={**spec.model_dump(mode="json", include=settings), **hashes},
         output=output,
-        metadata={
-            "candidate_id": spec.candidate_id,
-            "partition": spec.partition,
-            "mlflow_run": result.mlflow_run_id if result else "",
-        },
+        metadata={**spec.model_dump(include={"candidate_id", "partition"}), "mlflow_run": run},
         failed=failed,
     )
 
@@ -167,6 +157,7 @@ def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: s
 def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Trace:
     """Tell a decision: on which evidence, by which rule, with which verdict and action."""
     shown = decision.model_dump(mode="json")
+    told = {name: shown[name] for name in ("decided_by", "decided_at")}
     return Trace(
         kind="decision",
         name=f"{decision.name} {partition}",
@@ -174,11 +165,7 @@ def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Tr
         tags=(decision.name, decision.verdict, decision.action),
         input={name: shown[name] for name in ("rule", "thresholds", "candidates", "hashes", "contrasts", "missing")},
         output={name: shown[name] for name in ("verdict", "action", "reason")} | {"content": decision.content()},
-        metadata={
-            **{name: shown[name] for name in ("decided_by", "decided_at")},
-            "candidates": ", ".join(decision.candidates),
-            "partition": partition,
-        },
+        metadata=told | {"candidates": ", ".join(decision.candidates), "partition": partition},
     )
 
 

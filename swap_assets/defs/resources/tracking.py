@@ -52,8 +52,8 @@ class ResultTracking(dg.ConfigurableResource):
         return post_alert(text)
 
     def report(self, scale: str) -> tuple[Report, Path]:
-        """Build a scale's report from what is there now, write its files, put them into MLflow, return their folder."""
-        report = self._built(scale)
+        """Build a scale's report, write its files, put them into MLflow, and return it with their folder."""
+        report = self.build(scale)
         folder = write_report(report, report_folder(self.store.folder, scale))
         track_report(self._run(f"report {scale}", "report"), report, folder)
         return report, folder
@@ -65,9 +65,10 @@ class ResultTracking(dg.ConfigurableResource):
     def publish(self, model: MergedModel, decision: Decision) -> PublishedModel:
         """Put a merged model with its card on the hub; the result says why where nothing is published."""
         with explained(PublishError):
-            return publish_merged(model, decision, self.store.experiment.publish, report=self._built(decision.scale))
+            return publish_merged(model, decision, self.store.experiment.publish, report=self.build(decision.scale))
 
-    def _built(self, scale: str) -> Report:
+    def build(self, scale: str) -> Report:
+        """Build a scale's report from what is there now."""
         store = self.store
         kept = store.find("source_notices", None, Notices) or Notices()
         return build_scale_report(
