@@ -1,14 +1,37 @@
-"""The command line's table of contents: every command is registered here, and nothing else happens here."""
+"""The command line's table of contents: every command is registered here, and here errors become one sentence."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
+from swap_assets.backends.datasets.files import SourceError
+from swap_assets.backends.models.preflight import PreflightError
 from swap_assets.backends.store.experiment_file import fill_environment
 from swap_assets.cli.demo import demo
-from swap_assets.cli.environment import ui, validate
-from swap_assets.cli.materialize import materialize
+from swap_assets.cli.environment import ServiceError, fail, ui, validate
+from swap_assets.cli.materialize import SegmentError, materialize
 from swap_assets.cli.prepare import doctor, init, new, plan, profile
 from swap_assets.cli.report import approve, explain, reject, report
 from swap_assets.cli.score import diff, score
+from swap_assets.domain.experiment.experiment import ExperimentError
+from swap_assets.domain.splits.scale_split import TooFewRowsError
+
+# Their messages are sentences for people, which end a command.
+_SENTENCES = (ExperimentError, PreflightError, SegmentError, ServiceError, SourceError, TooFewRowsError)
+
+
+def _in_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        try:
+            command(**given)
+        except _SENTENCES as error:
+            raise fail(str(error)) from None
+
+    return run
+
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False,
                   help="Can a fine-tuned small model take over from the hosted LLM? Ask with evidence.")  # fmt: skip
@@ -16,7 +39,7 @@ app.callback()(fill_environment)
 for command in (
     demo, new, init, profile, plan, doctor, materialize, score, diff, explain, approve, reject, report, ui, validate,
 ):  # fmt: skip
-    app.command()(command)
+    app.command()(_in_a_sentence(command))
 
 
 def main() -> None:

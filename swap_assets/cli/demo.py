@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.backends.models.preflight import PreflightError, require_hosted, require_model
+from swap_assets.backends.models.preflight import require_hosted, require_model
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
-from swap_assets.cli.environment import PID_FILE, TEMPLATES, ServiceError, dagster_environment, experiment_or_exit, fail
-from swap_assets.cli.materialize import Segment, SegmentError, log_of, run_segment, run_together
+from swap_assets.cli.environment import PID_FILE, TEMPLATES, dagster_environment, experiment_or_exit, fail
+from swap_assets.cli.materialize import Segment, log_of, run_segment, run_together
 from swap_assets.cli.report import print_decisions, print_report
 from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
@@ -40,7 +40,9 @@ def demo(
     """Carry an experiment through the whole graph; print its tables, its decisions and where the report lies."""
     path = (config or TEMPLATES / ("demo-auto" if auto else "demo") / "swap.yaml").resolve()
     experiment = experiment_or_exit(path)
-    preflight(experiment)
+    require_hosted(experiment.hosted_model)
+    for key in experiment.models:
+        require_model(key, experiment)
     root, console, began = storage_root(experiment), Console(), time.monotonic()
     if auto:
         if experiment.automation.sensors != "running":
@@ -52,15 +54,12 @@ def demo(
     os.environ.update(environment)  # what is imported of `defs` from here on reads the experiment that it names
     (root / "logs").mkdir(parents=True, exist_ok=True)
     fault = ""
-    try:
-        if auto:
-            from swap_assets.cli.story import by_sensors
+    if auto:
+        from swap_assets.cli.story import by_sensors
 
-            fault = by_sensors(root, environment, console, limit_s=limit_s, keep=keep)
-        else:
-            by_decisions(experiment, environment, console)
-    except (ServiceError, SegmentError) as error:
-        raise fail(str(error)) from None
+        fault = by_sensors(root, environment, console, limit_s=limit_s, keep=keep)
+    else:
+        by_decisions(experiment, environment, console)
     print_results(ArtefactStore(root), experiment, console)
     took = f"after {time.monotonic() - began:.0f} s"
     console.print(f"\n{fault or 'Done'} {took}.", highlight=False, soft_wrap=True)
@@ -77,16 +76,6 @@ def refuse_beside_another(root: Path) -> None:
         pid = int((root / PID_FILE).read_text(encoding="utf-8"))
         if "dagster" in " ".join(psutil.Process(pid).cmdline()):
             raise fail(f"Dagster still runs for {root} from an earlier demo; stop it first: kill -INT {pid}")
-
-
-def preflight(experiment: Experiment) -> None:
-    """End the command with one sentence where the experiment's models can't be had."""
-    try:
-        require_hosted(experiment.hosted_model)
-        for key in experiment.models:
-            require_model(key, experiment)
-    except PreflightError as error:
-        raise fail(str(error)) from None
 
 
 def print_results(store: ArtefactStore, experiment: Experiment, console: Console) -> None:

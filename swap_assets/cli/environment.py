@@ -32,7 +32,7 @@ from swap_assets.backends.store.experiment_file import (
     load_experiment,
     storage_root,
 )
-from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
+from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import MODEL_PROCESS_POOL
 
 MODULE = "swap_assets.definitions"
@@ -51,10 +51,7 @@ def experiment_or_exit(config: Path | None = None) -> Experiment:
     """Load the experiment; a file that can't be used ends the command with one sentence and exit code 2."""
     if problem := disagreement({CONFIG_VARIABLE: str(config or experiment_path())}):
         raise fail(problem)
-    try:
-        return load_experiment(config)
-    except ExperimentError as error:
-        raise fail(str(error)) from None
+    return load_experiment(config)
 
 
 def fail(sentence: str) -> typer.Exit:

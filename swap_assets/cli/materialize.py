@@ -148,7 +148,4 @@ def materialize(
         raise fail(f"--config-json is not JSON ({error})") from None
     segment = Segment(assets[:60], tuple(names), partition, run_config)
     settings, log = environment.dagster_environment(config), log_of(storage_root(experiment), segment)
-    try:
-        run_segment(segment, environment=settings, log=log, console=Console())
-    except SegmentError as error:
-        raise fail(str(error)) from None
+    run_segment(segment, environment=settings, log=log, console=Console())

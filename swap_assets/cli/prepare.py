@@ -15,7 +15,7 @@ import yaml
 from rich.console import Console
 from rich.table import Column, Table
 
-from swap_assets.backends.datasets.loading import SourceError, load_source, try_splits, without_download
+from swap_assets.backends.datasets.loading import load_source, try_splits, without_download
 from swap_assets.backends.models.preflight import examine
 from swap_assets.backends.processes.hardware import gpus
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path
@@ -27,7 +27,6 @@ from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, Not
 from swap_assets.domain.profile import ProposedSizes, profile_markdown, profile_source, propose_sizes
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.leakage_index import LeakageIndex, repetitions
-from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _SEED = 42
 _TOLD_EVERY = 500  # rows between two updates of the count on the terminal
@@ -47,11 +46,8 @@ def init(
     if out.exists() and not force:
         raise fail(f"{out} is there already; give --force to replace it or --out for another name")
     source = LocalSource(path=tuple(map(str, log)), origin="production")
-    try:
-        loaded = load_visibly(source)
-        proposed = propose_sizes(loaded.conversations, seed=_SEED)
-    except (SourceError, TooFewRowsError) as error:
-        raise fail(str(error)) from None
+    loaded = load_visibly(source)
+    proposed = propose_sizes(loaded.conversations, seed=_SEED)
     here = experiment_path()  # the file in force, or the package's where none is named and none lies here
     in_force = here if os.environ.get(CONFIG_VARIABLE) or here.exists() else PROJECT / "swap.yaml"
     # A name that partition keys and folders can hold.
@@ -130,10 +126,7 @@ def profile(
     json: Annotated[bool, typer.Option("--json", help="print the numbers as JSON")] = False,
 ) -> None:
     """Print counts per label, repairs, duplicates and lengths; what can't be read is counted by its reason."""
-    try:
-        loaded = load_visibly(LocalSource(path=tuple(map(str, files))))
-    except SourceError as error:
-        raise fail(str(error)) from None
+    loaded = load_visibly(LocalSource(path=tuple(map(str, files))))
     made = profile_source(loaded, look_for_near_duplicates=loaded.rows_in < _MANY_ROWS)
     typer.echo(made.model_dump_json(indent=2) if json else profile_markdown(made), nl=json)
     if svg is not None:
@@ -204,10 +197,7 @@ def _lengths(experiment: Experiment) -> TextLengths:
     if not without_download(experiment.all_sources):
         typer.echo("The rows are not on this machine yet, so the split is not tried.")
         return HERMES_LENGTHS
-    try:
-        loaded, splits = try_splits(experiment)
-    except (SourceError, TooFewRowsError) as error:
-        raise fail(str(error)) from None
+    loaded, splits = try_splits(experiment)
     typer.echo(f"Source: {Notices.of(loaded).source}")
     rows = {row.id: row for row in loaded.conversations}
     for scale, split in splits.items():

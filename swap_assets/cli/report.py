@@ -19,7 +19,6 @@ from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.evidence import read_state
 from swap_assets.backends.store.experiment_file import pasteable, storage_root
 from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
-from swap_assets.domain.experiment.experiment import ExperimentError
 from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Approval, Decision
@@ -51,10 +50,7 @@ def report(
     store = ArtefactStore(storage_root(experiment))
     reported = (one for one in reversed(experiment.scales) if read_report(report_folder(store, one)))
     name = scale or next(reported, next(iter(experiment.scales)))
-    try:
-        experiment.scale(name)
-    except ExperimentError as error:
-        raise fail(str(error)) from None
+    experiment.scale(name)  # ends the command where there is none
     folder = report_folder(store, name)
     found = read_report(folder)
     if found is None:

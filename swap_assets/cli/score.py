@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from swap_assets.backends.datasets.files import BadLine, SourceError, read_file
+from swap_assets.backends.datasets.files import BadLine, read_file
 from swap_assets.cli.environment import fail
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.hermes import HERMES
@@ -86,16 +86,13 @@ def _scored_file(written: AnswerFormat | None, gold: Gold, path: Path) -> tuple[
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     """Read a file's rows, each a JSON object; a file that can't be used ends the command with one sentence."""
     rows = []
-    try:
-        for number, row in enumerate(read_file(path), start=1):
-            if isinstance(row, BadLine):
-                raise fail(f"{path}, row {number} is no JSON ({row.problem}); give one JSON object a line")
-            if not isinstance(row, dict):
-                raise fail(f"{path}, row {number} is no JSON object; give one a line")
-            # A lone half of a surrogate pair can be neither printed nor written again.
-            rows.append(without_lone_surrogates(row))
-    except SourceError as error:
-        raise fail(str(error)) from None
+    for number, row in enumerate(read_file(path), start=1):
+        if isinstance(row, BadLine):
+            raise fail(f"{path}, row {number} is no JSON ({row.problem}); give one JSON object a line")
+        if not isinstance(row, dict):
+            raise fail(f"{path}, row {number} is no JSON object; give one a line")
+        # A lone half of a surrogate pair can be neither printed nor written again.
+        rows.append(without_lone_surrogates(row))
     if not rows:
         raise fail(f"{path} holds no row; give one JSON object a line")
     return rows

@@ -2,21 +2,18 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 from typer.testing import CliRunner
 
 from swap_assets.backends.datasets.loading import load_source
-from swap_assets.cli.prepare import init, profile, replace_block
+from swap_assets.cli.app import app
+from swap_assets.cli.prepare import replace_block
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.sources import LocalSource
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets_tests.domain.data_rows import LIGHT_CALL, TOOL, call_text, extraction_row, hermes_row
 
 ROOT = Path(__file__).parents[2]
-app = typer.Typer()
-app.command()(profile)
-app.command()(init)
 
 
 def _run(*arguments: object):

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from swap_assets.cli.score import diff, score
+from swap_assets.cli.app import app
 
-app = typer.Typer()
-app.command()(score)
-app.command()(diff)
 runner = CliRunner()
 
 
