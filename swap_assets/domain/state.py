@@ -62,8 +62,6 @@ class State:
     active: frozenset[str] = frozenset()
     broken: Mapping[str, str] = field(default_factory=dict)
 
-    # Who is compared
-
     def hosted(self, scale: str) -> Candidate:
         """Return the hosted LLM's candidate at a scale."""
         return keys.hosted(self.experiment.hosted_model.key, scale)
@@ -96,8 +94,6 @@ class State:
     def partitions(self, scale: str) -> list[str]:
         """Return the partition keys of all models at a scale."""
         return [keys.partition_key(model, scale) for model in self.experiment.models]
-
-    # What was measured of them
 
     def evaluation(self, candidate: Candidate) -> EvaluationRecord:
         """Return the record of a candidate's evaluation, or of its failure, its being left out or its absence."""
@@ -136,8 +132,6 @@ class State:
         if before and before.action == "scale_up" and candidate.recipe not in let_through:
             return f"{keys.SCALE_UP_DECISION} for {before.scale} did not let it through"
         return ""
-
-    # What was decided
 
     def decision(self, name: str, partition: str) -> Decision | None:
         """Return a recorded decision, None where it has not been made."""
@@ -188,8 +182,6 @@ class State:
             found.setdefault(candidate.model, set()).update(approaches)
         return {model: tuple(sorted(approaches)) for model, approaches in found.items()}
 
-    # What people said
-
     def standing(self, decision: Decision) -> Standing:
         """Return where a release that passed stands with people; a rejection counts even where nobody is asked."""
         approval = self.approvals.get(decision.partition)
@@ -210,8 +202,6 @@ class State:
             "waiting": f"Waiting for a person: {command}, or reject.",
             "void": f"The approval given was on other evidence, so it is void; look again: {command}, or reject.",
         }[where]
-
-    # What is under way
 
     def running_at(self, job: str, partition: str) -> bool:
         """Whether a run of a job is under way at a partition."""

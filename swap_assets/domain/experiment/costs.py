@@ -36,9 +36,7 @@ def estimate_answers(
 
 def cost_per_thousand(totals: Totals) -> float | None:
     """Return what 1,000 answers cost in the experiment's currency, None where there is no price."""
-    if totals.cost is None or not totals.answers:
-        return None
-    return 1000 * totals.cost / totals.answers
+    return None if totals.cost is None or not totals.answers else 1000 * totals.cost / totals.answers
 
 
 def served_request(*, gpu_hour: float, per_second: float, utilisation: float) -> float:
@@ -60,9 +58,7 @@ def break_even_utilisation(*, gpu_hour: float, per_second: float, hosted: float,
     utilisation. None where the swap takes no request away from the LLM, or its requests cost nothing.
     """
     saved = hosted * (1 - fallback)
-    if saved <= 0 or per_second <= 0:
-        return None
-    return gpu_hour / (3600 * per_second * saved)
+    return None if saved <= 0 or per_second <= 0 else gpu_hour / (3600 * per_second * saved)
 
 
 def break_even_volume(*, gpu_hour: float, hosted: float, fallback: float) -> float | None:

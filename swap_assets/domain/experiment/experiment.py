@@ -16,15 +16,8 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from swap_assets.domain import keys
+from swap_assets.domain.experiment import entries
 from swap_assets.domain.experiment.approaches import Approach, rows_each
-from swap_assets.domain.experiment.entries import (
-    Automation,
-    BaselineFormats,
-    HostedModel,
-    Prices,
-    Publishing,
-    SmallModel,
-)
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.sources import Scale, Source, shares_of
 from swap_assets.domain.keys import Candidate, Decoding
@@ -51,16 +44,16 @@ class Experiment(Frozen):
     notice: str = Field(default="", description="a sentence that every report opens with")
     source: Source | None = None
     sources: tuple[Source, ...] = Field(default=(), description="in place of `source`, where there are several")
-    hosted_model: HostedModel
-    models: dict[str, SmallModel] = Field(min_length=1)
+    hosted_model: entries.HostedModel
+    models: dict[str, entries.SmallModel] = Field(min_length=1)
     scales: dict[str, Scale] = Field(min_length=1)
     release_test: int = Field(default=500, ge=0, description="conversations in the sealed release test")
     approaches: dict[str, Approach] = Field(min_length=1)
-    baseline_formats: BaselineFormats = BaselineFormats()
+    baseline_formats: entries.BaselineFormats = entries.BaselineFormats()
     gates: GatePolicy = GatePolicy()
-    automation: Automation = Automation()
-    prices: Prices = Prices()
-    publish: Publishing | None = Field(default=None, description="where released models go; none stays on this machine")
+    automation: entries.Automation = entries.Automation()
+    prices: entries.Prices = entries.Prices()
+    publish: entries.Publishing | None = Field(default=None, description="where released models go; none: nowhere")
     model_processes: int | None = Field(
         default=None, ge=1, description="model processes at once; None: one, of miniatures one for each `threads`"
     )
@@ -117,7 +110,7 @@ class Experiment(Frozen):
         """Where the rows come from, one source or several."""
         return self.sources if self.source is None else (self.source,)
 
-    def small_model(self, key: str) -> SmallModel:
+    def small_model(self, key: str) -> entries.SmallModel:
         """Return a small model's entry; where there is none, an ExperimentError names those there are."""
         return _lookup(self.models, key, what="model")
 

@@ -57,16 +57,9 @@ def training_hours(*, billions: float, tokens: float, nf4: bool, card: Card) -> 
 def answering_hours(
     answers: int, *, billions: float, dtype: str, prompt: float, written: float, rows: int, card: Card
 ) -> float:
-    """Return the hours of one card for so many answers.
+    """Return the hours of one card for so many answers, of which so many `rows` are written at once.
 
-    Args:
-        answers: how many.
-        billions: of parameters.
-        dtype: of the weights.
-        prompt: tokens of a prompt.
-        written: tokens of an answer.
-        rows: answers that are written at once.
-        card: which card.
+    `billions` are of parameters of a `dtype`, `prompt` and `written` are tokens of a prompt and of an answer.
     """
     reading = _FORWARD * billions * 1e9 * prompt / (card.tflops * 1e12 * _SHARE_OF_PEAK)
     writing = written * billions * 1e9 * _BYTES[dtype] / (card.bandwidth * 1e9 * _SHARE_OF_BANDWIDTH) / rows

@@ -37,12 +37,8 @@ class TextLengths(Frozen):
 # Hermes' function-calling configs: median call row 3,600 characters, 5.5 % of them the assistant's (60 % of the rows),
 # median extraction row 13,800 (40 %); 3.3 characters a token.
 CALL_ROW, EXTRACTION_ROW = 1_090, 4_180
-HERMES_LENGTHS = TextLengths(
-    prompt=7_240,
-    answer=440,
-    rows=(*[CALL_ROW] * 3, *[EXTRACTION_ROW] * 2),
-    basis="medians of Hermes' rows, not read yet",
-)
+HERMES_LENGTHS = TextLengths(prompt=7_240, answer=440, rows=(*[CALL_ROW] * 3, *[EXTRACTION_ROW] * 2),
+                             basis="medians of Hermes' rows, not read yet")  # fmt: skip
 
 
 class PlannedTraining(Frozen):
@@ -81,18 +77,11 @@ def measured_lengths(conversations: tuple[Conversation, ...]) -> TextLengths:
     count = max(1, len(conversations))
     tools = sum(len(canonical_json(tool)) for item in conversations for tool in item.tools)
     prompts = sum(len(turn.text) for item in conversations for turn in item.turns if turn.role != "assistant")
-    answers = sum(
-        len(turn.text) + len(canonical_json(turn.calls))
-        for item in conversations
-        for turn in item.turns
-        if turn.role == "assistant"
-    )
-    return TextLengths(
-        prompt=(tools + prompts) / count,
-        answer=answers / count,
-        rows=tuple(map(estimated_tokens, conversations)),
-        basis=f"means of {len(conversations)} conversations",
-    )
+    answers = sum(len(turn.text) + len(canonical_json(turn.calls)) for item in conversations for turn in item.turns
+                  if turn.role == "assistant")  # fmt: skip
+    return TextLengths(prompt=(tools + prompts) / count, answer=answers / count,
+                       rows=tuple(map(estimated_tokens, conversations)),
+                       basis=f"means of {len(conversations)} conversations")  # fmt: skip
 
 
 def build_plan(experiment: Experiment, lengths: TextLengths, card: Card) -> Plan:
@@ -103,16 +92,11 @@ def build_plan(experiment: Experiment, lengths: TextLengths, card: Card) -> Plan
     hosted = {name: estimate_answers(calls=count, price=price, **texts) for name, count in calls.items()}
     local = {name: {model: _answers(experiment, name, model, count) for model in experiment.models}
              for name, count in calls.items()}  # fmt: skip
-    answering = {
-        name: _sum(_answering(experiment, lengths, card, model, count) for model, count in counts.items())
-        for name, counts in local.items()
-    }
-    trainings = tuple(
-        _training(experiment, lengths, card, model=model, scale=scale, approach=approach)
-        for scale in experiment.scales
-        for model in experiment.models
-        for approach in experiment.approach_names
-    )
+    answering = {name: _sum(_answering(experiment, lengths, card, model, count) for model, count in counts.items())
+                 for name, counts in local.items()}  # fmt: skip
+    trainings = tuple(_training(experiment, lengths, card, model=model, scale=scale, approach=approach)
+                      for scale in experiment.scales for model in experiment.models
+                      for approach in experiment.approach_names)  # fmt: skip
     hours = _sum([*answering.values(), *(item.gpu_hours for item in trainings)])
     shared = [(item.gpu_hours or 0) / experiment.small_model(item.model).gpus for item in trainings]
     at_once = experiment.model_processes or 1
@@ -127,10 +111,8 @@ def build_plan(experiment: Experiment, lengths: TextLengths, card: Card) -> Plan
 
 def _calls(experiment: Experiment) -> dict[str, int]:
     """Return how often the hosted model is asked, by scale and beside the scales."""
-    calls = {
-        name: (cases_of(scale.test_splits) + scale.test * TURNS_PER_CONVERSATION) * len(Track)
-        for name, scale in experiment.scales.items()
-    }
+    calls = {name: (cases_of(scale.test_splits) + scale.test * TURNS_PER_CONVERSATION) * len(Track)
+             for name, scale in experiment.scales.items()}  # fmt: skip
     # The sealed rows are the same at every scale: the LLM is asked once, the nominated candidate at each.
     calls[SEALED] = experiment.release_test * TURNS_PER_CONVERSATION
     if len(experiment.hosted_model.interfaces) > 1:
