@@ -9,7 +9,8 @@ from swap_assets.domain.model import Frozen
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 _FINISHES: dict[str, FinishReason] = {
-    **dict.fromkeys(("", "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"), "stop"),
+    **dict.fromkeys(("", "stop", "stop_sequence", "stop_token", "eos", "eos_token", "end_turn", "complete",
+                     "completed"), "stop"),
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
     **dict.fromkeys(("content_filter", "content_filtered", "safety", "refusal", "recitation", "blocklist",
                      "prohibited_content", "spii", "guardrail_intervened"), "content_filter"),
@@ -22,7 +23,7 @@ def finish_reason(said: object) -> FinishReason:
 
     Whatever is not known to be an end (`length`, `max_tokens`, `MAX_TOKENS`, `model_length`) is one that was cut.
     """
-    return _FINISHES.get(str(said or "").lower().removeprefix("finish_reason_"), "length")
+    return _FINISHES.get(str(said or "").lower().rpartition(".")[2].removeprefix("finish_reason_"), "length")
 
 
 class Usage(Frozen):

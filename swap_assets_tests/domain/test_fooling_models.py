@@ -105,7 +105,7 @@ def test_no_gold_text_of_a_generated_row_is_refused():
 
 @pytest.mark.parametrize(
     ("said", "right"),
-    [("stop", 1), ("eos", 1), ("end_turn", 1), ("STOP", 1), ("tool_calls", 1), ("", 1), ("length", 0),
+    [("stop", 1), ("eos", 1), ("end_turn", 1), ("FinishReason.STOP", 1), ("tool_calls", 1), ("", 1), ("length", 0),
      ("max_tokens", 0), ("MAX_TOKENS", 0), ("model_length", 0), ("content_filter", 0), ("SAFETY", 0),
      ("what nobody knows", 0)],
 )  # fmt: skip

@@ -86,8 +86,8 @@ class MergeVerdict(Frozen):
 def judge_merge(merged: Evaluation, adapter: Evaluation, metric: str) -> MergeVerdict:
     """Block a merged model that is worse than its adapter for sure, in any track that the adapter has.
 
-    For sure means: the whole 95 % interval of the paired difference, resampled by conversation, lies below zero. A
-    track that cannot be compared blocks as well, since nothing then shows that the merge is sound.
+    For sure means: the whole 95 % interval of the paired difference lies below zero. A track that cannot be compared
+    blocks as well, since nothing then shows that the merge is sound.
     """
     compared = {track: contrast(merged, adapter, metric, track=track) for track in adapter.results}
     found = tuple(item for item in compared.values() if item)

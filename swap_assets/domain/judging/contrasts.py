@@ -131,7 +131,7 @@ def chance_of_no_lead(difference: PairedDifference) -> float:
     """Return the two-sided p-value of "A is not ahead of B"; 1 where A is behind.
 
     Whole answers are compared by McNemar's exact test on conversations; everything else by the difference and its
-    interval, which is resampled by conversation.
+    interval.
     """
     if difference.difference <= 0:
         return 1.0

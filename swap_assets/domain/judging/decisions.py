@@ -94,7 +94,7 @@ class Rivalry(Frozen):
     """The best candidate against one rival on identical rows: is it ahead by more than chance?
 
     `ahead_points` is best - rival in points. `p_value` is two-sided: McNemar's exact test where whole answers are
-    compared, else from the difference and its interval, resampled by conversation. `p_adjusted` is Holm's over all
+    compared, else from the difference and its interval. `p_adjusted` is Holm's over all
     rivals of one decision.
     """
 
