@@ -193,16 +193,17 @@ def chance_of_passing(distance: float, *, low: float, high: float) -> float:
     return float(norm.sf(distance / max((high - low) / (2 * _Z), 1e-12)))
 
 
-def conversations_needed(distance: float, deviation: float, *, power: float = 0.8) -> int | None:
+def conversations_needed(distance: float, deviation: float, *, unseen: float = 3.7, power: float = 0.8) -> int | None:
     """Return how many conversations in all show a one-sided distance at 97.5 % with the given power.
 
     n = ((z_0.975 + z_power) * deviation / distance)^2, the usual normal approximation; None where distance <= 0.
+    `unseen` is `nothing_seen` times the conversations: 3.7 where all have one size, more where few are long.
     """
     from scipy.stats import norm
 
     if distance <= 0:
         return None
-    least = ceil(3.7 / distance)  # with no deviation seen, `nothing_seen` still has to fall below the distance
+    least = ceil(unseen / distance)  # with no deviation seen, `nothing_seen` still has to fall below the distance
     return max(least, ceil(float((norm.ppf(0.975) + norm.ppf(power)) * deviation / distance) ** 2))
 
 

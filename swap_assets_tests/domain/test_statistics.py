@@ -1,5 +1,7 @@
 """Intervals and tests against values worked out elsewhere, and what they must say about little evidence."""
 
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -246,3 +248,12 @@ def test_the_conversations_needed_reach_80_percent_power_when_simulated():
 def test_no_number_of_rows_shows_what_is_not_so():
     assert conversations_needed(0.0, 0.3) is None
     assert conversations_needed(-0.02, 0.3) is None
+
+
+def test_the_conversations_needed_count_what_the_longest_may_hide():
+    """Said to be 74, fewer than were asked, while 125 rows of unequal conversations waited."""
+    sizes = np.array([5] * 9 + [1] * 80)
+    needed = conversations_needed(0.05, 0.0, unseen=nothing_seen(sizes) * len(sizes))
+    assert needed is not None
+    assert nothing_seen(np.tile(sizes, ceil(needed / len(sizes)))) < 0.05 < nothing_seen(np.tile(sizes, 2))
+    assert conversations_needed(0.05, 0.0) == 74 < len(sizes) < needed

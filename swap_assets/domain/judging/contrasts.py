@@ -83,7 +83,7 @@ def rows_to_settle(item: Contrast, limit_points: float) -> int | None:
     if not item.conversations:
         return None
     distance = abs(limit_points - item.delta_points) / 100
-    needed = conversations_needed(distance, item.deviation_points / 100)
+    needed = conversations_needed(distance, item.deviation_points / 100, unseen=item.unseen)
     return None if needed is None else ceil(needed * item.rows / item.conversations)
 
 

@@ -52,6 +52,7 @@ class Contrast(Frozen):
     part: Part = "all"
     conversations: int = 0
     deviation_points: float = Field(default=0.0, description="of the difference, from conversation to conversation")
+    unseen: float = Field(default=3.7, description="conversations times the share of rows that may fail unseen")
 
     @classmethod
     def of(cls, paired: PairedDifference, **known: Any) -> "Contrast":
@@ -67,6 +68,7 @@ class Contrast(Frozen):
             rows=paired.rows,
             conversations=paired.conversations,
             deviation_points=100 * paired.conversation_deviation,
+            unseen=paired.unseen,
             **known,
         )
 

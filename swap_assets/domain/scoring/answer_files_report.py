@@ -83,7 +83,7 @@ def comparison(ours: Rows, other: Rows, *, margin_points: float) -> dict[str, An
 
 def _compared(found: PairedDifference, margin_points: float) -> dict[str, Any]:
     margin = margin_points / 100
-    needed = conversations_needed(found.difference + margin, found.conversation_deviation)
+    needed = conversations_needed(found.difference + margin, found.conversation_deviation, unseen=found.unseen)
     return {
         "difference_points": 100 * found.difference, "low_points": 100 * found.low, "high_points": 100 * found.high,
         "rows": found.rows, "conversations": found.conversations, "rows_left_out": found.left_out,

@@ -14,7 +14,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import AnswerFormat, Track
 from swap_assets.domain.metrics import Unit, field_of
 from swap_assets.domain.model import Frozen, Origin, ToolCall
-from swap_assets.domain.statistics import cluster_error, cluster_numbers, difference_bounds, mcnemar_exact
+from swap_assets.domain.statistics import cluster_error, cluster_numbers, difference_bounds, mcnemar_exact, nothing_seen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,6 +141,7 @@ class PairedDifference(Frozen):
     only_a: int
     only_b: int
     conversation_deviation: float
+    unseen: float = Field(default=3.7, description="conversations times the share of rows that may fail unseen")
 
     @property
     def mcnemar_p(self) -> float:
@@ -218,6 +219,7 @@ def compared(
         surely_above=surely_above, rows=len(a), conversations=len(totals), left_out=0,
         only_a=int((whole_a & ~whole_b).sum()), only_b=int((whole_b & ~whole_a).sum()),
         conversation_deviation=cluster_error(totals, sizes, difference) * float(np.sqrt(len(totals))),
+        unseen=nothing_seen(sizes) * len(sizes),
     )  # fmt: skip
 
 
