@@ -23,15 +23,7 @@ import typer
 
 from swap_assets.backends.processes.hardware import cpu_count
 from swap_assets.backends.serving.servers import free_port
-from swap_assets.backends.store.experiment_file import (
-    CONFIG_VARIABLE,
-    FOLDER_VARIABLE,
-    HOME_VARIABLE,
-    disagreement,
-    experiment_path,
-    load_experiment,
-    storage_root,
-)
+from swap_assets.backends.store import experiment_file as files
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import MODEL_PROCESS_POOL
 
@@ -49,9 +41,9 @@ _TELL_CHILD_OF_DEATH = 1  # Linux's PR_SET_PDEATHSIG
 
 def experiment_or_exit(config: Path | None = None) -> Experiment:
     """Load the experiment; a file that can't be used ends the command with one sentence and exit code 2."""
-    if problem := disagreement({CONFIG_VARIABLE: str(config or experiment_path())}):
+    if problem := files.disagreement({files.CONFIG_VARIABLE: str(config or files.experiment_path())}):
         raise fail(problem)
-    return load_experiment(config)
+    return files.load_experiment(config)
 
 
 def fail(sentence: str) -> typer.Exit:
@@ -66,10 +58,10 @@ def dagster_environment(config: Path | None = None) -> dict[str, str]:
     Dagster reads its settings from DAGSTER_HOME/dagster.yaml only, so they are copied there: the current folder's, or
     where it has none, the package's. The experiment says how many model processes there may be at once.
     """
-    path = (config or experiment_path()).resolve()
+    path = (config or files.experiment_path()).resolve()
     experiment = experiment_or_exit(path)
-    home, own = storage_root(experiment) / "dagster", Path("dagster.yaml")
-    if problem := disagreement({HOME_VARIABLE: str(home)}):
+    home, own = files.storage_root(experiment) / "dagster", Path("dagster.yaml")
+    if problem := files.disagreement({files.HOME_VARIABLE: str(home)}):
         raise fail(problem)
     home.mkdir(parents=True, exist_ok=True)
     settings, there = (own if own.exists() else PROJECT / "dagster.yaml").read_bytes(), home / "dagster.yaml"
@@ -78,7 +70,7 @@ def dagster_environment(config: Path | None = None) -> dict[str, str]:
     _set_pool(home, experiment)
     # DAGSTER_MODULE_NAME beside the workspace that `dagster dev` hands to its web server makes that one refuse both.
     inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_MODULE_NAME"}
-    ours = {CONFIG_VARIABLE: str(path), HOME_VARIABLE: str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    ours = {files.CONFIG_VARIABLE: str(path), files.HOME_VARIABLE: str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
     ours |= {"PYTHONFAULTHANDLER": "1"}  # a library that crashes leaves its stack in the step's log
     return {**inherited, **ours}
 
@@ -97,8 +89,8 @@ def _set_pool(home: Path, experiment: Experiment) -> None:
 def beside_env_file(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return `env` and `cwd` of a process of Dagster's: in the folder of its records, where it finds no `.env`."""
     paths = [str(Path(path).resolve()) for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    own = {FOLDER_VARIABLE: str(Path.cwd()), "PYTHONPATH": os.pathsep.join(paths)}
-    return {"env": {**environment, **own}, "cwd": environment.get(HOME_VARIABLE)}
+    own = {files.FOLDER_VARIABLE: str(Path.cwd()), "PYTHONPATH": os.pathsep.join(paths)}
+    return {"env": {**environment, **own}, "cwd": environment.get(files.HOME_VARIABLE)}
 
 
 class Service(NamedTuple):
@@ -231,7 +223,7 @@ def is_free(port: int) -> bool:
 
 def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on loopback")] = 3000) -> None:
     """Open Dagster's web server and daemon on loopback; stop them with Ctrl-C."""
-    if config is None and not os.environ.get(CONFIG_VARIABLE) and not (own := experiment_path()).exists():
+    if config is None and not os.environ.get(files.CONFIG_VARIABLE) and not (own := files.experiment_path()).exists():
         typer.echo(f"No {own.name} in this folder, so this shows the demo; for another file give --config FILE.")
         config = TEMPLATES / "demo" / "swap.yaml"
     place = beside_env_file(environment := dagster_environment(config))

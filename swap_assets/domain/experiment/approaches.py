@@ -42,9 +42,7 @@ class TrainingSettings(Frozen):
         default=None, ge=1, description="epochs without a lower validation loss after which training stops; None: never"
     )
     checkpoint_minutes: float = Field(default=5.0, ge=0, description="a checkpoint after so long, and at epochs' ends")
-    micro_batch: int | None = Field(
-        default=None, ge=1, description="rows through the model at once; None: chosen for the device. Not the recipe"
-    )
+    micro_batch: int | None = Field(default=None, ge=1, description="rows at once, not the recipe; None: by the device")
 
 
 def rows_each(settings: TrainingSettings, processes: int) -> int:

@@ -44,9 +44,7 @@ class VllmServer(EngineSettings):
 
     kind: str = "vllm"
     base_url: str = Field(default="", description="a server that runs and serves the base: http://HOST:8000/v1")
-    command: tuple[str, ...] = Field(
-        default=(), description="how to start one: [vllm, serve], or with the path of an environment of its own"
-    )
+    command: tuple[str, ...] = Field(default=(), description="how to start one: [vllm, serve], or with an own path")
     options: tuple[str, ...] = Field(default=(), description="further arguments: [--max-model-len, '8192']")
     served_name: str = Field(default="", description="the base's name at a server that runs; else its hub id or folder")
     key_env: str = Field(default="", description="the variable that holds a running server's key, where it wants one")

@@ -113,9 +113,7 @@ class SmallModel(Frozen):
     parameters_billion: float = Field(default=0.0, ge=0)
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     max_answer_tokens: int = Field(default=1024, ge=16)
-    generation_tokens: int = Field(
-        default=16_384, ge=256, description="tokens under way at once: prompts and answers' limits of all rows together"
-    )
+    generation_tokens: int = Field(default=16_384, ge=256, description="tokens of all rows at once, prompts and limits")
     decoding: tuple[Decoding, ...] = Field(
         default=(Decoding.GREEDY,), description="[greedy, constrained] also measures calls held to their schemas"
     )

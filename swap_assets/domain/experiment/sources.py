@@ -52,9 +52,7 @@ class HubSource(_OneOfSeveral):
         min_length=1,
         description="config name -> its data file in the dataset's repository",
     )
-    sha256: dict[str, str] = Field(
-        default_factory=dict, description="config name -> expected SHA-256 of its file; known for the pinned commit"
-    )
+    sha256: dict[str, str] = Field(default_factory=dict, description="config name -> expected SHA-256 of its file")
     origin: Literal["real", "production"] = "real"
     max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each config")
     fallback: Literal["none", "synthetic"] = Field(

@@ -67,11 +67,7 @@ def strict_tags(text: str, opening: re.Pattern, read: Callable[..., ToolCall | N
 
 
 def lenient_calls(value: Any, *, tagged: bool, notes: dict[str, None]) -> list[ToolCall]:
-    """Return the calls that a value holds in any of the shapes that were seen; [] where it is no call.
-
-    `tagged` says that the value stood inside a call's tag, so that a bare name is enough to be one. What had to be
-    tolerated in arguments that are themselves written as text is added to `notes`.
-    """
+    """Return the calls in a value of any shape seen, of a bare name too where `tagged`; `notes` gets the repairs."""
     if isinstance(value, str):
         value = _read_text(value, notes)
     inside = value if isinstance(value, list) else [value]

@@ -74,10 +74,7 @@ def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
 
 
 def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_template: str = "") -> str:
-    """Return a hash of what the renderer does: its output for a fixed probe, and the chat template.
-
-    Hashing behaviour instead of source code means that a refactoring keeps the hash and a changed blank moves it.
-    """
+    """Return a hash of what the renderer does for a fixed probe, and of the template; refactoring keeps it."""
     return content_hash(render_messages(*PROBE, answer_format=answer_format, style=style), chat_template)
 
 

@@ -106,10 +106,7 @@ def select(figures: Frame, split: str = "", *, track: Track | None = None, metri
 
 
 def pivot(found: Frame, rows: Mapping[str, str], titles: Mapping[str, str], *, by: str = "metric") -> Frame:
-    """Return texts as they stand in a table: a row a candidate and track, a column for each of `titles`.
-
-    `rows` are the columns of `found` that come first, by the titles they get; rows stand in the order first met.
-    """
+    """Return a table's texts: a row a candidate and track, `rows` and then `titles` as columns, by their names."""
     keys = [*dict.fromkeys((*rows, "candidate_id", "track"))]
     texts: dict[tuple, dict[str, str]] = {}
     for *key, column, text in found[[*keys, by, "text"]].itertuples(index=False, name=None):

@@ -14,23 +14,12 @@ from swap_assets.domain.judging.floors import floors
 from swap_assets.domain.keys import Form
 from swap_assets.domain.metrics import shown_in
 from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.report import verdict as judged
 from swap_assets.domain.report.cost import SwapCost, swap_cost
 from swap_assets.domain.report.examples import RowsToLookAt, rows_to_look_at
 from swap_assets.domain.report.figures import Figure, figures_of
 from swap_assets.domain.report.inputs import About, LossPoint, ReportInputs, TrainingRun
 from swap_assets.domain.report.tables import Frame, frame
-from swap_assets.domain.report.verdict import (
-    Leakage,
-    Limit,
-    Verdict,
-    best_of,
-    cautions,
-    compared_in,
-    leakage,
-    limits,
-    llm_comparisons,
-    verdict,
-)
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name
 from swap_assets.domain.scoring.evaluation import Evaluation, Status
 
@@ -95,7 +84,7 @@ class Report(About):
     """Everything the report shows of one scale."""
 
     schema_version: int = SCHEMA_VERSION
-    verdict: Verdict
+    verdict: judged.Verdict
     best_id: str = Field(default="", description="the candidate that is nearest to the LLM, or furthest ahead")
     metric: str = Field(description="in which candidates are compared with the LLM")
     candidates: tuple[CandidateNote, ...]
@@ -104,9 +93,9 @@ class Report(About):
     examples: RowsToLookAt = RowsToLookAt()
     trainings: tuple[TrainingRun, ...] = ()
     cost: SwapCost | None = None
-    leakage: Leakage | None = None
+    leakage: judged.Leakage | None = None
     changes: Changes = Changes(note="This is the first report of this scale that was kept.")
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[judged.Limit, ...] = ()
 
     def answered(self, track: Track) -> Iterator[tuple[CandidateNote, Answers]]:
         """Return the candidates that were measured in a track, with how they answered."""
@@ -143,9 +132,9 @@ class Report(About):
 
 def build_report(inputs: ReportInputs) -> Report:
     """Gather what is there; what is absent, skipped or failed is named, and never an error."""
-    comparisons = llm_comparisons(inputs)
-    contrasts = compared_in(comparisons, inputs.policy.primary)
-    best, trained = best_of(contrasts), best_of(contrasts, trained=True)
+    comparisons = judged.llm_comparisons(inputs)
+    contrasts = judged.compared_in(comparisons, inputs.policy.primary)
+    best, trained = judged.best_of(contrasts), judged.best_of(contrasts, trained=True)
     best_id = best.candidate_id if best else next((item.candidate.id for item in inputs.contenders), "")
     figures, cost = figures_of(inputs), swap_cost(inputs, best_id)
     leader = next((item for item in inputs.evaluated if best and item.candidate.id == best.candidate_id), None)
@@ -153,7 +142,8 @@ def build_report(inputs: ReportInputs) -> Report:
     about = {name: getattr(inputs, name) for name in About.model_fields}
     return Report(
         **{**about, "facts": {**_facts_of(inputs.evaluated), **inputs.facts}},
-        verdict=verdict(inputs, best, among=contrasts, stands=stands, cautions=cautions(figures, inputs)),
+        verdict=judged.verdict(inputs, best, among=contrasts, stands=stands,
+                               cautions=judged.cautions(figures, inputs)),
         best_id=best_id,
         metric=inputs.policy.primary,
         candidates=tuple(map(_note, inputs.evaluations)),
@@ -163,8 +153,8 @@ def build_report(inputs: ReportInputs) -> Report:
         trainings=tuple(run.model_copy(update={"loss": _evenly(run.loss), "validation": _evenly(run.validation)})
                         for run in inputs.trainings),
         cost=cost,
-        leakage=leakage(inputs),
-        limits=limits(inputs, cost),
+        leakage=judged.leakage(inputs),
+        limits=judged.limits(inputs, cost),
     )  # fmt: skip
 
 
