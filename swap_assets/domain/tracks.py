@@ -6,29 +6,47 @@ turn that calls, or up to the first one that rightly does not call a tool on off
 small talk after that have no structured form and are left out, as are conversations without any such turn.
 """
 
+import re
 from collections.abc import Iterable
 
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.model import Conversation, Frozen, ToolSpec, Turn, canonical_json, content_hash
 
-# Of Hermes' extraction rows, the longest there are: p50 13,800 characters, about 4,096 tokens. JSON has short tokens.
-_CHARACTERS_PER_TOKEN = 3.3
-_PROMPT_CHARACTERS = 500  # of a system message without its tools
+# Tokens a character, the most that Llama 3.1, gpt-oss, Qwen3 or Gemma 3 take of each kind; Latin letters and blanks are
+# the rest. Ideographs, kana and hangul; Latin with accents, Cyrillic, Arabic; digits; punctuation; any other script.
+_LETTERS = 0.22
+_TOKENS = tuple(
+    (re.compile(signs), tokens)
+    for signs, tokens in (
+        (r"[0-9]+", 1.0),
+        (r"[!-/:-@\[-`{-~]+", 0.3),
+        ("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+", 0.7),
+        ("[\u00a1-\u024f\u0400-\u052f\u0600-\u06ff]+", 0.38),
+        ("[\u0250-\u03ff\u0530-\u05ff\u0700-\u10ff\u1200-\u2e7f\ua000-\uabff\U00010000-\U0001ffff]+", 0.9),
+    )
+)
+_PROMPT_TOKENS = 110  # of a system message without its tools
 
 
 def estimated_tokens(conversation: Conversation) -> int:
-    """Return about how many tokens a conversation has with its tools, up to the end of its last answer."""
+    """Return about how many tokens a conversation has with its tools, up to the end of its last answer.
+
+    On 389 real rows 4 to 13 % too many, nine of ten rows within -13 and +27 %; sentences in nine other languages: -18 %
+    to twice and more too many (Hindi, Thai, Greek, whose tokens differ most by tokenizer).
+    """
     last = max(conversation.assistant_turns(), default=-1)
-    characters = (
-        _PROMPT_CHARACTERS
-        + len(canonical_json(conversation.tools))
-        + sum(
-            len(turn.text) + len(canonical_json([turn.calls, turn.responses])) * bool(turn.calls or turn.responses)
-            for turn in conversation.turns[: last + 1]
-        )
-    )
-    return round(characters / _CHARACTERS_PER_TOKEN)
+    texts = [canonical_json(conversation.tools)]
+    for turn in conversation.turns[: last + 1]:
+        texts += [turn.text, canonical_json([turn.calls, turn.responses]) if turn.calls or turn.responses else ""]
+    return round(_PROMPT_TOKENS + sum(map(tokens_of, texts)))
+
+
+def tokens_of(text: str) -> float:
+    """Return about how many tokens a text has, by its kinds of characters."""
+    kinds = _TOKENS[:2] if text.isascii() else _TOKENS
+    counts = [(sum(map(len, signs.findall(text))), tokens) for signs, tokens in kinds]
+    return _LETTERS * (len(text) - sum(count for count, _ in counts)) + sum(count * each for count, each in counts)
 
 
 class TrainingExample(Frozen):

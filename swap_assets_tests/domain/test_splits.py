@@ -1,10 +1,14 @@
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swap_assets.domain.experiment.experiment import parse_experiment
+from swap_assets.domain.experiment.gpu_hours import CARDS, length_for
 from swap_assets.domain.experiment.sources import MultiTurnSizes, Scale, SingleTurnSizes, TestSplitSizes
 from swap_assets.domain.keys import TEST_SPLITS
 from swap_assets.domain.model import ToolResponse, Turn
@@ -12,18 +16,19 @@ from swap_assets.domain.reading.parsing import set_duplicates_aside
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage import check_leakage, near_duplicates
 from swap_assets.domain.splits.leakage_index import build_index, repetitions
-from swap_assets.domain.splits.scale_split import TooFewRowsError, split_scale
+from swap_assets.domain.splits.scale_split import TooFewRowsError, split_experiment, split_scale
 from swap_assets.domain.splits.sides import groups_of
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, boilerplate_of, request_key
 from swap_assets.domain.splits.strata import grow, largest_remainder, stratum
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
-from swap_assets.domain.tracks import estimated_tokens
+from swap_assets.domain.tracks import estimated_tokens, tokens_of
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 
 SCALES = {
     "tiny": Scale(train=20, validation=8, test=10),
     "small": Scale(train=60, validation=20, test=30),
 }
+SIZES = {"train": 40, "validation": 10, "test": 10}
 PARTS = ("train", "validation", "test", "release")
 NO_SPLITS = TestSplitSizes(
     single_turn=SingleTurnSizes(simple=0, moderate=0, complex=0), per_domain=0, no_call=0, parallel=0,
@@ -362,6 +367,40 @@ def test_rows_whose_answers_would_be_cut_are_trained_on_last(real):
     assert taught == min(80, len(teaching - held_out))
     assert split.cut == sum(id_ not in teaching for id_ in split.train)
     assert f"about {split.cut} of {len(split.train)} training rows" in split.told_of_cut
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),  # of Qwen3, Llama 3.1, Gemma 3 and gpt-oss
+    [
+        ("请告诉我今天北京的天气情况以及明天是否会下雨。我们公司计划在下个月举办一次大型会议。", (22, 30)),
+        ("明日の東京の天気を教えてください。来月、会社で大きな会議を開催する予定です。", (20, 28)),
+        ("Расскажите мне, какая сегодня погода в Москве и будет ли завтра дождь.", (16, 26)),
+        ("Book the table in the window of the small restaurant for tomorrow evening.", (13, 18)),
+        ("4111 1111 1111 1111, 02/28", (11, 26)),
+    ],
+)
+def test_tokens_are_estimated_by_the_kind_of_the_characters(text, tokens):
+    assert tokens[0] * 0.8 <= tokens_of(text) <= tokens[1] * 1.2
+
+
+@pytest.mark.parametrize(
+    ("rows", "card", "length"),
+    [([900] * 99 + [9000], "A100", 2048), ([900] * 90 + [3000] * 10, "A100", 4096), ([5000] * 9, "A100", 8192),
+     ([20_000] * 9, "H100", 8192), ([5000] * 9, "RTX 3090", 4096)],
+)  # fmt: skip
+def test_without_a_max_length_the_least_is_taken_that_rows_fit_and_the_card_has_room_for(rows, card, length):
+    assert length_for(rows, next(each for each in CARDS if each.name == card)) == length
+
+
+def test_an_approach_without_a_max_length_gets_what_its_rows_need_and_the_split_records_it(real):
+    settings = yaml.safe_load(Path("swap.yaml").read_text(encoding="utf-8")) | {"scales": {"small": SIZES}}
+    settings["release_test"] = 15
+    written = split_experiment(parse_experiment(settings), real, scale="small")
+    assert (written.max_length, written.chosen_length) == (4096, 0)
+    del settings["approaches"]["paper"]["training"]["max_length"]
+    split = split_experiment(parse_experiment(settings), real, scale="small")
+    assert (split.max_length, split.chosen_length) == (2048, 2048)
+    assert "beyond the chosen max_length 2,048" in split.told_of_cut
 
 
 def _from(source, count, *, origin="real"):

@@ -17,7 +17,8 @@ from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.tracking.mlflow_runs import TrackingError, without_password
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
-from swap_assets.domain.keys import Candidate, Decoding, Form
+from swap_assets.domain.keys import DATASET_SPLIT, Candidate, Decoding, Form
+from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.tracks import TrackData
 from swap_assets.domain.weights import Artefact
 
@@ -71,7 +72,10 @@ def training_spec(
     """Return the spec that trains one adapter of a candidate on a stored track."""
     entry = experiment.small_model(candidate.model)
     approach = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale)
-    folder = store.work("trainings", candidate.id, adapter)
+    folder, training = store.work("trainings", candidate.id, adapter), approach.training
+    if not training.max_length:
+        length = store.read(DATASET_SPLIT, candidate.scale, DatasetSplit).chosen_length
+        training = training.model_copy(update={"max_length": length})
     spec = TrainSpec(
         candidate_id=candidate.id,
         partition=candidate.partition,
@@ -82,7 +86,7 @@ def training_spec(
         prompt_style=entry.prompt_style,
         method=approach.method,
         lora=approach.lora,
-        training=approach.training,
+        training=training,
         seed=experiment.seed,
         threads=experiment.threads,
         processes=entry.gpus,

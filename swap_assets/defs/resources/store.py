@@ -32,6 +32,7 @@ from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.state import State
+from swap_assets.domain.tracks import estimated_tokens
 from swap_assets.domain.weights import Artefact
 
 Value = TypeVar("Value")
@@ -191,6 +192,7 @@ class ConversationSource(dg.ConfigurableResource):
     def token_lengths(self, conversations: Sequence[Conversation]) -> list[LengthProfile]:
         """Measure rows in tokens of each model whose tokenizer is a local folder or in the hub's cache."""
         experiment, found = self.store.experiment, []
+        experiment = experiment.with_length(experiment.length_for(map(estimated_tokens, conversations)))
         for key, entry in experiment.models.items():
             if tokenizer := self._tokenizer_file(key):
                 limit = experiment.longest_row(key)

@@ -29,7 +29,9 @@ class TrainingSettings(Frozen):
     gradient_accumulation: int = Field(default=1, ge=1)
     learning_rate: float = Field(gt=0, lt=1)
     epochs: int = Field(ge=1, le=100)
-    max_length: int = Field(ge=16, description="tokens; longer rows are cut, counted and shown")
+    max_length: int = Field(
+        default=0, ge=0, description="tokens; longer rows are cut, counted and shown; 0: as the rows need, `length_for`"
+    )
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_ratio: float = Field(default=0.0, ge=0.0, lt=1.0, description="share of the optimiser steps")
     weight_decay: float = Field(default=0.0, ge=0.0)

@@ -11,6 +11,7 @@ Reading the file from disk lives in `backends.experiment_file`.
 import difflib
 import re
 import string
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -19,6 +20,7 @@ from swap_assets.domain import keys
 from swap_assets.domain.experiment import entries
 from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.gate_policy import GatePolicy
+from swap_assets.domain.experiment.gpu_hours import card_named, length_for
 from swap_assets.domain.experiment.sources import Scale, Source, shares_of
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
@@ -122,6 +124,20 @@ class Experiment(Frozen):
     def training_length(self) -> int:
         """The length in tokens to which rows are cut in training, the least of any model and approach."""
         return min(map(self.longest_row, self.models))
+
+    def length_for(self, rows: Iterable[int]) -> int:
+        """Return the length in tokens that rows of so many need where an approach has none of its own; 0: all have."""
+        card = card_named(self.prices.card)
+        open_ = any(not each.training.max_length for each in self.approaches.values())
+        return length_for(list(rows), card) if open_ and card else 0
+
+    def with_length(self, length: int) -> "Experiment":
+        """Return the experiment with a `max_length` for the approaches that have none of their own."""
+        filled = {}
+        for name, each in self.approaches.items():
+            training = each.training.model_copy(update={"max_length": each.training.max_length or length})
+            filled[name] = each.model_copy(update={"training": training})
+        return self.model_copy(update={"approaches": filled})
 
     @property
     def cards_at_once(self) -> int:

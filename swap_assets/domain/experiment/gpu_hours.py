@@ -10,11 +10,14 @@ through the model like a forward pass of training. Loading a model and compiling
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _OPERATIONS, _FORWARD = 6, 2
 _SHARE_OF_PEAK, _SHARE_OF_BANDWIDTH = 0.30, 0.60
 _UNPACKING = 1.15
+_LENGTHS = (2048, 4096, 8192)
+_MIB_A_TOKEN = 6  # of one row in training, with room for the weights: 4,096 tokens on 24 GiB, 8,192 on 48
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -46,6 +49,12 @@ def card_named(name: str) -> Card | None:
     if "Laptop" in name:
         return None
     return next((card for card in CARDS if re.search(rf"\b{re.escape(card.name)}\b", name)), None)
+
+
+def length_for(rows: Sequence[int], card: Card) -> int:
+    """Return the least of three lengths that 19 of 20 rows fit, in tokens, or the most that a card has room for."""
+    room = [length for length in _LENGTHS if length * _MIB_A_TOKEN <= card.memory_gib * 1024]
+    return next((length for length in room if sum(row <= length for row in rows) >= 0.95 * len(rows)), room[-1])
 
 
 def training_hours(*, billions: float, tokens: float, nf4: bool, card: Card) -> float:

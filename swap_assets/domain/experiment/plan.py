@@ -86,6 +86,7 @@ def measured_lengths(conversations: tuple[Conversation, ...]) -> TextLengths:
 
 def build_plan(experiment: Experiment, lengths: TextLengths, card: Card) -> Plan:
     """Estimate the whole experiment, its local work on one kind of card."""
+    experiment = experiment.with_length(experiment.length_for(lengths.rows))
     calls = _calls(experiment)
     texts = {"prompt_characters": lengths.prompt, "answer_characters": lengths.answer}
     price = experiment.hosted_model.price

@@ -62,6 +62,7 @@ class DatasetSplit(Frozen):
     moved: int = Field(description="groups that were to be held out and had to be trained on, for want of others")
     sources: tuple[SourceRows, ...] = ()
     max_length: int = Field(default=0, description="tokens to which rows are cut in training; 0: they are not")
+    chosen_length: int = Field(default=0, description="max_length of approaches that have none of their own")
     cut: int = Field(default=0, description="training rows whose answers would be cut, as estimated")
     leakage: LeakageReport
     content_hash: str
@@ -74,7 +75,8 @@ class DatasetSplit(Frozen):
     @property
     def told_of_cut(self) -> str:
         """What is lost to `max_length`, for check, plan, doctor and report."""
-        told = f"about {self.cut:,} of {len(self.train):,} training rows have answers beyond max_length"
+        chosen = "the chosen " if self.chosen_length == self.max_length else ""
+        told = f"about {self.cut:,} of {len(self.train):,} training rows have answers beyond {chosen}max_length"
         advice = " and teach little or nothing; raise training.max_length" if self.cut else ""
         return f"{told} {self.max_length:,}{advice}" if self.max_length else "training cuts no row"
 
@@ -94,10 +96,12 @@ def split_experiment(experiment: Experiment, conversations: Sequence[Conversatio
     Raises:
         TooFewRowsError: a part can't be filled; the message has the numbers.
     """
+    chosen = experiment.length_for(map(estimated_tokens, conversations))
     return split_scale(
         conversations, scale=scale, scales=experiment.scales, release_test=experiment.release_test,
-        seed=experiment.seed, max_length=experiment.training_length, shares=shares_of(experiment.all_sources),
-    )  # fmt: skip
+        seed=experiment.seed, max_length=experiment.with_length(chosen).training_length,
+        shares=shares_of(experiment.all_sources),
+    ).model_copy(update={"chosen_length": chosen})  # fmt: skip
 
 
 def split_scale(
@@ -200,12 +204,13 @@ class _Hand:
 
     def reserve(self, tested: Sequence[str], sizes: TestSplitSizes, *, sealed: Sequence[str]) -> list[str]:
         """Return the held-out rows beyond its test rows that a scale's test splits ask, and hold them out for good."""
-        held_out = (each.held_out for each in self._groups if self._side.get(each.rows, each.first) == "held_out")
-        rows = [self._by_id[id_] for id_ in {*held_out} - {*sealed}]
-        for row in rows:
-            if row.id not in self._labels:
-                self._labels[row.id] = labels_of(row)
-        found = asked(in_order(rows, tested=tested, seed=self._seed), self._labels, sizes) - {*tested}
+        rows = list[Conversation]()
+        for first in ("held_out", "train"):  # those that are to be trained on only where a kind is short without them
+            ids = {each.held_out for each in self._groups if each.first == first
+                   and self._side.get(each.rows, "held_out") == "held_out"} - {*sealed, ""}  # fmt: skip
+            rows += in_order([self._by_id[id_] for id_ in ids], tested=tested, seed=self._seed)
+        self._labels |= {row.id: labels_of(row) for row in rows if row.id not in self._labels}
+        found = asked(rows, self._labels, sizes) - {*tested}
         self._side |= {self._group_of[id_].rows: "held_out" for id_ in found}
         return sorted(found)
 
@@ -240,18 +245,13 @@ class _Hand:
         held_out = [self._by_id[id_] for part in ("test", "release") for id_ in parts[part]]
         kept = {*reserve, *(row.id for row in held_out)}
         return DatasetSplit(
-            scale=scale,
-            seed=self._seed,
             **parts,
-            reserve=tuple(reserve),
+            scale=scale, seed=self._seed, reserve=tuple(reserve), moved=moved,
             set_aside=tuple(sorted({id_ for one in kept for id_ in self._group_of[one].rows} - kept)),
-            moved=moved,
             sources=tuple(each for part, ids in parts.items() for each in self._sources(part, ids)),
-            max_length=self._max_length,
-            cut=sum(id_ in self._cut for id_ in parts["train"]),
-            leakage=check_leakage(trained_on, held_out, self._boilerplate),
-            content_hash=content_hash(parts, reserve),
-        )
+            max_length=self._max_length, chosen_length=0, cut=sum(id_ in self._cut for id_ in parts["train"]),
+            leakage=check_leakage(trained_on, held_out, self._boilerplate), content_hash=content_hash(parts, reserve),
+        )  # fmt: skip
 
     def _sources(self, part: str, ids: Sequence[str]) -> list[SourceRows]:
         counts: Counter[tuple[str, Origin]] = Counter(
