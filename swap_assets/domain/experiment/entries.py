@@ -66,9 +66,7 @@ class HostedModel(Frozen):
     accepts_strict_schemas: bool = True
     streams: bool = Field(default=False, description="answers in pieces, which shows the time to the first token")
     seed: int | None = 42
-    extra_body: dict[str, Any] = Field(
-        default_factory=dict, description="further settings of the request, such as {reasoning_effort: low}"
-    )
+    extra_body: dict[str, Any] = Field(default_factory=dict, description="more settings: {reasoning_effort: low}")
     max_answer_tokens: int = Field(default=1024, ge=16)
     price: TokenPrice | None = None
     budget: Budget = Budget()

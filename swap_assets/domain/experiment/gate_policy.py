@@ -83,13 +83,10 @@ class GatePolicy(Frozen):
 
     reads: Literal["lenient", "strict"] = "lenient"
     primary_metric: GateMetric = "field_f1"
-    core_metrics: dict[GateMetric, CoreMetric] = Field(
-        default_factory=lambda: {
-            "field_f1": CoreMetric(unit="score"),
-            "exact_match": CoreMetric(unit="rate"),
-            "name_match": CoreMetric(unit="rate"),
-        }
-    )
+    core_metrics: dict[GateMetric, CoreMetric] = Field(default_factory=lambda: {
+        "field_f1": CoreMetric(unit="score"), "exact_match": CoreMetric(unit="rate"),
+        "name_match": CoreMetric(unit="rate"),
+    })  # fmt: skip
     calls: CallRule = CallRule()
     no_call: NoCallRule = NoCallRule()
     fine_tune: FineTuneRule = FineTuneRule()

@@ -49,15 +49,12 @@ class HubSource(_OneOfSeveral):
     revision: str = Field(default=HERMES_REVISION, description="a commit, so that the rows can't change under you")
     files: dict[str, str] = Field(
         default_factory=lambda: {name: HERMES_FILES[name] for name in ("func_calling_singleturn", "func_calling")},
-        min_length=1,
-        description="config name -> its data file in the dataset's repository",
-    )
+        min_length=1, description="config name -> its data file in the dataset's repository",
+    )  # fmt: skip
     sha256: dict[str, str] = Field(default_factory=dict, description="config name -> expected SHA-256 of its file")
     origin: Literal["real", "production"] = "real"
     max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each config")
-    fallback: Literal["none", "synthetic"] = Field(
-        default="none", description="what to do when the hub can't be reached: stop, or use the generator and say so"
-    )
+    fallback: Literal["none", "synthetic"] = Field(default="none", description="without the hub: stop, or generate")
     generator: GeneratorSettings = GeneratorSettings()
 
     def expected_sha256(self, config: str) -> str:

@@ -130,11 +130,10 @@ def _table(example: RowExample) -> Table:
     labels = ", ".join(f"{spaced(key)}: {value}" for key, value in example.labels.items())
     earlier = f" (after {example.earlier_turns} earlier messages)" if example.earlier_turns else ""
     lines = [
-        (f"request{earlier}", example.request, ""),
-        ("tools offered", ", ".join(example.tools) or "none", ""),
+        (f"request{earlier}", example.request, ""), ("tools offered", ", ".join(example.tools) or "none", ""),
         ("right answer", example.gold, ""),
         *((f"{answer.role}: {answer.name}", answer.text, _mark(answer)) for answer in example.answers),
-    ]
+    ]  # fmt: skip
     title = f"{example.case_id} · {example.origin} row · {labels}"
     return Table(name=example.case_id, caption=title, frame=frame(("who", "text", ""), lines))
 

@@ -21,24 +21,16 @@ _SENTENCES = {
     "wish": ("I would like to {intent}|I want to {intent}", "I need to {intent}"),
     "question": ("Which {label} should I use?|What is the {label}?", "Could you tell me the {label}?"),
     "reply": ("{text}|The {label} is {text}.|Use {text}.", "It should be {text}."),
-    "chain": (
-        "{first}, then I want to {intent} with the {label} you get{rest}",
-        "{first}; afterwards I need to {intent} using the {label} from the answer{rest}",
-    ),
-    "correction": (
-        "Actually, make the {label} {text}.|Do the same with {label} {text}.|Sorry, the {label} is {text}.",
-        "Change the {label} to {text}.|Once more, but for {label} {text}.",
-    ),
-    "back reference": (
-        "Now I want to {intent} with that {label}{rest}.",
-        "Next I need to {intent}, taking the {label} from above{rest}.",
-    ),
-    "decline": (
-        "None of my tools can do that.|I can't do that with the tools I have.",
-        "Sorry, that is beyond the tools at hand.",
-    ),
+    "chain": ("{first}, then I want to {intent} with the {label} you get{rest}",
+              "{first}; afterwards I need to {intent} using the {label} from the answer{rest}"),
+    "correction": ("Actually, make the {label} {text}.|Do the same with {label} {text}.|Sorry, the {label} is {text}.",
+                   "Change the {label} to {text}.|Once more, but for {label} {text}."),
+    "back reference": ("Now I want to {intent} with that {label}{rest}.",
+                       "Next I need to {intent}, taking the {label} from above{rest}."),
+    "decline": ("None of my tools can do that.|I can't do that with the tools I have.",
+                "Sorry, that is beyond the tools at hand."),
     "closing": ("Done.|That is done.", "All set."),
-}
+}  # fmt: skip
 WORDINGS: dict[str, dict[Pool, list[str]]] = {
     name: {"train": train.split("|"), "test": test.split("|")} for name, (train, test) in _SENTENCES.items()
 }

@@ -104,10 +104,8 @@ class Values:
     def _of_kind(self, kind: str) -> Any:
         pick, number, lists = self.random.choice, self.random.randint, vocabulary(self.pool)
         makers: dict[str, Callable[[], Any]] = {
-            "word": lambda: pick(lists.words),
-            "words": lambda: self.random.sample(lists.words, number(2, 3)),
-            "phrase": lambda: " ".join(self._of_kind("words")),
-            "person": self._person,
+            "word": lambda: pick(lists.words), "words": lambda: self.random.sample(lists.words, number(2, 3)),
+            "phrase": lambda: " ".join(self._of_kind("words")), "person": self._person,
             "people": lambda: [self._person() for _ in range(number(2, 3))],
             "email": lambda: f"{pick(lists.first_names)}.{pick(lists.last_names)}@{pick(lists.words)}.com".lower(),
             "emails": lambda: [self._of_kind("email") for _ in range(number(1, 2))],
@@ -115,11 +113,9 @@ class Values:
             "handle": lambda: f"{pick(lists.first_names).lower()}{number(10, 9999)}",
             "file": lambda: f"{pick(lists.words)}-{number(1, 999)}.{pick(_EXTENSIONS)}",
             "code": lambda: self._reserved(lambda: f"{self._letters(2)}-{number(1000, 9999)}"),
-            "ticker": lambda: self._reserved(lambda: self._letters(4)),
-            "date": self._date,
-            "time": self._time,
+            "ticker": lambda: self._reserved(lambda: self._letters(4)), "date": self._date, "time": self._time,
             "address": self._address,
-        }
+        }  # fmt: skip
         return makers[kind]()
 
     def _letters(self, count: int) -> str:
