@@ -55,8 +55,7 @@ def fail(sentence: str) -> typer.Exit:
 def dagster_environment(config: Path | None = None) -> dict[str, str]:
     """Return the environment for Dagster's commands on an experiment; the folder of its records is made.
 
-    Dagster reads its settings from DAGSTER_HOME/dagster.yaml only, so they are copied there: the current folder's, or
-    where it has none, the package's. The experiment says how many model processes there may be at once.
+    Dagster reads its settings from DAGSTER_HOME only, so the current folder's (or the package's) are copied there.
     """
     path = (config or files.experiment_path()).resolve()
     experiment = experiment_or_exit(path)

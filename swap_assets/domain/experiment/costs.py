@@ -54,8 +54,7 @@ def swapped_request(*, served: float, hosted: float, fallback: float) -> float:
 def break_even_utilisation(*, gpu_hour: float, per_second: float, hosted: float, fallback: float) -> float | None:
     """Return the utilisation from which a request is cheaper after the swap; above 1 one card never gets there.
 
-    `served_request` equals what a request no longer costs at the LLM, `hosted * (1 - fallback)`; solved for
-    utilisation. None where the swap takes no request away from the LLM, or its requests cost nothing.
+    There `served_request` equals what a request no longer costs at the LLM, `hosted * (1 - fallback)`; None where 0.
     """
     saved = hosted * (1 - fallback)
     return None if saved <= 0 or per_second <= 0 else gpu_hour / (3600 * per_second * saved)

@@ -31,8 +31,7 @@ class CallRule(Frozen):
 class NoCallRule(Frozen):
     """What any candidate reaches on the rows where no call is right: the share of them on which it makes none.
 
-    At least so many percent, and at most so many points behind the LLM. Fewer than `rows` such rows are told and block
-    nothing.
+    So many percent at least, so many points behind the LLM at most; fewer than `rows` such rows block nothing.
     """
 
     floor_percent: float = Field(default=50.0, ge=0, le=100)
@@ -57,8 +56,7 @@ class ScaleUpRule(Frozen):
 class DistanceRule(Frozen):
     """The guide's "delta to the LLM <= 10 %", a success criterion and no gate.
 
-    `points` reads it as LLM - SLM in points (80 % against 72 % is 8 points), `percent` in percent of the LLM's figure
-    (the same is 10 %).
+    `points` reads it as LLM - SLM (80 % against 72 % is 8), `percent` in percent of the LLM's figure (it is 10).
     """
 
     at_most: float = Field(default=10.0, ge=0, le=100)

@@ -164,11 +164,7 @@ def _shared(text: str) -> ToolSpec:
 
 
 def read_call(value: Any, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> ToolCall:
-    """Read one call, lifting a name that was put inside the arguments and renaming its one list.
-
-    Extraction rows write `{"arguments": {"queries": [...], "name": "F"}}` while F declares another single property.
-    An UnreadableError where it has no name, or arguments that are no object.
-    """
+    """Read one call; an UnreadableError where it has no name, or arguments that are no object."""
     if not isinstance(value, dict):
         raise UnreadableError(f"a call is a {type(value).__name__}, not an object")
     name, arguments = value.get("name"), value.get("arguments", {})
@@ -176,6 +172,7 @@ def read_call(value: Any, tools: tuple[ToolSpec, ...], repairs: list[Repair]) ->
         arguments = read_value(arguments, []) if arguments.strip() else {}
     if not isinstance(arguments, dict):
         raise UnreadableError(f"arguments are a {type(arguments).__name__}, not an object")
+    # Extraction rows write {"arguments": {"queries": [...], "name": "F"}} while F declares another single property.
     if name is None and isinstance(arguments.get("name"), str):
         name = arguments["name"]
         arguments = {key: inner for key, inner in arguments.items() if key != "name"}

@@ -49,9 +49,8 @@ def verdict(
 ) -> Verdict:  # fmt: skip
     """Only a passed release decision says yes; all else is read from the test rows.
 
-    `among` are all candidates' distances to the LLM, the best one's too: each further one is one more chance to be
-    lucky. `stands` says whether the best one is above the floors; `cautions` are sentences by candidate id that belong
-    beside a yes.
+    `among` are all candidates' distances to the LLM, each one more chance to be lucky; `stands` says whether the best
+    one is above the floors; `cautions`, by candidate id, belong beside a yes.
     """
     next_step = "; ".join(f"{spaced(item.action)} ({spaced(item.name)} for {item.model or f'scale {item.scale}'})"
                           for item in inputs.decisions[-3:])  # fmt: skip
