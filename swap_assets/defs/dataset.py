@@ -155,16 +155,11 @@ def _track(
 
 
 TRACKS = [
-    _track(
-        STRUCTURED_TRACK,
-        structured_track,
-        "Training and validation examples whose answers are a JSON list of tool names and arguments.",
-    ),
-    _track(
-        TOOLCALL_TRACK,
-        toolcall_track,
-        "Training and validation examples whose answers are tool calls; the approach's answer format says how written.",
-    ),
+    _track(name, examples, f"Training and validation examples whose answers are {answers}.")
+    for name, examples, answers in (
+        (STRUCTURED_TRACK, structured_track, "a JSON list of tool names and arguments"),
+        (TOOLCALL_TRACK, toolcall_track, "tool calls; the approach's answer format says how written"),
+    )
 ]
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.store.row_files import StoreError, read_rows, write_rows
+from swap_assets.backends.store.artefacts import StoreError, read_rows, write_rows
 from swap_assets.domain.model import Conversation, EvalCase, Quarantined
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets_tests.domain.data_rows import conversations, request

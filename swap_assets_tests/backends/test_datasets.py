@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.datasets.loading import load_source, load_sources
 from swap_assets.backends.hub.access import HubUnreachableError
-from swap_assets.backends.store.row_files import read_rows, write_rows
+from swap_assets.backends.store.artefacts import read_rows, write_rows
 from swap_assets.domain.experiment.sources import HERMES_REVISION, HubSource, LocalSource, SyntheticSource
 from swap_assets.domain.model import Conversation
 from swap_assets.domain.synthetic.generator import GeneratorSettings

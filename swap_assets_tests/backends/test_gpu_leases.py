@@ -32,7 +32,7 @@ from swap_assets.backends.processes.gpu_leases import CardPool, lease_folder
 draw, pool = random.Random(int(sys.argv[1])), CardPool(("a", "b", "c", "d"), lease_folder())
 for _ in range(int(sys.argv[2])):
     wanted = draw.choice((1, 1, 2, 3, 4))
-    lease = pool.acquire(wanted, what=sys.argv[1], within_s=60, every_s=0.01, say=lambda line: None)
+    lease = pool.acquire(wanted, what=sys.argv[1], within_s=60, say=lambda line: None)
     files = [Path(sys.argv[3], card).open("w") for card in lease.cards]
     for file in files:
         try:
@@ -94,7 +94,7 @@ def pool(folder: Path) -> CardPool:
 
 
 def take(folder: Path, wanted: int, *, within_s: float = 10.0, say: Callable[[str], None] = print) -> Lease:
-    return pool(folder).acquire(wanted, what="the test", within_s=within_s, every_s=0.02, say=say)
+    return pool(folder).acquire(wanted, what="the test", within_s=within_s, say=say)
 
 
 def test_two_processes_get_different_cards_and_a_third_waits_and_says_for_whom(four_cards: Path) -> None:
@@ -151,7 +151,7 @@ def test_waiting_for_other_cards_keeps_nobody_back(four_cards: Path) -> None:
         assert next_line(waiter) == "HAS b"
         only_a = CardPool(("a",), four_cards / "leases")
         with pytest.raises(LeaseError, match="for 1 of 1 cards"):
-            only_a.acquire(1, what="the other", within_s=0.05, every_s=0.02)
+            only_a.acquire(1, what="the other", within_s=0.05)
         take(four_cards, 1).release()
     held.release()
 

@@ -12,10 +12,10 @@ import pytest
 
 from swap_assets.backends.engines.generation import Answered, Job
 from swap_assets.backends.engines.hosted import ask_hosted
+from swap_assets.backends.hosted.asking import Pace, reset_s, spacing_s
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Spend
 from swap_assets.backends.hosted.clients import HostedError, read_retry_after
 from swap_assets.backends.hosted.messages import Reply
-from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
 from swap_assets.backends.serving.servers import Server
 from swap_assets.domain.experiment.entries import Budget, HostedModel
 from swap_assets.domain.formats.base import Interface

@@ -31,10 +31,8 @@ def decode(
     """Answer rows by a causal language model that can share a cache, and yield them as they end.
 
     The longest go first: memory runs out at the start or not at all. Then the `budget` is halved. `stops` are the
-    tokens that end an answer, and rows that end in one step come together.
-
-    Raises:
-        OutOfRoomError: memory does not hold a single row.
+    tokens that end an answer, and rows that end in one step come together. OutOfRoomError where memory does not hold a
+    single row.
     """
     waiting = deque(sorted(rows, key=lambda row: (-row.need, row.index)))
     while waiting:

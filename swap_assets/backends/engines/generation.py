@@ -17,8 +17,8 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from swap_assets.backends.processes.reporting import Reporter, duration
-from swap_assets.backends.store.row_files import StoreError
-from swap_assets.backends.store.row_files import read_rows as read_split
+from swap_assets.backends.store.artefacts import StoreError
+from swap_assets.backends.store.artefacts import read_rows as read_split
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.model import EvalCase, Frozen
 from swap_assets.domain.predictions import Answer, PredictionRecord
@@ -113,7 +113,10 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
     for answers in engine.answers(missing) if missing else ():
         keep(answers)
         done, seconds = done + len(answers), time.monotonic() - engine.began
-        reporter.progress(_progress(done, len(missing), seconds), last=done == len(missing))
+        speed = done / seconds if seconds else 0.0
+        left = f", {duration((len(missing) - done) / speed)} left" if speed else ""
+        told = f"{done}/{len(missing)} answers, {speed:.1f} a second{left}"
+        reporter.progress(told, last=done == len(missing))
     records = tuple(file.finish())
     cut, lost = (sum(one.finish_reason == why for one in records) for why in ("length", "error"))
     reporter.line(
@@ -145,12 +148,6 @@ def _record(answer: Answer, case: EvalCase, engine: Engine, job: Job, request_ha
         parsed=None if answer.error else job.answer_format.read(answer.text, function=function_asked_for(case)),
         epoch=job.epoch,
     )
-
-
-def _progress(done: int, wanted: int, seconds: float) -> str:
-    speed = done / seconds if seconds else 0.0
-    left = f", {duration((wanted - done) / speed)} left" if speed else ""
-    return f"{done}/{wanted} answers, {speed:.1f} a second{left}"
 
 
 class RecordsError(ValueError):

@@ -153,10 +153,8 @@ def ask_hosted(
 
     A native `interface` goes with the formats of `domain.formats.native_interface`. A `server` takes the place of the
     entry's (a stand-in's port is known when it runs); other weights than its `artefact_hash` names are asked again.
-
-    Raises:
-        HostedError: a key is missing or refused, the deployment does not exist, the server cannot be reached, or the
-            budget is reached.
+    HostedError where a key is missing or refused, the deployment does not exist, the server cannot be reached, or the
+    budget is reached.
     """
     if not cases:
         raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")

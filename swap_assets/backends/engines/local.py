@@ -34,9 +34,7 @@ class LocalEngine(Engine):
     """Answers for the model of a spec, and says when it is ready by setting `began`; `say` takes progress lines.
 
     `method` and `token_budget` say afterwards how the rows were computed, and with how much of the budget left.
-
-    Raises:
-        ModelUnavailableError: the model or adapter is not there.
+    ModelUnavailableError where the model or adapter is not there.
     """
 
     latency_kind: ClassVar[Literal["request", "batch_share"]] = "request"

@@ -92,13 +92,9 @@ class LocalModel:
     """A loaded model that answers prompts greedily; each row's text is the one that it would get alone."""
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        max_new_tokens: int,
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int,
         token_budget: int = 16_384,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._model, self._tokenizer, self._max_new_tokens = model, tokenizer, max_new_tokens
         own = model.generation_config.eos_token_id if model.generation_config else None
         self.stops, self.budget, self.method = stop_tokens(own, tokenizer), Budget(token_budget), ""

@@ -5,15 +5,15 @@ token opens what is gated.
 """
 
 import contextlib
-import hashlib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from swap_assets.backends.datasets.files import SourceError
+from swap_assets.backends.store.artefacts import sha256
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.model import Frozen
 
@@ -158,22 +158,13 @@ def fetch(source: HubSource, config: str) -> Path:
         SourceError: the file is not the one whose hash is expected.
     """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
     name = source.files[config]
     how = {"repo_type": "dataset", "revision": source.revision, "endpoint": endpoint(), "etag_timeout": TIMEOUT_S}
-    with _dataset_refused(f"{source.dataset}/{name} at revision {source.revision}"):
-        path = hf_hub_download(source.dataset, name, local_files_only=not _answers(endpoint()), **how)
-    _check_hash(Path(path), source, config)
-    return Path(path)
-
-
-@contextlib.contextmanager
-def _dataset_refused(where: str) -> Iterator[None]:
-    """Say in one sentence why a file of the hub can't be had."""
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-
+    where = f"{source.dataset}/{name} at revision {source.revision}"
     try:
-        yield
+        path = Path(hf_hub_download(source.dataset, name, local_files_only=not _answers(endpoint()), **how))
     except LocalEntryNotFoundError:
         raise HubUnreachableError(
             f"the hub can't be reached for {where} and it is not in the cache; check the network, "
@@ -188,6 +179,13 @@ def _dataset_refused(where: str) -> Iterator[None]:
         ) from None
     except (OSError, ValueError) as error:
         raise HubUnreachableError(f"the hub can't be reached for {where} ({error}); check the network") from None
+    expected = source.expected_sha256(config)
+    if expected and (found := sha256(path)) != expected:
+        raise SourceError(
+            f"{name} has SHA-256 {found} and not {expected} as expected; delete it from the hub cache and fetch it "
+            f"again, or set source.sha256.{config} if the change is wanted"
+        )
+    return path
 
 
 def _answers(address_of_hub: str) -> bool:
@@ -199,16 +197,3 @@ def _answers(address_of_hub: str) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((address.hostname or "", port), timeout=_PROBE_S):
         return True
     return False
-
-
-def _check_hash(path: Path, source: HubSource, config: str) -> None:
-    expected = source.expected_sha256(config)
-    if not expected:
-        return
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != expected:
-        raise SourceError(
-            f"{source.files[config]} has SHA-256 {found} and not {expected} as expected; "
-            f"delete it from the hub cache and fetch it again, or set source.sha256.{config} if the change is wanted"
-        )

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from swap_assets.backends.hub.access import cached_folder
-from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, MergeCard, refuse_pickles
+from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, Made, MergeCard, refuse_pickles
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.backends.store.artefacts import write_text
 from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
@@ -180,30 +180,19 @@ def _adapter_text(card: AdapterCard, result: TrainResult) -> str:
     losses |= {f"validation, epoch {point.epoch:g}": f"{point.loss:.4f}" for point in result.validation_curve}
     hashes = {"base": card.base_hash, "training rows": card.dataset_hash, "prompt and template": card.prompt_hash,
               "adapter": card.adapter_hash}  # fmt: skip
-    return "\n".join(
-        [
-            f"# {spec.candidate_id}",
-            "",
-            f"A LoRA adapter for {base}. It answers in the answer format `{spec.answer_format.name}`, prompted in the "
-            f"style `{spec.prompt_style.value}`; the chat template that it was trained with lies beside it.",
-            "",
-            f"Trained on {rows.used} of {rows.read} rows ({rows.trained_tokens} tokens carry loss; {rows.cut} rows "
-            f"were cut and {rows.lost} lost to the length limit), {result.steps} steps of {result.rows_per_step} rows "
-            f"on {result.device}, seed {spec.seed}. It holds the weights of step {result.kept_step}.",
-            "",
-            "## Losses",
-            _table("loss", "nats a token", losses),
-            "",
-            "## Settings",
-            _table("setting", "value", _settings(spec.lora, spec.training)),
-            "",
-            "## Hashes",
-            _table("of", "hash", hashes),
-            "",
-            _versions(card),
-            "",
-        ]
-    )
+    parts = [
+        f"# {spec.candidate_id}",
+        f"A LoRA adapter for {base}. It answers in the answer format `{spec.answer_format.name}`, prompted in the "
+        f"style `{spec.prompt_style.value}`; the chat template that it was trained with lies beside it.",
+        f"Trained on {rows.used} of {rows.read} rows ({rows.trained_tokens} tokens carry loss; {rows.cut} rows were "
+        f"cut and {rows.lost} lost to the length limit), {result.steps} steps of {result.rows_per_step} rows on "
+        f"{result.device}, seed {spec.seed}. It holds the weights of step {result.kept_step}.",
+        f"## Losses\n{_table('loss', 'nats a token', losses)}",
+        f"## Settings\n{_table('setting', 'value', _settings(spec.lora, spec.training))}",
+        f"## Hashes\n{_table('of', 'hash', hashes)}",
+        f"{_versions(card)}\n",
+    ]
+    return "\n\n".join(parts)
 
 
 def _table(name: str, value: str, rows: Mapping[str, object]) -> str:
@@ -215,6 +204,6 @@ def _settings(lora: LoraSettings, training: TrainingSettings) -> dict[str, objec
     return {name.replace("_", " "): value for name, value in (listed | training.model_dump(mode="json")).items()}
 
 
-def _versions(card: AdapterCard | MergeCard) -> str:
+def _versions(card: Made) -> str:
     listed = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     return f"Made with {listed}" + (f"; commit {card.git_commit}." if card.git_commit else ".")

@@ -58,10 +58,8 @@ def publish_merged(
 def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str]) -> dict[str, Path | bytes]:
     """Return what goes into the repository: each path with a file or its content, the card first.
 
-    One merged adapter lies at the root; several lie in folders named after them.
-
-    Raises:
-        PublishError: a merged model is not there or not what was scored. PickledWeightsError: it holds a pickle.
+    One merged adapter lies at the root; several lie in folders named after them. PublishError where a merged model is
+    not there or not what was scored, PickledWeightsError where it holds a pickle.
     """
     cards: dict[str, MergeCard] = {}
     files: dict[str, Path | bytes] = {}
@@ -89,7 +87,11 @@ def publish(
     if constants.is_offline_mode():
         raise PublishError(f"publishing {repo_id} needs the network, and HF_HUB_OFFLINE is set; unset it")
     api = HfApi(endpoint=endpoint(), token=token)
-    note = Note(candidate_id=candidate_id, content=_hash(files))
+    hashes = {
+        name: content_hash(content.decode()) if isinstance(content, bytes) else provenance.file_hash(content)
+        for name, content in files.items()
+    }
+    note = Note(candidate_id=candidate_id, content=content_hash(hashes))
     try:
         there = _there(api, repo_id, token)
         if there is None:
@@ -142,14 +144,6 @@ def _published(note: Note, repo_id: str, commit: str, *, files: int) -> Publishe
     return PublishedModel(
         candidate_id=note.candidate_id, status=status, repo_id=repo_id, url=url, commit=commit, files=files
     )
-
-
-def _hash(files: Mapping[str, Path | bytes]) -> str:
-    hashes = {
-        name: content_hash(content.decode()) if isinstance(content, bytes) else provenance.file_hash(content)
-        for name, content in files.items()
-    }
-    return content_hash(hashes)
 
 
 def _explained(error: Exception, repo_id: str) -> str:

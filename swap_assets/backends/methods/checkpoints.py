@@ -12,7 +12,6 @@ part of that. Not here: what goes into a checkpoint (`trainer`), and when one is
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from pydantic import Field, ValidationError
 
 from swap_assets.backends.models import provenance
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
-from swap_assets.backends.store.artefacts import write_text
+from swap_assets.backends.store.artefacts import sha256, write_text
 from swap_assets.domain.model import Frozen
 
 _SHAPING_LIBRARIES = ("torch", "transformers", "trl", "peft")
@@ -101,7 +100,9 @@ class Checkpoints:
         """Make `writing.part/checkpoint-N` count: hash and sync every file, then rename, then drop what is too old."""
         part = self.unfinished / f"{_PREFIX}{progress.step}"
         files = sorted(path for path in part.rglob("*") if path.is_file())
-        hashes = {path.relative_to(part).as_posix(): _synced_hash(path) for path in files}
+        for path in files:
+            _sync(path)
+        hashes = {path.relative_to(part).as_posix(): sha256(path) for path in files}
         manifest = Manifest(**progress.model_dump(), identity=self._identity, files=hashes)
         (part / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
         _sync(part / MANIFEST)
@@ -137,20 +138,10 @@ class Checkpoints:
 def _read_whole(folder: Path) -> Manifest | None:
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-        intact = all(_hash(folder / name) == expected for name, expected in manifest.files.items())
+        intact = all(sha256(folder / name) == expected for name, expected in manifest.files.items())
     except (OSError, ValidationError):
         return None
     return manifest if intact else None
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _synced_hash(path: Path) -> str:
-    _sync(path)
-    return _hash(path)
 
 
 def _sync(path: Path) -> None:

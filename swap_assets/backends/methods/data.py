@@ -64,9 +64,7 @@ class TrainingData:
     """The tokenised rows of a training and what became of them.
 
     `longest` are the tokens of the longest row after cutting, `most_trained` the most of one row that carry loss.
-
-    Raises:
-        MaskError: rows without trained tokens. ExamplesError: the file of examples is missing, empty or malformed.
+    MaskError where rows have no trained token, ExamplesError where the file of examples cannot be used.
     """
 
     def __init__(self, spec: TrainSpec, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -115,11 +113,8 @@ def tokenise(
 ) -> tuple[list[TokenRow], RowCounts]:
     """Render and tokenise conversations, cut them to `max_length` tokens and drop those left without trained tokens.
 
-    Returns:
-        The rows in their order, and the counts of what was cut and lost.
-
-    Raises:
-        MaskError: a conversation has no trained token even before cutting, or none has any after it.
+    Returns the rows in their order, and the counts of what was cut and lost. MaskError where a conversation has no
+    trained token even before cutting, or none has any after it.
     """
     whole = [_masked(tokenizer, messages) for messages in conversations]
     if empty := [index for index, row in enumerate(whole) if not row.trained]:

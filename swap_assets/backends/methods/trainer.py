@@ -191,16 +191,10 @@ def lora_config(spec: TrainSpec) -> LoraConfig:
 
 
 def trainer_for(
-    model: Any,
-    spec: TrainSpec,
-    rows: tuple[Sequence[TokenRow], Sequence[TokenRow]],
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    plan: batches.BatchPlan,
-    keeper: CurveKeeper,
-    checkpoints: Checkpoints,
+    model: Any, spec: TrainSpec, rows: tuple[Sequence[TokenRow], Sequence[TokenRow]],
+    tokenizer: PreTrainedTokenizerBase, *, plan: batches.BatchPlan, keeper: CurveKeeper, checkpoints: Checkpoints,
     resumed_from: tuple[int, ...] = (),
-) -> Any:
+) -> Any:  # fmt: skip
     """Return the trainer of a base model that is loaded already, without an adapter; the spec's `weights` are not read.
 
     `rows` are those to train on and those to validate on, which may be none. `keeper` takes the curves. `resumed_from`

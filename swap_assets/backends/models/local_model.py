@@ -111,9 +111,7 @@ def load_base(weights: Weights, *, quantisation: str = "none") -> PreTrainedMode
     """Load a base model in evaluation mode on the device there is.
 
     `quantisation` "nf4" loads it in 4 bit with double quantisation and bfloat16 arithmetic (QLoRA, Dettmers 2023).
-
-    Raises:
-        ModelUnavailableError: there is no such model, or it may not be read.
+    ModelUnavailableError where there is no such model, or it may not be read.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig

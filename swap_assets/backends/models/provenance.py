@@ -18,6 +18,7 @@ from pydantic import Field
 
 from swap_assets.backends.hub.access import HubModel, cached_folder, fetch_small
 from swap_assets.backends.processes.specs import TrainSpec
+from swap_assets.backends.store.artefacts import sha256
 from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
@@ -30,8 +31,7 @@ _TOKENIZER_PATTERNS = ("tokenizer*", "chat_template*", "special_tokens_map.json"
 
 def file_hash(path: Path) -> str:
     """Return the first 16 hex digits of a file's SHA-256."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return sha256(path)[:16]
 
 
 def files_hash(paths: Iterable[Path]) -> str:

@@ -34,7 +34,7 @@ LEASED = "SWAP_GPU_LEASE"
 FOLDER = "SWAP_GPU_LEASES"
 WAIT = "SWAP_GPU_WAIT_S"
 _LONGEST_WAIT_S = 24 * 3600.0
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.2
 _SAY_EVERY_S = 60.0
 _STUCK_S = 60.0
 
@@ -62,10 +62,8 @@ def leased(wanted: int, *, what: str, say: Callable[[str], None] = print) -> Ite
 
     Without any card on this machine, or where a parent holds the lease already, nothing is leased and the environment
     is empty: CUDA_VISIBLE_DEVICES stays as it is. Who wants none sees none. `what` names the taker to those who wait,
-    and `say` takes the lines of waiting.
-
-    Raises:
-        LeaseError: the machine has fewer cards, or they were not free within SWAP_GPU_WAIT_S seconds (a day).
+    and `say` takes the lines of waiting. LeaseError where the machine has fewer cards, or they were not free within
+    SWAP_GPU_WAIT_S seconds (a day).
     """
     cards = () if os.environ.get(LEASED) is not None else visible_cards()
     if not cards:
@@ -86,10 +84,8 @@ def leased(wanted: int, *, what: str, say: Callable[[str], None] = print) -> Ite
 def lease_folder() -> Path:
     """Return where the lock files lie: one folder a machine and user, since all experiments share the cards.
 
-    Not below TMPDIR, which may differ from process to process; /tmp is cleaned of what is ten days old.
-
-    Raises:
-        LeaseError: the folder cannot be made or belongs to somebody else.
+    Not below TMPDIR, which may differ from process to process; /tmp is cleaned of what is ten days old. LeaseError
+    where the folder cannot be made or belongs to somebody else.
     """
     given = os.environ.get(FOLDER)
     path = Path(given or f"/var/tmp/swap-assets-cards-{os.getuid()}")
@@ -124,13 +120,7 @@ class CardPool:
         self.cards, self._folder = tuple(cards), folder
 
     def acquire(
-        self,
-        wanted: int,
-        *,
-        what: str,
-        say: Callable[[str], None] = print,
-        within_s: float = _LONGEST_WAIT_S,
-        every_s: float = _LOOK_EVERY_S,
+        self, wanted: int, *, what: str, say: Callable[[str], None] = print, within_s: float = _LONGEST_WAIT_S
     ) -> Lease:
         """Take `wanted` cards at once, in order of arrival; LeaseError where there are fewer, or none in time."""
         if wanted > len(self.cards):
@@ -150,7 +140,7 @@ class CardPool:
                 if said != (now := (found[1], waited // _SAY_EVERY_S)):  # it changed, or a minute has gone by
                     said = now
                     say(f"waiting {found[1]}")
-                time.sleep(min(every_s, within_s - waited))
+                time.sleep(min(_LOOK_EVERY_S, within_s - waited))
         except BaseException:
             lock.release()
             raise

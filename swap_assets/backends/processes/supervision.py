@@ -42,10 +42,8 @@ def is_first_process() -> bool:
 def launch(spec_file: Path, *, processes: int) -> None:
     """Run a spec in several processes (at least 2) on this machine and wait for their end.
 
-    Each reads the spec for itself and takes its own of the cards in CUDA_VISIBLE_DEVICES.
-
-    Raises:
-        LaunchError: a process failed; the others have been stopped.
+    Each reads the spec for itself and takes its own of the cards in CUDA_VISIBLE_DEVICES. LaunchError where one failed;
+    the others have been stopped.
     """
     from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -105,10 +103,8 @@ def run_workers(
     """Write each spec into its folder, run them one after the other in one process, and return their results.
 
     A folder takes `spec.json` and `result.json`, and is made where it is missing. `env` are variables for the child
-    beside this process's own. `on_line` gets each line that it writes, from another thread.
-
-    Raises:
-        WorkerError: the child failed or left no result; an MLflow run that it had begun is marked FAILED.
+    beside this process's own. `on_line` gets each line that it writes, from another thread. WorkerError where the child
+    failed or left no result; an MLflow run that it had begun is marked FAILED.
     """
     paths = [write_spec(spec, folder) for spec, folder in work]
     for _, folder in work:
@@ -182,12 +178,8 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(child.pid, number)
 
 
-def die_with_parent(parent: int) -> None:
-    """Make this process end itself when `parent` is gone: a killed parent cannot stop its children."""
-    _when_it_ends(parent, lambda: os._exit(1))
-
-
-def _when_it_ends(parent: int, do: Callable[[], object]) -> None:
+def die_with_parent(parent: int, end: Callable[[], object] = lambda: os._exit(1)) -> None:
+    """Make this process `end` itself when `parent` is gone: a killed parent cannot stop its children."""
     # Not the kernel's death signal: that is bound to the thread that forked, and there is none outside Linux.
     import psutil
 
@@ -195,7 +187,7 @@ def _when_it_ends(parent: int, do: Callable[[], object]) -> None:
         if os.getppid() == parent:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(parent).wait()
-        do()
+        end()
 
     threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
 
@@ -211,7 +203,7 @@ def guarded(command: list[str]) -> list[str]:
 
 def guard(command: list[str]) -> int:
     """Run a command until it or the parent ends; return its exit code."""
-    _when_it_ends(int(os.environ[PARENT_VARIABLE]), lambda: os.killpg(0, signal.SIGKILL))
+    die_with_parent(int(os.environ[PARENT_VARIABLE]), lambda: os.killpg(0, signal.SIGKILL))
     # The whole group is asked to end, the command too: this process waits for it to do so.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
@@ -235,14 +227,10 @@ def _failure(spec: Spec, code: int, tail: list[str], path: Path) -> str:
 
 def is_transient(error: BaseException) -> bool:
     """Say whether doing the same again later may help: the network, a busy service, a lost process."""
-    found: BaseException | None = error
-    seen: set[int] = set()
-    while found is not None and id(found) not in seen:
-        if _passes(found):
-            return True
-        seen.add(id(found))
-        found = found.__cause__ or found.__context__
-    return False
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
+        chain.append(cause)
+    return any(map(_passes, chain))
 
 
 def _passes(error: BaseException) -> bool:

@@ -91,10 +91,7 @@ def served_model(weights: Weights, *, workdir: Path, threads: int = 1) -> Iterat
     """Serve a local model folder over OpenAI's protocol on a free loopback port for as long as the block runs.
 
     The server is stopped on the way out for sure, and stops by itself when this process dies. Its spec and `server.log`
-    go into `workdir`.
-
-    Raises:
-        ServingError: the server ended or was not ready in time.
+    go into `workdir`. ServingError where the server ended or was not ready in time.
     """
     folder, port = Path(weights.source).absolute(), free_port()
     weights = weights.model_copy(update={"source": str(folder)})
@@ -129,9 +126,7 @@ def server_for(spec: GenerateSpec, vllm: VllmServer, say: Callable[[str], None])
     """Return the vLLM server that answers a spec, started where its entry has a command.
 
     A started server is kept for later specs of this process that want the same one, and ends with the process.
-
-    Raises:
-        ServingError: it cannot be started, was not ready in time, or the variable with its key is not set.
+    ServingError where it cannot be started, was not ready in time, or the variable with its key is not set.
     """
     if vllm.command:
         return _started(spec, vllm, say)

@@ -7,6 +7,9 @@
 
 Everything is written to a temporary name and renamed, so that a reader never sees half a file. A record speaks for the
 very file that it names: where there is none (in folders of older versions), or another, the value itself is read.
+
+Rows lie in Parquet, equal ones in byte-identical files. Tools, turns, arguments and labels are JSON text in their
+columns: Arrow fills the missing keys of ragged objects with None and guesses types ("02139" would become a number).
 """
 
 import contextlib
@@ -22,9 +25,8 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from swap_assets.backends.store import row_files as conversation_store
 from swap_assets.backends.store.experiment_file import command_for
-from swap_assets.domain.model import Conversation, EvalCase, Frozen, Quarantined
+from swap_assets.domain.model import Conversation, EvalCase, Frozen, Origin, Quarantined
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord
 
@@ -75,10 +77,10 @@ class ArtefactStore:
         path = self.path(asset, partition, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         if row_type := _row_type(kind):
-            conversation_store.write_rows(path, value, row_type)
+            write_rows(path, value, row_type)
         else:
             write_text(path, value.model_dump_json(indent=1))
-        record = ValueRecord.of(value, hashlib.sha256(path.read_bytes()).hexdigest())
+        record = ValueRecord.of(value, sha256(path))
         write_text(record_path(path), record.model_dump_json(exclude_none=True))
         self._failure_path(asset, partition).unlink(missing_ok=True)
         return path
@@ -94,7 +96,7 @@ class ArtefactStore:
         """Read a value back as `kind`; ArtefactMissingError where it has not been materialised."""
         path = self.stored(asset, partition, kind)
         if row_type := _row_type(kind):
-            return cast(Value, conversation_store.read_rows(path, row_type))
+            return cast(Value, read_rows(path, row_type))
         assert issubclass(kind, BaseModel)
         return kind.model_validate_json(path.read_bytes())
 
@@ -195,6 +197,12 @@ def whole_folder(final: Path) -> Iterator[Path]:
     unfinished.rename(final)
 
 
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -209,3 +217,66 @@ def write_text(path: Path, text: str) -> None:
 
 def _row_type(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES else None
+
+
+Row = TypeVar("Row", bound=BaseModel)
+_JSON = "json"
+
+
+class StoreError(RuntimeError):
+    """A stored file that can't be read; the message says which and what to do."""
+
+
+def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> Path:
+    """Write rows, all of one kind, and return the path; an existing file is replaced in one step.
+
+    The kind is `Conversation`, `EvalCase` or `Quarantined`; it is named so that no rows make a readable file too.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = _columns(kind)
+    dumped = [row.model_dump(mode="json") for row in rows]
+    values = {name: [_encode(row[name], how) for row in dumped] for name, how in columns.items()}
+    schema = pa.schema([(name, pa.int64() if how == "int64" else pa.string()) for name, how in columns.items()])
+    table = pa.table(values, schema=schema)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, unfinished, compression="zstd", store_schema=False)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """Read what `write_rows` wrote, with exact types; StoreError where the file is missing or holds other things."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = _columns(kind)
+    try:
+        rows = pq.read_table(path, columns=list(columns)).to_pylist()
+    except FileNotFoundError:
+        raise StoreError(f"{path} is not there; make it first: {command_for(path)}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(
+            f"{path} can't be read as stored {kind.__name__} rows ({error}); make it again: {command_for(path)}"
+        ) from None
+    return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
+
+
+def _columns(kind: type[BaseModel]) -> dict[str, str]:
+    """Return how each field is written: texts and whole numbers as they are, everything else as JSON text."""
+    plain = {str: "string", Origin: "string", int: "int64"}
+    return {name: plain.get(field.annotation, _JSON) for name, field in kind.model_fields.items()}
+
+
+def _encode(value: Any, how: str) -> Any:
+    # ASCII JSON, because a lone surrogate (half an emoji in a broken log) has no UTF-8 form.
+    return json.dumps(value, separators=(",", ":")) if how == _JSON else value
+
+
+def _decode(value: Any, how: str) -> Any:
+    return json.loads(value) if how == _JSON else value

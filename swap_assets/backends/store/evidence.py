@@ -137,13 +137,14 @@ def evaluated_artefacts(experiment: Experiment, store: ArtefactStore, evaluation
     return found
 
 
-def adapters_of(experiment: Experiment, store: ArtefactStore, candidate: Candidate) -> list[LoraAdapter]:
-    """Return the records of a tuned candidate's adapters, in the order of its approach.
-
-    Raises:
-        ArtefactError: one was skipped, or is another candidate's. ArtefactMissingError: one was never trained.
-    """
-    adapters = experiment.approaches[candidate.recipe].adapters
+def _artefacts(experiment: Experiment, store: ArtefactStore, candidate: Candidate) -> list[Artefact]:
+    if candidate.form is Form.BASE:
+        return [Artefact(track.value, experiment.baseline_formats.of(track), None) for track in Track]
+    if candidate.form is Form.MERGED:
+        folders = store.read(keys.MERGED_MODEL, candidate.partition, MergedModel).folders
+        formats = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale).adapters
+        return [Artefact(name, formats[name], Path(folder)) for name, folder in folders.items()]
+    adapters = experiment.approaches[candidate.recipe].adapters  # in this order
     found = []
     for name in adapters:
         asset = keys.adapter_asset(candidate.recipe, name, adapters)
@@ -152,15 +153,5 @@ def adapters_of(experiment: Experiment, store: ArtefactStore, candidate: Candida
             raise ArtefactError(f"{asset} at '{candidate.partition}' was skipped: {adapter.reason}")
         if adapter.candidate_id != candidate.trained.id:
             raise ArtefactError(f"{asset} holds an adapter of {adapter.candidate_id}, not of {candidate.trained.id}")
-        found.append(adapter)
+        found.append(adapter.artefact)
     return found
-
-
-def _artefacts(experiment: Experiment, store: ArtefactStore, candidate: Candidate) -> list[Artefact]:
-    if candidate.form is Form.BASE:
-        return [Artefact(track.value, experiment.baseline_formats.of(track), None) for track in Track]
-    if candidate.form is Form.MERGED:
-        folders = store.read(keys.MERGED_MODEL, candidate.partition, MergedModel).folders
-        formats = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale).adapters
-        return [Artefact(name, formats[name], Path(folder)) for name, folder in folders.items()]
-    return [item.artefact for item in adapters_of(experiment, store, candidate)]

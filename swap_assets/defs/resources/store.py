@@ -17,10 +17,9 @@ from swap_assets.backends.datasets.views import profile_svg, token_lengths
 from swap_assets.backends.engines.generation import read_cases
 from swap_assets.backends.processes.spec_building import base_weights
 from swap_assets.backends.processes.supervision import is_transient
-from swap_assets.backends.store.artefacts import ArtefactStore, write_text
+from swap_assets.backends.store.artefacts import ArtefactStore, write_rows, write_text
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import enter_folder, load_experiment, pasteable, storage_root
-from swap_assets.backends.store.row_files import write_rows
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.gates.gate import materialize
