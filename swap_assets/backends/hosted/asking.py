@@ -7,10 +7,12 @@ completion or of a stream that breaks off, and tell nobody, so that others would
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +27,14 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-import contextlib
-import re
-from collections.abc import AsyncIterator, Mapping
-
 # JSON and identifiers make shorter tokens than prose (four characters): a reservation has to be on the safe side.
 _CHARACTERS_PER_TOKEN = 2.5
 _BETWEEN_LOOKS_S = 0.1
 _LONGEST_BACKOFF_S = 30.0
 _OTHER_LIMIT = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class Unanswered(Exception):  # noqa: N818 - an outcome of one request, caught where its record is written
@@ -209,11 +210,6 @@ class Asking:
 def _amount(money: float | None, tokens: int | None) -> str:
     parts = [] if money is None else [f"{money:.4f} in money"]
     return " and ".join(parts if tokens is None else [*parts, f"{tokens:,} tokens"])
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class Pace:

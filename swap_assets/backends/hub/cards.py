@@ -5,8 +5,15 @@ names hashes and measured numbers, and no path of this machine. The metadata is 
 what nobody has said (a licence) is not guessed.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swap_assets.backends.hub.access import cached_folder
+from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, Made, MergeCard, refuse_pickles
+from swap_assets.backends.processes.specs import TrainResult, TrainSpec
+from swap_assets.backends.store.artefacts import write_text
+from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.metrics import metric_title
@@ -18,16 +25,10 @@ from swap_assets.domain.report.wording import TRACK_TITLES, criterion_value, dis
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
-from collections.abc import Mapping
-from pathlib import Path
-
-from swap_assets.backends.hub.access import cached_folder
-from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, Made, MergeCard, refuse_pickles
-from swap_assets.backends.processes.specs import TrainResult, TrainSpec
-from swap_assets.backends.store.artefacts import write_text
-from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
 
 _TASK = "text-generation"
+README = "README.md"
+_TAGS = ["function-calling", "tool-use", "swap-assets"]
 
 
 def model_card(report: Report, candidate_id: str) -> str:
@@ -98,10 +99,6 @@ def _results(report: Report, candidate_id: str, track: Track) -> str:
         if metric.value is not None
     )  # fmt: skip
     return markdown_table(["metric", "value", "95 % interval", "rows"], rows)
-
-
-README = "README.md"
-_TAGS = ["function-calling", "tool-use", "swap-assets"]
 
 
 def write_adapter_readme(result: TrainResult) -> Path:

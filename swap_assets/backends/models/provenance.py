@@ -27,6 +27,11 @@ ADAPTER_CARD, MERGE_CARD = "swap_adapter.json", "swap_merged.json"
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "safetensors", "swap-assets")
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "config.json", "generation_config.json")
 _TOKENIZER_PATTERNS = ("tokenizer*", "chat_template*", "special_tokens_map.json")
+_LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+_WEIGHT_INDEX = "model.safetensors.index.json"
+_MINIATURES = Path(__file__).parents[2] / "miniatures"
+State = Literal["ok", "warn", "fail"]
 
 
 def file_hash(path: Path) -> str:
@@ -118,13 +123,6 @@ class MergeCard(Made):
     seed: int
     datasets: tuple[str, ...] = ()
     licence: str = Field(default="", description="of the base, where its card is known")
-
-
-_LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
-_WEIGHT_INDEX = "model.safetensors.index.json"
-_MINIATURES = Path(__file__).parents[2] / "miniatures"
-State = Literal["ok", "warn", "fail"]
 
 
 def miniature_folder(name: str) -> Path:

@@ -24,6 +24,13 @@ from typing import IO, Any, Literal
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.processes.specs import RESULT, RESULT_FILE, Spec, TrainSpec, WorkerResult, write_spec
 
+PARENT_VARIABLE = "SWAP_PARENT_PID"
+Stream = Literal["stdout", "stderr"]
+_TAIL_LINES = 20
+_GRACE_S = 10.0
+# What a card or its driver says when it is gone; out of memory is not among them, since it comes again.
+_LOST_CARD = ("device-side assert", "Xid", "GPU is lost", "unspecified launch failure", "ECC error", "NCCL")
+
 
 class LaunchError(RuntimeError):
     """One of several processes failed; the message is one sentence, the process's own stands above it in stderr."""
@@ -68,15 +75,6 @@ def launch(spec_file: Path, *, processes: int) -> None:
         raise LaunchError(
             f"process {number} of {processes} ended with code {failure.exitcode}; its own error stands above"
         ) from None
-
-
-PARENT_VARIABLE = "SWAP_PARENT_PID"
-Stream = Literal["stdout", "stderr"]
-_TAIL_LINES = 20
-_GRACE_S = 10.0
-
-# What a card or its driver says when it is gone; out of memory is not among them, since it comes again.
-_LOST_CARD = ("device-side assert", "Xid", "GPU is lost", "unspecified launch failure", "ECC error", "NCCL")
 
 
 class WorkerError(RuntimeError):

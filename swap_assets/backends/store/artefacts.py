@@ -34,6 +34,8 @@ Value = TypeVar("Value")
 Known = TypeVar("Known", bound=Frozen)
 _Version = tuple[int, int, int]
 _ROW_TYPES = (Conversation, EvalCase, Quarantined)
+Row = TypeVar("Row", bound=BaseModel)
+_JSON = "json"
 
 
 class ArtefactMissingError(FileNotFoundError):
@@ -217,10 +219,6 @@ def write_text(path: Path, text: str) -> None:
 
 def _row_type(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES else None
-
-
-Row = TypeVar("Row", bound=BaseModel)
-_JSON = "json"
 
 
 class StoreError(RuntimeError):

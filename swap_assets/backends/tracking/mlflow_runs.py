@@ -17,23 +17,27 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
+from pydantic import ValidationError
 
-from swap_assets.backends.models.provenance import git_commit
-from swap_assets.backends.processes.specs import Tracking
+from swap_assets.backends.methods.checkpoints import RECIPE, flat
+from swap_assets.backends.models.provenance import git_commit, versions
+from swap_assets.backends.processes.hardware import described
+from swap_assets.backends.processes.specs import LossPoint, Tracking, TrainResult, TrainSpec
+from swap_assets.domain.model import Frozen, content_hash
+from swap_assets.domain.report.report import Report
+from swap_assets.domain.scoring.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-from pydantic import ValidationError
-
-from swap_assets.backends.methods.checkpoints import RECIPE, flat
-from swap_assets.backends.models.provenance import versions
-from swap_assets.backends.processes.hardware import described
-from swap_assets.backends.processes.specs import LossPoint, TrainResult, TrainSpec
-from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.report.report import Report
-from swap_assets.domain.scoring.evaluation import Evaluation
+_OPEN_FILE = "mlflow_run.json"
+# Of the result, under the same names.
+_NUMBERS = {
+    "tokens_per_second", "peak_memory_mb", "kept_step", "micro_batch", "rows_per_step", "trainable_parameters",
+    "parameters",
+}  # fmt: skip
+_NO_NUMBERS = {"answers", "latency_kind", "first_token_p99_s"}  # of an evaluation's totals
 
 
 class TrackingError(RuntimeError):
@@ -173,15 +177,6 @@ def without_password(uri: str) -> str:
     """Return a store's address with its password hidden."""
     parts = urlsplit(uri)
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
-
-
-_OPEN_FILE = "mlflow_run.json"
-# Of the result, under the same names.
-_NUMBERS = {
-    "tokens_per_second", "peak_memory_mb", "kept_step", "micro_batch", "rows_per_step", "trainable_parameters",
-    "parameters",
-}  # fmt: skip
-_NO_NUMBERS = {"answers", "latency_kind", "first_token_p99_s"}  # of an evaluation's totals
 
 
 class _OpenRun(Frozen):

@@ -29,6 +29,16 @@ from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult
 
 WEBHOOK_VARIABLE = "SWAP_ALERT_WEBHOOK"
 _TIMEOUT_S = 10.0
+PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
+# Set to 1, it lets the answers and the previews of the training rows into the traces.
+TEXT_VARIABLE = "SWAP_TRACE_TEXT"
+_WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then what the server has
+# What is told of a training's result, under the same names.
+_OF_A_TRAINING = {
+    "adapter_hash", "train_rows", "validation_rows", "steps", "rows_per_step", "train_loss", "validation_curve",
+    "tokens_per_second", "seconds", "peak_memory_mb", "device", "versions", "trainable_parameters",
+}  # fmt: skip
+_SERVER_S = 5  # all attempts to deliver the trace together
 
 
 def post_alert(text: str) -> str:
@@ -47,18 +57,6 @@ def post_alert(text: str) -> str:
         return f"the webhook refused the alert ({error.code})"
     except (OSError, ValueError) as error:  # their texts may quote the address
         return f"the webhook could not be reached ({type(error).__name__})"
-
-
-PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
-# Set to 1, it lets the answers and the previews of the training rows into the traces.
-TEXT_VARIABLE = "SWAP_TRACE_TEXT"
-_WITHIN_S = 15.0  # start of the sending process (3 s on busy cores), then what the server has
-# What is told of a training's result, under the same names.
-_OF_A_TRAINING = {
-    "adapter_hash", "train_rows", "validation_rows", "steps", "rows_per_step", "train_loss", "validation_curve",
-    "tokens_per_second", "seconds", "peak_memory_mb", "device", "versions", "trainable_parameters",
-}  # fmt: skip
-_SERVER_S = 5  # all attempts to deliver the trace together
 
 
 class Trace(Frozen):
