@@ -8,52 +8,22 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import load_experiment
-from swap_assets.definitions import defs
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import cell
-from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.tracks import TrackData
 from swap_assets.domain.weights import LoraAdapter, MergedModel, PublishedModel
 from swap_assets_tests.conftest import EXPERIMENT
+from swap_assets_tests.defs.laboratory import EVALUATIONS, MODEL_ASSETS, OVERRIDE, SCALE_ASSETS, Laboratory, perfect
 from swap_assets_tests.fakes import tiny_model
 from swap_assets_tests.hub_stand_in import HubServer
 
 pytestmark = pytest.mark.slow
-SCALE_ASSETS = (
-    "dataset_split", "structured_track", "toolcall_track", "single_turn_test", "multi_turn_test",
-    "domain_diverse_test", "no_call_test", "parallel_test", "general_test", "llm_interface", "llm_baseline",
-)  # fmt: skip
-MODEL_ASSETS = (
-    "slm_baseline", "fine_tune_decision", "fledgling_structured_adapter", "fledgling_toolcall_adapter",
-    "paper_adapter", "fledgling_evaluation", "paper_evaluation",
-)  # fmt: skip
-EVALUATIONS = ("llm_baseline", "slm_baseline", "fledgling_evaluation", "paper_evaluation")
-OVERRIDE = {"ops": {"merged_model": {"config": {"override_reason": "a test of merging", "override_by": "Ada"}}}}
-
-
-class Laboratory:
-    """A folder in which the tests' experiment runs, and the instance that records it."""
-
-    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
-        self.folder, self.instance = folder, instance
-        self.store = ArtefactStore(folder / "state")
-
-    def materialize(self, *names: str, partition: str | None = None, run_config=None, raises: bool = True):
-        job = defs.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=self.instance,
-            asset_selection=[dg.AssetKey(name) for name in names],
-            partition_key=partition,
-            run_config=run_config,
-            raise_on_error=raises,
-        )
 
 
 @pytest.fixture(scope="module")
@@ -255,10 +225,10 @@ def test_a_merge_that_scores_below_its_adapter_is_blocked_and_nothing_takes_its_
     decision = laboratory.store.read("release_decision", "little|tiny", Decision)
     name = f"{Candidate.from_id(decision.candidates[0]).approach}_evaluation"
     before = laboratory.store.read(name, "little|tiny", Evaluation)
-    laboratory.store.write(name, "little|tiny", _perfect(before), kind=Evaluation)
+    laboratory.store.write(name, "little|tiny", perfect(before), kind=Evaluation)
     refused = laboratory.materialize("merged_model", partition="little|tiny", run_config=OVERRIDE, raises=False)
     assert "rests on an older" in refused.failure_data_for_node("merged_model").error.to_string()
-    renewed = {**decision.hashes, before.candidate.id: _perfect(before).evidence_hash()}
+    renewed = {**decision.hashes, before.candidate.id: perfect(before).evidence_hash()}
     laboratory.store.write(
         "release_decision", "little|tiny", decision.model_copy(update={"hashes": renewed}), kind=Decision
     )
@@ -287,16 +257,6 @@ def test_where_the_untouched_base_is_named_nothing_is_merged_and_its_own_evaluat
     value = laboratory.store.read("merged_model", "little|tiny", MergedModel)
     assert (value.candidate_id, value.folders, value.evaluation) == (base.candidate.id, {}, base)
     laboratory.store.write("release_decision", "little|tiny", decision, kind=Decision)
-
-
-def _perfect(evaluation: Evaluation) -> Evaluation:
-    """Return an evaluation whose every row is right."""
-    results = {}
-    for track, result in evaluation.results.items():
-        rows = tuple(row.model_copy(update={"field_f1": 1.0, "exact_match": 1.0}) for row in result.rows)
-        summary = summarise(evaluation.candidate.id, result.summary.answer_format, rows)
-        results[track] = result.model_copy(update={"rows": rows, "summary": summary})
-    return evaluation.model_copy(update={"results": results})
 
 
 def test_the_same_questions_again_change_no_data_version(laboratory):

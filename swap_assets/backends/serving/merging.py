@@ -70,15 +70,10 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     saved_texts, saved_logits = _sample(saved, tokenizer, prompts, spec.max_new_tokens)
     differences = [float((one - two).abs().max()) for one, two in zip(logits, saved_logits, strict=True)]
     result = MergeResult(
-        folder=str(spec.output),
-        merged_hash=merged_hash,
-        adapter_hash=card.adapter_hash,
-        prompt_hash=card.prompt_hash,
-        parity_rows=len(prompts),
-        equal_texts=sum(one == two for one, two in zip(texts, saved_texts, strict=True)),
-        max_logit_difference=max(differences, default=0.0),
-        total_seconds=round(time.monotonic() - began, 3),
-    )
+        folder=str(spec.output), merged_hash=merged_hash, adapter_hash=card.adapter_hash, prompt_hash=card.prompt_hash,
+        parity_rows=len(prompts), equal_texts=sum(one == two for one, two in zip(texts, saved_texts, strict=True)),
+        max_logit_difference=max(differences, default=0.0), total_seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
     reporter.line(
         f"merged into {spec.output}: {result.equal_texts} of {result.parity_rows} answers equal the adapter's, "
         f"largest logit difference {result.max_logit_difference:.2g}"

@@ -130,9 +130,7 @@ def split_scale(
     """
     hand = _Hand(conversations, seed, max_length, shares or {})
     release = hand.take([], release_test, "held_out")
-    chosen: dict[str, dict[str, list[str]]] = {}
-    reserves: dict[str, list[str]] = {}
-    moved: dict[str, int] = {}
+    chosen, reserves, moved = dict[str, dict[str, list[str]]](), dict[str, list[str]](), dict[str, int]()
     had: dict[str, list[str]] = {part: [] for part, _ in _PARTS}
     for name in sorted(scales, key=lambda name: _size(scales[name])):
         chosen[name] = {}
