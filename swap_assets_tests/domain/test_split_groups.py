@@ -11,6 +11,11 @@ from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, boiler
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 from swap_assets_tests.domain.split_rows import logged, passage, split_of
 
+FRAMES = (
+    "Good morning, I am preparing a lecture for my students and would be glad about some help with what follows.",
+    "Quick one before the meeting starts in five minutes; no need to be polite, just hand over the list, thanks.",
+)
+
 
 def _side_of(split, id_):
     sides = {"train": split.train, "validation": split.validation, "held out": (*split.test, *split.reserve)}

@@ -108,12 +108,6 @@ def test_rows_with_repaired_gold_are_never_tested_on():
     assert repaired & set(split.train)
 
 
-FRAMES = (
-    "Good morning, I am preparing a lecture for my students and would be glad about some help with what follows.",
-    "Quick one before the meeting starts in five minutes; no need to be polite, just hand over the list, thanks.",
-)
-
-
 def test_too_few_rows_is_an_error_with_the_numbers(real):
     with pytest.raises(TooFewRowsError, match=r"of 100 conversations.* of 60 for train; lower the sizes of train"):
         split_of(real[:100])
