@@ -125,29 +125,19 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
     for line in engine.summary() if missing else ():
         reporter.line(line)
     return Answered(
-        records=records,
-        prompt_hash=engine.prompt_hash,
-        asked=len(missing),
-        reused=len(cases) - len(missing),
-        calls=engine.calls,
-        retries=dict(engine.retries),
-        seconds=round(seconds, 3),
-    )
+        records=records, prompt_hash=engine.prompt_hash, asked=len(missing), reused=len(cases) - len(missing),
+        calls=engine.calls, retries=dict(engine.retries), seconds=round(seconds, 3),
+    )  # fmt: skip
 
 
 def _record(answer: Answer, case: EvalCase, engine: Engine, job: Job, request_hash: str) -> PredictionRecord:
     return PredictionRecord(
-        **dict(answer),
-        **engine.constants,
-        engine=engine.name,
-        conversation_id=case.conversation_id,
-        candidate_id=job.candidate_id,
-        answer_format=job.answer_format,
-        request_hash=request_hash,
+        **dict(answer), **engine.constants, engine=engine.name, conversation_id=case.conversation_id,
+        candidate_id=job.candidate_id, answer_format=job.answer_format, request_hash=request_hash,
         prompt_hash=engine.prompt_hash,
         parsed=None if answer.error else job.answer_format.read(answer.text, function=function_asked_for(case)),
         epoch=job.epoch,
-    )
+    )  # fmt: skip
 
 
 class RecordsError(ValueError):

@@ -201,35 +201,19 @@ class _Session:
         spec, data, curve = self._spec, self._data, self._keeper.training
         trained, parameters = self.trainer.model.get_nb_trainable_parameters()
         return TrainResult(
-            adapter=spec.output,
-            adapter_hash=provenance.adapter_hash(spec.output),
-            dataset_hash=data.hashes["dataset_hash"],
-            prompt_hash=data.hashes["prompt_hash"],
-            train_rows=data.train_counts,
-            validation_rows=data.validation_counts,
-            mask_preview=data.preview,
-            steps=self.trainer.state.global_step,
-            kept_step=self._kept_step,
-            resumed_from=self._resumed_from,
-            rows_per_step=self._plan.rows_per_step,
-            micro_batch=self._plan.micro_batch,
-            gradient_checkpointing=self._plan.checkpointing,
-            rungs=tuple(self._rungs),
-            memory=self._memory,
-            train_loss=sum(point.loss for point in curve) / len(curve),
-            loss_curve=tuple(curve),
+            adapter=spec.output, adapter_hash=provenance.adapter_hash(spec.output),
+            dataset_hash=data.hashes["dataset_hash"], prompt_hash=data.hashes["prompt_hash"],
+            train_rows=data.train_counts, validation_rows=data.validation_counts, mask_preview=data.preview,
+            steps=self.trainer.state.global_step, kept_step=self._kept_step, resumed_from=self._resumed_from,
+            rows_per_step=self._plan.rows_per_step, micro_batch=self._plan.micro_batch,
+            gradient_checkpointing=self._plan.checkpointing, rungs=tuple(self._rungs), memory=self._memory,
+            train_loss=sum(point.loss for point in curve) / len(curve), loss_curve=tuple(curve),
             validation_curve=tuple(self._keeper.validation),
             tokens_per_second=round(data.train_counts.tokens * curve[-1].epoch / self._seconds, 1),
-            seconds=round(self._seconds, 3),
-            total_seconds=round(total_seconds, 3),
-            peak_memory_mb=peak_memory_mb(),
-            device=device_name(),
-            versions=provenance.versions(),
-            git_commit=provenance.git_commit(),
-            mlflow_run_id=self._run.id,
-            trainable_parameters=trained,
-            parameters=parameters,
-        )
+            seconds=round(self._seconds, 3), total_seconds=round(total_seconds, 3), peak_memory_mb=peak_memory_mb(),
+            device=device_name(), versions=provenance.versions(), git_commit=provenance.git_commit(),
+            mlflow_run_id=self._run.id, trainable_parameters=trained, parameters=parameters,
+        )  # fmt: skip
 
 
 def peak_memory_mb() -> int:

@@ -77,22 +77,13 @@ def training_spec(
         length = store.read(DATASET_SPLIT, candidate.scale, DatasetSplit).chosen_length
         training = training.model_copy(update={"max_length": length})
     spec = TrainSpec(
-        candidate_id=candidate.id,
-        partition=candidate.partition,
-        weights=base_weights(experiment, candidate.model),
-        datasets=hub_datasets(experiment.all_sources),
-        data_file=store.path(track, candidate.scale, TrackData),
-        answer_format=approach.adapters[adapter],
-        prompt_style=entry.prompt_style,
-        method=approach.method,
-        lora=approach.lora,
-        training=training,
-        seed=experiment.seed,
-        threads=experiment.threads,
-        processes=entry.gpus,
+        candidate_id=candidate.id, partition=candidate.partition, weights=base_weights(experiment, candidate.model),
+        datasets=hub_datasets(experiment.all_sources), data_file=store.path(track, candidate.scale, TrackData),
+        answer_format=approach.adapters[adapter], prompt_style=entry.prompt_style, method=approach.method,
+        lora=approach.lora, training=training, seed=experiment.seed, threads=experiment.threads, processes=entry.gpus,
         output=folder / "adapter",
         tracking=tracking_of(experiment, store, f"train {candidate.id} {adapter}", kind="training"),
-    )
+    )  # fmt: skip
     return spec, folder
 
 
@@ -110,23 +101,15 @@ def generation_spec(
     scales = [scale for scale in experiment.scales if scale != candidate.scale and candidate.form is Form.BASE]
     others = [candidate.model_copy(update={"scale": scale}).id for scale in scales]
     spec = GenerateSpec(
-        candidate_id=candidate.id,
-        partition=candidate.partition,
-        weights=weights,
-        adapter=adapter,
-        cases_files=cases_files,
-        answer_format=answer_format,
-        prompt_style=entry.prompt_style,
-        token_budget=entry.generation_tokens,
-        max_new_tokens=entry.max_answer_tokens,
+        candidate_id=candidate.id, partition=candidate.partition, weights=weights, adapter=adapter,
+        cases_files=cases_files, answer_format=answer_format, prompt_style=entry.prompt_style,
+        token_budget=entry.generation_tokens, max_new_tokens=entry.max_answer_tokens,
         constrained=candidate.decoding is Decoding.CONSTRAINED,
         engine=entry.engine.for_merged() if candidate.form is Form.MERGED else entry.engine,
-        gpu_hour=experiment.prices.gpu_hour,
-        seed=experiment.seed,
-        threads=experiment.threads,
+        gpu_hour=experiment.prices.gpu_hour, seed=experiment.seed, threads=experiment.threads,
         reuse=tuple(store.work(purpose, other, answer_format.name) / RECORDS_FILE for other in others),
         output=folder / RECORDS_FILE,
-    )
+    )  # fmt: skip
     return spec, folder
 
 
@@ -137,13 +120,9 @@ def merge_spec(
     assert adapter.path is not None
     work = store.work("merged", candidate.id, adapter.name)
     spec = MergeSpec(
-        candidate_id=candidate.model_copy(update={"form": Form.MERGED}).id,
-        partition=candidate.partition,
-        weights=base_weights(experiment, candidate.model),
-        adapter=adapter.path,
-        cases_files=cases_files,
+        candidate_id=candidate.model_copy(update={"form": Form.MERGED}).id, partition=candidate.partition,
+        weights=base_weights(experiment, candidate.model), adapter=adapter.path, cases_files=cases_files,
         max_new_tokens=experiment.small_model(candidate.model).max_answer_tokens,
-        threads=experiment.threads,
-        output=work / "unproven",
-    )
+        threads=experiment.threads, output=work / "unproven",
+    )  # fmt: skip
     return spec, work

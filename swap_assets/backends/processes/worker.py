@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from swap_assets.backends.processes import supervision
 from swap_assets.backends.processes.gpu_leases import leased
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import (
@@ -27,14 +28,6 @@ from swap_assets.backends.processes.specs import (
     WorkerResult,
     read_spec,
 )
-from swap_assets.backends.processes.supervision import (
-    PARENT_VARIABLE,
-    LaunchError,
-    die_with_parent,
-    is_first_process,
-    is_launched,
-    launch,
-)
 from swap_assets.backends.store.artefacts import write_text
 
 USAGE = "usage: python -m swap_assets.backends.processes.worker SPEC.json [SPEC.json ...]"
@@ -45,10 +38,10 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print(USAGE, file=sys.stderr)
         return 2
-    if is_launched():
-        die_with_parent(os.getppid())  # the launcher, of whom the variable knows nothing
-    elif parent := os.environ.get(PARENT_VARIABLE):
-        die_with_parent(int(parent))
+    if supervision.is_launched():
+        supervision.die_with_parent(os.getppid())  # the launcher, of whom the variable knows nothing
+    elif parent := os.environ.get(supervision.PARENT_VARIABLE):
+        supervision.die_with_parent(int(parent))
     # Unlike the signal's default, the exception of an interrupt lets open files and tracked runs be closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -58,7 +51,7 @@ def main(arguments: list[str]) -> int:
             os.environ.update(cards)  # before torch is loaded: it looks at the cards once
             for path, spec in specs.items():
                 _run(spec, path, reporter)
-    except LaunchError as error:
+    except supervision.LaunchError as error:
         print(error, file=sys.stderr)  # without a traceback, which would push the process's own error out of sight
         return 1
     except KeyboardInterrupt:
@@ -101,14 +94,14 @@ def cards_of(spec: Spec) -> int:
 
 
 def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
-    if isinstance(spec, TrainSpec) and spec.processes > 1 and not is_launched():
+    if isinstance(spec, TrainSpec) and spec.processes > 1 and not supervision.is_launched():
         reporter.line(f"{spec.processes} processes share the rows of each step")
-        launch(path, processes=spec.processes)
+        supervision.launch(path, processes=spec.processes)
         return
     (path.parent / RESULT_FILE).unlink(missing_ok=True)
     result = perform(spec, folder=path.parent, reporter=reporter)
     # Of several processes (`accelerate launch`) the first one answers for all.
-    if result is None or not is_first_process():
+    if result is None or not supervision.is_first_process():
         return
     write_text(path.parent / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
     reporter.result(result)
@@ -168,14 +161,14 @@ def _import_libraries(spec: Spec) -> None:
 @contextlib.contextmanager
 def _reporter() -> Iterator[Reporter]:
     # Of several processes the first one speaks for all.
-    if "DAGSTER_PIPES_CONTEXT" not in os.environ or not is_first_process():
+    if "DAGSTER_PIPES_CONTEXT" not in os.environ or not supervision.is_first_process():
         yield Reporter()
         return
     from dagster_pipes import open_dagster_pipes
 
     pipes = open_dagster_pipes()
     # That of a launched process is closed by the launcher: what comes after is taken for a mistake.
-    with contextlib.nullcontext() if is_launched() else pipes:
+    with contextlib.nullcontext() if supervision.is_launched() else pipes:
         yield Reporter(pipes)
 
 

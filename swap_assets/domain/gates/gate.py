@@ -7,17 +7,9 @@ nothing: asked twice about the same state it says the same, and the run keys see
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.keys import (
-    BASELINE_ASSETS,
-    COMPARISON_REPORT,
-    FINE_TUNE_DECISION,
-    MERGED_MODEL,
-    SCALE_UP_DECISION,
-    SEALED_ASSETS,
-    SLM_BASELINE,
-)
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import State
@@ -44,21 +36,25 @@ def materialize(selection: str, partition: str = "") -> str:
 
 
 # From the first rows of a scale to the release.
-BASELINE = Job("baseline", "A scale's splits, tracks and test rows, and the hosted LLM's answers.", BASELINE_ASSETS)
+BASELINE = Job(
+    "baseline", "A scale's splits, tracks and test rows, and the hosted LLM's answers.", keys.BASELINE_ASSETS
+)
 MODEL_BASELINE = Job(
     "model_baseline",
     "The untouched model's answers, and whether it needs training.",
-    (SLM_BASELINE, FINE_TUNE_DECISION),
+    (keys.SLM_BASELINE, keys.FINE_TUNE_DECISION),
 )
 TRAIN = Job(
     "train_and_evaluate",
     "The adapters that the decisions let through, and their evaluations.",
     groups=("training", "evaluation"),
 )
-REPORT = Job("report", "A scale's report, and whether to go on to the next.", (COMPARISON_REPORT, SCALE_UP_DECISION))
-SEALED_TEST = Job("sealed_test", "The sealed rows, asked once, and the decision to release.", SEALED_ASSETS)
+REPORT = Job(
+    "report", "A scale's report, and whether to go on to the next.", (keys.COMPARISON_REPORT, keys.SCALE_UP_DECISION)
+)
+SEALED_TEST = Job("sealed_test", "The sealed rows, asked once, and the decision to release.", keys.SEALED_ASSETS)
 RELEASE = Job(
-    "release", "The merged model of a release that passed and, where asked for, was approved.", (MERGED_MODEL,)
+    "release", "The merged model of a release that passed and, where asked for, was approved.", (keys.MERGED_MODEL,)
 )
 
 

@@ -54,14 +54,9 @@ class _Read(NamedTuple):
 
 
 def release(
-    candidates: Sequence[Evaluation],
-    llm: Evaluation,
-    policy: GatePolicy,
-    *,
-    model: str,
-    scale: str,
+    candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, model: str, scale: str,
     sealed: tuple[Evaluation, Evaluation] | None = None,
-) -> Decision:
+) -> Decision:  # fmt: skip
     """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse.
 
     The best of several candidates on the test rows is partly the luckiest one (the winner's curse), so what counts is
@@ -78,21 +73,15 @@ def release(
     if judged is None and verdict == "pass":
         verdict = "inconclusive"  # nothing is released on the test rows alone
     return decide(
-        [*there, llm],
-        name=RELEASE_DECISION,
-        model=model,
-        scale=scale,
+        [*there, llm], name=RELEASE_DECISION, model=model, scale=scale,
         rule=_RULE.format(rule=policy.release, metric=policy.primary_metric),
-        thresholds={**policy.release.model_dump(exclude={"approval"}), **thresholds(policy)},
-        verdict=verdict,
+        thresholds={**policy.release.model_dump(exclude={"approval"}), **thresholds(policy)}, verdict=verdict,
         action="release" if verdict == "pass" else "wait",
         reason=_reason(read, judged is not None, verdict, policy, waits),
         candidates=(best.contrast.candidate_id,) if best else (),
-        contrasts=(*found, *([judged.contrast] if judged else [])),
-        slices=read.slices if read else (),
-        missing=(*missing, *waits),
-        rows_needed=_rows_needed(read.contrast, policy) if read else None,
-    )
+        contrasts=(*found, *([judged.contrast] if judged else [])), slices=read.slices if read else (),
+        missing=(*missing, *waits), rows_needed=_rows_needed(read.contrast, policy) if read else None,
+    )  # fmt: skip
 
 
 def _best_of(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy) -> _Read | None:

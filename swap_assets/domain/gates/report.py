@@ -2,16 +2,9 @@
 
 from collections.abc import Iterator
 
+from swap_assets.domain import keys
 from swap_assets.domain.gates.fine_tune import trains
 from swap_assets.domain.gates.gate import MODEL_BASELINE, REPORT, TRAIN, Gate, Step
-from swap_assets.domain.keys import (
-    COMPARISON_REPORT,
-    FINE_TUNE_DECISION,
-    RELEASE_DECISION,
-    SCALE_UP_DECISION,
-    base,
-    partition_key,
-)
 from swap_assets.domain.state import State
 
 
@@ -25,7 +18,11 @@ def _reports(state: State) -> Iterator[Step | str]:
         elif outstanding:
             yield f"{scale}: waiting for {', '.join(outstanding)}"
         else:
-            ids = (one for model in models for one in (base(model, scale), *state.tuned(partition_key(model, scale))))
+            ids = (
+                one
+                for model in models
+                for one in (keys.base(model, scale), *state.tuned(keys.partition_key(model, scale)))
+            )
             seen = [llm, *map(state.evaluation, ids)]
             evidence = tuple(sorted(f"{item.candidate_id} {item.evidence_hash}" for item in seen))
             because = f"all {len(seen) - 1} expected candidates of {scale} are evaluated, skipped or failed"
@@ -35,26 +32,26 @@ def _reports(state: State) -> Iterator[Step | str]:
 
 def _report_again(state: State, scale: str) -> Iterator[Step]:
     """Write the report anew where decisions or approvals have come after it; nothing is measured for that."""
-    decision = state.in_force(SCALE_UP_DECISION, scale)
+    decision = state.in_force(keys.SCALE_UP_DECISION, scale)
     if decision is None or state.running(REPORT.name, scale):
         return
-    keys = state.partitions(scale)
-    releases = [found.content() for key in keys if (found := state.in_force(RELEASE_DECISION, key))]
-    approvals = [state.approvals[key].content() for key in keys if key in state.approvals]
+    partitions = state.partitions(scale)
+    releases = [found.content() for key in partitions if (found := state.in_force(keys.RELEASE_DECISION, key))]
+    approvals = [state.approvals[key].content() for key in partitions if key in state.approvals]
     because = "the report shows the decisions that were made after it"
     evidence = (decision.content(), *releases, *approvals)
-    yield Step(job=REPORT.name, partition=scale, assets=(COMPARISON_REPORT,), because=because, evidence=evidence)
+    yield Step(job=REPORT.name, partition=scale, assets=(keys.COMPARISON_REPORT,), because=because, evidence=evidence)
 
 
 def _outstanding(state: State, model: str, scale: str, approaches: tuple[str, ...]) -> Iterator[str]:
     """Yield what a scale still waits for of a model; what broke or was skipped by a decision is not waited for."""
-    key = partition_key(model, scale)
-    decision = state.in_force(FINE_TUNE_DECISION, key)
+    key = keys.partition_key(model, scale)
+    decision = state.in_force(keys.FINE_TUNE_DECISION, key)
     if state.running_at(MODEL_BASELINE.name, key) or state.running_at(TRAIN.name, key):
         yield f"a run for {key}"
     elif decision is None:
         if f"{MODEL_BASELINE.name}/{key}" not in state.broken:
-            yield f"{FINE_TUNE_DECISION} for {key}"
+            yield f"{keys.FINE_TUNE_DECISION} for {key}"
     elif f"{TRAIN.name}/{key}" not in state.broken:
         for candidate in state.tuned(key):
             expected = candidate.recipe in approaches and trains(state, candidate.recipe, key, decision.action)

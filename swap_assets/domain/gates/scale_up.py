@@ -4,32 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.gate import BASELINE, SEALED_TEST, Deciding, Gate, Step, unusable
-from swap_assets.domain.judging.contrasts import (
-    DECIDING_TRACK,
-    WINS,
-    clear_winner,
-    contrasts,
-    decide,
-    evaluated,
-    passing_for_sure,
-    rivalries,
-    rows_to_settle,
-)
+from swap_assets.domain.judging import contrasts
 from swap_assets.domain.judging.decisions import Contrast, Decision, Rivalry, Verdict
 from swap_assets.domain.judging.floors import Floors, floors, thresholds, together
 from swap_assets.domain.judging.suggestions import suggest
-from swap_assets.domain.keys import (
-    COMPARISON_REPORT,
-    FINE_TUNE_DECISION,
-    LLM_BASELINE,
-    SCALE_UP_DECISION,
-    SLM_BASELINE,
-    models_of,
-    partition_key,
-)
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import State
 
@@ -56,21 +38,21 @@ def scale_up(
     A clear winner goes on alone: the best candidate, where it may reach the share and the paired test puts it ahead of
     every other one that may. Without one, all that may reach the share go on, less those that it is clearly ahead of.
     """
-    share, there = policy.scale_up.reaches_percent, evaluated(candidates)
-    found, missing = contrasts(there, llm, [policy.primary])
+    share, there = policy.scale_up.reaches_percent, contrasts.evaluated(candidates)
+    found, missing = contrasts.contrasts(there, llm, [policy.primary])
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in there]
     limits = {item.candidate_id: (100 - share) * item.llm for item in found}
     stands = {item.candidate.id: floors(item, llm, policy) for item in there}
     sides = _sides(found, limits, stands)
     reaching = _reaching(sides, policy)
     contest = _contest([item for item in there if item.candidate.id in reaching], found, policy.primary)
-    beaten = {item.rival_id for item in contest if item.p_adjusted <= WINS}
+    beaten = {item.rival_id for item in contest if item.p_adjusted <= contrasts.WINS}
     verdict = min((*sides.values(), "fail"), key=_BEST_FIRST.index)
     goes_on = _GoesOn(reaching, tuple(name for name in reaching if name not in beaten), verdict)
-    rows = [rows_to_settle(item, limits[item.candidate_id]) for item in found]
-    return decide(
+    rows = [contrasts.rows_to_settle(item, limits[item.candidate_id]) for item in found]
+    return contrasts.decide(
         [*there, llm],
-        name=SCALE_UP_DECISION,
+        name=keys.SCALE_UP_DECISION,
         scale=scale,
         rule=_RULE.format(share=share, metric=policy.primary_metric),
         thresholds={"reaches_percent": share, **thresholds(policy)},
@@ -80,7 +62,7 @@ def scale_up(
         candidates=goes_on.admitted,
         contrasts=tuple(found),
         slices=tuple(item for one in stands.values() for item in one.no_call),
-        winner=contest[0].candidate_id if contest and clear_winner(contest, len(reaching) - 1) else "",
+        winner=contest[0].candidate_id if contest and contrasts.clear_winner(contest, len(reaching) - 1) else "",
         rivalries=contest,
         missing=tuple(missing),
         rows_needed=min((row for row in rows if row is not None), default=None),  # one that settles is enough
@@ -95,7 +77,7 @@ def _reaching(sides: Mapping[str, Verdict], policy: GatePolicy) -> tuple[str, ..
 def _sides(found: Sequence[Contrast], limits: Mapping[str, float], stands: Mapping[str, Floors]) -> dict[str, Verdict]:
     """Judge each candidate by its limit and the floors; of several, a pass has to survive Holm's adjustment."""
     sides: dict[str, Verdict] = {}
-    sure = passing_for_sure(found, [limits[item.candidate_id] for item in found])
+    sure = contrasts.passing_for_sure(found, [limits[item.candidate_id] for item in found])
     for item, passes in zip(found, sure, strict=True):
         beyond = item.low_points > limits[item.candidate_id]
         side: Verdict = "pass" if passes else "fail" if beyond else "inconclusive"
@@ -105,11 +87,11 @@ def _sides(found: Sequence[Contrast], limits: Mapping[str, float], stands: Mappi
 
 def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: str) -> tuple[Rivalry, ...]:
     """Return the best candidate's comparisons with the others; none where there is but one."""
-    rows = {item.candidate.id: item.results[DECIDING_TRACK].rows for item in reaching}
+    rows = {item.candidate.id: item.results[contrasts.DECIDING_TRACK].rows for item in reaching}
     if len(rows) < 2:
         return ()
     best = min((item for item in found if item.candidate_id in rows), key=lambda item: item.delta_points)
-    return rivalries(rows, best.candidate_id, metric)
+    return contrasts.rivalries(rows, best.candidate_id, metric)
 
 
 def _reason(
@@ -164,10 +146,10 @@ def _scales(state: State) -> Iterator[Step | str]:
     for before, scale in zip_longest(scales, scales[1:]):
         if before not in admitted:
             return
-        if why := unusable(state, SCALE_UP_DECISION, before):
+        if why := unusable(state, keys.SCALE_UP_DECISION, before):
             yield why
             continue
-        decision = state.decisions[f"{SCALE_UP_DECISION}/{before}"]
+        decision = state.decisions[f"{keys.SCALE_UP_DECISION}/{before}"]
         if scale and decision.action == "scale_up":
             yield Step(job=BASELINE.name, partition=scale, because=decision.reason, evidence=(decision.content(),))
         else:
@@ -180,9 +162,9 @@ def scale_refusal(state: State, scale: str) -> str:
     if scale == scales[0]:
         return ""
     before = scales[scales.index(scale) - 1]
-    why = unusable(state, SCALE_UP_DECISION, before)
-    if not why and (action := state.decisions[f"{SCALE_UP_DECISION}/{before}"].action) != "scale_up":
-        why = f"{SCALE_UP_DECISION} for {before} says {action.replace('_', ' ')}"
+    why = unusable(state, keys.SCALE_UP_DECISION, before)
+    if not why and (action := state.decisions[f"{keys.SCALE_UP_DECISION}/{before}"].action) != "scale_up":
+        why = f"{keys.SCALE_UP_DECISION} for {before} says {action.replace('_', ' ')}"
     return f"{why}, so scale {scale} is not started" if why else ""
 
 
@@ -192,12 +174,18 @@ def _follows(decision: Decision, state: State) -> str:
     if decision.action == "iterate":
         tried = "paste one of the lines above into the experiment file" if decision.suggestions else "change the recipe"
         return f"{tried}, see what it costs with `swap-assets plan`, and start Dagster anew, so that it reads the file"
-    keys = [partition_key(model, decision.scale) for model in models_of(decision.candidates)]
-    return "; ".join(SEALED_TEST.command(key) for key in keys)
+    models = keys.models_of(decision.candidates)
+    return "; ".join(SEALED_TEST.command(keys.partition_key(model, decision.scale)) for model in models)
 
 
 def _rests_on(experiment: Experiment) -> list[str]:
-    return [COMPARISON_REPORT, LLM_BASELINE, SLM_BASELINE, FINE_TUNE_DECISION, *experiment.evaluation_assets()]
+    return [
+        keys.COMPARISON_REPORT,
+        keys.LLM_BASELINE,
+        keys.SLM_BASELINE,
+        keys.FINE_TUNE_DECISION,
+        *experiment.evaluation_assets(),
+    ]
 
 
 SCALE_UP_GATE = Gate(
@@ -206,7 +194,7 @@ SCALE_UP_GATE = Gate(
     due=_scales,
     jobs=(BASELINE,),
     decision=Deciding(
-        SCALE_UP_DECISION,
+        keys.SCALE_UP_DECISION,
         "scale",
         _follows,
         "Whether to go on to the next scale, and who: a clear winner, else all that reach their share of the LLM.",

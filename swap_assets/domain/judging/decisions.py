@@ -58,19 +58,11 @@ class Contrast(Frozen):
     def of(cls, paired: PairedDifference, **known: Any) -> "Contrast":
         """Return SLM − LLM of identical rows as a contrast; `known` says of whom, on which track and rows."""
         return cls(
-            metric=paired.metric,
-            slm=paired.mean_a,
-            llm=paired.mean_b,
-            delta_points=-100 * paired.difference,
-            low_points=-100 * paired.high,
-            high_points=-100 * paired.low,
-            at_worst_points=-100 * paired.surely_above,
-            rows=paired.rows,
-            conversations=paired.conversations,
-            deviation_points=100 * paired.conversation_deviation,
-            unseen=paired.unseen,
-            **known,
-        )
+            metric=paired.metric, slm=paired.mean_a, llm=paired.mean_b, delta_points=-100 * paired.difference,
+            low_points=-100 * paired.high, high_points=-100 * paired.low, at_worst_points=-100 * paired.surely_above,
+            rows=paired.rows, conversations=paired.conversations, deviation_points=100 * paired.conversation_deviation,
+            unseen=paired.unseen, **known,
+        )  # fmt: skip
 
     @property
     def percent_of_llm(self) -> float | None:

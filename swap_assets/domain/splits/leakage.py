@@ -100,14 +100,9 @@ def check_leakage(
         ((alike(one, other), one, other) for one, other in _closest(ours, theirs)), key=lambda found: found[0]
     )
     return LeakageReport(
-        same_request=same,
-        closest_similarity=round(best, 6),
-        closest_training=one.id,
-        closest_held_out=other.id,
-        closest_training_text=one.text[:300],
-        closest_held_out_text=other.text[:300],
-        compared=compared,
-    )
+        same_request=same, closest_similarity=round(best, 6), closest_training=one.id, closest_held_out=other.id,
+        closest_training_text=one.text[:300], closest_held_out_text=other.text[:300], compared=compared,
+    )  # fmt: skip
 
 
 def _closest(ours: Sequence[Request], theirs: Sequence[Request]) -> Iterator[tuple[Request, Request]]:

@@ -105,15 +105,9 @@ def split_experiment(experiment: Experiment, conversations: Sequence[Conversatio
 
 
 def split_scale(
-    conversations: Sequence[Conversation],
-    *,
-    scale: str,
-    scales: Mapping[str, Scale],
-    release_test: int,
-    seed: int,
-    max_length: int = 0,
-    shares: Mapping[str, float] | None = None,
-) -> DatasetSplit:
+    conversations: Sequence[Conversation], *, scale: str, scales: Mapping[str, Scale], release_test: int, seed: int,
+    max_length: int = 0, shares: Mapping[str, float] | None = None,
+) -> DatasetSplit:  # fmt: skip
     """Split for one scale; the sizes of all scales matter, and the sealed `release_test` is the same for all.
 
     Args:

@@ -50,15 +50,9 @@ def largest_remainder(sizes: dict[str, int], seats: int, *, seed: int) -> dict[s
 
 
 def grow(
-    chosen: Sequence[str],
-    pool: Sequence[str],
-    size: int,
-    strata: Mapping[str, Stratum],
-    *,
-    mix: Mapping[Stratum, int],
-    seed: int,
-    together: Mapping[str, str] | None = None,
-) -> list[str]:
+    chosen: Sequence[str], pool: Sequence[str], size: int, strata: Mapping[str, Stratum], *, mix: Mapping[Stratum, int],
+    seed: int, together: Mapping[str, str] | None = None,
+) -> list[str]:  # fmt: skip
     """Return `chosen` with rows of `pool` behind it, up to `size` rows or to the end of the pool.
 
     Args:
