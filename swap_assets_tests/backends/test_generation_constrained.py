@@ -181,7 +181,7 @@ def test_words_are_possible_and_never_half_a_call(tokenizer: Any, answer_format:
     for words in ("It is 5 < 6 in Łódź.\nBye", "Which city? [Oslo]", "name: x", "<b>bold</b>", case(1).gold_text):
         assert allows(grammars, asked, words, tokenizer) and answer_format.read(words).compliant
         assert allows(grammars, case(2), words, tokenizer)
-    for marked in ("", " \n", "<tool_call>", "hi </tool_call>", "[tool_call]", 'a "name" : 1', '{"tool": "weather"}'):
+    for marked in ("", " \n", "<tool_call>", "</tool_call>", "[tool_call]", 'a "name" : 1', '{"tool": "f"}', "a <to"):
         assert not allows(grammars, asked, marked, tokenizer)
 
 

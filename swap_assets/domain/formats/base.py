@@ -14,13 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from swap_assets.domain.formats.calls_in_json import ONLY_WORDS, WORDS_OR_CALLS, calls_grammar, dump
+from swap_assets.domain.formats.calls_in_json import calls_grammar, dump, words_rule
 from swap_assets.domain.formats.literals import LiteralError, without_lone_surrogates
 from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, find_bare, find_tagged
 from swap_assets.domain.model import Frozen, ToolCall, ToolSpec
@@ -85,6 +85,12 @@ class AnswerFormat(ABC):
         written = [dump(call.arguments).join(self._around(call.name)) for call in calls]
         return "\n".join([text] * bool(text) + written)
 
+    @cached_property
+    def opening(self) -> str:
+        """What no answer in words holds: the first line of what stands before a call's name; a format may say other."""
+        before, _, _ = self.write((ToolCall(name="NAME", arguments={"NAME": 0}),)).partition("NAME")
+        return before.strip().partition("\n")[0]
+
     def _around(self, name: str) -> tuple[str, str]:
         """Return what stands before and after the arguments in a call; for formats that write calls a line each."""
         raise NotImplementedError
@@ -100,7 +106,7 @@ class AnswerFormat(ABC):
             return found
         if self.no_call and found.text.removeprefix("json").strip() == self.no_call:
             return Found([], self.no_call)
-        begun = text.lstrip().startswith(("{", "[{", "```")) or begins_a_call(text)
+        begun = text.lstrip().startswith(("{", "[{", "```")) or begins_a_call(text, self.opening)
         return found._replace(unread=int(begun), problems=(UNREADABLE,) if begun else found.problems)
 
     def _unwrap(self, text: str) -> str:
@@ -126,7 +132,7 @@ class AnswerFormat(ABC):
             calls = self._read_strictly(text, function)
         except LiteralError:
             calls = None
-        words = calls is None and not self.no_call and text and not begins_a_call(text)
+        words = calls is None and not self.no_call and text and not begins_a_call(text, self.opening)
         return () if words and not find_bare(text[:MAX_LENIENT_CHARS]).calls else calls
 
     def _read_leniently(self, text: str, function: str) -> ParsedAnswer:
@@ -153,7 +159,8 @@ class AnswerFormat(ABC):
 
     def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
         """Return the Lark grammar of answers to tools whose arguments follow `schemas`; a ValueError: none is made."""
-        return calls_grammar(tools, schemas, start=WORDS_OR_CALLS if tools else ONLY_WORDS, around=self._around)
+        start = ('WORDS | call ("\\n" call)*' if tools else "WORDS") + f"\n{words_rule(self.opening)}"
+        return calls_grammar(tools, schemas, start=start, around=self._around)
 
     def __str__(self) -> str:
         return self.name

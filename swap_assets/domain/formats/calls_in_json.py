@@ -26,10 +26,7 @@ _CLOSE = "</tool_call>"
 Around = Callable[[str], tuple[str, str]]
 ANY_OBJECT: dict[str, Any] = {"type": "object"}
 _AS_WRITTEN = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-# Words are what the strict reading takes for words: no mark of a call, no brace that could begin one, not only blanks.
 _WORDS = r"""/(.|\n)*[^\s\x1c-\x1f](.|\n)*/ & ~/(.|\n)*(\{|[<\[]\/?tool_call|"(name|tool_name)"[ \t\r\n]*:)(.|\n)*/"""
-WORDS_OR_CALLS = f'WORDS | call ("\\n" call)*\nWORDS: {_WORDS}'
-ONLY_WORDS = f"WORDS\nWORDS: {_WORDS}"
 
 
 def dump(value: object) -> str:
@@ -152,6 +149,13 @@ def calls_grammar(tools: tuple[ToolSpec, ...], schemas: tuple[dict, ...], *, sta
         before, after = around(tool.name)
         lines.append(f"call_{number}: {dump(before)} {schema_rule(schema)} {dump(after)}")
     return "\n".join(lines) + "\n"
+
+
+def words_rule(opening: str) -> str:
+    """Return the rule of what the strict reading takes for words: no mark of a call, no brace, not only blanks."""
+    begun = [f"{dump(opening)} /(.|\\n)*/"] * bool(opening)
+    begun += [rf"{dump(opening[:size])} /[\s\x1c-\x1f]*/" for size in range(2, len(opening))]
+    return f"WORDS: {_WORDS}" + f" & ~(/(.|\\n)*/ ({' | '.join(begun)}))" * bool(opening)
 
 
 def schema_rule(schema: dict[str, Any]) -> str:

@@ -30,10 +30,8 @@ _ARGUMENT_ATTRIBUTES = ("arguments", "args", "parameters")
 _ESCAPED_QUOTE = re.compile(r'\\(["\'])')
 
 UNREADABLE = "a call's body could not be read"
-_AROUND_THE_JSON = {
-    "arguments written as an attribute", "a call's tag is not closed", "text before a call's JSON",
-    "text after a call's JSON", "a code fence inside a call",
-}  # fmt: skip
+_AROUND_THE_JSON = {"arguments written as an attribute", "a call's tag is not closed", "text before a call's JSON",
+                    "text after a call's JSON", "a code fence inside a call"}  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -50,9 +48,10 @@ class Found(NamedTuple):
         return not self.unread and _AROUND_THE_JSON.issuperset(self.problems)
 
 
-def begins_a_call(text: str) -> bool:
-    """Whether a text holds a mark of a call, be it whole or not."""
-    return bool(_MARKUP.search(text))
+def begins_a_call(text: str, opening: str) -> bool:
+    """Whether a text holds a usual mark of a call or the `opening` of one, or ends within that, past its first sign."""
+    cut = tuple(opening[:size] for size in range(2, len(opening)))
+    return bool(_MARKUP.search(text)) or bool(opening and opening in text) or text.rstrip().endswith(cut)
 
 
 def find_tagged(text: str) -> Found | None:
