@@ -14,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from swap_assets.backends.store.artefacts import file_name
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, pasteable, storage_root
 from swap_assets.cli import environment
 from swap_assets.cli.environment import MODULE, Config, beside_env_file, experiment_or_exit, fail
+from swap_assets.domain.keys import file_name
 from swap_assets.domain.selection import selection_problem
 
 # `... - RUN_ID - 1234 - STEP - STEP_START - Started execution of step "paper_adapter".`

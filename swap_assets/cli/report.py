@@ -21,6 +21,7 @@ from swap_assets.backends.store.experiment_file import pasteable, storage_root
 from swap_assets.cli.environment import Config, dagster_environment, experiment_or_exit, fail
 from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import materialize
+from swap_assets.domain.gates.registry import decisions
 from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.keys import COMPARISON_REPORT
 from swap_assets.domain.report.layout import lay_out
@@ -33,8 +34,9 @@ _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 # What of the main table stands on a terminal, with shorter titles.
 _SHOWN = {"candidate": "candidate", "rows": "rows", "field F1": "field F1", "whole answer exact": "exact",
           "name match": "name", "valid JSON": "JSON", "LLM − SLM, points": "LLM − SLM"}  # fmt: skip
+_OF = {"scale": "SCALE", "model": "MODEL|SCALE"}
 Subject = Annotated[
-    str, typer.Argument(help="scale_up_decision:SCALE, fine_tune_decision:MODEL|SCALE or release_decision:MODEL|SCALE")
+    str, typer.Argument(help=", ".join(f"{name}:{_OF[decision.per]}" for name, decision in decisions().items()))
 ]
 Name = Annotated[str, typer.Option("--by", help="who says so; nothing checks it")]
 Reason = Annotated[str, typer.Option("--reason", help="why, for whoever asks in a year")]

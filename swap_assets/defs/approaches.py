@@ -73,6 +73,9 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
             left_out = [f"models.{model}.decoding does not list {decoding.value}"]
         if left_out:
             made = not_evaluated(candidate, "skipped", left_out[0])
+        elif refused := [why for name in trained if (why := adapters[name].refusal(name, candidate))]:
+            told = f"{refused[0]}; train it again: {store.again(*trained, at=context.partition_key)}"
+            raise dg.Failure(description=told, allow_retries=False)
         else:
             artefacts = [adapter.artefact for adapter in found]
             made = processes.evaluation(context, candidate, artefacts, store.test_files(scale))

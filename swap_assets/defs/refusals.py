@@ -1,12 +1,11 @@
 """What Dagster's own command says where it can't materialise: one sentence in place of its stack."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from types import TracebackType
 
-import click
 import dagster as dg
-from dagster._cli.asset import asset_materialize_command
 
 from swap_assets.defs.resources.store import experiment_in_force
 from swap_assets.domain.selection import selection_problem
@@ -14,17 +13,17 @@ from swap_assets.domain.selection import selection_problem
 
 def refusal(arguments: list[str], defs: dg.Definitions) -> str:
     """Return why `dagster asset materialize ...` (the arguments after `dagster`) can't go; "" where it isn't known."""
-    if arguments[:2] != ["asset", "materialize"]:
+    options = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    options.add_argument("--select", default="")
+    options.add_argument("--partition", default="")
+    given, _ = options.parse_known_args(arguments[2:])
+    if arguments[:2] != ["asset", "materialize"] or not given.select:
         return ""
-    try:
-        given = asset_materialize_command.make_context("materialize", arguments[2:]).params
-    except click.ClickException:
-        return ""
-    names = [name.strip() for name in given["select"].split(",")]
+    names = [name.strip() for name in given.select.split(",")]
     if not all(name.isidentifier() for name in names):
         selected = dg.AssetSelection.from_coercible(names).resolve(defs.resolve_asset_graph(), allow_missing=True)
         names = sorted(key.path[-1] for key in selected)
-    return selection_problem(experiment_in_force(), names, given["partition"] or "")
+    return selection_problem(experiment_in_force(), names, given.partition)
 
 
 def in_a_sentence(defs: dg.Definitions) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from swap_assets.backends.store.experiment_file import pasteable
 from swap_assets.defs import checks, metadata
 from swap_assets.defs.gates import adopt_reported, require_release
 from swap_assets.defs.resources.processes import (
@@ -189,7 +188,7 @@ def _scored_again(
         folders = processes.merge(context, chosen, [], files)
         return folders, before, before, MergeVerdict(passed=True, reason=reason)
     if refusal := refusal_to_merge(decision, before, hash_of_cases(store.cases(files))):
-        raise dg.Failure(description=pasteable(refusal), allow_retries=False)
+        raise dg.Failure(description=store.pasteable(refusal), allow_retries=False)
     folders = processes.merge(context, chosen, store.artefacts(before), files)
     after = processes.evaluation(context, folders.candidate, folders.unproven, files)
     return folders, before, after, judge_merge(after, before, store.experiment.gates.primary)

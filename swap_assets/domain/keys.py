@@ -13,7 +13,7 @@ from enum import StrEnum
 from swap_assets.domain.model import Frozen
 
 SEPARATOR = "--"
-PARTITION_SEPARATOR = "|"
+PARTITION_SEPARATOR, IN_FILE_NAMES, ALL_PARTITIONS = "|", "__", "all"
 # Rows packed into one have fewer optimiser steps: another recipe, and so another candidate.
 PACKED = "-packed"
 # The approach of a candidate that nobody trained.
@@ -144,6 +144,16 @@ def tuned(
 def partition_key(model: str, scale: str) -> str:
     """Return the partition key of a model at a scale."""
     return f"{model}{PARTITION_SEPARATOR}{scale}"
+
+
+def file_name(key: str | None) -> str:
+    """Return a partition key as a file name, `all` where there is none; `partition_of` reads it back."""
+    return (key or ALL_PARTITIONS).replace(PARTITION_SEPARATOR, IN_FILE_NAMES).replace("/", "_")
+
+
+def partition_of(name: str) -> str:
+    """Return the partition key of a file's name, "" where it names none."""
+    return "" if name == ALL_PARTITIONS else name.replace(IN_FILE_NAMES, PARTITION_SEPARATOR)
 
 
 def model_and_scale(key: str) -> tuple[str, str]:

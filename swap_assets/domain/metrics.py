@@ -16,7 +16,7 @@ from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.model import EvalCase
 
 STRICT_SUFFIX = "_strict"
-TableName = Literal["main", "labels", "json"]
+TableName = Literal["main", "labels", "json", "plots"]
 Unit = Literal["rate", "score", "deviation"]
 
 
@@ -28,8 +28,8 @@ class MetricEntry(NamedTuple):
     over the rows on which one is right and has a second reading of what is to the letter, `NAME_strict`.
     `over_domains` figures are made of field F1 by domain and have no value of a row. `gates`: an experiment file may
     name it (rows without a call have a rule of their own there, `no_call`). `tables` lists where the report shows it:
-    in the main table, by label, or as quality of JSON. `asked` makes it a success criterion of its own: at least so
-    much.
+    in the main table, by label, as quality of JSON, or drawn (the first of these by label, too). `asked` makes it a
+    success criterion of its own: at least so much.
     """
 
     title: str
@@ -45,8 +45,10 @@ class MetricEntry(NamedTuple):
 
 _OVER_DOMAINS: Any = {"strict": True, "over_domains": True, "gates": False}
 METRICS: dict[str, MetricEntry] = {
-    "field_f1": MetricEntry("field F1", "score", "field_f1", strict=True, tables=("main", "labels")),
-    "exact_match": MetricEntry("whole answer exact", "rate", "exact_match", strict=True, tables=("main", "labels")),
+    "field_f1": MetricEntry("field F1", "score", "field_f1", strict=True, tables=("main", "labels", "plots")),
+    "exact_match": MetricEntry(
+        "whole answer exact", "rate", "exact_match", strict=True, tables=("main", "labels", "plots")
+    ),
     "name_match": MetricEntry("name match", "rate", "name_match", strict=True, tables=("main", "labels")),
     "arguments_exact": MetricEntry("arguments exact", "rate", "arguments_exact", strict=True),
     "valid_json": MetricEntry("valid JSON", "rate", "valid_json", tables=("main", "json")),

@@ -11,7 +11,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Contrast, Decision
-from swap_assets.domain.keys import MERGED_MODEL, RELEASE_DECISION
+from swap_assets.domain.keys import MERGED_MODEL, RELEASE_DECISION, Candidate
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.scoring.evaluation import Evaluation
 
@@ -42,6 +42,14 @@ class LoraAdapter(Frozen):
     def artefact(self) -> Artefact:
         """What answers with it."""
         return Artefact(self.name, self.answer_format, Path(self.folder))
+
+    def refusal(self, asset: str, candidate: Candidate) -> str:
+        """Say why it may not answer as a candidate, "" where it may."""
+        if self.status != "trained":
+            return f"{asset} at '{candidate.partition}' was skipped: {self.reason}"
+        if self.candidate_id != candidate.trained.id:
+            return f"{asset} holds an adapter of {self.candidate_id}, not of {candidate.trained.id}"
+        return ""
 
 
 class LossPoint(Frozen):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore, file_name, write_text
+from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore, write_text
+from swap_assets.domain.keys import file_name
 from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
 from swap_assets_tests.domain.evaluations import PAPER, evaluation, shares

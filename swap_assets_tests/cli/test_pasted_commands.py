@@ -149,7 +149,14 @@ def test_dagsters_own_command_refuses_in_one_sentence_too(tmp_path, experiment_d
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("key", ["a...b", "a\tb"])
+@pytest.mark.parametrize("section", ["models", "scales"])
+def test_a_key_that_files_without_a_partition_have_is_refused(experiment_data, section):
+    experiment_data[section] = {"all": next(iter(experiment_data[section].values()))}
+    with pytest.raises(ExperimentError, match="'all' is that of files without a partition"):
+        parse_experiment(experiment_data)
+
+
+@pytest.mark.parametrize("key", ["a...b", "a\tb", "a__b"])
 @pytest.mark.parametrize("section", ["models", "scales"])
 def test_a_key_that_dagster_cannot_hold_is_refused_by_the_experiment_file(experiment_data, section, key):
     entries = yaml.safe_load(yaml.safe_dump(experiment_data[section]))

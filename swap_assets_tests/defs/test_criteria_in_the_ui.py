@@ -20,6 +20,7 @@ from swap_assets_tests.defs.scenarios import Scenario
 
 KEY = "little|tiny"
 CANDIDATE = tuned("little", "tiny", "fledgling")
+PACKED = tuned("little", "tiny", "fledgling", packed=True)
 ROWS = 100
 (EVALUATION,) = (one for one in approaches.EVALUATIONS if one.key.path[-1] == "fledgling_evaluation")
 _UPSTREAM = [
@@ -54,7 +55,7 @@ def judged(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))
 
-    def judge(*, gates, llm, slm):
+    def judge(*, gates, llm, slm, trained=CANDIDATE):
         settings["gates"] = gates
         (tmp_path / "swap.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         load_experiment.cache_clear()
@@ -66,7 +67,7 @@ def judged(tmp_path, monkeypatch):
             store.write("llm_baseline", "tiny", llm, kind=Evaluation)
             for name in (FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL):
                 adapter = LoraAdapter(
-                    candidate_id=CANDIDATE.id, name=name.track.value, answer_format=name, status="trained"
+                    candidate_id=trained.id, name=name.track.value, answer_format=name, status="trained"
                 )
                 store.write(f"fledgling_{name.track.value}_adapter", KEY, adapter, kind=LoraAdapter)
             monkeypatch.setattr(type(store), "test_files", lambda *_: ())
@@ -86,6 +87,11 @@ def judged(tmp_path, monkeypatch):
 
 
 LLM = _measured(hosted("big", "tiny"), right=90)
+
+
+def test_adapters_of_another_candidate_are_not_evaluated_under_this_ones_id(judged):
+    with pytest.raises(dg.Failure, match=f"of {PACKED.id}, not of {CANDIDATE.id}; train it again: swap-assets mat"):
+        judged(gates={}, llm=LLM, slm=_measured(CANDIDATE), trained=PACKED)
 
 
 def test_structured_answers_that_are_mostly_no_json_do_not_pass_as_the_tool_calls(judged):

@@ -16,6 +16,7 @@ from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out, spreadsheets, to_markdown
 from swap_assets.domain.report.report import build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
+from swap_assets.domain.scoring.row_scoring import score_answer
 from swap_assets_tests.defs.scenarios import Scenario
 
 LLM, SLM = hosted("big", "tiny"), base("little", "tiny")
@@ -71,6 +72,15 @@ def test_one_entry_brings_a_metric_into_graph_tables_checks_gates_csv_and_mlflow
     run_id = scenario.resources["tracking"].evaluation(slm, partition="little|tiny")
     run = MlflowClient(tracking_uri=f"sqlite:///{scenario.store.folder.root / 'mlflow.db'}").get_run(run_id)
     assert run.data.metrics["toolcall.calls_alone"] == 0.25
+
+
+def test_a_metric_that_computes_its_own_value_has_a_strict_reading_of_the_strict_calls(monkeypatch):
+    entry = MetricEntry("calls", "score", compute=lambda _, parsed: float(len(parsed.calls) == 1), strict=True)
+    monkeypatch.setitem(METRICS, "one_call", entry)
+    case = EvalCase(id="c", conversation_id="c", turn=1, tools=(), history=(), origin="real", labels={},
+                    gold_calls=(ToolCall(name="weather", arguments={}),))  # fmt: skip
+    row = score_answer(case, HERMES.read('Sure: <tool_call>{"name": "weather", "arguments": {}}</tool_call>'))
+    assert (row.value("one_call"), row.value("one_call_strict")) == (1.0, 0.0)
 
 
 def test_a_gate_names_registered_metrics_only_in_their_own_unit():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swap_assets.domain.keys import Candidate, Decoding, Form, base, hosted, tuned
+from swap_assets.domain.keys import Candidate, Decoding, Form, base, file_name, hosted, partition_of, tuned
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)?", fullmatch=True)
 
@@ -13,6 +13,11 @@ NAMES = st.from_regex(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)?", fullmatch=True)
 def test_an_id_gives_the_same_candidate_back(model, scale, approach, form):
     candidate = Candidate(model=model, scale=scale, approach=approach, form=form)
     assert Candidate.from_id(candidate.id) == candidate
+
+
+@pytest.mark.parametrize("key", [None, "tiny", "my_model|tiny", "phi-4-mini|large"])
+def test_a_partition_key_comes_back_from_the_name_of_its_file(key):
+    assert partition_of(file_name(key)) == (key or "")
 
 
 def test_ids_are_readable():

@@ -53,6 +53,11 @@ def test_an_approach_that_differs_in_settings_is_one_entry(experiment_data):
     assert "paper_r64_constrained_evaluation" in experiment.evaluation_assets()
 
 
+def test_an_adapter_that_an_approach_takes_over_is_dropped_by_null(experiment_data):
+    experiment_data["approaches"]["calls-only"] = {"extends": "fledgling", "adapters": {"structured": None}}
+    assert parse_experiment(experiment_data).adapter_assets("calls-only") == ("calls_only_adapter",)
+
+
 @pytest.mark.parametrize(
     ("sources", "said"),
     [

@@ -25,13 +25,9 @@ _BLUE, _RED = "#3b6ea5", "#b5483a"
 
 
 def token_lengths(
-    tokenizer_file: Path,
-    conversations: Sequence[Conversation],
-    *,
-    name: str,
-    style: PromptStyle = PromptStyle.HERMES,
+    tokenizer_file: Path, conversations: Sequence[Conversation], *, name: str, style: PromptStyle = PromptStyle.HERMES,
     limit: int | None = None,
-) -> LengthProfile:
+) -> LengthProfile:  # fmt: skip
     """Measure whole conversations in tokens as they would be trained on, by a `tokenizer.json`.
 
     The messages' text is counted exactly, the chat template's marks as 5 tokens a message. `limit` is the `max_length`

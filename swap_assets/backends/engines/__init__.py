@@ -30,13 +30,9 @@ def generate(spec: GenerateSpec, *, reporter: Reporter) -> GenerateResult:
     done = answer_cases(engine, read_cases(spec.cases_files), job, reporter=reporter)
     speed = done.asked / done.seconds / spec.engine.paid_cards if done.seconds else 0.0
     return GenerateResult(
-        **engine.figures(),
-        **{name: getattr(done, name) for name in ("prompt_hash", "asked", "reused", "seconds")},
-        engine=engine.name,
-        output=spec.output,
-        cases=len(done.records),
+        **engine.figures(), **{name: getattr(done, name) for name in ("prompt_hash", "asked", "reused", "seconds")},
+        engine=engine.name, output=spec.output, cases=len(done.records),
         prompt_tokens=sum(record.usage.prompt_tokens for record in done.records),
         completion_tokens=sum(record.usage.completion_tokens for record in done.records),
-        rows_per_second=round(speed, 2),
-        total_seconds=round(time.monotonic() - began, 3),
-    )
+        rows_per_second=round(speed, 2), total_seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip

@@ -97,14 +97,10 @@ class LocalEngine(Engine):
         share of its batch's; `card_s` its share of the cards' time: the shares of all add up to the whole.
         """
         return Answer(
-            case_id=case.id,
-            text=text,
-            finish_reason="stop" if stopped else "length",
-            usage=Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1]),
-            latency_s=round(seconds, 6),
-            cost=self.cost(card_s),
-            served_model=self.spec.weights.source,
-        )
+            case_id=case.id, text=text, finish_reason="stop" if stopped else "length",
+            usage=Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1]), latency_s=round(seconds, 6),
+            cost=self.cost(card_s), served_model=self.spec.weights.source,
+        )  # fmt: skip
 
     def cost(self, card_s: float) -> float | None:
         """Return what so many seconds of the cards cost, None without a card or its price."""

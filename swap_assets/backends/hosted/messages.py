@@ -82,14 +82,10 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
     if not finish:
         raise UnreadableReplyError("the answer broke off")
     return Reply(
-        text=_words(text or refusal),
-        calls=tuple(_call(*calls[index]) for index in sorted(calls)),
-        finish_reason=finish_reason(finish),
-        usage=_usage(usage.model_dump() if usage else None),
-        served_model=model,
-        fingerprint=fingerprint,
-        first_token_s=None if first is None else round(first, 6),
-    )
+        text=_words(text or refusal), calls=tuple(_call(*calls[index]) for index in sorted(calls)),
+        finish_reason=finish_reason(finish), usage=_usage(usage.model_dump() if usage else None), served_model=model,
+        fingerprint=fingerprint, first_token_s=None if first is None else round(first, 6),
+    )  # fmt: skip
 
 
 def _call(name: Any, arguments: Any) -> NamedCall:

@@ -74,12 +74,9 @@ def model_shape(spec: TrainSpec) -> ModelShape:
         parameters=sum(part.numel() for part in model.parameters()),
         linear_parameters=sum(part.weight.numel() for part in maps.values()),
         adapter_parameters=sum(spec.lora.r * (part.in_features + part.out_features) for part in adapted),
-        layers=text.num_hidden_layers,
-        hidden=text.hidden_size,
-        attention=text.num_attention_heads * head_size,
-        intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
-        vocabulary=text.vocab_size,
-    )
+        layers=text.num_hidden_layers, hidden=text.hidden_size, attention=text.num_attention_heads * head_size,
+        intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size, vocabulary=text.vocab_size,
+    )  # fmt: skip
 
 
 def estimate(

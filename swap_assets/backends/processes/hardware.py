@@ -52,14 +52,10 @@ def hardware(folder: Path = Path()) -> Hardware:
 
     memory = psutil.virtual_memory()
     return Hardware(
-        system=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
-        cpus=cpu_count(),
-        memory_gib=round(memory.total / _GIB, 1),
-        memory_free_gib=round(memory.available / _GIB, 1),
-        disk_free_gib=_disk_free(folder),
-        gpus=gpus(),
-    )
+        system=f"{platform.system()} {platform.machine()}", processor=_processor(), cpus=cpu_count(),
+        memory_gib=round(memory.total / _GIB, 1), memory_free_gib=round(memory.available / _GIB, 1),
+        disk_free_gib=_disk_free(folder), gpus=gpus(),
+    )  # fmt: skip
 
 
 def cpu_count() -> int:

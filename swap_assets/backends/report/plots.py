@@ -10,7 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.metrics import metric_title
+from swap_assets.domain.metrics import metric_title, shown_in
 from swap_assets.domain.report.figures import ALL, Figure, by_key
 from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in
@@ -56,23 +56,26 @@ def _of_calls(report: Report, split: str) -> list[Figure]:
 
 
 def _scores(report: Report) -> Plot | None:
-    """Draw field F1 and whole answers exact of every candidate's tool calls."""
+    """Draw the metrics that are drawn of every candidate's tool calls."""
     ids = [note.candidate_id for note, _ in report.answered(Track.TOOLCALL)]
     found = {(item.candidate_id, item.metric): item for item in _of_calls(report, "")}
-    shown = ("field_f1", "exact_match")
+    shown = shown_in("plots")
     panels = {f"{metric_title(name)}, %": [found[one, name] for one in ids if (one, name) in found] for name in shown}
     words = (f"{display_name(one)} {' and '.join(_number(found.get((one, name))) for name in shown)}" for one in ids)
-    return _intervals(panels, ids, "Field F1 and whole answers exact, in percent", words)
+    titles = " and ".join(map(metric_title, shown))
+    return _intervals(panels, ids, f"{titles[:1].upper()}{titles[1:]}, in percent", words)
 
 
 def _by_label(report: Report, split: str) -> Plot | None:
-    """Draw field F1 of tool calls for each label of a test split, one panel a label."""
-    rows = [item for item in _of_calls(report, split) if item.metric == "field_f1" and item.label != ALL]
+    """Draw the first metric that is drawn of tool calls for each label of a test split, one panel a label."""
+    name, *_ = shown_in("plots")
+    title = metric_title(name)
+    rows = [item for item in _of_calls(report, split) if item.metric == name and item.label != ALL]
     labels = dict.fromkeys(item.label for item in rows)
-    panels = {f"{spaced(label)}, field F1 %": [item for item in rows if item.label == label] for label in labels}
+    panels = {f"{spaced(label)}, {title} %": [item for item in rows if item.label == label] for label in labels}
     words = (f"{spaced(item.label)}, {display_name(item.candidate_id)} {_number(item)}" for item in rows)
     ids = list(dict.fromkeys(item.candidate_id for item in rows))
-    return _intervals(panels, ids, "Field F1 in percent", words)
+    return _intervals(panels, ids, f"{title[:1].upper()}{title[1:]} in percent", words)
 
 
 def _intervals(

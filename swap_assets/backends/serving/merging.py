@@ -140,15 +140,11 @@ def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer
         shared = ("answer_format", "prompt_style", "lora", "training", "seed", "datasets")
         merged_card = MergeCard(
             **{name: getattr(card, name) for name in ("base_hash", "adapter_hash", "dataset_hash", "prompt_hash")},
-            **{name: getattr(made, name) for name in shared},
-            **spec.weights.model_dump(include={"revision", "dtype"}),
-            candidate_id=spec.candidate_id,
-            base=Path(source).name if Path(source).is_absolute() else source,
-            merged_hash=merged_hash,
-            licence=licence_of(made),
-            versions=provenance.versions(),
+            **{name: getattr(made, name) for name in shared}, **spec.weights.model_dump(include={"revision", "dtype"}),
+            candidate_id=spec.candidate_id, base=Path(source).name if Path(source).is_absolute() else source,
+            merged_hash=merged_hash, licence=licence_of(made), versions=provenance.versions(),
             git_commit=provenance.git_commit(),
-        )
+        )  # fmt: skip
         (folder / MERGE_CARD).write_text(merged_card.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return merged_hash
 

@@ -26,6 +26,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from swap_assets.backends.store.experiment_file import command_for
+from swap_assets.domain.keys import file_name
 from swap_assets.domain.model import Conversation, EvalCase, Frozen, Origin, Quarantined
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import EvaluationRecord
@@ -149,11 +150,6 @@ class ArtefactStore:
 
     def _failure_path(self, asset: str, partition: str | None) -> Path:
         return self.root / "failures" / asset / f"{file_name(partition)}.json"
-
-
-def file_name(partition: str | None) -> str:
-    """Return a partition key as a file name: `student|tiny` becomes `student__tiny`."""
-    return (partition or "all").replace("|", "__").replace("/", "_")
 
 
 def record_path(path: Path) -> Path:

@@ -149,9 +149,7 @@ def _artefacts(experiment: Experiment, store: ArtefactStore, candidate: Candidat
     for name in adapters:
         asset = keys.adapter_asset(candidate.recipe, name, adapters)
         adapter = store.read(asset, candidate.partition, LoraAdapter)
-        if adapter.status != "trained":
-            raise ArtefactError(f"{asset} at '{candidate.partition}' was skipped: {adapter.reason}")
-        if adapter.candidate_id != candidate.trained.id:
-            raise ArtefactError(f"{asset} holds an adapter of {adapter.candidate_id}, not of {candidate.trained.id}")
+        if refusal := adapter.refusal(asset, candidate):
+            raise ArtefactError(refusal)
         found.append(adapter.artefact)
     return found

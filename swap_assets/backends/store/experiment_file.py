@@ -18,6 +18,7 @@ import yaml
 
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, laid_over, parse_experiment
 from swap_assets.domain.gates.gate import materialize
+from swap_assets.domain.keys import partition_of
 
 CONFIG_VARIABLE = "SWAP_CONFIG"
 DEFAULT_FILE = "swap.yaml"
@@ -42,8 +43,7 @@ def pasteable(text: str, file: Path | None = None) -> str:
 
 def command_for(path: Path) -> str:
     """Return the command that writes a stored value's file again; it lies at ASSET/PARTITION by name."""
-    key = path.stem.replace("__", "|")
-    return pasteable(materialize(path.parent.name, "" if key == "all" else key))
+    return pasteable(materialize(path.parent.name, partition_of(path.stem)))
 
 
 @lru_cache(maxsize=8)

@@ -141,15 +141,11 @@ def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: s
     hashes = {name: getattr(result, name, "") for name in ("dataset_hash", "prompt_hash")}
     run = result.mlflow_run_id if result else ""
     return Trace(
-        kind="training",
-        name=f"training {spec.candidate_id} {spec.output.parent.name}",
-        session=experiment,
+        kind="training", name=f"training {spec.candidate_id} {spec.output.parent.name}", session=experiment,
         tags=("training", *model_and_scale(spec.partition)),
-        input={**spec.model_dump(mode="json", include=settings), **hashes},
-        output=output,
-        metadata={**spec.model_dump(include={"candidate_id", "partition"}), "mlflow_run": run},
-        failed=failed,
-    )
+        input={**spec.model_dump(mode="json", include=settings), **hashes}, output=output,
+        metadata={**spec.model_dump(include={"candidate_id", "partition"}), "mlflow_run": run}, failed=failed,
+    )  # fmt: skip
 
 
 def decision_trace(decision: Decision, *, experiment: str, partition: str) -> Trace:
@@ -191,14 +187,10 @@ def deliver() -> int:
     client = Langfuse(timeout=_SERVER_S)
     with propagate_attributes(session_id=trace.session, tags=list(trace.tags), trace_name=trace.name):
         seen = client.start_observation(
-            name=trace.name,
-            as_type="span",
-            input=trace.input,
-            output=trace.output,
+            name=trace.name, as_type="span", input=trace.input, output=trace.output,
             metadata={"kind": trace.kind, "git_commit": git_commit(), **trace.metadata},
-            level="ERROR" if trace.failed else "DEFAULT",
-            status_message=trace.failed or None,
-        )
+            level="ERROR" if trace.failed else "DEFAULT", status_message=trace.failed or None,
+        )  # fmt: skip
         seen.end()
     client.flush()
     return min(1, refusals.count)

@@ -84,7 +84,11 @@ class ExperimentStore(dg.ConfigurableResource):
 
     def again(self, *assets: str, at: str) -> str:
         """Return the command that makes assets at a partition of this experiment."""
-        return pasteable(materialize(",".join(assets), at), Path(self.config) if self.config else None)
+        return self.pasteable(materialize(",".join(assets), at))
+
+    def pasteable(self, text: str) -> str:
+        """Return a text whose commands name this experiment's file."""
+        return pasteable(text, Path(self.config) if self.config else None)
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
         """Read a value; one that is not there is refused with what to materialise."""

@@ -91,6 +91,12 @@ class Approach(Recipe):
     adapters: dict[str, AnswerFormat]
     trains: Literal["always", "when_gate_says"]
 
+    @field_validator("adapters", mode="before")
+    @classmethod
+    def _without_dropped_ones(cls, value: Any) -> Any:
+        """Leave out what an entry that extends another one does not want of it: `adapters: {toolcall: null}`."""
+        return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+
     @field_validator("adapters")
     @classmethod
     def _has_an_adapter(cls, value: dict[str, AnswerFormat]) -> dict[str, AnswerFormat]:

@@ -30,7 +30,7 @@ Entry = TypeVar("Entry")
 _NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 # What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas
 # and ranges by three dots.
-_FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.SEPARATOR, "...", "/", ",", *string.whitespace)
+_FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.IN_FILE_NAMES, keys.SEPARATOR, "...", "/", ",", *string.whitespace)
 
 
 class ExperimentError(ValueError):
@@ -76,6 +76,8 @@ class Experiment(Frozen):
         for key in value:
             if bad := [sign for sign in _FORBIDDEN_IN_KEYS if sign in key]:
                 raise ValueError(f"the name {key!r} holds {bad[0]!r}, which partition keys and file names cannot")
+            if key == keys.ALL_PARTITIONS:
+                raise ValueError(f"the name {key!r} is that of files without a partition; take another")
         return value
 
     @model_validator(mode="after")

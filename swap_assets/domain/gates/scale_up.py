@@ -95,13 +95,8 @@ def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: 
 
 
 def _reason(
-    found: Sequence[Contrast],
-    goes_on: _GoesOn,
-    stands: Mapping[str, Floors],
-    *,
-    share: float,
-    next_scale: str | None,
-) -> str:
+    found: Sequence[Contrast], goes_on: _GoesOn, stands: Mapping[str, Floors], *, share: float, next_scale: str | None,
+) -> str:  # fmt: skip
     if not found:
         return "No candidate has been evaluated beside the LLM, so there is nothing to scale up."
     best = min(found, key=lambda item: item.delta_points)

@@ -114,9 +114,18 @@ def row_of(case: EvalCase, parsed: ParsedAnswer, lenient: Reading, strict: Readi
         **_row(case), format_compliant=float(parsed.compliant), true_positives=lenient.right,
         predicted_fields=lenient.charged, true_positives_strict=strict.right, predicted_fields_strict=strict.charged,
         extracted_calls=parsed.calls, **lenient.figures,
-        values={name: entry.compute(case, parsed) for name, entry in METRICS.items() if entry.compute},
+        values=_computed(case, parsed),
         **{name + STRICT_SUFFIX: value for name, value in strict.figures.items()}, **evidence,
     )  # fmt: skip
+
+
+def _computed(case: EvalCase, parsed: ParsedAnswer) -> dict[str, float | None]:
+    strictly, own = parsed.model_copy(update={"calls": parsed.strict_calls}), dict[str, float | None]()
+    for name, entry in METRICS.items():
+        if entry.compute:
+            own |= {name: entry.compute(case, parsed)}
+            own |= {name + STRICT_SUFFIX: entry.compute(case, strictly)} if entry.strict else {}
+    return own
 
 
 def _reading(gold: list[Fields], predicted: list[Fields], found: Comparison, *, ordered: bool, quiet: bool) -> Reading:

@@ -43,13 +43,9 @@ class CapabilitySplit(Frozen):
 
 
 def select(
-    name: str,
-    *,
-    conversations: Iterable[Conversation],
-    split: DatasetSplit,
-    sizes: TestSplitSizes,
+    name: str, *, conversations: Iterable[Conversation], split: DatasetSplit, sizes: TestSplitSizes,
     fill: Iterable[Conversation] = (),
-) -> CapabilitySplit:
+) -> CapabilitySplit:  # fmt: skip
     """Build a test split by name.
 
     Args:
@@ -91,13 +87,11 @@ def _made(
 ) -> CapabilitySplit:
     cases = [_marked(case, name, trained) for case in cases]
     return CapabilitySplit(
-        name=name,
-        cases=tuple(cases),
-        wanted=wanted,
+        name=name, cases=tuple(cases), wanted=wanted,
         real={value: sum(row.provenance.origin != "synthetic" for row in chosen[value]) for value in wanted},
         synthetic={value: sum(row.provenance.origin == "synthetic" for row in chosen[value]) for value in wanted},
         content_hash=content_hash(name, cases),
-    )
+    )  # fmt: skip
 
 
 def _cases(row: Conversation, label: str, value: str) -> list[EvalCase]:
