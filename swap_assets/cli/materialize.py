@@ -24,7 +24,7 @@ from swap_assets.domain.selection import selection_problem
 _EVENT = re.compile(r" - (\S+) - (STEP_START|STEP_SUCCESS|STEP_FAILURE) - ")
 
 # `swap_assets.backends.store.artefacts.ArtefactMissingError: ` in front of a sentence
-_ERROR = re.compile(r"^(\w+\.)+(\w*Error|Failure): ")
+_ERROR = re.compile(r"^((\w+\.)+(\w*Error|Failure)|\w+Error): ")
 
 # What Dagster says where a step's process ended without an exception; it keeps the exit code to itself.
 _CRASH = "ChildProcessCrashException"

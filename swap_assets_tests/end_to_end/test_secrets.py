@@ -86,8 +86,11 @@ def prepare(folder: Path, *, endpoint: str) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.lasting
 @pytest.mark.end_to_end
-def test_no_planted_key_is_found_in_anything_that_a_full_run_and_a_failed_one_wrote(tmp_path: Path) -> None:
-    hosted = Hosted()
+def test_no_planted_key_is_found_in_anything_that_a_full_run_and_a_failed_one_wrote(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    # A short name: Python's fork server binds a socket below TMPDIR, whose path may have 107 characters.
+    tmp_path, hosted = tmp_path_factory.mktemp("s"), Hosted()
     with ChatServer(hosted) as chat, LangfuseServer() as langfuse:
         environment = prepare(tmp_path, endpoint=chat.base_url.removesuffix("/v1"))
         environment |= langfuse.environment(secret=SECRETS["LANGFUSE_SECRET_KEY"])
