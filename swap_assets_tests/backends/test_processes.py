@@ -11,7 +11,9 @@ import pytest
 
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Weights
 from swap_assets.backends.processes.supervision import WorkerError, run_workers, start, stop, worker_command
+from swap_assets.backends.processes.worker import is_quantised
 from swap_assets_tests.backends.test_specs import generate_spec
+from swap_assets_tests.backends.test_training import spec_for
 
 
 def alive(process_id: int) -> bool:
@@ -50,6 +52,18 @@ def test_a_worker_run_by_hand_and_one_run_from_here_give_the_same_result(tiny: W
     by_hand = subprocess.run(worker_command(rows / "work" / "spec.json"), check=False, timeout=120, capture_output=True)
     assert by_hand.returncode == 0
     assert GenerateSpec.model_validate_json((rows / "work" / "spec.json").read_text()) == spec
+
+
+def test_the_library_of_quantised_weights_is_loaded_for_them_alone(tmp_path: Path) -> None:
+    """The recipe's bits and those that the folder has stored, each by the same question."""
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    weights = Weights(source=str(tmp_path))
+    plain, quantised = (spec_for(weights, tmp_path, quantisation=bits) for bits in ("none", "nf4"))
+    assert not is_quantised(plain) and is_quantised(quantised)
+    answer = generate_spec(tmp_path).model_copy(update={"weights": weights})
+    assert not is_quantised(answer)
+    (tmp_path / "config.json").write_text('{"quantization_config": {"quant_method": "bitsandbytes"}}')
+    assert is_quantised(answer)
 
 
 def test_the_worker_says_how_it_is_used() -> None:

@@ -72,6 +72,16 @@ def _prepare_environment(specs: list[Spec]) -> None:
     if all(Path(spec.weights.source).is_dir() for spec in specs):
         # A local folder needs no look-up at the hub, and one stalls 24 s without network.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        if not any(is_quantised(spec) for spec in specs):
+            # peft imports it wherever it is installed: 2 to 4 s of processor time each, for such weights alone.
+            sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]
+
+
+def is_quantised(spec: Spec) -> bool:
+    """Say whether a spec's model is loaded in fewer bits: by its recipe, or as its folder has stored it."""
+    config = Path(spec.weights.source) / "config.json"
+    stored = config.is_file() and "quantization_config" in config.read_text(encoding="utf-8")
+    return stored or (isinstance(spec, TrainSpec) and spec.training.quantisation != "none")
 
 
 @contextlib.contextmanager
