@@ -16,7 +16,7 @@ from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy, Re
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import nominate, release
+from swap_assets.domain.gates.replacement import nominate, release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate, base, hosted, tuned

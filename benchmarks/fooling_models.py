@@ -17,7 +17,7 @@ from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy, Re
 from swap_assets.domain.formats.base import PromptStyle, Track
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import may_be_asked, release
+from swap_assets.domain.gates.replacement import may_be_asked, release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import Candidate, base, hosted, tuned

@@ -10,6 +10,7 @@ This file is about single criteria; the decisions, with several candidates in ea
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -67,14 +68,10 @@ def comparing_gates(experiments: int) -> None:
     for worse_by in (-0.03, 0.0, 0.05, 0.10, 0.15):
         for rows in ROWS:
             generator = np.random.default_rng(rows)
-            plain, tally = 0, {"release": {"pass": 0, "fail": 0}, "llm_delta": {"pass": 0, "fail": 0}}
-            for _ in range(experiments):
-                found = paired(*answers(generator, rows, worse_by))
-                plain += found.difference >= 0
-                for name, verdict in verdicts(found).items():
-                    if verdict in tally[name]:
-                        tally[name][verdict] += 1
-            counts = [plain, *tally["release"].values(), *tally["llm_delta"].values()]
+            found = [paired(*answers(generator, rows, worse_by)) for _ in range(experiments)]
+            fell = Counter(each for one in found for each in verdicts(one).items())
+            cells = product(("release", "llm_delta"), ("pass", "fail"))
+            counts = [sum(one.difference >= 0 for one in found), *(fell[cell] for cell in cells)]
             line(f"{100 * worse_by:+.0f} points", rows, *(count / experiments for count in counts))
 
 

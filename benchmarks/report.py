@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 
 from benchmarks.scoring_rows import rows
-from swap_assets.backends.report.files import write_report
+from swap_assets.backends.report.archive import write_report
 from swap_assets.domain.experiment.entries import Prices
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.json_schema import JSON_SCHEMA
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import Candidate, base, hosted, tuned
+from swap_assets.domain.report.comparison import build_report
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.report import build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, TrackResult, measure
 
 CANDIDATES, ROWS = 20, 5_000

@@ -58,13 +58,27 @@ def plain_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, fold
     """
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
-    from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
     from swap_assets.backends.methods.trainer import lora_config
 
+    set_seed(spec.seed)  # so that LoRA's first weights are those of our way
+    trainer = SFTTrainer(
+        model=model,
+        args=_plain_settings(spec, plan, folder),
+        train_dataset=Dataset.from_list([{"messages": messages} for messages in rows.conversations]),
+        processing_class=rows.tokenizer,
+        peft_config=lora_config(spec),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _plain_settings(spec: TrainSpec, plan: BatchPlan, folder: Path) -> Any:
+    from trl.trainer.sft_config import SFTConfig
+
     on_card = spec.weights.dtype == "bfloat16"
-    settings = SFTConfig(
+    return SFTConfig(
         output_dir=str(folder / "trl"),
         seed=spec.seed,
         data_seed=spec.seed,
@@ -85,16 +99,6 @@ def plain_trainer(spec: TrainSpec, rows: Rows, model: Any, plan: BatchPlan, fold
         use_cpu=not on_card,
         dataloader_pin_memory=on_card,
     )
-    set_seed(spec.seed)  # so that LoRA's first weights are those of our way
-    trainer = SFTTrainer(
-        model=model,
-        args=settings,
-        train_dataset=Dataset.from_list([{"messages": messages} for messages in rows.conversations]),
-        processing_class=rows.tokenizer,
-        peft_config=lora_config(spec),
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
 
 
 def peak_mb(device: str) -> int:

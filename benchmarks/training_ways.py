@@ -11,7 +11,7 @@ from benchmarks.training_rows import ROWS_FILE
 from benchmarks.training_trainers import Rows, StepClock, our_trainer, peak_mb, plain_trainer
 from swap_assets.backends.methods.batches import BatchPlan
 from swap_assets.backends.processes.specs import TrainSpec, Weights
-from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.recipes import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.tables import markdown_table
 
 

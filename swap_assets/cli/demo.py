@@ -24,7 +24,7 @@ from swap_assets.cli.report import print_decisions, print_report
 from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 
 _AUTO = "two scales by sensors: only the conversations are materialised by hand"
 _OVERRIDE = {"override_reason": "the demo shows how a merge is made", "override_by": "swap-assets demo"}

@@ -166,10 +166,10 @@ def stop_session(process: subprocess.Popen) -> None:
     """Stop a process that leads a session, and everything in that session: gently first, then for sure."""
     for sign, patience in ((signal.SIGINT, _STOP_S), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         # Only the leader is asked first: it ends its children in order.
-        for member in session_members(process.pid):
-            if sign != signal.SIGINT or member.pid == process.pid:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.send_signal(sign)
+        alive = session_members(process.pid)
+        for member in [one for one in alive if sign != signal.SIGINT or one.pid == process.pid]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(sign)
         deadline = time.monotonic() + patience
         while session_members(process.pid) and time.monotonic() < deadline:
             process.poll()  # takes the leader's exit, so that it is no zombie

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from swap_assets.backends.report.archive import HTML_FILE, read_report
 from swap_assets.backends.report.build import report_folder
-from swap_assets.backends.report.files import HTML_FILE, read_report
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.evidence import read_state
 from swap_assets.backends.store.experiment_file import pasteable, storage_root
@@ -24,8 +24,8 @@ from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.gates.registry import decisions
 from swap_assets.domain.judging.decisions import Approval, Decision
 from swap_assets.domain.keys import COMPARISON_REPORT
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import terminal, terminal_text
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.state import State

@@ -43,8 +43,7 @@ def _watch(console: Console, *, deadline: float) -> tuple[bool, int]:
         while time.monotonic() < deadline:
             quiet = quiet + 1 if story.go_on() else 0
             if quiet == 2:  # looked at twice, since a run may have ended between two of its own lines
-                for wait in dict.fromkeys(story.waits):
-                    console.print(f"  [dim]{escape(wait)}[/]", highlight=False)
+                story.tell_waits()
                 return True, story.failed
             time.sleep(1.0)
     return False, story.failed
@@ -75,6 +74,11 @@ class Story:
         self.failed, self.waits = len(state.broken), [wait for outcome in outcomes for wait in outcome.waits]
         due = keys - set(runs_of(self.instance, keys))
         return bool(state.root) and not due and not state.active
+
+    def tell_waits(self) -> None:
+        """Tell once what each gate waits for."""
+        for wait in dict.fromkeys(self.waits):
+            self.console.print(f"  [dim]{escape(wait)}[/]", highlight=False)
 
     def _tell_run(self, record: dg.RunRecord) -> None:
         run = record.dagster_run

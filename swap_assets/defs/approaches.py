@@ -15,7 +15,7 @@ from swap_assets.defs.resources.processes import ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain import keys
-from swap_assets.domain.experiment.approaches import Approach
+from swap_assets.domain.experiment.recipes import Approach
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.judging.decisions import Decision
@@ -89,4 +89,4 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
 # By name: the order in which candidates are listed everywhere.
 _APPROACHES = sorted(experiment_in_force().approaches.items())
 ADAPTERS = [_adapter(approach, settings, name) for approach, settings in _APPROACHES for name in settings.adapters]
-EVALUATIONS = [_evaluation(approach, settings, way) for way in Decoding for approach, settings in _APPROACHES]
+EVALUATIONS = [_evaluation(approach, settings, decoding) for decoding in Decoding for approach, settings in _APPROACHES]

@@ -21,7 +21,7 @@ from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, Experime
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain.gates import registry
 from swap_assets.domain.gates.gate import Deciding, Gate, Job, Step
-from swap_assets.domain.gates.release import release_refusal
+from swap_assets.domain.gates.replacement import release_refusal
 from swap_assets.domain.gates.scale_up import scale_refusal
 from swap_assets.domain.judging.decisions import Approval, Decision, Override, read_reported
 from swap_assets.domain.keys import HERMES_CONVERSATIONS, RELEASE_APPROVAL, RELEASE_DECISION, TRACKS, model_and_scale

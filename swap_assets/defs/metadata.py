@@ -17,8 +17,8 @@ from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.judging.interface_choice import InterfaceChoice
 from swap_assets.domain.metrics import metric_title, shown_in
 from swap_assets.domain.model import Frozen
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import markdown_parts, markdown_table
 from swap_assets.domain.report.wording import percent
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals, TrackResult

@@ -23,12 +23,12 @@ from swap_assets.defs.resources.processes import (
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore, experiment_in_force
 from swap_assets.defs.resources.tracking import ResultTracking
 from swap_assets.domain import keys
-from swap_assets.domain.gates.release import may_be_asked, release
+from swap_assets.domain.gates.replacement import may_be_asked, release
 from swap_assets.domain.judging.consistency import MergeVerdict, judge_merge
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
 from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.keys import Candidate, Form
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, not_evaluated
 from swap_assets.domain.weights import MergedModel, PublishedModel, refusal_to_merge
 

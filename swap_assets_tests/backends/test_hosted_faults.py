@@ -108,7 +108,7 @@ def test_two_processes_at_once_never_make_one_request_twice(tmp_path: Path) -> N
 
 def test_an_answer_that_could_not_be_had_says_why_and_the_others_are_there(tmp_path: Path) -> None:
     with FaultyServer(tmp_path / "log", faults=0.5) as server:
-        answers = ask(server.base_url, tmp_path, 20, max_retries=0, timeout_s=0.3)
+        answers = ask(server.base_url, tmp_path, 20, max_retries=0, timeout_s=2)
     lost = [record for record in answers.records if not record.obtained]
     assert len(answers.records) == 20 and 3 < len(lost) < 17
     assert all(record.error and not record.parsed for record in lost)

@@ -8,7 +8,7 @@ import pytest
 from swap_assets.backends import methods
 from swap_assets.backends.processes.specs import Weights, write_spec
 from swap_assets.backends.processes.worker import main
-from swap_assets.domain.experiment.approaches import METHODS, TrainingSettings
+from swap_assets.domain.experiment.recipes import METHODS, TrainingSettings
 from swap_assets_tests.backends.test_training import spec_for
 
 _METHOD = """

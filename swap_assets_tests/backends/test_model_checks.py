@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from swap_assets.backends.models.checks import model_findings
 from swap_assets.backends.models.local_model import TokenizerError, require_round_trip
 from swap_assets.backends.models.provenance import Finding, miniature_folder
+from swap_assets.backends.models.readiness import model_findings
 from swap_assets.backends.processes.hardware import Gpu, Hardware
 from swap_assets.backends.store.experiment_file import load_experiment
-from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
+from swap_assets.domain.experiment.recipes import Approach
 from swap_assets_tests.hub_stand_in import HubServer
 
 STUDENT = miniature_folder("student")

@@ -12,20 +12,20 @@ import yaml
 from rich.console import Console
 
 from swap_assets.backends.hub.cards import model_card
-from swap_assets.backends.report.build import answer_texts, training_runs
-from swap_assets.backends.report.files import (
+from swap_assets.backends.report.archive import (
     content_security_policy,
     previous_report,
     read_report,
     to_html,
     write_report,
 )
+from swap_assets.backends.report.build import answer_texts, training_runs
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.cli.report import print_report
 from swap_assets.domain.formats.base import Track
+from swap_assets.domain.report.comparison import build_report
 from swap_assets.domain.report.layout import lay_out
-from swap_assets.domain.report.report import build_report
 from swap_assets.domain.report.tables import cell, frame
 from swap_assets.domain.report.tables import csv as to_csv
 from swap_assets.domain.report.wording import percent

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from swap_assets.backends.report.files import write_report
+from swap_assets.backends.report.archive import write_report
 from swap_assets_tests.domain.reports import full_report
 
 pytestmark = pytest.mark.slow

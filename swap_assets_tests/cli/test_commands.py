@@ -20,8 +20,8 @@ from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.keys import ROOT_ASSETS
+from swap_assets.domain.report.comparison import build_report
 from swap_assets.domain.report.inputs import ReportInputs
-from swap_assets.domain.report.report import build_report
 from swap_assets_tests.conftest import EXPERIMENT
 from swap_assets_tests.domain.evaluations import LLM, SLM, evaluation, shares
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from swap_assets.backends.report.files import write_report
+from swap_assets.backends.report.archive import write_report
 from swap_assets.cli.app import app
 from swap_assets_tests.domain.reports import full_report
 

@@ -6,7 +6,7 @@ from swap_assets.definitions import resources_of
 from swap_assets.defs.gates import sensors
 from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import release
+from swap_assets.domain.gates.replacement import release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate, base, hosted, tuned

@@ -13,7 +13,7 @@ from swap_assets.defs.resources.store import ExperimentStore
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.tables import cell
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.tracks import TrackData

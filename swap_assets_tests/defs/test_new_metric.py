@@ -12,9 +12,9 @@ from swap_assets.domain.keys import base, hosted
 from swap_assets.domain.metrics import METRICS, MetricEntry
 from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.report.comparison import build_report
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out, spreadsheets, to_markdown
-from swap_assets.domain.report.report import build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, measure
 from swap_assets.domain.scoring.row_scoring import score_answer
 from swap_assets_tests.defs.scenarios import Scenario

@@ -6,8 +6,8 @@ from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec, Turn
+from swap_assets.domain.report.comparison import Report, build_report
 from swap_assets.domain.report.inputs import BaseModelOrigin, GenerationRun, LossPoint, ReportInputs, TrainingRun
-from swap_assets.domain.report.report import Report, build_report
 from swap_assets.domain.scoring.evaluation import Evaluation, Totals
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM, evaluation, shares
 

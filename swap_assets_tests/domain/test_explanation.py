@@ -10,7 +10,7 @@ from swap_assets.definitions import defs
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.registry import explain
-from swap_assets.domain.gates.release import release
+from swap_assets.domain.gates.replacement import release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.decisions import Approval, Suggestion
 from swap_assets.domain.keys import BASELINE_ASSETS, Candidate

@@ -8,7 +8,7 @@ from benchmarks.fooling_models import FOOLING, ROWS, SOUND, answered, cases, exp
 from swap_assets.domain.experiment.gate_policy import GatePolicy, NoCallRule, ReleaseRule
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import release
+from swap_assets.domain.gates.replacement import release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.model import ToolSpec
 from swap_assets.domain.scoring.row_scoring import score_answer

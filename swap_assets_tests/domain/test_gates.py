@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import may_be_asked, release, release_refusal
+from swap_assets.domain.gates.replacement import may_be_asked, release, release_refusal
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.contrasts import clear_winner, contrast, rivalries
 from swap_assets.domain.judging.decisions import Override

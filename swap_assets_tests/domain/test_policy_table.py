@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import FineTuneRule, GatePolicy, ReleaseRule, ScaleUpRule
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import may_be_asked, release
+from swap_assets.domain.gates.replacement import may_be_asked, release
 from swap_assets.domain.gates.scale_up import scale_up
 from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.statistics import conversations_needed

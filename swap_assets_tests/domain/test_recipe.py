@@ -3,7 +3,7 @@
 import pytest
 from pydantic import Field, ValidationError
 
-from swap_assets.domain.experiment.approaches import METHODS, Recipe, TrainingSettings
+from swap_assets.domain.experiment.recipes import METHODS, Recipe, TrainingSettings
 
 LORA = {"r": 4, "alpha": 8}
 SETTINGS = {"batch_size": 2, "learning_rate": 1e-3, "epochs": 1, "max_length": 64}

@@ -9,15 +9,15 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
-from swap_assets.domain.gates.release import release
+from swap_assets.domain.gates.replacement import release
 from swap_assets.domain.judging.contrasts import contrast
 from swap_assets.domain.judging.decisions import Approval, Suggestion
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord, Usage
+from swap_assets.domain.report.comparison import build_report, with_previous
 from swap_assets.domain.report.figures import by_key
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out, to_markdown
-from swap_assets.domain.report.report import build_report, with_previous
 from swap_assets.domain.report.verdict import surpasses, within
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Totals, TrackResult, not_evaluated, totals

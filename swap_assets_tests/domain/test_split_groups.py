@@ -4,9 +4,9 @@ import pytest
 
 from swap_assets.domain.experiment.sources import Scale
 from swap_assets.domain.model import Turn
+from swap_assets.domain.splits.groups import groups_of
 from swap_assets.domain.splits.leakage import check_leakage, near_duplicates
 from swap_assets.domain.splits.leakage_index import build_index, repetitions
-from swap_assets.domain.splits.sides import groups_of
 from swap_assets.domain.splits.similarity import NEAR_DUPLICATE, Request, boilerplate_of, request_key
 from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
 from swap_assets_tests.domain.split_rows import logged, passage, split_of

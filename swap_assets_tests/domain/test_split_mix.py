@@ -9,8 +9,8 @@ import yaml
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gpu_hours import CARDS, length_for
 from swap_assets.domain.experiment.sources import SingleTurnSizes, TestSplitSizes
+from swap_assets.domain.splits.groups import groups_of
 from swap_assets.domain.splits.scale_split import split_experiment, split_scale
-from swap_assets.domain.splits.sides import groups_of
 from swap_assets.domain.splits.strata import grow, stratum
 from swap_assets.domain.tracks import estimated_tokens, tokens_of
 from swap_assets_tests.domain.data_rows import request

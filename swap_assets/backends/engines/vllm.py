@@ -65,15 +65,13 @@ class VllmEngine(LocalEngine):
             self.method = f"{len(cases)} rows by vLLM {_version(client, server)}".rstrip()
             pool = ThreadPoolExecutor(self._vllm.concurrency)
             before = self.began = time.monotonic()
+            ask = self._explained(server)(self._ask)
             try:
-                tasks = [pool.submit(self._ask, client, name, case) for case in cases]
-                for task in as_completed(tasks):
+                for task in as_completed([pool.submit(ask, client, name, case) for case in cases]):
                     # Requests overlap: an answer's share is the time since the one before it.
                     now = time.monotonic()
                     share_s, before = now - before, now
-                    with self._explained(server):
-                        answer = task.result()
-                    yield [answer.model_copy(update={"cost": self.cost(share_s)})]
+                    yield [task.result().model_copy(update={"cost": self.cost(share_s)})]
             finally:
                 # Nothing more is asked once one request has failed for good, or whoever reads has gone.
                 pool.shutdown(wait=False, cancel_futures=True)

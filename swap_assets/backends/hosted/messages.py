@@ -74,10 +74,8 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
                 first = time.monotonic() - began
             text, refusal = text + (delta.content or ""), refusal + (delta.refusal or "")
             for part in delta.tool_calls or ():
-                name, arguments = calls.get(part.index, ("", ""))
-                if part.function:
-                    name, arguments = name + (part.function.name or ""), arguments + (part.function.arguments or "")
-                calls[part.index] = name, arguments
+                (name, arguments), more = calls.get(part.index, ("", "")), part.function
+                calls[part.index] = name + ((more and more.name) or ""), arguments + ((more and more.arguments) or "")
             finish = choice.finish_reason or finish
     if not finish:
         raise UnreadableReplyError("the answer broke off")

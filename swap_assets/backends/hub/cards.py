@@ -13,12 +13,12 @@ from swap_assets.backends.hub.access import cached_folder
 from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, Made, MergeCard, refuse_pickles
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
 from swap_assets.backends.store.artefacts import write_text
-from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.recipes import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.metrics import metric_title
-from swap_assets.domain.report.evidence import decisions as decisions_section
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
+from swap_assets.domain.report.reasons import decisions as decisions_section
 from swap_assets.domain.report.tables import cell, markdown_parts, markdown_table
 from swap_assets.domain.report.wording import TRACK_TITLES, criterion_value, display_name
 

@@ -18,7 +18,7 @@ from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import MERGED_MODEL, Candidate
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.weights import MergedModel, PublishedModel
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from swap_assets.backends.methods.data import IGNORED, TokenRow
 from swap_assets.backends.processes.specs import TrainSpec
-from swap_assets.domain.experiment.approaches import rows_each
+from swap_assets.domain.experiment.recipes import rows_each
 from swap_assets.domain.model import Frozen
 
 if TYPE_CHECKING:

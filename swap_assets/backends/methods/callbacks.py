@@ -14,7 +14,7 @@ import numpy as np
 
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import LossPoint
-from swap_assets.domain.experiment.approaches import TrainingSettings
+from swap_assets.domain.experiment.recipes import TrainingSettings
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

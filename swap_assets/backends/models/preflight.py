@@ -14,8 +14,8 @@ from pathlib import Path
 from swap_assets.backends.datasets.loading import SourceError, local_paths, try_splits, without_download
 from swap_assets.backends.hosted.clients import access_problem, ask_one_question, missing_variables
 from swap_assets.backends.hub.access import endpoint
-from swap_assets.backends.models.checks import model_findings
 from swap_assets.backends.models.provenance import Finding, State, miniature_problem
+from swap_assets.backends.models.readiness import model_findings
 from swap_assets.backends.processes.hardware import Hardware, hardware
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.domain.experiment.entries import HostedModel

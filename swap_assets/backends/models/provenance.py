@@ -19,7 +19,7 @@ from pydantic import Field
 from swap_assets.backends.hub.access import HubModel, cached_folder, fetch_small
 from swap_assets.backends.processes.specs import TrainSpec
 from swap_assets.backends.store.artefacts import sha256
-from swap_assets.domain.experiment.approaches import LoraSettings, TrainingSettings
+from swap_assets.domain.experiment.recipes import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 

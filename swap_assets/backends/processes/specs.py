@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from swap_assets.domain.experiment.approaches import Recipe
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers
+from swap_assets.domain.experiment.recipes import Recipe
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.weights import LossPoint, MergedAdapter

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from swap_assets.backends.models.provenance import file_hash, git_commit, versions
 from swap_assets.backends.processes.spec_building import RECORDS_FILE
 from swap_assets.backends.processes.specs import RESULT_FILE
-from swap_assets.backends.report.files import previous_report
+from swap_assets.backends.report.archive import previous_report
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
@@ -28,8 +28,8 @@ from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase, content_hash
+from swap_assets.domain.report.comparison import Report, build_report, with_previous
 from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
-from swap_assets.domain.report.report import Report, build_report, with_previous
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.weights import LoraAdapter

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import metric_title, shown_in
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.figures import ALL, Figure, by_key
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in
 from swap_assets.domain.report.wording import ABSENT, display_name, spaced
 

@@ -24,7 +24,7 @@ from swap_assets.backends.models.provenance import git_commit, versions
 from swap_assets.backends.processes.hardware import described
 from swap_assets.backends.processes.specs import LossPoint, Tracking, TrainResult, TrainSpec
 from swap_assets.domain.model import Frozen, content_hash
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.scoring.evaluation import Evaluation
 
 if TYPE_CHECKING:

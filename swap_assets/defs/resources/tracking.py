@@ -6,8 +6,8 @@ import dagster as dg
 
 from swap_assets.backends.hub.publishing import PublishError, publish_merged
 from swap_assets.backends.processes.spec_building import tracking_of
+from swap_assets.backends.report.archive import write_report
 from swap_assets.backends.report.build import build_scale_report, report_folder
-from swap_assets.backends.report.files import write_report
 from swap_assets.backends.report.plots import draw_plots
 from swap_assets.backends.tracking import tracing
 from swap_assets.backends.tracking.mlflow_runs import track_evaluation, track_report
@@ -15,7 +15,7 @@ from swap_assets.backends.tracking.tracing import post_alert
 from swap_assets.defs.resources.store import ExperimentStore, explained
 from swap_assets.domain.experiment.sources import Notices
 from swap_assets.domain.judging.decisions import Decision
-from swap_assets.domain.report.report import Report
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.weights import MergedModel, PublishedModel
 

@@ -18,9 +18,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from swap_assets.domain import keys
 from swap_assets.domain.experiment import entries
-from swap_assets.domain.experiment.approaches import Approach, rows_each
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.gpu_hours import card_named, length_for
+from swap_assets.domain.experiment.recipes import Approach, rows_each
 from swap_assets.domain.experiment.sources import Scale, Source, shares_of
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
@@ -167,7 +167,7 @@ class Experiment(Frozen):
 
     def evaluation_assets(self, *decodings: Decoding) -> tuple[str, ...]:
         """Return the assets that evaluate the approaches under some ways of decoding, under all where none is named."""
-        return tuple(keys.evaluation_asset(name, way) for way in decodings or Decoding for name in self.approach_names)
+        return tuple(keys.evaluation_asset(name, one) for one in decodings or Decoding for name in self.approach_names)
 
     def approach_for(self, approach: str, *, model: str, scale: str | None = None) -> Approach:
         """Return an approach with a model's settings and a scale's epochs; an ExperimentError where they do not fit."""
@@ -236,7 +236,7 @@ def _unfit_names(approaches: dict[str, Approach]) -> str:
         if approach == keys.NO_APPROACH or approach.endswith(keys.PACKED):
             return f"the name '{approach}' is taken: candidate ids use 'none' and the ending '{keys.PACKED}' themselves"
         adapters = [keys.adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
-        for asset in (*adapters, *(keys.evaluation_asset(approach, way) for way in Decoding)):
+        for asset in (*adapters, *(keys.evaluation_asset(approach, decoding) for decoding in Decoding)):
             if asset in owners:
                 return f"'{approach}' would make the asset {asset}, which {owners[asset]} makes; give it another name"
             owners[asset] = f"'{approach}'"

@@ -25,13 +25,13 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     limit = policy.fine_tune.trails_by_points
     found, missing = contrasts([slm], llm, policy.core)
     stands = floors(slm, llm, policy)
-    sides: list[Verdict] = [_within(item, limit) for item in found]
+    each: list[Verdict] = [_within(item, limit) for item in found]
     if missing or not found:
-        sides.append("inconclusive")
-    distance = together(*sides)
+        each.append("inconclusive")
+    distance = together(*each)
     verdict = together(distance, stands.verdict)
     action = {"pass": "skip", "fail": "train", "inconclusive": policy.fine_tune.when_inconclusive}[verdict]
-    rows = [rows_to_settle(item, limit) for item, side in zip(found, sides, strict=False) if side == "inconclusive"]
+    rows = [rows_to_settle(item, limit) for item, one in zip(found, each, strict=False) if one == "inconclusive"]
     return decide(
         [slm, llm],
         name=FINE_TUNE_DECISION,

@@ -3,10 +3,10 @@
 An explanation tells a person a decision's rule, evidence and verdict, what it still needs, and the next command.
 """
 
+from swap_assets.domain.gates.completeness import REPORT_GATE
 from swap_assets.domain.gates.fine_tune import FINE_TUNE_GATE, MODEL_BASELINE_GATE
 from swap_assets.domain.gates.gate import Deciding, Gate, Job, materialize
-from swap_assets.domain.gates.release import RELEASE_GATE
-from swap_assets.domain.gates.report import REPORT_GATE
+from swap_assets.domain.gates.replacement import RELEASE_GATE
 from swap_assets.domain.gates.scale_up import SCALE_UP_GATE
 from swap_assets.domain.judging.decisions import Decision, Measured
 from swap_assets.domain.state import State

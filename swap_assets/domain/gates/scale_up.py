@@ -15,6 +15,7 @@ from swap_assets.domain.judging.suggestions import suggest
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.state import State
 
+_Verdicts = dict[str, Verdict]  # by candidate id
 _BEST_FIRST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
 _RULE = (
     "scale up when a candidate above the floors reaches {share:g} % of the LLM on {metric}: the winner alone when it "
@@ -43,11 +44,11 @@ def scale_up(
     missing += [f"{item.candidate.id}: {item.status}, {item.reason}" for item in candidates if item not in there]
     limits = {item.candidate_id: (100 - share) * item.llm for item in found}
     stands = {item.candidate.id: floors(item, llm, policy) for item in there}
-    sides = _sides(found, limits, stands)
-    reaching = _reaching(sides, policy)
+    verdicts = _verdicts(found, limits, stands)
+    reaching = _reaching(verdicts, policy)
     contest = _contest([item for item in there if item.candidate.id in reaching], found, policy.primary)
     beaten = {item.rival_id for item in contest if item.p_adjusted <= contrasts.WINS}
-    verdict = min((*sides.values(), "fail"), key=_BEST_FIRST.index)
+    verdict = min((*verdicts.values(), "fail"), key=_BEST_FIRST.index)
     goes_on = _GoesOn(reaching, tuple(name for name in reaching if name not in beaten), verdict)
     rows = [contrasts.rows_to_settle(item, limits[item.candidate_id]) for item in found]
     return contrasts.decide(
@@ -69,20 +70,20 @@ def scale_up(
     )
 
 
-def _reaching(sides: Mapping[str, Verdict], policy: GatePolicy) -> tuple[str, ...]:
+def _reaching(verdicts: _Verdicts, policy: GatePolicy) -> tuple[str, ...]:
     enough = ("pass", "inconclusive") if policy.scale_up.when_inconclusive == "scale_up" else ("pass",)
-    return tuple(sorted(name for name, side in sides.items() if side in enough))
+    return tuple(sorted(name for name, verdict in verdicts.items() if verdict in enough))
 
 
-def _sides(found: Sequence[Contrast], limits: Mapping[str, float], stands: Mapping[str, Floors]) -> dict[str, Verdict]:
+def _verdicts(found: Sequence[Contrast], limits: Mapping[str, float], stands: Mapping[str, Floors]) -> _Verdicts:
     """Judge each candidate by its limit and the floors; of several, a pass has to survive Holm's adjustment."""
-    sides: dict[str, Verdict] = {}
+    verdicts: _Verdicts = {}
     sure = contrasts.passing_for_sure(found, [limits[item.candidate_id] for item in found])
     for item, passes in zip(found, sure, strict=True):
         beyond = item.low_points > limits[item.candidate_id]
-        side: Verdict = "pass" if passes else "fail" if beyond else "inconclusive"
-        sides[item.candidate_id] = together(side, stands[item.candidate_id].verdict)
-    return sides
+        distance: Verdict = "pass" if passes else "fail" if beyond else "inconclusive"
+        verdicts[item.candidate_id] = together(distance, stands[item.candidate_id].verdict)
+    return verdicts
 
 
 def _contest(reaching: Sequence[Evaluation], found: Sequence[Contrast], metric: str) -> tuple[Rivalry, ...]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
-from swap_assets.domain.report import evidence, results
+from swap_assets.domain.report import reasons, results
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.cost import cost
 from swap_assets.domain.report.figures import ALL, select
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Frame, Section, Table, cell, frame, markdown_parts, markdown_table
 from swap_assets.domain.report.verdict import compared_in, surpasses, within
 from swap_assets.domain.report.wording import ABSENT, display_name, percent, points, significant
@@ -42,15 +42,15 @@ def lay_out(report: Report) -> Document:
     figures, nothing = report.frame(), f"{ABSENT.capitalize()}: no candidate has rows for this."
     sections = (
         results.candidates(report, figures), results.criteria(report), results.llm_comparison(report),
-        evidence.decisions(report),
+        reasons.decisions(report),
         results.by_label(figures, "single_turn", "single-turn", "Single-turn by difficulty"),
         results.by_label(figures, "multi_turn", "multi-turn", "Multi-turn by kind"),
         results.json_quality(figures), results.domains(figures), results.other_splits(figures),
         results.no_call(figures), results.tracks(figures),
-        evidence.wins(report, figures), evidence.failures(report, figures), evidence.learning(report, figures),
-        evidence.latency(figures),
+        reasons.wins(report, figures), reasons.failures(report, figures), reasons.learning(report, figures),
+        reasons.latency(figures),
         cost(report.cost, figures[figures["candidate_id"] == report.llm_id], report.verdict.kind),
-        evidence.leakage(report), evidence.changes(report), evidence.provenance(report), evidence.limits(report),
+        reasons.leakage(report), reasons.changes(report), reasons.provenance(report), reasons.limits(report),
     )  # fmt: skip
     return Document(
         report=report, title=f"{report.experiment}, scale {report.scale}: can a small model take over?",

@@ -3,8 +3,8 @@
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.metrics import metric_title, over_domains, shown_in
 from swap_assets.domain.report import wording
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.figures import ALL, failure_counts, pivot, select
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Frame, Section, Table, frame, section
 from swap_assets.domain.report.verdict import WITHIN_POINTS, compared_in, surpasses, within
 from swap_assets.domain.report.wording import ABSENT, IN_PERCENT, TRACK_TITLES

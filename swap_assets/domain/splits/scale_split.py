@@ -4,7 +4,7 @@ Rows are given out in the order of what they are needed for: the sealed release 
 the smallest to the largest, test, validation and training rows, and what its test splits ask beyond its test rows. What
 a scale has is never taken from it: a larger scale keeps the rows of the smaller one and takes further ones of what is
 free, so that adding a scale moves no row, and what one scale asks no other one trains or validates on.
-Every choice mirrors the mix of the whole source (`strata`), and takes groups whole (`sides`).
+Every choice mirrors the mix of the whole source (`strata`), and takes groups whole (`groups`).
 """
 
 from collections import Counter
@@ -18,13 +18,13 @@ from swap_assets.domain.experiment.sources import Scale, TestSplitSizes, shares_
 from swap_assets.domain.model import Conversation, Frozen, Origin, content_hash
 from swap_assets.domain.splits.asked import asked, in_order
 from swap_assets.domain.splits.capabilities import has_repaired_gold, labels_of
+from swap_assets.domain.splits.groups import Role, groups_of
 from swap_assets.domain.splits.leakage import LeakageReport, check_leakage
-from swap_assets.domain.splits.sides import Side, groups_of
 from swap_assets.domain.splits.similarity import boilerplate_of
 from swap_assets.domain.splits.strata import Stratum, grow, in_stable_order, largest_remainder, stratum
 from swap_assets.domain.tracks import estimated_tokens
 
-_PARTS: tuple[tuple[str, Side], ...] = (("test", "held_out"), ("validation", "validation"), ("train", "train"))
+_PARTS: tuple[tuple[str, Role], ...] = (("test", "held_out"), ("validation", "validation"), ("train", "train"))
 _FINE = 1_000_000  # shares are counted in millionths
 
 
@@ -128,9 +128,9 @@ def split_scale(
     had: dict[str, list[str]] = {part: [] for part, _ in _PARTS}
     for name in sorted(scales, key=lambda name: _size(scales[name])):
         chosen[name] = {}
-        for part, side in _PARTS:
+        for part, role in _PARTS:
             size = getattr(scales[name], part)
-            grown = hand.take(had[part], size, side)
+            grown = hand.take(had[part], size, role)
             chosen[name][part] = hand.of_the_mix(grown, size)
             had[part] = max(had[part], grown, key=len)
         moved[name] = hand.moved
@@ -145,7 +145,7 @@ def _size(sizes: Scale) -> int:
 
 
 class _Hand:
-    """Gives rows out, and remembers the side on which each group stands since."""
+    """Gives rows out, and remembers the role in which each group stands since."""
 
     def __init__(self, conversations: Sequence[Conversation], seed: int, max_length: int, shares: Mapping[str, float]):
         self._by_id = {row.id: row for row in conversations}
@@ -156,7 +156,7 @@ class _Hand:
         self._boilerplate = boilerplate_of(conversations)
         self._groups = groups_of(conversations, seed=seed, never_trained_on=self._spare, boilerplate=self._boilerplate)
         self._group_of = {id_: group for group in self._groups for id_ in group.rows}
-        self._side: dict[tuple[str, ...], Side] = {}
+        self._role: dict[tuple[str, ...], Role] = {}
         self._names = {id_: group.rows[0] for id_, group in self._group_of.items()}
         self._given: set[str] = set()
         self._labels: dict[str, dict[str, set[str]]] = {}
@@ -164,28 +164,28 @@ class _Hand:
         self._strata = {id_: (row.provenance.source, *stratum(row)) for id_, row in self._by_id.items()}
         self.moved = 0
 
-    def take(self, have: Sequence[str], size: int, side: Side) -> list[str]:
-        """Return `have` grown to `size` rows for a side, or to as many as there are, in the mix of the whole.
+    def take(self, have: Sequence[str], size: int, role: Role) -> list[str]:
+        """Return `have` grown to `size` rows for a role, or to as many as there are, in the mix of the whole.
 
         Each source first gives its share; what one is short of, the others make up for.
         """
         found = list(have)
         for source, rows in self._quotas(size).items():
             own = [id_ for id_ in found if self._source(id_) == source]
-            found += self._grown(own, rows, side, source)[len(own) :]
-        return self._grown(found, size, side)
+            found += self._grown(own, rows, role, source)[len(own) :]
+        return self._grown(found, size, role)
 
-    def _grown(self, found: list[str], size: int, side: Side, source: str = "") -> list[str]:
-        mix = self._mix(side, source)
-        # A row takes its whole group to its side, so rows of one group are taken together and none is wasted.
-        together = None if side == "held_out" else self._names
-        claims: tuple[Side, ...] = ("held_out", "train") if side == "held_out" else ("train", "held_out")
+    def _grown(self, found: list[str], size: int, role: Role, source: str = "") -> list[str]:
+        mix = self._mix(role, source)
+        # A row takes its whole group into its role, so rows of one group are taken together and none is wasted.
+        together = None if role == "held_out" else self._names
+        claims: tuple[Role, ...] = ("held_out", "train") if role == "held_out" else ("train", "held_out")
         for claim in claims:
             if len(found) >= size:
                 break
-            for pool in self._by_teaching(self._free(side, claim, source), side):
+            for pool in self._by_teaching(self._free(role, claim, source), role):
                 found = grow(found, pool, size, self._strata, mix=mix, seed=self._seed, together=together)
-                self._settle(found, side)
+                self._settle(found, role)
         return found
 
     def of_the_mix(self, rows: Sequence[str], size: int) -> list[str]:
@@ -199,11 +199,11 @@ class _Hand:
         rows = list[Conversation]()
         for first in ("held_out", "train"):  # those that are to be trained on only where a kind is short without them
             ids = {each.held_out for each in self._groups if each.first == first
-                   and self._side.get(each.rows, "held_out") == "held_out"} - {*sealed, ""}  # fmt: skip
+                   and self._role.get(each.rows, "held_out") == "held_out"} - {*sealed, ""}  # fmt: skip
             rows += in_order([self._by_id[id_] for id_ in ids], tested=tested, seed=self._seed)
         self._labels |= {row.id: labels_of(row) for row in rows if row.id not in self._labels}
         found = asked(rows, self._labels, sizes) - {*tested}
-        self._side |= {self._group_of[id_].rows: "held_out" for id_ in found}
+        self._role |= {self._group_of[id_].rows: "held_out" for id_ in found}
         return sorted(found)
 
     def refuse_if_short(
@@ -264,29 +264,29 @@ class _Hand:
     def _source(self, id_: str) -> str:
         return self._by_id[id_].provenance.source
 
-    def _mix(self, side: Side, source: str) -> Counter[Stratum]:
+    def _mix(self, role: Role, source: str) -> Counter[Stratum]:
         held_out = (each.held_out for each in self._groups)
-        ids = [id_ for id_ in (held_out if side == "held_out" else self._by_id) if id_ and id_ not in self._spare]
+        ids = [id_ for id_ in (held_out if role == "held_out" else self._by_id) if id_ and id_ not in self._spare]
         return Counter(self._strata[id_] for id_ in ids if source in ("", self._source(id_)))
 
-    def _free(self, side: Side, claim: Side, source: str) -> list[str]:
-        """Return the rows that a side may still take of groups that are its own or free, by who has first claim."""
+    def _free(self, role: Role, claim: Role, source: str) -> list[str]:
+        """Return the rows that a role may still take of groups that are its own or free, by who has first claim."""
         found: list[str] = []
         for each in self._groups:
-            if each.first == claim and self._side.get(each.rows, side) == side:
-                found += (each.held_out,) if side == "held_out" else each.trainable
+            if each.first == claim and self._role.get(each.rows, role) == role:
+                found += (each.held_out,) if role == "held_out" else each.trainable
         closed = self._given | self._spare | {""}
         return [id_ for id_ in found if id_ not in closed and source in ("", self._source(id_))]
 
-    def _by_teaching(self, pool: list[str], side: Side) -> list[list[str]]:
-        if side == "held_out" or not self._cut:
+    def _by_teaching(self, pool: list[str], role: Role) -> list[list[str]]:
+        if role == "held_out" or not self._cut:
             return [pool]
         return [[id_ for id_ in pool if (id_ in self._cut) is cut] for cut in (False, True)]
 
-    def _settle(self, rows: Sequence[str], side: Side) -> None:
+    def _settle(self, rows: Sequence[str], role: Role) -> None:
         self._given.update(rows)
         for id_ in rows:
             group = self._group_of[id_]
-            if group.rows not in self._side:
-                self._side[group.rows] = side
-                self.moved += side != "held_out" and group.first == "held_out"
+            if group.rows not in self._role:
+                self._role[group.rows] = role
+                self.moved += role != "held_out" and group.first == "held_out"

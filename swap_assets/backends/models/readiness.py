@@ -13,9 +13,9 @@ from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cac
 from swap_assets.backends.models import local_model, provenance
 from swap_assets.backends.models.provenance import Finding, ModelFiles, State
 from swap_assets.backends.processes.hardware import Hardware
-from swap_assets.domain.experiment.approaches import Approach
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.recipes import Approach
 
 _GIB = 1024**3
 _BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}

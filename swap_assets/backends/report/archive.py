@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from swap_assets.backends.hub.cards import model_card
 from swap_assets.backends.report.plots import Plot, draw_plots
 from swap_assets.backends.store.artefacts import write_text
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.layout import Document, lay_out, spreadsheets, to_markdown
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import cell_class, csv
 from swap_assets.domain.report.wording import visible
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.metrics import METRICS, metric_title
+from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.examples import A_CLASS, A_SIDE, group
 from swap_assets.domain.report.figures import failure_counts, pivot, select
 from swap_assets.domain.report.inputs import LossPoint
-from swap_assets.domain.report.report import Report
 from swap_assets.domain.report.tables import Frame, Group, Section, Table, frame, section
 from swap_assets.domain.report.wording import ABSENT, display_name, plain, significant, spaced
 from swap_assets.domain.splits.scale_split import SourceRows

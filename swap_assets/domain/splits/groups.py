@@ -21,7 +21,7 @@ from swap_assets.domain.splits.leakage import near_duplicates
 from swap_assets.domain.splits.similarity import Request
 from swap_assets.domain.splits.strata import stable_order
 
-Side = Literal["held_out", "validation", "train"]
+Role = Literal["held_out", "validation", "train"]
 _SINGLE = "singleturn"
 
 
@@ -35,7 +35,7 @@ class Group(NamedTuple):
     rows: tuple[str, ...]
     held_out: str
     trainable: tuple[str, ...]
-    first: Side
+    first: Role
 
 
 def groups_of(
