@@ -15,19 +15,27 @@ NOT_IMPORTED = {
 }
 
 
-def _imported() -> set[str]:
-    """The distributions that modules of the package import, at whatever depth of their code."""
-    known, found = packages_distributions(), set[str]()
+def _imported() -> list[set[str]]:
+    """For each library that modules of the package import, at whatever depth of their code: what may provide it."""
+    known, names = packages_distributions(), set[str]()
     for path in (REPOSITORY / "swap_assets").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
-            for name in names:
-                found |= {one.lower().replace("_", "-") for one in known.get(name.split(".")[0], ())}
-    return found
+            names |= {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            names |= {node.module} if isinstance(node, ast.ImportFrom) and node.module and not node.level else set()
+    libraries = {name.split(".")[0] for name in names} - {"swap_assets", "pydantic_core"}  # pydantic's own, at its version
+    return [{one.lower().replace("_", "-") for one in known[name]} for name in libraries if name in known]
+
+
+def _declared(*extras: str) -> set[str]:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    return {re.match(r"[\w-]+", line).group().lower() for line in lines}  # type: ignore[union-attr]
 
 
 def test_every_runtime_dependency_is_imported_by_the_package():
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.match(r"[\w-]+", line).group().lower() for line in project["dependencies"]}  # type: ignore[union-attr]
-    assert declared - _imported() == set(NOT_IMPORTED)
+    assert _declared() - set[str]().union(*_imported()) == set(NOT_IMPORTED)
+
+
+def test_whatever_the_package_imports_is_declared_and_not_only_brought_along_by_another():
+    declared = _declared("azure", "constrained", "tracing", "dg")
+    assert [names for names in _imported() if not names & declared] == []
