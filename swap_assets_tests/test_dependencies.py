@@ -22,7 +22,7 @@ def _imported() -> list[set[str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names |= {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
             names |= {node.module} if isinstance(node, ast.ImportFrom) and node.module and not node.level else set()
-    libraries = {name.split(".")[0] for name in names} - {"swap_assets", "pydantic_core"}  # pydantic's own, at its version
+    libraries = {name.split(".")[0] for name in names} - {"swap_assets", "pydantic_core"}  # comes with pydantic
     return [{one.lower().replace("_", "-") for one in known[name]} for name in libraries if name in known]
 
 
