@@ -5,13 +5,14 @@ both models find the same rows hard (correlation of about 0.5). The SLM's true d
 experiments are drawn, and the very code that judges real ones judges them. "Plain" is the reading without intervals.
 Two more tables draw conversations of one to nine turns, whose rows are alike, with outcomes that hide a loss: whole
 answers, field F1, few answers that differ at all, and rare conversations that fail wholly while all others are level:
-any of them, or the longest alone, which are few and hold many rows.
+any of them, or the longest alone, which are few and hold many rows, or so few that the rows may have none of them. What
+lengths the source has is known, as `DatasetSplit` has it.
 This file is about single criteria; the decisions, with several candidates in each, are in `decision_errors`.
 """
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
 from typing import NamedTuple
@@ -48,10 +49,12 @@ def answers(generator: np.random.Generator, rows: int, worse_by: float) -> tuple
     return field_f1(generator, hard, worse_by=worse_by), field_f1(generator, hard)
 
 
-def paired(slm: np.ndarray, llm: np.ndarray, clusters: np.ndarray | None = None) -> PairedDifference:
+def paired(
+    slm: np.ndarray, llm: np.ndarray, clusters: np.ndarray | None = None, lengths: Mapping[int, float] | None = None
+) -> PairedDifference:
     """Return SLM − LLM as the gates compare them; without `clusters` every row is a conversation."""
     rows = np.arange(len(slm)) if clusters is None else clusters
-    return compared("field_f1", slm, llm, (slm == 1.0, llm == 1.0), rows)
+    return compared("field_f1", slm, llm, (slm == 1.0, llm == 1.0), rows, lengths)
 
 
 def verdicts(found: PairedDifference) -> dict[str, str]:
@@ -148,7 +151,11 @@ SIZES: dict[str, dict[int, float]] = {
     "1 to 5": dict.fromkeys(range(1, 6), 0.2),
     "1 to 9": dict.fromkeys(range(1, 10), 1 / 9),
     "5 each": {5: 1.0},
+    "1 or 5": {1: 0.5, 5: 0.5},
     "1, a tenth 5": {1: 0.9, 5: 0.1},
+    "1, 2 % 5": {1: 0.98, 5: 0.02},
+    "1, 1.2 % 5": {1: 0.988, 5: 0.012},
+    "1, 1 % 5": {1: 0.99, 5: 0.01},
 }
 
 
@@ -181,8 +188,10 @@ def _failing(drawn: "Drawn", *, longest: bool, spread: float = 0.002) -> np.ndar
     sizes, chances = np.bincount(drawn.clusters), SIZES[drawn.turns]
     failing = [max(chances)] if longest else list(chances)
     share = sum(size * chances[size] for size in failing) / sum(size * chance for size, chance in chances.items())
-    lost = np.isin(sizes, failing) & (drawn.generator.random(len(sizes)) < drawn.worse_by / share)
-    return np.where(lost[drawn.clusters], -1.0, spread * alike(drawn.generator, drawn.clusters))
+    chance = min(1.0, drawn.worse_by / share)
+    lost = np.isin(sizes, failing) & (drawn.generator.random(len(sizes)) < chance)
+    others = (drawn.worse_by - chance * share) / (1 - chance * share)  # where the failing ones are too few for it all
+    return np.where(lost[drawn.clusters], -1.0, spread * alike(drawn.generator, drawn.clusters) - others)
 
 
 class Drawn(NamedTuple):
@@ -221,7 +230,7 @@ def decided(name: str, rows: int, turns: str, experiments: int) -> tuple[float, 
     for worse_by, _ in product((0.05, 0.0), range(experiments)):
         clusters = turns_of(generator, rows, turns)
         difference = OUTCOMES[name](Drawn(generator, clusters, worse_by, turns))
-        found = paired(difference, np.zeros(len(difference)), clusters)
+        found = paired(difference, np.zeros(len(difference)), clusters, SIZES[turns])
         passes, held = verdicts(found)["release"] == "pass", found.low <= -worse_by <= found.high
         tally += (passes, held, 0) if worse_by else (0, 0, passes)
     released, held, level = (tally / experiments).tolist()

@@ -30,6 +30,7 @@ from swap_assets.domain.judging.decisions import Decision, Override
 from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases, not_evaluated
+from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.weights import MergedModel, PublishedModel, refusal_to_merge
 
 _EVIDENCE = (keys.LLM_BASELINE, keys.SLM_BASELINE, keys.FINE_TUNE_DECISION, *experiment_in_force().evaluation_assets())
@@ -88,7 +89,8 @@ def release_decision(
             theirs = _sealed_answers(store, llm, context.partition_key, hash_of_cases(store.cases(files)))
             artefacts = store.artefacts(evidence.of(best), deciding=True)
         sealed = processes.evaluation(context, best, artefacts, files, purpose="sealed"), theirs
-    decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed)
+    lengths = store.read(keys.DATASET_SPLIT, scale, DatasetSplit).lengths if sealed else {}
+    decision = release(candidates, llm, policy, model=model, scale=scale, sealed=sealed, lengths=lengths)
     yield metadata.decision_result(tracking.decided(decision))
 
 

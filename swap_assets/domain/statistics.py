@@ -5,10 +5,11 @@ Wilson's interval of the rows that they are worth, ratios are resampled by conve
 imported where it is used (0.7 s). All randomness comes from a seed.
 
 Where every conversation says the same, the bound is what so many of such sizes without a loss still allow
-(`nothing_seen`), so ten equal rows prove little and say so; a difference is never bound more narrowly than that.
+(`nothing_seen`), so ten equal rows prove little and say so; a difference is never bound more narrowly than that. Given
+the lengths of the source's conversations, a length that no row has counts as what may fail.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from math import ceil, hypot, log, sqrt
 from typing import TYPE_CHECKING, Any
@@ -31,20 +32,27 @@ def wilson(rate: float, trials: float) -> tuple[float, float]:
 def rate_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, float, str]:
     """Return the 95 % interval of a rate, and its method: Wilson's, over as many rows as the conversations are worth.
 
-    The effective number is rate (1 - rate) / error², at most all rows, less for the degrees of freedom (Korn and
-    Graubard 1998, Survey Methodology 24). Where no row differs from another it is Kish's number of conversations,
+    The effective number is rate (1 - rate) / error², less for the degrees of freedom (Korn and Graubard 1998, Survey
+    Methodology 24), at most rows / (1 + alike (Σ size² / rows - 1)), since a few misses, all in short conversations,
+    make error² too small; `alike`, 0 to 1, is what the rows of a conversation have in common (Fleiss and Cuzick 1979,
+    Applied Psychological Measurement 3). Where no row differs from another it is Kish's number of conversations,
     (Σ size)² / Σ size² (Survey Sampling 1965, 11.7): large ones beside small ones count for less.
 
     Args:
         values: 0 or 1 a row, shape (rows,).
         clusters: the conversation of each row as an integer from 0, shape (rows,).
     """
-    rate, count = float(values.mean()), int(clusters.max()) + 1
-    if count == len(values):
+    import numpy as np
+
+    rate, sizes = float(values.mean()), _sizes(clusters)
+    rows, count, totals = len(values), len(sizes), np.bincount(clusters, weights=values)
+    if count == rows:
         return *wilson(rate, count), "Wilson"
-    trials = len(values) ** 2 / float((_sizes(clusters) ** 2).sum())
-    if count > 1 and (error := _error_of_mean(values, clusters)) > 1e-12:
-        trials = min(len(values), rate * (1 - rate) / error**2) * (_Z / student(count - 1)) ** 2
+    trials = kish = rows**2 / float((sizes**2).sum())
+    if count > 1 and (error := cluster_error(totals, sizes, rate)) > 1e-12:
+        apart = float((totals * (1 - totals / sizes)).sum()) / ((rows - count) * rate * (1 - rate))
+        worth = rows / (1 + max(0.0, 1 - apart) * (rows / kish - 1))
+        trials = min(worth, rate * (1 - rate) / error**2) * (_Z / student(count - 1)) ** 2
     return *wilson(rate, trials), f"Wilson, {count} conversations worth {trials:.0f} rows"
 
 
@@ -63,7 +71,9 @@ def mean_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, 
     return mean - half, mean + half, f"Student's t by conversation, {count}"
 
 
-def difference_bounds(totals: "np.ndarray", sizes: "np.ndarray") -> tuple[float, float, float]:
+def difference_bounds(
+    totals: "np.ndarray", sizes: "np.ndarray", lengths: Mapping[int, float] | None = None
+) -> tuple[float, float, float]:
     """Return the 95 % interval of a paired difference in [-1, 1], and what it is surely above: what a release reads.
 
     Student's t knows of no total failure that it has not seen, so the interval is nowhere narrower than what such sizes
@@ -74,10 +84,11 @@ def difference_bounds(totals: "np.ndarray", sizes: "np.ndarray") -> tuple[float,
     Args:
         totals: the sum of the differences in each conversation, shape (conversations,).
         sizes: the rows of each conversation, shape (conversations,).
+        lengths: as `nothing_seen` has it.
     """
     difference = float(totals.sum() / sizes.sum())
     seen = student(max(1, len(sizes) - 1)) * cluster_error(totals, sizes, difference)
-    unseen = nothing_seen(sizes)
+    unseen = nothing_seen(sizes, lengths)
     low, high = difference - max(seen, unseen), difference + max(seen, unseen)
     surely_above = min(low, difference - hypot(seen, (1 + difference) * unseen))
     return max(-1.0, low), min(1.0, high), max(-1.0, surely_above)
@@ -114,24 +125,31 @@ def ratio_interval(
     return float(low), float(high)
 
 
-def nothing_seen(sizes: "np.ndarray") -> float:
+def nothing_seen(sizes: "np.ndarray", lengths: Mapping[int, float] | None = None) -> float:
     """Return the largest share of rows that conversations of such sizes, none of which was lost, leave at 97.5 %.
 
-    The share that may be lost, Σ size·p / Σ size, is largest under Π (1 - p) = 0.025 where size·(1 - p) = c for each
-    conversation of more than c rows, and p = 0 for the others (Lagrange): only the large ones fail, since few of them
-    hide much. With equal sizes it is Clopper and Pearson's bound of 0 in n: 0.071 for 50, whatever their size. It holds
-    for the sizes that there are; about longer conversations than those it says nothing.
+    The share that may be lost, Σ weight·p, is largest under Π (1 - p) = 0.025 where weight·(1 - p) = c for each
+    conversation of more weight than c, and p = 0 for the others (Lagrange): only the heavy ones fail, few as they are.
+    A conversation weighs its share of the rows: with equal sizes it is Clopper and Pearson's bound of 0 in n, 0.071 for
+    50, whatever their size. Where the source's lengths are known, those of one length share what it has of the source's
+    rows, and a length that none of them has may be lost wholly.
 
     Args:
         sizes: the rows of each conversation, shape (conversations,).
+        lengths: how many conversations of the source have so many rows, in any unit; None: as those that there are.
     """
     import numpy as np
 
-    falling = np.sort(sizes.astype(float))[::-1]
+    seen, which, times = np.unique(sizes, return_inverse=True, return_counts=True)
+    known, total = dict(zip(seen.tolist(), (times / len(sizes)).tolist(), strict=True)), sum((lengths or {}).values())
+    known |= {size: count / total for size, count in (lengths or {}).items()}
+    rows = sum(size * chance for size, chance in known.items())
+    share = np.array([size * known[size] / rows for size in seen.tolist()])
+    falling = np.sort((share / times)[which])[::-1]
     count = np.arange(1, len(falling) + 1)
     left = np.exp((log(0.025) + np.cumsum(np.log(falling))) / count)
     last = int((left >= np.append(falling[1:], 0.0)).argmax())
-    return float((falling[: last + 1] - left[last]).sum() / falling.sum())
+    return float((falling[: last + 1] - left[last]).sum() + 1 - share.sum())
 
 
 @lru_cache(maxsize=4)  # at most 16 MB each

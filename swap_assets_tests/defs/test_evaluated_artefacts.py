@@ -9,11 +9,14 @@ from swap_assets.backends.store.evidence import ArtefactError, evaluated_artefac
 from swap_assets.defs import monitoring, release
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import Form, hosted, tuned
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
+from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.weights import Artefact, LoraAdapter, MergedAdapter, MergedModel
 from swap_assets_tests.domain.evaluations import evaluation, shares
+from swap_assets_tests.domain.split_rows import logged, split_of
 
 KEY = "little|small"
 PAPER = tuned("little", "small", "paper")
@@ -111,6 +114,21 @@ def test_a_release_is_not_decided_by_the_base_under_the_id_of_a_tuned_candidate(
     assert told in _failure_of(done)
     assert asked == []
     assert scenario.store.find("release_decision", KEY, Evaluation) is None
+
+
+@pytest.mark.parametrize(("lengths", "verdict"), [({1: 1.0}, "pass"), ({1: 0.98, 5: 0.02}, "inconclusive")])
+def test_a_release_is_bound_by_the_lengths_that_the_split_records(scenario, adapter, lengths, verdict, monkeypatch):
+    llm = evaluation(hosted("big", "small"), shares(100, 100)).model_copy(update={"dataset_hash": hash_of_cases([])})
+    scenario.store.write("sealed_llm_evaluation", KEY, llm, kind=Evaluation)
+    split = split_of(logged(1, 200, 0.0)).model_copy(update={"lengths": lengths})
+    scenario.store.write("dataset_split", "small", split, kind=DatasetSplit)
+    monkeypatch.setattr(type(scenario.store), "sealed_files", lambda self, scale: ("sealed.parquet",))
+    monkeypatch.setattr(type(scenario.store), "cases", lambda self, files: [])
+    monkeypatch.setattr(ModelProcesses, "evaluation", lambda *_, **__: evaluation(PAPER, shares(100, 100)))
+    dg.materialize(
+        [release.release_decision], instance=scenario.instance, partition_key=KEY, resources=scenario.resources
+    )
+    assert scenario.store.read("release_decision", KEY, Decision).verdict == verdict
 
 
 def _drift(scenario, epoch, raises=True):

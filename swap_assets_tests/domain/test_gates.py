@@ -187,6 +187,16 @@ def test_the_sealed_rows_have_the_last_word():
     assert "sealed rows" in decision.reason
 
 
+def test_a_release_waits_where_the_sealed_rows_lack_the_longest_conversations_of_the_source():
+    """One conversation in fifty has five answers that call: none is among these rows, and each may be lost."""
+    level = (evaluation(PAPER, shares(160, N)), _llm())
+    known = {"model": "phi", "scale": "small", "sealed": level}
+    assert release([level[0]], level[1], POLICY, **known, lengths={1: 98}).verdict == "pass"
+    waiting = release([level[0]], level[1], POLICY, **known, lengths={1: 98, 5: 2})
+    assert waiting.verdict == "inconclusive" and waiting.rows_needed > N
+    assert "with room for what so few rows need not show" in waiting.reason
+
+
 def test_the_sealed_rows_stay_sealed_for_a_candidate_that_is_worse_for_sure():
     assert not may_be_asked([evaluation(PAPER, shares(60, N))], _llm(), POLICY)
     assert may_be_asked([evaluation(PAPER, shares(157, N))], _llm(), POLICY)

@@ -14,7 +14,7 @@ from swap_assets.domain.splits.scale_split import split_experiment, split_scale
 from swap_assets.domain.splits.strata import grow, stratum
 from swap_assets.domain.tracks import estimated_tokens, tokens_of
 from swap_assets_tests.domain.data_rows import request
-from swap_assets_tests.domain.split_rows import PARTS, SCALES, SIZES
+from swap_assets_tests.domain.split_rows import PARTS, SCALES, SIZES, logged
 
 
 def test_a_choice_has_the_mix_of_the_whole(generated):
@@ -24,6 +24,22 @@ def test_a_choice_has_the_mix_of_the_whole(generated):
         whole = sum(labels[0] == kind for labels in strata.values()) / len(strata)
         part = sum(strata[id_][0] == kind for id_ in chosen) / 100
         assert abs(whole - part) <= 0.01
+
+
+def test_a_split_counts_the_conversations_that_may_be_sealed_by_how_many_of_their_answers_call(generated):
+    may = {group.held_out for group in groups_of(generated, seed=42)}
+    calling = Counter(sum(bool(turn.calls) for turn in row.turns) for row in generated if row.id in may)
+    split = split_scale(generated, scale="small", scales=SCALES, release_test=15, seed=42)
+    assert split.lengths == {length: calling[length] for length in sorted(calling) if length}
+
+
+def test_lengths_count_as_the_shares_of_the_sources_have_it():
+    once, twice = logged(1, 120, 0.0), logged(2, 240, 0.0)
+    rows = [*once, *(row.model_copy(update={"id": f"b{row.id}", "turns": row.turns * 2}) for row in twice)]
+    placed = [row.model_copy(update={"provenance": row.provenance.model_copy(update={"source": name})})
+              for row, name in zip(rows, ["a"] * 120 + ["b"] * 240, strict=True)]  # fmt: skip
+    split = split_scale(placed, scale="small", scales=SCALES, release_test=15, seed=42, shares={"a": 0.75, "b": 0.25})
+    assert split.lengths == pytest.approx({1: 0.75, 2: 0.25})
 
 
 def test_a_choice_that_grows_makes_up_for_what_its_mix_lacks():

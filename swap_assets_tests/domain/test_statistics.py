@@ -164,6 +164,33 @@ def test_a_release_of_what_fails_wholly_in_the_longest_conversations_is_rare(nam
     assert released <= 0.05 and held >= 0.93
 
 
+@pytest.mark.parametrize(("turns", "rows"), [("1, 2 % 5", 100), ("1, 1.2 % 5", 75), ("1, 1 % 5", 100)])
+def test_a_length_that_the_rows_may_not_have_is_not_taken_for_one_that_never_fails(turns, rows):
+    """The source has such conversations; 9 to 23 % were released where the rows alone were read."""
+    released, held, _ = decided("only the longest fail", rows, turns, 200)
+    assert released <= 0.05 and held >= 0.93
+
+
+def test_a_length_that_no_row_has_may_be_lost_wholly_and_one_that_some_have_counts_as_the_source_has_it():
+    lengths = {1: 988, 5: 12}
+    long = 5 * 12 / (988 + 5 * 12)
+    assert nothing_seen(np.ones(143), lengths) == pytest.approx(long + (1 - long) * nothing_seen(np.ones(143)))
+    with_one = nothing_seen(np.array([5] + [1] * 143), lengths)
+    assert 0.95 * long < with_one < nothing_seen(np.ones(143), lengths)
+    assert nothing_seen(np.ones(143), {1: 7}) == nothing_seen(np.ones(143))
+    of_equal_shares = np.array([5, *[1] * 9] * 20)
+    assert nothing_seen(of_equal_shares, {1: 9, 5: 1}) == pytest.approx(nothing_seen(of_equal_shares))
+
+
+def test_a_length_that_the_source_is_not_said_to_have_counts_as_the_rows_have_it():
+    assert nothing_seen(np.array([5] + [1] * 100), {1: 3}) > nothing_seen(np.ones(101), {1: 3})
+
+
+def test_level_rows_of_conversations_that_each_call_once_are_released_as_before():
+    """As Hermes' function calls have it: one answer that calls in each of its conversations."""
+    assert decided("whole answers, 10 % differ", 500, "1", 200)[2] > 0.4
+
+
 def test_conversations_of_equal_sizes_show_as_much_as_their_number_whatever_the_size():
     assert nothing_seen(np.full(100, 5)) == pytest.approx(nothing_seen(np.ones(100))) == pytest.approx(0.0362, abs=1e-4)
     assert decided("only the longest fail", 500, "5 each", 100)[2] > 0.4
@@ -200,6 +227,19 @@ def test_where_no_conversation_differs_their_number_is_all_that_counts():
 @pytest.mark.parametrize(("common", "turns"), [(0.5, "1 or 2"), (1.0, "5 each"), (1.0, "1 to 9")])
 def test_the_interval_of_a_rate_holds_the_truth_where_turns_are_alike(common, turns):
     assert rate_held(0.8, common, turns, rows=100, experiments=400) > 0.92
+
+
+@pytest.mark.parametrize(("rate", "rows"), [(0.5, 20), (0.8, 50), (0.9, 100), (0.95, 200)])
+def test_the_interval_of_a_rate_holds_the_truth_where_half_of_the_conversations_are_five_times_as_long(rate, rows):
+    """It held it in 82 to 87 % where few misses, all of them in short conversations, made the error look small."""
+    assert rate_held(rate, 1.0, "1 or 5", rows=rows, experiments=400) > 0.92
+
+
+def test_rows_that_have_nothing_in_common_are_not_counted_as_conversations():
+    generator = np.random.default_rng(2)
+    values, clusters = (generator.random(500) < 0.8) * 1.0, np.repeat(np.arange(100), 5)
+    apart, together = rate_interval(values, clusters), wilson(0.8, 100)
+    assert apart[1] - apart[0] < 0.6 * (together[1] - together[0])
 
 
 def test_a_difference_is_slm_minus_llm_on_the_rows_that_both_answered():

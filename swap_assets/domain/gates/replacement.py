@@ -1,6 +1,6 @@
 """May a model's best candidate replace the LLM? The sealed rows, a person's approval, the merge."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
@@ -55,17 +55,19 @@ class _Read(NamedTuple):
 
 def release(
     candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePolicy, *, model: str, scale: str,
-    sealed: tuple[Evaluation, Evaluation] | None = None,
+    sealed: tuple[Evaluation, Evaluation] | None = None, lengths: Mapping[int, float] | None = None,
 ) -> Decision:  # fmt: skip
     """Decide whether the best candidate of a model may replace the LLM: only when it is shown to be no worse.
 
     The best of several candidates on the test rows is partly the luckiest one (the winner's curse), so what counts is
     `sealed`: the nominated candidate's and the LLM's evaluation on rows that nothing else has read. Without them
-    nothing is released.
+    nothing is released. `lengths` of the source's conversations (`DatasetSplit`) say what those rows may not show.
     """
     there = evaluated(candidates)
     found, missing = contrasts(there, llm, [policy.primary])
-    best, judged = _best_of(there, llm, policy), _read_of(*sealed, policy, on="release_test") if sealed else None
+    best, judged = _best_of(there, llm, policy), None
+    if sealed:
+        judged = _read_of(*sealed, policy, on="release_test", lengths=lengths)
     read = judged or best
     incomplete = tuple(text for item in (*there, llm, *(sealed or ())) if (text := _incomplete(item)))
     waits = (*incomplete, *(judged.waits if judged else [_NONE_IN_COMMON] * bool(sealed)))
@@ -93,10 +95,11 @@ def _best_of(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePoli
 
 
 def _read_of(
-    slm: Evaluation, llm: Evaluation, policy: GatePolicy, on: Literal["test", "release_test"] = "test"
-) -> _Read | None:
+    slm: Evaluation, llm: Evaluation, policy: GatePolicy, on: Literal["test", "release_test"] = "test",
+    lengths: Mapping[int, float] | None = None,
+) -> _Read | None:  # fmt: skip
     """Read one candidate beside the LLM; None where no row on which a call is right has both answers."""
-    found = contrast(slm, llm, policy.primary, part="call")
+    found = contrast(slm, llm, policy.primary, part="call", lengths=lengths)
     if found is None:
         return None
     stands = floors(slm, llm, policy)

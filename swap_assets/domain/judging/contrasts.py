@@ -23,16 +23,18 @@ WINS = 0.05  # two-sided
 
 
 def contrast(
-    slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK, part: Part = "all"
-) -> Contrast | None:
+    slm: Evaluation, llm: Evaluation, metric: str, *, track: Track = DECIDING_TRACK, part: Part = "all",
+    lengths: Mapping[int, float] | None = None,
+) -> Contrast | None:  # fmt: skip
     """Compare a candidate with the LLM on the rows of a part that both have a value for.
 
-    None where they were asked different rows or share none: such a comparison would say nothing.
+    None where they were asked different rows or share none: such a comparison would say nothing. `lengths` are those of
+    the source's conversations, as `DatasetSplit` has them.
     """
     ours, theirs = slm.track(track), llm.track(track)
     if ours is None or theirs is None:
         return None
-    paired = paired_difference(ours.rows, theirs.rows, metric, part=part)
+    paired = paired_difference(ours.rows, theirs.rows, metric, part=part, lengths=lengths)
     known = {"candidate_id": slm.candidate.id, "reference_id": llm.candidate.id, "track": track, "part": part}
     return Contrast.of(paired, **known) if paired else None
 

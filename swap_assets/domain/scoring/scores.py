@@ -5,7 +5,7 @@ compared (a report compares twenty candidates in three metrics and two tracks). 
 summaries in `aggregation`, intervals and tests in `statistics`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Literal
 
@@ -168,8 +168,13 @@ class Columns:
             self._columns[metric] = np.array(list(map(read, self.rows)), dtype=float)
         return self._columns[metric]
 
-    def against(self, other: "Columns", metric: str, *, part: Part = "all") -> PairedDifference | None:
-        """Compare as self − other on a part's rows; None where the cases differ, or no row has both values."""
+    def against(
+        self, other: "Columns", metric: str, *, part: Part = "all", lengths: Mapping[int, float] | None = None
+    ) -> PairedDifference | None:
+        """Compare as self − other on a part's rows; None where the cases differ, or no row has both values.
+
+        `lengths` of the source's conversations bound what nobody saw (`statistics.nothing_seen`).
+        """
         import numpy as np
 
         order = self._places_in(other)
@@ -181,7 +186,7 @@ class Columns:
             return None
         right = [column[known] == 1.0 for column in (self.column("exact_match"), other.column("exact_match")[order])]
         clusters = self.clusters if known.all() else cluster_numbers(self.clusters[known].tolist())
-        found = compared(metric, mine[known], theirs[known], right, clusters)
+        found = compared(metric, mine[known], theirs[known], right, clusters, lengths)
         return found.model_copy(update={"left_out": int(chosen.sum()) - found.rows})
 
     def _places_in(self, other: "Columns") -> slice | list[int] | None:
@@ -205,13 +210,14 @@ class Columns:
 
 
 def compared(
-    metric: str, a: "np.ndarray", b: "np.ndarray", right: Sequence["np.ndarray"], clusters: "np.ndarray"
-) -> PairedDifference:
+    metric: str, a: "np.ndarray", b: "np.ndarray", right: Sequence["np.ndarray"], clusters: "np.ndarray",
+    lengths: Mapping[int, float] | None = None,
+) -> PairedDifference:  # fmt: skip
     """Compare two candidates' values, shape (rows,) each; `right` says for each which of its rows are exact."""
     import numpy as np
 
     totals, sizes = np.bincount(clusters, weights=a - b), np.bincount(clusters).astype(float)
-    low, high, surely_above = difference_bounds(totals, sizes)
+    low, high, surely_above = difference_bounds(totals, sizes, lengths)
     difference = float((a - b).mean())
     whole_a, whole_b = (np.bincount(clusters, weights=~exact) == 0 for exact in right)
     return PairedDifference(
@@ -219,12 +225,13 @@ def compared(
         surely_above=surely_above, rows=len(a), conversations=len(totals), left_out=0,
         only_a=int((whole_a & ~whole_b).sum()), only_b=int((whole_b & ~whole_a).sum()),
         conversation_deviation=cluster_error(totals, sizes, difference) * float(np.sqrt(len(totals))),
-        unseen=nothing_seen(sizes) * len(sizes),
+        unseen=nothing_seen(sizes, lengths) * len(sizes),
     )  # fmt: skip
 
 
 def paired_difference(
-    rows_a: Sequence[RowScore], rows_b: Sequence[RowScore], metric: str = "field_f1", *, part: Part = "all"
-) -> PairedDifference | None:
+    rows_a: Sequence[RowScore], rows_b: Sequence[RowScore], metric: str = "field_f1", *, part: Part = "all",
+    lengths: Mapping[int, float] | None = None,
+) -> PairedDifference | None:  # fmt: skip
     """Compare two candidates once, as `Columns.against` does."""
-    return Columns(rows_a).against(Columns(rows_b), metric, part=part)
+    return Columns(rows_a).against(Columns(rows_b), metric, part=part, lengths=lengths)

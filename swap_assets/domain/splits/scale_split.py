@@ -7,7 +7,7 @@ free, so that adding a scale moves no row, and what one scale asks no other one 
 Every choice mirrors the mix of the whole source (`strata`), and takes groups whole (`groups`).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
@@ -63,6 +63,7 @@ class DatasetSplit(Frozen):
     sources: tuple[SourceRows, ...] = ()
     max_length: int = Field(default=0, description="tokens to which rows are cut in training; 0: they are not")
     chosen_length: int = Field(default=0, description="max_length of approaches that have none of their own")
+    lengths: dict[int, float] = Field(default={}, description="what may be sealed, by how many answers call")
     cut: int = Field(default=0, description="training rows whose answers would be cut, as estimated")
     leakage: LeakageReport
     content_hash: str
@@ -155,6 +156,7 @@ class _Hand:
         self._cut = {row.id for row in conversations if max_length and estimated_tokens(row) > max_length}
         self._boilerplate = boilerplate_of(conversations)
         self._groups = groups_of(conversations, seed=seed, never_trained_on=self._spare, boilerplate=self._boilerplate)
+        self._testable = [each.held_out for each in self._groups if each.held_out and each.held_out not in self._spare]
         self._group_of = {id_: group for group in self._groups for id_ in group.rows}
         self._role: dict[tuple[str, ...], Role] = {}
         self._names = {id_: group.rows[0] for id_, group in self._group_of.items()}
@@ -238,10 +240,10 @@ class _Hand:
         kept = {*reserve, *(row.id for row in held_out)}
         return DatasetSplit(
             **parts,
-            scale=scale, seed=self._seed, reserve=tuple(reserve), moved=moved,
+            scale=scale, seed=self._seed, reserve=tuple(reserve), moved=moved, chosen_length=0, lengths=self._lengths(),
             set_aside=tuple(sorted({id_ for one in kept for id_ in self._group_of[one].rows} - kept)),
             sources=tuple(each for part, ids in parts.items() for each in self._sources(part, ids)),
-            max_length=self._max_length, chosen_length=0, cut=sum(id_ in self._cut for id_ in parts["train"]),
+            max_length=self._max_length, cut=sum(id_ in self._cut for id_ in parts["train"]),
             leakage=check_leakage(trained_on, held_out, self._boilerplate), content_hash=content_hash(parts, reserve),
         )  # fmt: skip
 
@@ -265,9 +267,15 @@ class _Hand:
         return self._by_id[id_].provenance.source
 
     def _mix(self, role: Role, source: str) -> Counter[Stratum]:
-        held_out = (each.held_out for each in self._groups)
-        ids = [id_ for id_ in (held_out if role == "held_out" else self._by_id) if id_ and id_ not in self._spare]
+        ids = self._testable if role == "held_out" else [id_ for id_ in self._by_id if id_ not in self._spare]
         return Counter(self._strata[id_] for id_ in ids if source in ("", self._source(id_)))
+
+    def _lengths(self) -> dict[int, float]:
+        rows, found = Counter(map(self._source, self._testable)), defaultdict[int, float](float)
+        for id_ in self._testable:
+            source, calling = self._source(id_), sum(bool(turn.calls) for turn in self._by_id[id_].turns)
+            found[calling] += (self._shares or rows).get(source, 0) / rows[source]
+        return {calling: found[calling] for calling in sorted(found) if calling}
 
     def _free(self, role: Role, claim: Role, source: str) -> list[str]:
         """Return the rows that a role may still take of groups that are its own or free, by who has first claim."""
