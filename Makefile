@@ -23,10 +23,10 @@ demo-auto: $(INSTALLED) ## only the root by hand, the rest by sensors; KEEP=1 le
 test: $(INSTALLED) ## all tests, the slow ones too, but for those that take minutes each
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not lasting and not campaign"
 
-test-lasting: $(INSTALLED) ## those of minutes: keys planted and searched for, sensors under a daemon that is killed
+test-lasting: $(INSTALLED) ## those of minutes: keys planted and searched for, a daemon that is killed, training that lifts, the demo's makers
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m lasting
 
-test-campaign: $(INSTALLED) ## an hour or two: 4,200 experiments with models that fool, splits of 18 seeds, both scales by hand and by sensors
+test-campaign: $(INSTALLED) ## an hour or two: 4,200 experiments with models that fool, splits of 19 seeds, both scales by hand and by sensors
 	$(BIN)/python -m pytest -n 0 -m campaign
 
 test-ui: $(INSTALLED) ## the UI in headless Chromium; skips with the reason where there is none

@@ -41,5 +41,5 @@ def real_rows() -> Callable[[str], Path]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that two workers end at about the same time."""
-    first = ("end_to_end", "test_lift.py", "test_graph.py", "test_several_processes.py", "test_making_miniatures.py")
+    first = ("end_to_end", "test_graph.py", "test_several_processes.py")
     items.sort(key=lambda item: next((at for at, name in enumerate(first) if name in str(item.path)), len(first)))

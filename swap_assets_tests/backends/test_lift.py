@@ -58,7 +58,7 @@ def scored(folder: Path, cases: Sequence[EvalCase], adapter: Path | None) -> lis
     return score_all(cases, read_rows(output, PredictionRecord))
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 def test_a_hundred_rows_lift_whole_answers_on_known_tools_with_unseen_values_by_fifty_points(tmp_path: Path) -> None:
     quiet_libraries()
     limit_threads(1)

@@ -30,7 +30,7 @@ def test_a_stand_in_says_the_gold_in_the_format_that_the_prompt_asks_for(tmp_pat
     assert 170 <= right < 200
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_rows_of_each_scale_and_split_are_told(tmp_path):
     command = [sys.executable, "-m", "benchmarks.real_size", "--only-splits", "--folder", str(tmp_path)]
     told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=300).stdout

@@ -1,6 +1,8 @@
 """Small hand-written rows in the shapes of the real ones, and hypothesis strategies for conversations."""
 
 import json
+import random
+from string import ascii_lowercase
 from typing import Any
 
 from hypothesis import strategies as st
@@ -98,6 +100,12 @@ def refused(row: Any) -> Quarantined:
     result = parse_row(row, source="test")
     assert isinstance(result, Quarantined), result
     return result
+
+
+def unlike(count: int) -> list[str]:
+    """Requests of which no two are alike, so that none is compared with another word by word."""
+    draw = random.Random(count)
+    return [" ".join("".join(draw.choices(ascii_lowercase, k=6)) for _ in range(5)) for _ in range(count)]
 
 
 def request(

@@ -9,7 +9,7 @@ from swap_assets.domain.reading.parsing import parse_row, set_duplicates_aside
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.scale_split import TooFewRowsError
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
-from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, extraction_row, hermes_row, request
+from swap_assets_tests.domain.data_rows import LIGHT_CALL, call_text, extraction_row, hermes_row, request, unlike
 
 
 def _loaded(rows) -> LoadedSource:
@@ -72,7 +72,7 @@ def test_the_markdown_has_the_warning_first_and_says_how_many_rows_would_be_cut(
 
 @pytest.mark.parametrize(("rows", "scales"), [(20, ["small"]), (130, ["small"]), (2600, ["small", "large"])])
 def test_proposed_sizes_can_be_filled(rows, scales):
-    conversations = [request(f"lamp {index} of house {index}") for index in range(rows)]
+    conversations = [request(text) for text in unlike(rows)]
     proposed = propose_sizes(conversations, seed=42)
     assert list(proposed.scales) == scales
     assert proposed.scales["small"].test >= 3

@@ -9,7 +9,7 @@ from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.scale_split import TooFewRowsError
 from swap_assets.domain.splits.strata import largest_remainder
 from swap_assets.domain.synthetic.generator import GeneratorSettings, generate
-from swap_assets_tests.domain.data_rows import extraction_row, parsed, request
+from swap_assets_tests.domain.data_rows import extraction_row, parsed, request, unlike
 from swap_assets_tests.domain.split_rows import NO_SPLITS, PARTS, SCALES, logged, passage, split_of
 
 
@@ -34,7 +34,7 @@ def test_scales_nest_so_no_training_row_of_one_is_a_test_row_of_another(generate
 @given(st.randoms(use_true_random=False), st.integers(0, 150))
 def test_adding_rows_moves_no_old_row_between_training_and_testing(random, extra):
     scales = {"s": Scale(train=30, validation=5, test=10)}
-    rows = [request(f"lamp {index} in house {index}", row=index) for index in range(300)]
+    rows = [request(text, row=index) for index, text in enumerate(unlike(300))]
     before = split_of(rows[: 150 + extra % 150], "s", scales, release=5)
     after = split_of(random.sample(rows, len(rows)), "s", scales, release=5)
     assert before.moved == after.moved == 0

@@ -42,9 +42,8 @@ def _holds(experiment, rows, splits):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_default_sizes_are_filled_and_a_larger_scale_changes_nothing(experiment, tmp_path, seed):
-    rows, splits = _splits(experiment, tmp_path, seed)
+def test_the_default_sizes_are_filled_and_a_larger_scale_changes_nothing(experiment, tmp_path):
+    rows, splits = _splits(experiment, tmp_path, seed := 1)
     _holds(experiment, rows, splits)
     small, large = splits["small"], splits["large"]
     only = experiment.model_copy(update={"seed": seed, "scales": {"small": experiment.scale("small")}})
@@ -61,6 +60,6 @@ def test_the_default_sizes_are_filled_and_a_larger_scale_changes_nothing(experim
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("seed", range(3, 21))
+@pytest.mark.parametrize("seed", range(2, 21))
 def test_the_default_sizes_are_filled_whatever_the_seed(experiment, tmp_path, seed):
     _holds(experiment, *_splits(experiment, tmp_path, seed))

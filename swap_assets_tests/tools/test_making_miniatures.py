@@ -138,7 +138,7 @@ def test_the_teacher_is_shown_no_row_of_the_test_pool_and_none_that_the_demo_dra
     assert not shown & asked
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path: Path) -> None:
     recipe = Recipe(tokens=2400, window_rows=4, checkpoint_every=800)
 
@@ -163,7 +163,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tokenizer: Any, tmp_path:
         assert one.equal(other)
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 def test_the_student_copies_values_that_it_never_saw(tokenizer: Any) -> None:
     """Over 300 rows it is 83.0 % (docs/lab-notes.md)."""
     from transformers import AutoModelForCausalLM
@@ -186,7 +186,7 @@ def test_a_short_training_gives_the_same_weights_again(tokenizer: Any, tmp_path:
     assert all(one.equal(other) for one, other in zip(trained("one"), trained("other"), strict=True))
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 def test_no_test_row_of_the_demo_stands_anywhere_in_what_the_students_were_pre_trained_on() -> None:
     """Regenerates every row of the recipes' stages, with a margin for how many rows their tokens came to."""
     experiment = load_experiment(Path(__file__).parents[2] / "examples" / "demo" / "swap.yaml")
