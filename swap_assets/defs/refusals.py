@@ -19,11 +19,15 @@ def refusal(arguments: list[str], defs: dg.Definitions) -> str:
     given, _ = options.parse_known_args(arguments[2:])
     if arguments[:2] != ["asset", "materialize"] or not given.select:
         return ""
-    names = [name.strip() for name in given.select.split(",")]
-    if not all(name.isidentifier() for name in names):
-        selected = dg.AssetSelection.from_coercible(names).resolve(defs.resolve_asset_graph(), allow_missing=True)
-        names = sorted(key.path[-1] for key in selected)
-    return selection_problem(experiment_in_force(), names, given.partition)
+    names, experiment = [name.strip() for name in given.select.split(",")], experiment_in_force()
+    if problem := selection_problem(experiment, names, given.partition):
+        return problem
+    graph = defs.resolve_asset_graph()
+    selected = dg.AssetSelection.from_coercible(names).resolve(graph, allow_missing=True)
+    chosen, known = (sorted(key.path[-1] for key in each) for each in (selected, graph.materializable_asset_keys))
+    if not chosen:
+        return f"'{given.select}' selects no asset of {', '.join(known)}"
+    return selection_problem(experiment, chosen, given.partition)
 
 
 def in_a_sentence(defs: dg.Definitions) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:

@@ -1,11 +1,15 @@
 """Which assets can be materialised together, and at which partition; who runs them is not its business."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.gates.registry import decisions
 from swap_assets.domain.keys import RELEASE_APPROVAL, ROOT_ASSETS, SCALE_ASSETS, SHARED_ASSETS, partition_key
+
+# An asset's name as Dagster takes it; any other text is its language of selections.
+_NAME = re.compile(r'(?:key:)?"?([^\s:*+"()]+)"?')
 
 
 def selection_problem(experiment: Experiment, names: Sequence[str], partition: str) -> str:
@@ -15,7 +19,7 @@ def selection_problem(experiment: Experiment, names: Sequence[str], partition: s
     keys: dict[str, list[str]] = dict.fromkeys(_assets(experiment), pairs)
     keys |= dict.fromkeys((*SCALE_ASSETS, *(name for name, one in decisions().items() if one.per == "scale")), scales)
     keys |= {name: [] for name in ROOT_ASSETS}
-    named = [name for name in names if name.isidentifier()]  # the rest is Dagster's language of selections
+    named = [found[1] for name in names if (found := _NAME.fullmatch(name))]
     for name in named:
         if name not in keys:
             close = difflib.get_close_matches(name, keys, n=1)
@@ -30,7 +34,7 @@ def selection_problem(experiment: Experiment, names: Sequence[str], partition: s
     if not accepted:
         return f"{named[0]} has no partitions; leave --partition out"
     given = f"there is no partition '{partition}'" if partition else "no partition is given"
-    return f"{given}; {names[0]} takes --partition {' or '.join(repr(key) for key in accepted)}"
+    return f"{given}; {named[0]} takes --partition {' or '.join(repr(key) for key in accepted)}"
 
 
 def _assets(experiment: Experiment) -> list[str]:

@@ -26,6 +26,36 @@ def test_a_file_that_extends_another_holds_only_what_differs(tmp_path: Path) -> 
     assert list(other.scales) == [*base.scales, "huge"]
 
 
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [
+        ("source: {kind: synthetic, generator: {rows: 9}}", "source: {kind: local, path: log.jsonl}"),
+        ("source: {kind: synthetic}", "sources: [{kind: local, path: log.jsonl}]"),
+        ("models: {little: {hub_id: a/b, gated: true}}", "models: {little: {path: folder}}"),
+        ("models: {little: {hub_id: a/b}}", "models: {mine: {extends: little, path: folder}}"),
+        ("models: {little: {hub_id: a/b}}", "models: {little: {vllm: {base_url: 'http://a'}}}"),
+    ],
+)
+def test_what_an_entry_has_one_of_takes_the_place_of_what_is_inherited(tmp_path: Path, below: str, above: str) -> None:
+    """The error named a key that did not stand in the user's file: `source.local.generator is not a known key`."""
+    base = f"extends: {EXPERIMENT}\n{below}"
+    written(tmp_path / "base", base.replace("{hub_id", "{engine: {kind: transformers}, miniature: '', hub_id"))
+    found = load_experiment(written(tmp_path / "own", f"extends: ../base/swap.yaml\n{above}"))
+    assert [each.kind for each in found.all_sources] == ["local" if "source" in above else "synthetic"]
+    if "path" in above and "models" in above:
+        assert list(found.models.values())[-1].weights == "folder"
+
+
+def test_a_local_models_context_length_is_the_most_that_is_chosen_for_its_training(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"text_config": {"max_position_embeddings": 1024}}')
+    approach = "approaches: {paper: {training: {max_length: 0}}}"
+    text = f"extends: {EXPERIMENT}\n{approach}\nmodels: {{little: {{path: {tmp_path / 'model'}}}}}"
+    capped = load_experiment(written(tmp_path, text))
+    assert capped.length_for([3000] * 20) == 1024 and capped.capped_by(1024) == "little"
+    assert capped.length_for([]) == 1024 and capped.capped_by(2048) == ""
+
+
 def test_a_relative_path_counts_from_the_file_that_says_it(tmp_path: Path) -> None:
     written(tmp_path / "base", f"extends: {EXPERIMENT}\nname: below")
     assert load_experiment(written(tmp_path / "own", "extends: ../base/swap.yaml\nseed: 7")).name == "below"

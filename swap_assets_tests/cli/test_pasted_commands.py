@@ -117,6 +117,9 @@ def test_the_command_of_every_decision_can_be_pasted_on_another_experiment(tmp_p
         (("paper_adapter", "--partition", "tiny"), "paper_adapter takes --partition 'little|tiny' or"),
         (("hermes_conversations", "--partition", "tiny"), "leave --partition out"),
         (("dataset_spilt", "--partition", "tiny"), "did you mean dataset_split?"),
+        (("x...",), "there is no asset 'x...'"),
+        (('key:"x..."', "--partition", "tiny"), "there is no asset 'x...'"),
+        (("dataset_split,a-b", "--partition", "tiny"), "there is no asset 'a-b'"),
         (("dataset_split,paper_adapter", "--partition", "tiny"), "not the same partitions"),
         (("dataset_split", "--partition", "tiny", "--config-json", "{"), "not JSON"),
     ],
@@ -134,6 +137,7 @@ def test_what_cannot_be_materialised_is_refused_in_one_sentence(tmp_path, monkey
         ("--select dataset_split --partition huge", "Error: there is no partition 'huge'; dataset_split takes"),
         ("--select=dataset_spilt --partition tiny", "did you mean dataset_split?"),
         ("--select *", "have not the same partitions"),
+        ("--select nosuch* --partition tiny", "'nosuch*' selects no asset of comparison_report, "),
         ("--select group:training --partition tiny", "takes --partition 'little|small' or"),
     ],
 )
@@ -147,6 +151,19 @@ def test_dagsters_own_command_refuses_in_one_sentence_too(tmp_path, experiment_d
     )
     assert done.returncode == 1 and told in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["asset materialize --select dataset_split", "definitions validate"])
+@pytest.mark.slow
+def test_dagsters_own_command_says_in_one_sentence_that_there_is_no_experiment_file(tmp_path, command):
+    environment = {name: value for name, value in os.environ.items() if name != "SWAP_CONFIG"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", *command.split(), "-m", "swap_assets.definitions"], cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(PACKAGE.parent)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "Stack Trace" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: cannot read the experiment file")
+    assert "`swap-assets new FOLDER` lays one down" in done.stderr
 
 
 @pytest.mark.parametrize("section", ["models", "scales"])

@@ -95,6 +95,10 @@ def test_an_approach_without_a_max_length_gets_what_its_rows_need_and_the_split_
     split = split_experiment(parse_experiment(settings), real, scale="small")
     assert (split.max_length, split.chosen_length) == (2048, 2048)
     assert "beyond the chosen max_length 2,048" in split.told_of_cut
+    next(iter(settings["models"].values()))["context"] = 64
+    capped = split_experiment(parse_experiment(settings), real, scale="small")
+    assert (capped.max_length, capped.chosen_length, capped.capped_by) == (64, 64, next(iter(settings["models"])))
+    assert f"beyond the chosen max_length 64 (as much as {capped.capped_by} takes) and teach" in capped.told_of_cut
 
 
 def _from(source, count, *, origin="real"):

@@ -6,6 +6,8 @@ every line win, the empty ones too. Ours fill in what is not set, and start Dags
 no `.env` lies; SWAP_FOLDER names the folder that they were called in, to which the definitions go back.
 """
 
+import contextlib
+import json
 import os
 import re
 import shlex
@@ -51,10 +53,22 @@ def load_experiment(path: Path | None = None) -> Experiment:
     """Read and check an experiment file; ExperimentError where it is missing, is not YAML, or does not fit."""
     where = (path or experiment_path()).resolve()
     try:
-        return parse_experiment(_read(where))
+        return _with_contexts(parse_experiment(_read(where)))
     except ExperimentError as error:
         named = str(where) in str(error)
         raise ExperimentError(str(error) if named else f"experiment file {where.name}: {error}") from None
+
+
+def _with_contexts(experiment: Experiment) -> Experiment:
+    """Return the experiment with what the config.json of local folders says of how many tokens a model takes."""
+    models = dict(experiment.models)
+    for name, entry in models.items():
+        if entry.path and not entry.context:
+            with contextlib.suppress(OSError, ValueError):  # the checks of `doctor` say what a folder lacks
+                config = json.loads((Path(entry.path).expanduser() / "config.json").read_text(encoding="utf-8"))
+                known = (config.get("text_config") or config).get("max_position_embeddings") or 0
+                models[name] = entry.model_copy(update={"context": known})
+    return experiment.model_copy(update={"models": models})
 
 
 def _read(where: Path, seen: tuple[Path, ...] = ()) -> Any:

@@ -4,6 +4,7 @@ An expected problem becomes one sentence in the UI here. Not here: what follows 
 """
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from swap_assets.backends.processes.supervision import is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_rows, write_text
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import enter_folder, load_experiment, pasteable, storage_root
-from swap_assets.domain.experiment.experiment import Experiment
+from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.contrasts import DECIDING_TRACK
@@ -43,8 +44,13 @@ def experiment_in_force() -> Experiment:
     return load_experiment()
 
 
-enter_folder()
-SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
+try:
+    enter_folder()
+    SCALES = dg.StaticPartitionsDefinition(list(experiment_in_force().scales))
+except ExperimentError as unusable:
+    if "dagster" not in Path(sys.argv[0]).parts[-2:] or sys.argv[1:2] == ["api"]:
+        raise
+    sys.exit(f"Error: {unusable}")  # Dagster's own commands would end with their stack
 MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
     {"model": dg.StaticPartitionsDefinition(list(experiment_in_force().models)), "scale": SCALES}
 )

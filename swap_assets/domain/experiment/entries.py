@@ -108,6 +108,7 @@ class SmallModel(Frozen):
     gated: bool = False
     trust_remote_code: bool = False
     gpus: int = Field(default=1, ge=1, le=64, description="cards that one training of this model shares")
+    context: int = Field(default=0, ge=0, description="the most tokens it takes; 0: as a local config.json says")
     parameters_billion: float = Field(default=0.0, ge=0)
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     max_answer_tokens: int = Field(default=1024, ge=16)

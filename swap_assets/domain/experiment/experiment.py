@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from swap_assets.domain import keys
 from swap_assets.domain.experiment import entries
+from swap_assets.domain.experiment.engines import ENGINE_SETTINGS
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.gpu_hours import card_named, length_for
 from swap_assets.domain.experiment.recipes import Approach, rows_each
@@ -31,6 +32,10 @@ _NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
 # What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas
 # and ranges by three dots.
 _FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.IN_FILE_NAMES, keys.SEPARATOR, "...", "/", ",", *string.whitespace)
+
+
+# Of these an entry has one.
+_ONE_OF = ({"source", "sources"}, {"hub_id", "miniature", "path"}, {"engine", *ENGINE_SETTINGS})
 
 
 class ExperimentError(ValueError):
@@ -128,10 +133,18 @@ class Experiment(Frozen):
         return min(map(self.longest_row, self.models))
 
     def length_for(self, rows: Iterable[int]) -> int:
-        """Return the length in tokens that rows of so many need where an approach has none of its own; 0: all have."""
+        """Return the length in tokens that rows of so many need where an approach has none of its own; 0: all have.
+
+        It is at most what every model takes, as far as that is known.
+        """
         card = card_named(self.prices.card)
         open_ = any(not each.training.max_length for each in self.approaches.values())
-        return length_for(list(rows), card) if open_ and card else 0
+        known = [entry.context for entry in self.models.values() if entry.context]
+        return min([length_for(list(rows), card), *known]) if open_ and card else 0
+
+    def capped_by(self, length: int) -> str:
+        """Return the model that takes no more than so many tokens, "" where none is known to take so few."""
+        return next((name for name, entry in self.models.items() if length and entry.context == length), "")
 
     def with_length(self, length: int) -> "Experiment":
         """Return the experiment with a `max_length` for the approaches that have none of their own."""
@@ -260,10 +273,17 @@ def _resolved(key: str, entries: dict[str, Any], section: str, *, seen: tuple[st
 
 
 def laid_over(below: Any, above: Any) -> Any:
-    """Return `above`, where both are mappings with what it does not say taken from `below`, level by level."""
+    """Return `above`, where both are mappings with what it does not say taken from `below`, level by level.
+
+    A mapping of another `kind` is taken as it is, and `path` takes the place of an inherited `hub_id` (`_ONE_OF`).
+    """
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
-    return {**below, **{key: laid_over(below.get(key), value) for key, value in above.items()}}
+    if above.get("kind", below.get("kind")) != below.get("kind"):
+        return above
+    replaced = {key for group in _ONE_OF if group & above.keys() for key in group - above.keys()}
+    kept = {key: value for key, value in below.items() if key not in replaced}
+    return kept | {key: laid_over(kept.get(key), value) for key, value in above.items()}
 
 
 def _lookup(entries: dict[str, Entry], key: str, *, what: str) -> Entry:

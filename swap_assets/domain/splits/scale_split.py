@@ -63,6 +63,7 @@ class DatasetSplit(Frozen):
     sources: tuple[SourceRows, ...] = ()
     max_length: int = Field(default=0, description="tokens to which rows are cut in training; 0: they are not")
     chosen_length: int = Field(default=0, description="max_length of approaches that have none of their own")
+    capped_by: str = Field(default="", description="the model that takes no more than `chosen_length`")
     lengths: dict[int, float] = Field(default={}, description="what may be sealed, by how many answers call")
     cut: int = Field(default=0, description="training rows whose answers would be cut, as estimated")
     leakage: LeakageReport
@@ -78,8 +79,9 @@ class DatasetSplit(Frozen):
         """What is lost to `max_length`, for check, plan, doctor and report."""
         chosen = "the chosen " if self.chosen_length == self.max_length else ""
         told = f"about {self.cut:,} of {len(self.train):,} training rows have answers beyond {chosen}max_length"
-        advice = " and teach little or nothing; raise training.max_length" if self.cut else ""
-        return f"{told} {self.max_length:,}{advice}" if self.max_length else "training cuts no row"
+        most = f" (as much as {self.capped_by} takes)" * bool(chosen and self.capped_by)
+        advice = " and teach little or nothing" + "; raise training.max_length" * (not most) if self.cut else ""
+        return f"{told} {self.max_length:,}{most}{advice}" if self.max_length else "training cuts no row"
 
     @property
     def short(self) -> list[str]:
@@ -102,7 +104,7 @@ def split_experiment(experiment: Experiment, conversations: Sequence[Conversatio
         conversations, scale=scale, scales=experiment.scales, release_test=experiment.release_test,
         seed=experiment.seed, max_length=experiment.with_length(chosen).training_length,
         shares=shares_of(experiment.all_sources),
-    ).model_copy(update={"chosen_length": chosen})  # fmt: skip
+    ).model_copy(update={"chosen_length": chosen, "capped_by": experiment.capped_by(chosen)})  # fmt: skip
 
 
 def split_scale(
@@ -127,7 +129,7 @@ def split_scale(
     release = hand.take([], release_test, "held_out")
     chosen, reserves, moved = dict[str, dict[str, list[str]]](), dict[str, list[str]](), dict[str, int]()
     had: dict[str, list[str]] = {part: [] for part, _ in _PARTS}
-    for name in sorted(scales, key=lambda name: _size(scales[name])):
+    for name in sorted(scales, key=lambda name: sum(getattr(scales[name], part) for part, _ in _PARTS)):
         chosen[name] = {}
         for part, role in _PARTS:
             size = getattr(scales[name], part)
@@ -139,10 +141,6 @@ def split_scale(
     wanted = {part: max(getattr(sizes, part) for sizes in scales.values()) for part, _ in _PARTS}
     hand.refuse_if_short({"release": release_test} | wanted, had | {"release": release}, reserves.values())
     return hand.split(scale, chosen[scale] | {"release": release}, reserves[scale], moved[scale])
-
-
-def _size(sizes: Scale) -> int:
-    return sizes.train + sizes.validation + sizes.test
 
 
 class _Hand:
@@ -243,7 +241,7 @@ class _Hand:
             scale=scale, seed=self._seed, reserve=tuple(reserve), moved=moved, chosen_length=0, lengths=self._lengths(),
             set_aside=tuple(sorted({id_ for one in kept for id_ in self._group_of[one].rows} - kept)),
             sources=tuple(each for part, ids in parts.items() for each in self._sources(part, ids)),
-            max_length=self._max_length, cut=sum(id_ in self._cut for id_ in parts["train"]),
+            max_length=self._max_length, cut=sum(id_ in self._cut for id_ in parts["train"]), capped_by="",
             leakage=check_leakage(trained_on, held_out, self._boilerplate), content_hash=content_hash(parts, reserve),
         )  # fmt: skip
 
