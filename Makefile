@@ -31,7 +31,7 @@ test-campaign: $(INSTALLED) ## an hour or two: 4,200 experiments with models tha
 
 test-ui: $(INSTALLED) ## the UI in headless Chromium; skips with the reason where there is none
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[ui]"
-	SWAP_TEST_UI=1 $(BIN)/python -m pytest swap_assets_tests/end_to_end/test_ui.py
+	SWAP_TEST_UI=1 $(BIN)/python -m pytest swap_assets_tests/end_to_end/test_ui.py swap_assets_tests/end_to_end/test_web_guard_in_a_browser.py
 
 ui: $(INSTALLED) ## web server and daemon on loopback, for the experiment that SWAP_CONFIG names
 	$(BIN)/swap-assets ui

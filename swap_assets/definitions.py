@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from swap_assets.defs import approaches, baselines, dataset, monitoring, refusals, release
+from swap_assets.defs import approaches, baselines, dataset, lost_runs, monitoring, refusals, release
 from swap_assets.defs.gates import decision_assets, jobs, release_approval, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import ArtefactIOManager, ConversationSource, ExperimentStore
@@ -55,10 +55,10 @@ defs = dg.Definitions(
     ],
     jobs=[*jobs().values(), monitoring.DRIFT_JOB],
     schedules=monitoring.SCHEDULES,
-    sensors=[*sensors(), monitoring.failed_run_alert],
+    sensors=[*sensors(), monitoring.failed_run_alert, lost_runs.lost_runs],
     resources=resources_of(ExperimentStore()),
     # A step is a shell around a process of its own, so it need not be one: the fork server starts it in 0.7 s.
-    executor=dg.multiprocess_executor.configured(
+    executor=lost_runs.executor.configured(
         {"max_concurrent": 4, "start_method": {"forkserver": {"preload_modules": ["swap_assets.definitions"]}}}
     ),
 )

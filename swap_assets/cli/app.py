@@ -1,13 +1,17 @@
 """The command line's table of contents: every command is registered here, and here errors become one sentence."""
 
 import functools
+import os
+import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import typer
 
 from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.models.preflight import PreflightError
+from swap_assets.backends.processes.supervision import end_children, ending_signals
 from swap_assets.backends.store.experiment_file import fill_environment
 from swap_assets.cli.demo import demo
 from swap_assets.cli.environment import ServiceError, fail, ui, validate
@@ -20,6 +24,7 @@ from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 # Their messages are sentences for people, which end a command.
 _SENTENCES = (ExperimentError, PreflightError, SegmentError, ServiceError, SourceError, TooFewRowsError)
+_GRACE_S = 6.0  # for what a command has started, before it is killed
 
 
 def _in_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,4 +49,14 @@ for command in (
 
 def main() -> None:
     """Run the `swap-assets` command."""
+    for number in ending_signals():
+        signal.signal(number, _stop)
     app()
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    """End with all that was started: a run that was asked to end is cancelled, one that is killed is found later."""
+    for other in ending_signals():
+        signal.signal(other, signal.SIG_IGN)
+    end_children(grace_s=_GRACE_S)
+    os._exit(128 + number)  # threads that wait for those children would try them again

@@ -7,6 +7,7 @@ with everything that they started. `swap-assets validate` is here, too.
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,20 +16,22 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, NamedTuple
 
 import psutil
 import typer
 
 from swap_assets.backends.processes.hardware import cpu_count
+from swap_assets.backends.processes.locks import any_left
 from swap_assets.backends.serving.servers import free_port
 from swap_assets.backends.store import experiment_file as files
+from swap_assets.cli.web_guard import READ_ONLY_VARIABLE, TOKEN, TOKEN_VARIABLE
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import MODEL_PROCESS_POOL
 
 MODULE = "swap_assets.definitions"
 DAGSTER = str(Path(sys.executable).with_name("dagster"))  # its command in this Python
+GUARDED = [sys.executable, "-m", "swap_assets.cli.web_guard"]
 # What the package carries of the repository's own files, so that every command works outside a clone, too.
 TEMPLATES = Path(__file__).parents[1] / "templates"
 PROJECT = TEMPLATES / "project"
@@ -37,13 +40,28 @@ PID_FILE = "logs/dagster.pid"  # in the experiment's folder, of a service that w
 _READY_S, _STOP_S = 90.0, 25.0
 _PORT_TAKEN = "address already in use"
 _TELL_CHILD_OF_DEATH = 1  # Linux's PR_SET_PDEATHSIG
+_C_LIBRARY = ctypes.CDLL(None)  # loaded here, since a child may wait for ever for a lock that was held as it was made
 
 
 def experiment_or_exit(config: Path | None = None) -> Experiment:
     """Load the experiment; a file that can't be used ends the command with one sentence and exit code 2."""
     if problem := files.disagreement({files.CONFIG_VARIABLE: str(config or files.experiment_path())}):
         raise fail(problem)
-    return files.load_experiment(config)
+    experiment = files.load_experiment(config)
+    _fail_lost_runs(files.storage_root(experiment) / "dagster")
+    return experiment
+
+
+def _fail_lost_runs(home: Path) -> None:
+    if not any_left(home):  # without Dagster, which takes half a second
+        return
+    import dagster as dg
+
+    from swap_assets.defs.lost_runs import fail_lost_runs
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for lost in fail_lost_runs(instance):
+            typer.secho(f"swap-assets: {lost}.", fg="yellow", err=True)
 
 
 def fail(sentence: str) -> typer.Exit:
@@ -118,15 +136,13 @@ def dagster_service(
         process = subprocess.Popen(
             _dev(module, port), **beside_env_file(environment), stdin=subprocess.DEVNULL,
             stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
-            preexec_fn=lambda: _begin_child(ends_with_parent=not keep),
+            preexec_fn=lambda: obey_signals(ends_with_parent=not keep),
         )  # fmt: skip
     kept = False
     try:
-        # SIGTERM and a closed terminal end this process as Ctrl-C does, through its `finally` clauses.
-        with _handling(_leave, signal.SIGTERM, signal.SIGHUP):
-            _wait_until_it_answers(process, port, log)
-            yield Service(f"http://127.0.0.1:{port}", process.pid)
-            kept = keep
+        _wait_until_it_answers(process, port, log)
+        yield Service(f"http://127.0.0.1:{port}", process.pid)
+        kept = keep
     finally:
         if not kept:
             # A second Ctrl-C is ignored while Dagster is being stopped; that takes 35 seconds at most.
@@ -135,18 +151,14 @@ def dagster_service(
 
 
 def _dev(module: str, port: int) -> list[str]:
-    return [DAGSTER, "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
+    return [*GUARDED, "dev", "-m", module, "-h", "127.0.0.1", "-p", str(port)]
 
 
-def _begin_child(*, ends_with_parent: bool) -> None:
+def obey_signals(*, ends_with_parent: bool = True) -> None:
     """Run in the child before it becomes Dagster: obey SIGINT, and have Linux send it when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell starts background commands with SIGINT ignored
     if ends_with_parent and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_TELL_CHILD_OF_DEATH, signal.SIGINT)
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+        _C_LIBRARY.prctl(_TELL_CHILD_OF_DEATH, signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -220,7 +232,12 @@ def is_free(port: int) -> bool:
     return False
 
 
-def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on loopback")] = 3000) -> None:
+def ui(
+    config: Config = None,
+    port: Annotated[int, typer.Option(help="port on loopback")] = 3000,
+    token: Annotated[bool, typer.Option(help="let in whoever opens the printed link first; else all here")] = True,
+    read_only: Annotated[bool, typer.Option("--read-only", help="nothing can be started or approved there")] = False,
+) -> None:
     """Open Dagster's web server and daemon on loopback; stop them with Ctrl-C."""
     if config is None and not os.environ.get(files.CONFIG_VARIABLE) and not (own := files.experiment_path()).exists():
         typer.echo(f"No {own.name} in this folder, so this shows the demo; for another file give --config FILE.")
@@ -228,9 +245,12 @@ def ui(config: Config = None, port: Annotated[int, typer.Option(help="port on lo
     place = beside_env_file(environment := dagster_environment(config))
     if not is_free(port):
         raise fail(f"another program listens on port {port}; stop it, or give another one with --port {port + 1}")
-    typer.echo(f"http://127.0.0.1:{port}  (experiment: {environment['SWAP_CONFIG']})")
+    secret = secrets.token_urlsafe(16) if token else ""
+    link = f"http://127.0.0.1:{port}" + f"/?{TOKEN}={secret}" * token
+    typer.echo(f"{link}  (experiment: {environment['SWAP_CONFIG']})")
     os.chdir(place["cwd"])
-    os.execve(DAGSTER, _dev(MODULE, port), place["env"])
+    told = {TOKEN_VARIABLE: secret, READ_ONLY_VARIABLE: "1" * read_only}
+    os.execve(GUARDED[0], _dev(MODULE, port), {**place["env"], **told})
 
 
 def validate(config: Config = None) -> None:

@@ -28,6 +28,8 @@ _ERROR = re.compile(r"^((\w+\.)+(\w*Error|Failure)|\w+Error): ")
 
 # What Dagster says where a step's process ended without an exception; it keeps the exit code to itself.
 _CRASH = "ChildProcessCrashException"
+# What our executor says of runs that are in the way (`defs.lost_runs`).
+_TOLD = re.compile(r" - (\S+ waits: .*|run \w{8} of .* was lost: .*)$")
 
 
 class Segment(NamedTuple):
@@ -69,7 +71,8 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
         steps.say(f"[yellow]a step's process was killed or crashed ({escape(str(kept))}); once more[/]")
         failed = _materialize(segment, environment, log, steps)
     if failed:
-        raise SegmentError(f"{segment.title} failed; {_why(log)} (whole log: {log})")
+        why = f"its process was killed by signal {-failed}." if failed < 0 else _why(log)
+        raise SegmentError(f"{segment.title} failed; {why} (whole log: {log})")
     steps.say(f"[dim]{time.monotonic() - began:.0f} s[/]")
 
 
@@ -81,6 +84,7 @@ def _materialize(segment: Segment, settings: Mapping[str, str], log: Path, steps
         subprocess.Popen(
             [*command, *options_of(segment)], **beside_env_file(settings), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace",
+            preexec_fn=environment.obey_signals,
         ) as process,
     ):  # fmt: skip
         for line in process.stdout or ():
@@ -104,6 +108,8 @@ class _Steps:
 
     def show(self, line: str) -> None:
         """Show a line of Dagster's log if it says that a step starts or ends."""
+        if told := _TOLD.search(line):
+            self.say(f"[yellow]{escape(told[1])}[/]")
         if not (event := _EVENT.search(line)):
             return
         step, kind = event.groups()

@@ -17,8 +17,9 @@ from rich.table import Column, Table
 
 from swap_assets.backends.datasets.loading import load_source, try_splits, without_download
 from swap_assets.backends.models.preflight import examine
+from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.processes.hardware import gpus
-from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path
+from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path, storage_root
 from swap_assets.cli.environment import PROJECT, Config, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, parse_experiment
 from swap_assets.domain.experiment.gpu_hours import card_named
@@ -233,7 +234,8 @@ def _hours(hours: float | None) -> str:
 
 def doctor(config: Config = None) -> None:
     """Check Python, disk, memory, GPU, keys (never printing one), hub, source and ports; ask the hosted model once."""
-    findings = examine(experiment_or_exit(config), config or experiment_path())
+    experiment = experiment_or_exit(config)
+    findings = [*examine(experiment, config or experiment_path()), *_pools_in_use(experiment)]
     table = Table("", "what", "detail", box=None, pad_edge=False)
     for finding in findings:
         table.add_row(f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.what, finding.detail)
@@ -241,3 +243,16 @@ def doctor(config: Config = None) -> None:
     failed = [finding for finding in findings if finding.state == "fail"]
     typer.echo(f"{len(failed)} of {len(findings)} need your attention." if failed else "Everything needed is here.")
     raise typer.Exit(1 if failed else 0)
+
+
+def _pools_in_use(experiment: Experiment) -> list[Finding]:
+    """Say who works, and so lets others wait; runs that were killed have been freed by now."""
+    if not (home := storage_root(experiment) / "dagster").exists():
+        return []
+    import dagster as dg
+
+    from swap_assets.defs.lost_runs import holders
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        pools = sorted(instance.event_log_storage.get_concurrency_keys())
+        return [Finding(f"pool {pool}", "ok", told) for pool in pools if (told := holders(instance, pool))]

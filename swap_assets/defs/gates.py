@@ -4,7 +4,8 @@ A run key is made of the evidence that a run acts on, so Dagster starts it once,
 instance knows of an experiment is read here, too: runs under way or broken, and the data versions of its rows.
 
 A person lets through too: `release_approval` is an external asset, reported by `swap-assets approve`, or in the UI by
-"Report materialization" with the description `approved by NAME: REASON` (or `rejected by`). Names are self-declared.
+"Report materialization" with the description `approved by NAME: REASON` (or `rejected by`) where the experiment says
+`approval: ui`. Names are self-declared.
 """
 
 import dataclasses
@@ -216,8 +217,11 @@ def reported(instance: dg.DagsterInstance, state: State) -> dict[str, Approval]:
     """Return what was said in the UI and has not been taken over, by partition; only the last of each counts.
 
     It names no evidence, and is taken to be on the decision in force when that is older. What was taken over before is
-    left alone: the evidence may have changed since.
+    left alone: the evidence may have changed since. Nothing where the experiment takes approvals by command alone: who
+    reaches the web server could give one.
     """
+    if state.experiment.gates.release.approval == "command":
+        return {}
     latest: dict[str, dg.EventLogRecord] = {}
     for record in instance.fetch_materializations(dg.AssetKey(RELEASE_APPROVAL), limit=_LATEST).records:
         latest.setdefault(str(record.partition_key), record)
@@ -238,5 +242,5 @@ def _read(record: dg.EventLogRecord, state: State, partition: str) -> Approval |
     verdict, by, reason = told
     return Approval(
         model=decision.model, scale=decision.scale, verdict=verdict, by=by, reason=reason,
-        evidence_hash=decision.content(), at=at,
+        given="ui", evidence_hash=decision.content(), at=at,
     )  # fmt: skip

@@ -187,7 +187,7 @@ class State:
         approval = self.approvals.get(decision.partition)
         if approval is not None and approval.evidence_hash == decision.content():
             return approval.verdict
-        if self.experiment.gates.release.approval != "required":
+        if self.experiment.gates.release.approval == "none":
             return "not_required"
         return "waiting" if approval is None else "void"
 

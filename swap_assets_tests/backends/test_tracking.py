@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,25 @@ def test_a_training_that_is_killed_leaves_no_run_open(store: str, tiny: Weights,
     assert "error" not in again.data.tags
     points = client_of(store).get_metric_history(result.mlflow_run_id, "train_loss")
     assert sorted(point.step for point in points) == [point.step for point in result.loss_curve]
+
+
+def test_of_two_that_train_in_one_folder_the_second_waits_and_takes_the_firsts_result(
+    store: str, tiny: Weights, rows: Path
+) -> None:
+    """They trained side by side: one removed the files of the other, which died of it beside a good adapter."""
+    spec = spec_for(tiny, rows, epochs=2).model_copy(update={"tracking": tracking(store, "twice")})
+    lines: list[list[str]] = [[], []]
+
+    def one(number: int) -> Any:
+        return run_workers([(spec, rows / "work")], on_line=lambda _, line: lines[number].append(line))[0]
+
+    with ThreadPoolExecutor() as both:
+        first, second = sorted(both.map(one, (0, 1)), key=lambda result: result.reused)
+    assert (first.reused, second.reused) == (False, True)
+    assert first.adapter_hash == second.adapter_hash and first.mlflow_run_id == second.mlflow_run_id
+    told = [line for said in lines for line in said if "another process works in" in line]
+    assert len(told) == 1 and "waits for its end" in told[0]
+    assert look_up(store, first.mlflow_run_id).info.status == "FINISHED"
 
 
 def test_a_run_that_a_training_with_other_settings_left_open_is_closed(store: str, tiny: Weights, rows: Path) -> None:

@@ -38,9 +38,9 @@ def test_a_word_given_on_the_command_line_is_recorded_said_to_be_self_declared_a
     assert "Waiting for a person" in run("explain", SUBJECT).output
     done = run("approve", SUBJECT, "--by", "Ada", "--reason", "tried it for a week")
     assert done.exit_code == 0, done.output
-    assert "approved by Ada (self-declared)" in done.output and "void when that changes" in done.output
+    assert "approved by Ada (self-declared, by command)" in done.output and "void when that changes" in done.output
     explained = run("explain", SUBJECT).output
-    assert "The release was approved by Ada (self-declared)" in explained
+    assert "The release was approved by Ada (self-declared, by command)" in explained
     assert explained.strip().splitlines()[-1].endswith("merged_model --partition 'little|small'")
     assert scenario.asked("release_gate") == [("release", "little|small")]
     event = scenario.instance.get_latest_materialization_event(dg.AssetKey("release_approval"))
@@ -60,7 +60,7 @@ def test_a_word_given_in_the_ui_is_explained_though_no_sensor_looked(scenario):
             description="approved by Grace: looked at fifty answers",
         )
     )  # fmt: skip
-    assert "approved by Grace (self-declared)" in run("explain", SUBJECT).output
+    assert "approved by Grace (self-declared, in the UI)" in run("explain", SUBJECT).output
 
 
 def test_an_explanation_says_that_the_evidence_has_changed(scenario):

@@ -24,7 +24,7 @@ def state_with(
     *evaluations: Evaluation,
     decisions: tuple[Decision, ...] = (),
     approvals: tuple[Approval, ...] = (),
-    approval: str = "required",
+    approval: str = "ui",
     **known: Any,
 ) -> State:
     """Return a state in which so much has been measured, decided and approved; the conversations are there."""

@@ -41,7 +41,7 @@ class Plant:
         head, _, tail = text.partition("  little-r4:")
         text = head + tail.partition("scales:")[1] + tail.partition("scales:")[2]
         text = text.replace("fine_tune: {trails_by_points: 0}", "")
-        text = text.replace("release: {real_share: 0}", "release: {real_share: 0, approval: none}")
+        text = text.replace("approval: ui", "approval: none")
         (folder / "swap.yaml").write_text(f"{text}automation: {{sensors: running, every_s: 1}}\n", encoding="utf-8")
         (folder / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
         patch.chdir(folder)

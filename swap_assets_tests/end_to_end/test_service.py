@@ -54,7 +54,7 @@ def _program(tmp_path, monkeypatch, body: str) -> None:
     path = tmp_path / "stand-in"
     path.write_text(f"#!{sys.executable}\n{body}\n", encoding="utf-8")
     path.chmod(0o755)
-    monkeypatch.setattr(service, "DAGSTER", str(path))
+    monkeypatch.setattr(service, "GUARDED", [str(path)])
 
 
 def test_a_port_that_another_program_took_is_not_mistaken_for_dagsters(tmp_path, monkeypatch):

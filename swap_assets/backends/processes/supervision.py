@@ -16,18 +16,21 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from swap_assets.backends.hub.access import HubUnreachableError
+from swap_assets.backends.processes.locks import alone_in
 from swap_assets.backends.processes.specs import RESULT, RESULT_FILE, Spec, TrainSpec, WorkerResult, write_spec
 
 PARENT_VARIABLE = "SWAP_PARENT_PID"
 Stream = Literal["stdout", "stderr"]
 _TAIL_LINES = 20
 _GRACE_S = 10.0
+_LOOK_S = 0.5  # between looks at whether another process is there
 # What a card or its driver says when it is gone; out of memory is not among them, since it comes again.
 _LOST_CARD = ("device-side assert", "Xid", "GPU is lost", "unspecified launch failure", "ECC error", "NCCL")
 
@@ -101,9 +104,17 @@ def run_workers(
     """Write each spec into its folder, run them one after the other in one process, and return their results.
 
     A folder takes `spec.json` and `result.json`, and is made where it is missing. `env` are variables for the child
-    beside this process's own. `on_line` gets each line that it writes, from another thread. WorkerError where the child
-    failed or left no result; an MLflow run that it had begun is marked FAILED.
+    beside this process's own. `on_line` gets each line that it writes, from another thread. Where another process works
+    in a folder its end is awaited. WorkerError where the child failed or left no result; an MLflow run that it had
+    begun is marked FAILED.
     """
+    with alone_in([folder for _, folder in work], lambda told: on_line("stdout", told)):
+        return _run_alone(work, env, on_line)
+
+
+def _run_alone(
+    work: Sequence[tuple[Spec, Path]], env: Mapping[str, str] | None, on_line: Callable[[Stream, str], None]
+) -> list[WorkerResult]:
     paths = [write_spec(spec, folder) for spec, folder in work]
     for _, folder in work:
         (folder / RESULT_FILE).unlink(missing_ok=True)
@@ -176,16 +187,47 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(child.pid, number)
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Return those that end a command wherever it was started: in a shell's background, too, which ignores SIGINT."""
+    hung_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]  # as `nohup` asks for
+    return [signal.SIGINT, signal.SIGTERM, *hung_up]
+
+
+def end_children(*, grace_s: float) -> None:
+    """End all that this process has started: ask its children, wait up to `grace_s` seconds, then kill what is left."""
+    import psutil
+
+    mine = psutil.Process()
+    there, children = mine.children(recursive=True), mine.children()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.send_signal(signal.SIGINT)
+    for late in psutil.wait_procs(there, timeout=grace_s)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            late.kill()
+
+
 def die_with_parent(parent: int, end: Callable[[], object] = lambda: os._exit(1)) -> None:
     """Make this process `end` itself when `parent` is gone: a killed parent cannot stop its children."""
+    _when_it_ends(parent, end, still=lambda: os.getppid() == parent)
+
+
+def die_with(other: int) -> None:
+    """Make this process end itself when another one is gone that it works for and that did not start it."""
+    _when_it_ends(other, lambda: os._exit(1))
+
+
+def _when_it_ends(process: int, do: Callable[[], object], *, still: Callable[[], bool] = lambda: True) -> None:
     # Not the kernel's death signal: that is bound to the thread that forked, and there is none outside Linux.
     import psutil
 
     def watch() -> None:
-        if os.getppid() == parent:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(parent).wait()
-        end()
+        # psutil's own wait takes a zombie, whose parent has not looked yet, for a process that works.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            watched = psutil.Process(process)
+            while still() and watched.is_running() and watched.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(_LOOK_S)
+        do()
 
     threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
 

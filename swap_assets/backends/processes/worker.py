@@ -17,6 +17,7 @@ from pathlib import Path
 
 from swap_assets.backends.processes import supervision
 from swap_assets.backends.processes.gpu_leases import leased
+from swap_assets.backends.processes.locks import alone_in
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import (
     RESULT_FILE,
@@ -42,12 +43,16 @@ def main(arguments: list[str]) -> int:
         supervision.die_with_parent(os.getppid())  # the launcher, of whom the variable knows nothing
     elif parent := os.environ.get(supervision.PARENT_VARIABLE):
         supervision.die_with_parent(int(parent))
-    # Unlike the signal's default, the exception of an interrupt lets open files and tracked runs be closed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Unlike the signal's default, the exception of an interrupt lets open files and tracked runs be closed. A shell's
+    # background commands ignore SIGINT.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         specs = {Path(argument): read_spec(Path(argument)) for argument in arguments}
         _prepare_environment(list(specs.values()))
-        with _reporter() as reporter, _cards(list(specs.values()), reporter) as cards:
+        # Started by `run_workers`, that has seen to it.
+        folders = [] if supervision.PARENT_VARIABLE in os.environ else [path.parent for path in specs]
+        with _reporter() as reporter, alone_in(folders, reporter.line), _cards(list(specs.values()), reporter) as cards:
             os.environ.update(cards)  # before torch is loaded: it looks at the cards once
             for path, spec in specs.items():
                 _run(spec, path, reporter)

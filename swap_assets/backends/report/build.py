@@ -32,7 +32,7 @@ from swap_assets.domain.report.comparison import Report, build_report, with_prev
 from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.splits.scale_split import DatasetSplit
-from swap_assets.domain.weights import LoraAdapter
+from swap_assets.domain.weights import LoraAdapter, MergedModel
 
 Value = TypeVar("Value")
 # The first that is no part of a text, where quotes are escaped; what a model wrote comes after it.
@@ -56,9 +56,19 @@ def build_scale_report(
     path = experiment_path()
     read = {"experiment file": f"{path.name}, sha256 {file_hash(path)}", "source": source or "not read yet"}
     origin = read | {f"version of {name}": version for name, version in versions().items()}
-    about = {"notices": tuple(notices), "provenance": origin, "generated_at": now}
+    told = (*notices, *_overrides(experiment, store, scale))
+    about = {"notices": told, "provenance": origin, "generated_at": now}
     report = build_report(_inputs(experiment, store, scale, test_cases).model_copy(update=about))
     return with_previous(report, previous_report(report_folder(store, scale), report.evidence()))
+
+
+def _overrides(experiment: Experiment, store: ArtefactStore, scale: str) -> Iterator[str]:
+    """Say which models were merged against their gate, as the first thing that a report says."""
+    for model in experiment.models:
+        merged = _there(store, keys.MERGED_MODEL, keys.partition_key(model, scale), MergedModel)
+        if merged and merged.override:
+            name = display_name(merged.candidate_id)
+            yield f"{name} was not let through: it was merged by an override of {merged.override} (self-declared)"
 
 
 def _inputs(

@@ -227,7 +227,7 @@ def tracked_training(
         opened = _OpenRun(uri=spec.tracking.uri, run_id=run.id, identity=same)
         (folder / _OPEN_FILE).write_text(opened.model_dump_json(), encoding="utf-8")
         yield run
-    (folder / _OPEN_FILE).unlink()
+    (folder / _OPEN_FILE).unlink(missing_ok=True)
 
 
 def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:

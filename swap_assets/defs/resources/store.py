@@ -4,6 +4,7 @@ An expected problem becomes one sentence in the UI here. Not here: what follows 
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,10 +18,11 @@ from swap_assets.backends.datasets.loading import SourceError, load_sources
 from swap_assets.backends.datasets.views import profile_svg, token_lengths
 from swap_assets.backends.engines.generation import read_cases
 from swap_assets.backends.processes.spec_building import base_weights
-from swap_assets.backends.processes.supervision import is_transient
+from swap_assets.backends.processes.supervision import die_with, is_transient
 from swap_assets.backends.store.artefacts import ArtefactStore, write_rows, write_text
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import enter_folder, load_experiment, pasteable, storage_root
+from swap_assets.defs.lost_runs import process_of
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 from swap_assets.domain.experiment.sources import LoadedSource
 from swap_assets.domain.gates.gate import materialize
@@ -69,6 +71,12 @@ class ExperimentStore(dg.ConfigurableResource):
     """The values of assets by name and partition key (None: unpartitioned), in the experiment's folder."""
 
     config: str = Field(default="", description="the experiment file; empty: SWAP_CONFIG, else ./swap.yaml")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Let a step end with its run: a killed run can stop nothing, and its steps would go on, and go on paying."""
+        run = process_of(context.instance, context.run.run_id) if context.run and context.instance else None
+        if run and run != os.getpid():
+            die_with(run)
 
     @property
     def experiment(self) -> Experiment:

@@ -67,13 +67,14 @@ class ReleaseRule(Frozen):
     """Release when LLM - SLM is at most `max_delta_points` and the interval of SLM - LLM stays above -margin.
 
     Inconclusive evidence never releases, nor do sealed rows of which less than `real_share` are real (0 to 1): the
-    others were generated. With `approval: required` a pass waits for a person.
+    others were generated. A pass waits for a person, who says so by `swap-assets approve` (`approval: command`), or
+    there or in Dagster's UI (`ui`); `none` asks nobody.
     """
 
     max_delta_points: float = Field(default=0.0, ge=-100, le=100)
     margin_points: float = Field(default=5.0, ge=0, le=100)
     real_share: float = Field(default=0.5, ge=0, le=1)
-    approval: Literal["required", "none"] = "required"
+    approval: Literal["command", "ui", "none"] = "command"
 
 
 class GatePolicy(Frozen):

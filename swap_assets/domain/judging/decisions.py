@@ -178,7 +178,7 @@ class Decision(Frozen):
 class Approval(Frozen):
     """One person's verdict on a release decision; `evidence_hash` is the `content()` of the decision it is on.
 
-    `by` is what the person wrote: nothing here checks who it was.
+    `by` is what the person wrote: nothing here checks who it was. `given` says by which way it came.
     """
 
     decision: Literal["release_decision"] = "release_decision"
@@ -188,6 +188,7 @@ class Approval(Frozen):
     by: str = Field(min_length=1, max_length=200)
     reason: str = Field(min_length=3, max_length=2000)
     evidence_hash: str
+    given: Literal["command", "ui"] = "command"
     at: str = ""
 
     @property
@@ -201,7 +202,8 @@ class Approval(Frozen):
 
     def sentence(self) -> str:
         """Say it in words; the name is self-declared and is said to be."""
-        return f"{self.verdict} by {self.by} (self-declared) at {self.at or 'an unknown time'}: {self.reason}"
+        how = {"command": "by command", "ui": "in the UI"}[self.given]
+        return f"{self.verdict} by {self.by} (self-declared, {how}) at {self.at or 'an unknown time'}: {self.reason}"
 
 
 def read_reported(text: str) -> tuple[Literal["approved", "rejected"], str, str] | None:
