@@ -42,10 +42,8 @@ def rate_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, 
         values: 0 or 1 a row, shape (rows,).
         clusters: the conversation of each row as an integer from 0, shape (rows,).
     """
-    import numpy as np
-
-    rate, sizes = float(values.mean()), _sizes(clusters)
-    rows, count, totals = len(values), len(sizes), np.bincount(clusters, weights=values)
+    rate, totals, sizes = float(values.mean()), *_by_conversation(values, clusters)
+    rows, count = len(values), len(sizes)
     if count == rows:
         return *wilson(rate, count), "Wilson"
     trials = kish = rows**2 / float((sizes**2).sum())
@@ -63,12 +61,12 @@ def mean_interval(values: "np.ndarray", clusters: "np.ndarray") -> tuple[float, 
         values: one value per row, shape (rows,).
         clusters: the conversation of each row as an integer from 0, shape (rows,).
     """
-    mean, count, error = float(values.mean()), int(clusters.max()) + 1, _error_of_mean(values, clusters)
-    if error < 1e-12:  # no conversation differs from another, or there is but one
-        slack = nothing_seen(_sizes(clusters))
+    mean, totals, sizes = float(values.mean()), *_by_conversation(values, clusters)
+    if (error := cluster_error(totals, sizes, mean)) < 1e-12:  # no conversation differs from another, or there is one
+        slack = nothing_seen(sizes)
         return mean - slack, mean + slack, "nothing varied: exact bound by conversation"
-    half = student(count - 1) * error
-    return mean - half, mean + half, f"Student's t by conversation, {count}"
+    half = student(len(sizes) - 1) * error
+    return mean - half, mean + half, f"Student's t by conversation, {len(sizes)}"
 
 
 def difference_bounds(
@@ -161,16 +159,11 @@ def _resampling_weights(count: int, seed: int) -> Any:
     return generator.multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES).astype(float)
 
 
-def _error_of_mean(values: "np.ndarray", clusters: "np.ndarray") -> float:
+def _by_conversation(values: "np.ndarray", clusters: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
+    """Return the total and the rows of each conversation, shape (conversations,) each."""
     import numpy as np
 
-    return cluster_error(np.bincount(clusters, weights=values), _sizes(clusters), float(values.mean()))
-
-
-def _sizes(clusters: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-
-    return np.bincount(clusters).astype(float)
+    return np.bincount(clusters, weights=values), np.bincount(clusters).astype(float)
 
 
 def cluster_error(totals: "np.ndarray", sizes: "np.ndarray", mean: float) -> float:
