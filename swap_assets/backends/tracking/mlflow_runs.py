@@ -158,12 +158,21 @@ def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
     try:
         sqlite.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(sqlite.with_name(sqlite.name + ".lock")):
+            _make_tables(sqlite)
             # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
             return _with_experiment(tracking, artifacts=(sqlite.parent.absolute() / "artifacts").as_uri())
     except OSError as error:
         raise TrackingError(
             f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
         ) from None
+
+
+def _make_tables(sqlite: Path) -> None:
+    """Make a new store's tables in a file beside it: a kill between two of them would leave one that never opens."""
+    if not sqlite.exists():
+        (unfinished := sqlite.with_name(sqlite.name + ".part")).unlink(missing_ok=True)
+        _client(f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        unfinished.replace(sqlite)
 
 
 def _with_experiment(tracking: Tracking, *, artifacts: str | None) -> tuple[MlflowClient, str]:
