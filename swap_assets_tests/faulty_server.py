@@ -1,7 +1,8 @@
 """A chat server on loopback that fails in every way that real ones do, decided by a seeded draw for each attempt.
 
 Run as a process of its own: `python -m swap_assets_tests.faulty_server LOG FAULTS DELAY` prints its port. LOG gets one
-line for each request whose answer was sent whole, so that whoever was killed cannot have a say in what was asked.
+line for each request whose answer was sent whole, so that whoever was killed cannot have a say in what was asked, and
+one for the tokens that it charges: its own count, or the estimate where it says nothing that can be read.
 """
 
 import asyncio
@@ -16,7 +17,10 @@ import time
 from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from swap_assets.backends.hosted.asking import Asking
+from swap_assets.backends.hosted.messages import read_reply
 from swap_assets_tests.fakes import completion
 
 ANSWER = '<tool_call>\n{"name": "weather", "arguments": {"city": "CITY"}}\n</tool_call>'
@@ -27,6 +31,25 @@ FAULTS = (
 # Hangs are rare here, since each costs the whole time-out.
 DRAWN = [fault for fault in FAULTS for _ in range(1 if fault == "hang" else 6)]
 OUTCOMES = ("content filter", "refusal")
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
+UNREADABLE: tuple[Any, ...] = (
+    None, {}, "many", 7, [], {"prompt_tokens": "10", "completion_tokens": "5"}, {"prompt_tokens": -10_000,
+    "completion_tokens": 5}, {"prompt_tokens": 10, "completion_tokens": None}, {"prompt_tokens": {"a": [1]},
+    "completion_tokens": 5}, {"prompt_tokens": 10**30, "completion_tokens": 5}, {"prompt_tokens": True,
+    "completion_tokens": 5}, {"prompt_tokens": 1.5, "completion_tokens": 5}, {"completion_tokens": 5},
+)  # fmt: skip
+
+
+def with_usage(answer: str, usage: Any) -> str:
+    """Return a completion that says it took something else."""
+    return json.dumps(json.loads(answer) | {"usage": usage})
+
+
+def estimate(body: dict[str, Any], answer: str) -> int:
+    """Return the tokens that an answer is charged whose usage cannot be read."""
+    asked = {name: value for name, value in body.items() if name != "stream"}  # which the client adds
+    found = Asking.estimate(None, asked, read_reply(answer.encode()))  # type: ignore[arg-type]
+    return found.prompt_tokens + found.completion_tokens
 
 
 class FaultyServer:
@@ -58,6 +81,10 @@ class FaultyServer:
         """Return the cities that were answered, in order; one that was answered twice stands there twice."""
         return [city for what, city, _ in self.lines() if what == "sent"]
 
+    def charged(self) -> int:
+        """Return the tokens that the server has charged by its own count."""
+        return sum(int(tokens) for what, _, tokens in self.lines() if what == "charged")
+
 
 class _Server:
     def __init__(self, log: Path, faults: float, delay_s: float) -> None:
@@ -87,13 +114,18 @@ class _Server:
         self._write("came", city, fault or outcome)
         await asyncio.sleep(self._delay_s)
         if fault:
+            if fault == "no choice":
+                self._write("charged", city, str(sum(USAGE.values())))
             return await self._fail(fault, writer)
         text = ANSWER.replace("CITY", city)
         if outcome == "content filter":
             self._respond(writer, 400, json.dumps({"error": {"code": "content_filter", "message": "filtered"}}))
         else:
             said = completion("I cannot help with that.") if outcome == "refusal" else completion(text)
-            self._respond(writer, 200, said)
+            odd = random.Random(f"usage {city}")
+            usage = odd.choice(UNREADABLE) if odd.random() < 0.3 else USAGE
+            self._write("charged", city, str(15 if usage == USAGE else estimate(body, with_usage(said, None))))
+            self._respond(writer, 200, with_usage(said, usage))
         self._write("sent", city, outcome)
         await writer.drain()
         return True
@@ -117,7 +149,8 @@ class _Server:
             _reset(writer)
             return False
         else:
-            self._respond(writer, 200, '{"choices": [' if fault == "broken json" else '{"choices": []}')
+            none = json.dumps({"choices": [], "usage": USAGE})
+            self._respond(writer, 200, '{"choices": [' if fault == "broken json" else none)
         await writer.drain()
         return True
 

@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,7 @@ from swap_assets.backends.datasets.files import SourceError
 from swap_assets.backends.models.preflight import PreflightError
 from swap_assets.backends.processes.supervision import end_children, ending_signals
 from swap_assets.backends.store.experiment_file import fill_environment
+from swap_assets.backends.store.whole import UnreadableError, full_disk
 from swap_assets.cli.demo import demo
 from swap_assets.cli.environment import ServiceError, fail, ui, validate
 from swap_assets.cli.materialize import SegmentError, materialize
@@ -23,7 +25,15 @@ from swap_assets.domain.experiment.experiment import ExperimentError
 from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 # Their messages are sentences for people, which end a command.
-_SENTENCES = (ExperimentError, PreflightError, SegmentError, ServiceError, SourceError, TooFewRowsError)
+_SENTENCES = (
+    ExperimentError,
+    PreflightError,
+    SegmentError,
+    ServiceError,
+    SourceError,
+    TooFewRowsError,
+    UnreadableError,
+)
 _GRACE_S = 6.0  # for what a command has started, before it is killed
 
 
@@ -34,6 +44,10 @@ def _in_a_sentence(command: Callable[..., None]) -> Callable[..., None]:
             command(**given)
         except _SENTENCES as error:
             raise fail(str(error)) from None
+        except OSError as error:
+            if full := full_disk(error, Path.cwd()):
+                raise fail(full) from None
+            raise
 
     return run
 

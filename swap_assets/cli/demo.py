@@ -18,6 +18,7 @@ from rich.markup import escape
 from swap_assets.backends.models.preflight import require_hosted, require_model
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.experiment_file import storage_root
+from swap_assets.backends.store.whole import private_folder
 from swap_assets.cli.environment import PID_FILE, TEMPLATES, dagster_environment, experiment_or_exit, fail
 from swap_assets.cli.materialize import Segment, log_of, run_segment, run_together
 from swap_assets.cli.report import print_decisions, print_report
@@ -52,7 +53,7 @@ def demo(
             shutil.rmtree(root, ignore_errors=True)
     environment = dagster_environment(path)
     os.environ.update(environment)  # what is imported of `defs` from here on reads the experiment that it names
-    (root / "logs").mkdir(parents=True, exist_ok=True)
+    private_folder(root / "logs")
     fault = ""
     if auto:
         from swap_assets.cli.story import by_sensors

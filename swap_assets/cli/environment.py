@@ -25,6 +25,7 @@ from swap_assets.backends.processes.hardware import cpu_count
 from swap_assets.backends.processes.locks import any_left
 from swap_assets.backends.serving.servers import free_port
 from swap_assets.backends.store import experiment_file as files
+from swap_assets.backends.store.whole import private_folder, require_room
 from swap_assets.cli.web_guard import READ_ONLY_VARIABLE, TOKEN, TOKEN_VARIABLE
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.keys import MODEL_PROCESS_POOL
@@ -80,7 +81,7 @@ def dagster_environment(config: Path | None = None) -> dict[str, str]:
     home, own = files.storage_root(experiment) / "dagster", Path("dagster.yaml")
     if problem := files.disagreement({files.HOME_VARIABLE: str(home)}):
         raise fail(problem)
-    home.mkdir(parents=True, exist_ok=True)
+    require_room(private_folder(home))
     settings, there = (own if own.exists() else PROJECT / "dagster.yaml").read_bytes(), home / "dagster.yaml"
     if not there.exists() or there.read_bytes() != settings:
         there.write_bytes(settings)

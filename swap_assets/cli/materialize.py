@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, pasteable, storage_root
+from swap_assets.backends.store.whole import full_disk, private_folder
 from swap_assets.cli import environment
 from swap_assets.cli.environment import MODULE, Config, beside_env_file, experiment_or_exit, fail
 from swap_assets.domain.keys import file_name
@@ -54,7 +55,7 @@ def options_of(segment: Segment) -> list[str]:
 
 def log_of(root: Path, segment: Segment) -> Path:
     """Return where a segment's log lies in an experiment's folder, which is made."""
-    (root / "logs").mkdir(parents=True, exist_ok=True)
+    private_folder(root / "logs")
     name = file_name(f"{'-'.join(segment.assets[:2])}-{segment.partition}")
     return root / "logs" / f"{name}.log"
 
@@ -72,7 +73,8 @@ def run_segment(segment: Segment, *, environment: Mapping[str, str], log: Path, 
         failed = _materialize(segment, environment, log, steps)
     if failed:
         why = f"its process was killed by signal {-failed}." if failed < 0 else _why(log)
-        raise SegmentError(f"{segment.title} failed; {why} (whole log: {log})")
+        told = why if "make room" in why else full_disk(RuntimeError(why), log.parent) or why
+        raise SegmentError(f"{segment.title} failed; {told} (whole log: {log})")
     steps.say(f"[dim]{time.monotonic() - began:.0f} s[/]")
 
 

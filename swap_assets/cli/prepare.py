@@ -20,6 +20,7 @@ from swap_assets.backends.models.preflight import examine
 from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.processes.hardware import gpus
 from swap_assets.backends.store.experiment_file import CONFIG_VARIABLE, experiment_path, storage_root
+from swap_assets.backends.store.whole import DamagedError, read_json
 from swap_assets.cli.environment import PROJECT, Config, experiment_or_exit, fail
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError, parse_experiment
 from swap_assets.domain.experiment.gpu_hours import card_named
@@ -141,7 +142,9 @@ def profile(
 def _tell_repetitions(index_file: Path, loaded: LoadedSource) -> None:
     """Print which rows repeat a test row; any makes the command end with code 1, so that a script can stop there."""
     try:
-        index = LeakageIndex.model_validate_json(index_file.read_bytes())
+        index = read_json(index_file, LeakageIndex.model_validate_json, again="materialise dataset_split again")
+    except DamagedError as error:
+        raise fail(str(error)) from None
     except (OSError, ValueError):
         raise fail(
             f"{index_file} is no leakage index; it lies in the experiment's folder under work/leakage_index, named "

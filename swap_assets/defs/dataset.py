@@ -115,7 +115,7 @@ def dataset_split(
     held_out = {*split.test, *split.reserve, *split.release}
     rows = [row for row in hermes_conversations if row.id in held_out]
     index = build_index(rows, boilerplate_of(hermes_conversations))
-    kept = store.keep("leakage_index", f"{split.scale}.json", index.model_dump_json())
+    kept = store.keep("leakage_index", f"{split.scale}.json", index)
     parts = ("train", "validation", "test", "release", "reserve", "set_aside")
     closest = metadata.sample([split.leakage])
     yield metadata.outcome(

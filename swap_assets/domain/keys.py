@@ -7,6 +7,7 @@ with several adapters (the Fledgling pair) is one candidate with a score per ans
 approaches there are is `domain.experiment`'s to say.
 """
 
+import string
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
@@ -14,6 +15,10 @@ from swap_assets.domain.model import Frozen
 
 SEPARATOR = "--"
 PARTITION_SEPARATOR, IN_FILE_NAMES, ALL_PARTITIONS = "|", "__", "all"
+# What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas
+# and ranges by three dots.
+_FORBIDDEN = (PARTITION_SEPARATOR, IN_FILE_NAMES, SEPARATOR, "...", "/", ",", *string.whitespace)
+_LONGEST = 60
 # Rows packed into one have fewer optimiser steps: another recipe, and so another candidate.
 PACKED = "-packed"
 # The approach of a candidate that nobody trained.
@@ -144,6 +149,16 @@ def tuned(
 def partition_key(model: str, scale: str) -> str:
     """Return the partition key of a model at a scale."""
     return f"{model}{PARTITION_SEPARATOR}{scale}"
+
+
+def unfit_key(key: str) -> str:
+    """Say why no model or scale can be called so, "" where one can: partitions, folders and files are named by them."""
+    if bad := [sign for sign in _FORBIDDEN if sign in key]:
+        return f"the name {key!r} holds {bad[0]!r}, which partition keys and file names cannot"
+    if not key or not key.isprintable() or key[0] in ".-" or len(key.encode()) > _LONGEST:
+        told = f"visible signs, {_LONGEST} bytes at most, that does not begin with '.' or '-'"
+        return f"the name {key!r} cannot be a folder's; give one of {told}"
+    return f"the name {key!r} is that of files without a partition; take another" if key == ALL_PARTITIONS else ""
 
 
 def file_name(key: str | None) -> str:

@@ -1,8 +1,14 @@
 """The experiment's folder: values come back as they went in, halves are never seen, failures are kept."""
 
+import os
+
 import pytest
 
-from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore, write_text
+from swap_assets.backends.engines.generation import RecordFile
+from swap_assets.backends.hosted.cache import AnswerCache, Spend
+from swap_assets.backends.hosted.messages import Reply
+from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
+from swap_assets.backends.store.whole import write_text
 from swap_assets.domain.keys import file_name
 from swap_assets.domain.model import EvalCase, ToolCall
 from swap_assets.domain.scoring.evaluation import Evaluation, not_evaluated
@@ -52,7 +58,27 @@ def test_a_failure_is_kept_until_a_success_follows(store):
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "file.json"
     write_text(path, "old")
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError):
         write_text(path, 5)  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.json"]
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_values_rows_and_caches_are_for_their_owner_alone_whatever_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        root = tmp_path / "state" / "mine"
+        store = ArtefactStore(root)
+        store.write("paper_evaluation", "phi|small", evaluation(PAPER, shares(3, 5)), kind=Evaluation)
+        store.write("single_turn_test", "tiny", [], kind=list[EvalCase])
+        store.record_failure("paper_adapter", "phi|small", "out of memory")
+        with AnswerCache(store.work("hosted") / "answers.sqlite3") as cache:
+            cache.keep("k", Reply(finish_reason="stop"), Spend(), model="m", epoch="e")
+        RecordFile(store.work("answers", "c", "hermes") / "predictions.jsonl", {}, candidate_id="c")
+    finally:
+        os.umask(before)
+    kept = [path for path in tmp_path.rglob("*") if path.parent.name != "answers.sqlite3.owners"]
+    assert {oct(path.stat().st_mode & 0o777) for path in kept if path.is_file()} == {"0o600"}
+    assert {oct(path.stat().st_mode & 0o777) for path in kept if path.is_dir()} == {"0o700"}
+    assert len(kept) > 15

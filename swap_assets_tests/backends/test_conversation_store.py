@@ -1,10 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swap_assets.backends.store.artefacts import StoreError, read_rows, write_rows
+from swap_assets.backends.store.artefacts import ArtefactMissingError, read_rows, write_rows
+from swap_assets.backends.store.whole import UnreadableError
 from swap_assets.domain.model import Conversation, EvalCase, Quarantined
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets_tests.domain.data_rows import conversations, request
@@ -42,15 +44,12 @@ def test_the_same_rows_give_byte_identical_files(tmp_path: Path):
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch):
-    import pyarrow.parquet as pq
-
     path = write_rows(tmp_path / "a.parquet", [request("old")], Conversation)
 
-    def broken(table, where, **_):
-        Path(where).write_bytes(b"half")
+    def broken(_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(pq, "write_table", broken)
+    monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="disk full"):
         write_rows(path, [request("new")], Conversation)
     assert list(tmp_path.iterdir()) == [path]
@@ -58,11 +57,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
 
 
 def test_a_missing_or_foreign_file_is_an_error_that_says_what_to_do(tmp_path: Path):
-    with pytest.raises(StoreError, match="make it first: swap-assets materialize"):
+    with pytest.raises(ArtefactMissingError, match="make it first: swap-assets materialize"):
         read_rows(tmp_path / "none.parquet", Conversation)
     (tmp_path / "text.parquet").write_text("hello")
-    with pytest.raises(StoreError, match="make it again: swap-assets materialize"):
+    with pytest.raises(UnreadableError, match="make it again: swap-assets materialize"):
         read_rows(tmp_path / "text.parquet", Conversation)
     write_rows(tmp_path / "q.parquet", [], Quarantined)
-    with pytest.raises(StoreError, match="make it again: swap-assets materialize"):
+    with pytest.raises(UnreadableError, match="make it again: swap-assets materialize"):
         read_rows(tmp_path / "q.parquet", Conversation)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from swap_assets.backends.store.artefacts import ArtefactStore, ArtefactUnreadableError, record_path
+from swap_assets.backends.store.artefacts import ArtefactStore, record_path
 from swap_assets.backends.store.evidence import Evidence
+from swap_assets.backends.store.whole import UnreadableError, seal
 from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.fine_tune import fine_tune
@@ -122,8 +123,9 @@ def test_a_value_that_was_changed_beside_its_record_speaks_for_itself(read, stor
 
 def test_a_folder_that_another_version_made_is_refused_in_a_sentence(read, store):
     path = store.write("llm_baseline", "tiny", evaluation(LLM, shares(80, 100)), kind=Evaluation)
-    path.write_text(path.read_text(encoding="utf-8").replace("answer_format", "contract"), encoding="utf-8")
-    with pytest.raises(ArtefactUnreadableError, match=r"make it again: swap-assets .*llm_baseline --partition 'tiny'"):
+    other = evaluation(LLM, shares(80, 100)).model_dump_json().replace("answer_format", "contract")
+    path.write_text(seal(other), encoding="utf-8")
+    with pytest.raises(UnreadableError, match=r"make it again: swap-assets .*llm_baseline --partition 'tiny'"):
         read()
 
 

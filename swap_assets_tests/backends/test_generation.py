@@ -1,5 +1,6 @@
 """Local answers: batched text equals one-by-one text, records survive a crash, no limit cuts an expected answer."""
 
+import json
 import re
 import subprocess
 import time
@@ -145,9 +146,7 @@ def test_a_resumed_job_asks_only_what_is_missing_and_ends_in_the_same_file(tiny:
     spec.output.write_text("".join(whole[:7]) + whole[7][:50])
     again = run(spec)
     assert (again.asked, again.reused) == (5, 7)
-    assert [record.text for record in records(spec)] == [
-        PredictionRecord.model_validate_json(line).text for line in whole
-    ]
+    assert [record.text for record in records(spec)] == [json.loads(line)["text"] for line in whole]
 
 
 def test_a_killed_process_loses_only_the_answers_under_way(tiny: Weights, rows: Path) -> None:

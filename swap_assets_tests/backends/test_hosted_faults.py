@@ -14,6 +14,7 @@ import pytest
 
 from swap_assets.backends.engines.generation import Answered, Job, read_rows
 from swap_assets.backends.engines.hosted import ask_hosted
+from swap_assets.backends.hosted.cache import AnswerCache
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.predictions import PredictionRecord
@@ -70,6 +71,8 @@ def test_a_thousand_requests_to_a_faulty_server_end_in_a_thousand_outcomes_each_
     assert not wrong
     assert {"hang", "reset", "reset in the body", "broken json", "429 date", "refusal", "content filter"} <= set(faults)
     assert sum(answers.retries.values()) == answers.calls - 1000
+    with AnswerCache(tmp_path / "answers.sqlite3") as cache:
+        assert cache.spent("big", "first").tokens == server.charged()
 
 
 @pytest.mark.slow

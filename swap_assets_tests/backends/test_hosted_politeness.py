@@ -12,10 +12,10 @@ import pytest
 
 from swap_assets.backends.engines.generation import Answered, Job
 from swap_assets.backends.engines.hosted import ask_hosted
-from swap_assets.backends.hosted.asking import Pace, reset_s, spacing_s
 from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Spend
 from swap_assets.backends.hosted.clients import HostedError, read_retry_after
 from swap_assets.backends.hosted.messages import Reply
+from swap_assets.backends.hosted.pace import Pace, reset_s, spacing_s
 from swap_assets.backends.serving.servers import Server
 from swap_assets.domain.experiment.entries import Budget, HostedModel
 from swap_assets.domain.formats.base import Interface
@@ -196,7 +196,7 @@ def test_a_request_has_one_owner_and_then_an_answer(tmp_path: Path) -> None:
         assert claim(two, "k") is Claim.BUSY and claim(one, "k") is Claim.BUSY
         one.release("k")
         assert claim(two, "k") is Claim.OURS
-        two.keep("k", reply_of("yes"), Spend(tokens=7))
+        two.keep("k", reply_of("yes"), Spend(tokens=7), model="m", epoch="e")
         two.release("k")
         assert claim(one, "k") == reply_of("yes") == one.find(["k", "other"])["k"]
         assert one.spent("m", "e") == Spend(tokens=7) and one.spent("m", "other") == Spend()
@@ -214,13 +214,13 @@ def test_two_owners_keep_one_budget(tmp_path: Path) -> None:
     with AnswerCache(tmp_path / "a") as one, AnswerCache(tmp_path / "a") as two:
         assert claim(one, "k", 6, budget) is Claim.OURS
         assert claim(two, "l", 6, budget) is Claim.RESERVED
-        one.keep("k", reply_of("short"), Spend(tokens=2))
+        one.keep("k", reply_of("short"), Spend(tokens=2), model="m", epoch="e")
         assert claim(two, "l", 6, budget) is Claim.OURS
         assert claim(one, "m", 11, budget) is Claim.SPENT
 
 
-def test_a_cache_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("this is no database, and long enough to be read as one" * 20)
+def test_a_cache_that_cannot_be_opened_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
     with pytest.raises(CacheError, match="move it away"), AnswerCache(tmp_path / "a"):
         pass
 

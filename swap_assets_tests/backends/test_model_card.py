@@ -7,6 +7,7 @@ import pytest
 from swap_assets.backends.hub.cards import README, write_adapter_readme
 from swap_assets.backends.models.provenance import ADAPTER_CARD, PickledWeightsError
 from swap_assets.backends.processes.specs import Weights
+from swap_assets.backends.store.whole import unsealed
 from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import tiny_model
 
@@ -39,7 +40,7 @@ def test_a_base_of_the_hub_is_named_in_the_front_matter(tiny: Weights, rows: Pat
 
     trained = run(spec_for(tiny, rows, epochs=1), rows / "work")
     path = trained.adapter / ADAPTER_CARD
-    path.write_text(path.read_text().replace(tiny.source, "org/base"))
+    path.write_bytes((unsealed(path.read_bytes()) or b"").replace(tiny.source.encode(), b"org/base"))
     data = ModelCard.load(write_adapter_readme(trained)).data
     assert data.base_model == "org/base"
     assert "base_model:adapter:org/base" in (data.tags or [])

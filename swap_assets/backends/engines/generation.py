@@ -17,8 +17,9 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from swap_assets.backends.processes.reporting import Reporter, duration
-from swap_assets.backends.store.artefacts import StoreError
+from swap_assets.backends.store.artefacts import ArtefactMissingError
 from swap_assets.backends.store.artefacts import read_rows as read_split
+from swap_assets.backends.store.whole import UnreadableError, seal, unsealed, write_bytes
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.model import EvalCase, Frozen
 from swap_assets.domain.predictions import Answer, PredictionRecord
@@ -107,6 +108,8 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
 
     keep(remembered or ())
     missing = [case for case in cases if case.id not in file]
+    if file.unread:
+        reporter.line(f"{file.unread} records are damaged or of another version, in {job.output}: they are made again")
     reporter.line(f"{len(cases)} cases, {len(cases) - len(missing)} answered already")
     reporter.line(engine.plan(missing))
     done, seconds = 0, 0.0
@@ -146,29 +149,29 @@ class RecordsError(ValueError):
 
 def write_rows(path: Path, rows: Iterable[Frozen]) -> Path:
     """Write one value a line, whole or not at all, making the folder where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", encoding="utf-8") as stream:
-        stream.writelines(row.model_dump_json() + "\n" for row in rows)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(path)
-    return path
+    return write_bytes(path, b"".join(map(_line, rows)))
+
+
+def _line(row: Frozen) -> bytes:
+    return seal(row.model_dump_json()).encode() + b"\n"
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """Read one value a line; RecordsError where the file is missing, empty, or a line is not a `kind`."""
     try:
         # Not splitlines(): it also breaks at U+2028, which JSON strings may hold.
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise RecordsError(f"{path} cannot be read ({error.strerror}); materialise what writes it first") from None
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        if (whole := unsealed(line)) is None:
+            told = "is damaged: it does not hold what was written there"
+            raise RecordsError(f"{path}, line {number} {told}; take the line out and materialise what wrote it again")
         try:
-            rows.append(kind.model_validate_json(line))
+            rows.append(kind.model_validate_json(whole))
         except ValidationError as error:
             why = error.errors()[0]["msg"]
             raise RecordsError(f"{path}, line {number} is no {kind.__name__}: {why}") from None
@@ -181,7 +184,7 @@ def read_cases(paths: Sequence[Path]) -> list[EvalCase]:
     """Read cases from stored splits (Parquet) or JSONL, once, with all labels; RecordsError where there is none."""
     try:
         splits = [(read_rows if path.suffix == ".jsonl" else read_split)(path, EvalCase) for path in paths]
-    except StoreError as error:
+    except (UnreadableError, ArtefactMissingError) as error:
         raise RecordsError(str(error)) from None
     if not any(splits):
         raise RecordsError(f"{', '.join(map(str, paths))} hold no case: at least one is needed")
@@ -199,12 +202,12 @@ class RecordFile:
     def __init__(
         self, path: Path, wanted: dict[str, str], *, candidate_id: str, others: Sequence[Path] = (), anew: bool = False
     ) -> None:
-        self.path = path
+        self.path, self.unread = path, 0
         self._order = list(wanted)
         self._written = {
             record.case_id: record.model_copy(update={"candidate_id": candidate_id})
             for source in (() if anew else (*others, path))
-            for record in _readable(source)
+            for record in self._readable(source)
             if record.obtained and wanted.get(record.case_id) == record.request_hash
         }
         # What is half written or out of date goes now, so that new lines never continue a torn one.
@@ -215,8 +218,8 @@ class RecordFile:
 
     def append(self, records: Sequence[PredictionRecord]) -> None:
         """Add records durably: what was returned from here survives a crash."""
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.writelines(record.model_dump_json() + "\n" for record in records)
+        with self.path.open("ab") as stream:
+            stream.writelines(map(_line, records))
             stream.flush()
             os.fsync(stream.fileno())
         self._written |= {record.case_id: record for record in records}
@@ -227,12 +230,9 @@ class RecordFile:
         write_rows(self.path, records)
         return records
 
-
-def _readable(path: Path) -> Iterable[PredictionRecord]:
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            yield PredictionRecord.model_validate_json(line)
-        except ValidationError:
-            continue  # a crash tore the line off, or an older version wrote it: it is asked for again
+    def _readable(self, path: Path) -> Iterable[PredictionRecord]:
+        for line in path.read_bytes().split(b"\n") if path.is_file() else ():
+            try:
+                yield PredictionRecord.model_validate_json(unsealed(line) or b"")
+            except ValidationError:
+                self.unread += bool(line)  # damaged, torn off by a crash, or of an older version

@@ -15,7 +15,7 @@ from typing import Any
 
 from swap_assets.backends.engines.generation import Answered, Engine, Job, answer_cases
 from swap_assets.backends.hosted.asking import Asking, Unanswered
-from swap_assets.backends.hosted.cache import AnswerCache, CacheError
+from swap_assets.backends.hosted.cache import AnswerCache
 from swap_assets.backends.hosted.clients import HostedError, open_client
 from swap_assets.backends.hosted.messages import Reply, Requests
 from swap_assets.backends.models.provenance import miniature_folder, weights_hash
@@ -48,7 +48,7 @@ class HostedEngine(Engine):
         super().__init__()
         self._asking, self._requests, self._cache = asking, requests, cache
         self.prompt_hash, self.constants = requests.prompt_hash, requests.constants
-        self.retries = asking.retries
+        self.retries, self._estimated = asking.retries, 0
 
     def request_hashes(self, cases: Sequence[EvalCase]) -> dict[str, str]:
         """Name each case's request by who is asked, its whole body and the epoch."""
@@ -114,7 +114,10 @@ class HostedEngine(Engine):
     def summary(self) -> list[str]:
         """Count what was asked again, by reason."""
         tally = ", ".join(f"{count} x {kind}" for kind, count in sorted(self.retries.items()))
-        return [f"{self.calls} calls to {self._asking.model.key}" + (f"; asked again after {tally}" if tally else "")]
+        told = [f"{self.calls} calls to {self._asking.model.key}" + (f"; asked again after {tally}" if tally else "")]
+        if self._estimated:
+            told += [f"{self._estimated} answers told no usage that can be read: they are charged their estimate"]
+        return told
 
     @staticmethod
     def _arrived(outcomes: list[Answer | Exception | None]) -> list[Answer]:
@@ -126,7 +129,9 @@ class HostedEngine(Engine):
     async def _outcome(self, case: EvalCase, *, first: bool) -> Answer | None:
         """Return a case's answer, or that it could not be had; None where everything was stopped."""
         try:
-            return self._answer(case, await self._asking.ask(self._keys[case.id], self._bodies[case.id], first=first))
+            reply = await self._asking.ask(self._keys[case.id], self._bodies[case.id], first=first)
+            self._estimated += reply.estimated
+            return self._answer(case, reply)
         except Unanswered as error:
             return self._answer(case, Reply(finish_reason="error"), error=str(error))
         except HostedError:
@@ -160,12 +165,11 @@ def ask_hosted(
         raise HostedError("there are no cases to ask the hosted model; materialise the test splits first")
     client = open_client(model, base_url=server.url)
     requests = Requests(model, job.answer_format, job.epoch, interface, server)
-    try:
-        with AnswerCache(cache) as answers:
-            engine = HostedEngine(Asking(model, client, answers, epoch=job.epoch, say=say), requests, answers)
-            return answer_cases(engine, cases, job, reporter=Reporter(write=say))
-    except CacheError as error:
-        raise HostedError(str(error)) from None
+    with AnswerCache(cache) as answers:
+        if answers.told:
+            say(answers.told)
+        engine = HostedEngine(Asking(model, client, answers, epoch=job.epoch, say=say), requests, answers)
+        return answer_cases(engine, cases, job, reporter=Reporter(write=say))
 
 
 def hosted_answers(

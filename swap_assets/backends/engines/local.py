@@ -43,6 +43,9 @@ class LocalEngine(Engine):
     def __init__(self, spec: GenerateSpec, say: Callable[[str], None]) -> None:
         super().__init__()
         self.spec, self.say = spec, say
+        if spec.adapter and (spec.adapter / provenance.ADAPTER_CARD).is_file():  # one made by hand has none
+            again = "train the adapter again"
+            provenance.require_base(provenance.adapter_card(spec.adapter, again=again), spec.weights)
         self.tokenizer = load_tokenizer(spec.weights)
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = str(self.tokenizer.chat_template)

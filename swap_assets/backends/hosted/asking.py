@@ -7,21 +7,23 @@ completion or of a stream that breaks off, and tell nobody, so that others would
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 import random
-import re
 import time
+import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.hosted import clients
-from swap_assets.backends.hosted.cache import AnswerCache, Claim, Spend
+from swap_assets.backends.hosted.cache import AnswerCache, CacheError, Claim, Spend
 from swap_assets.backends.hosted.clients import HostedError, UnreadableReplyError
 from swap_assets.backends.hosted.messages import Reply, gather, read_reply, without_strict
+from swap_assets.backends.hosted.pace import Pace
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.model import canonical_json
+from swap_assets.domain.predictions import Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -32,9 +34,6 @@ _CHARACTERS_PER_TOKEN = 2.5
 _BETWEEN_LOOKS_S = 0.1
 _LONGEST_BACKOFF_S = 30.0
 _OTHER_LIMIT = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class Unanswered(Exception):  # noqa: N818 - an outcome of one request, caught where its record is written
@@ -44,7 +43,8 @@ class Unanswered(Exception):  # noqa: N818 - an outcome of one request, caught w
 class Asking:
     """Asks one model in one epoch, through one cache.
 
-    `retries` counts by kind (`429`, `timeout`, ...) the attempts that failed and were made again.
+    `retries` counts by kind (`429`, `timeout`, ...) the attempts that failed and were made again. An answer whose usage
+    cannot be read is charged its estimate, and so is what a server charges for an answer that is none.
     """
 
     def __init__(
@@ -73,7 +73,10 @@ class Asking:
             async with self.pace.place() as began:
                 if self.stopped:
                     raise self.stopped
-                claimed = self._claim(key, body)
+                try:
+                    claimed = self._claim(key, body)
+                except CacheError as error:
+                    raise self._stop(str(error)) from None
                 if claimed is Claim.OURS:
                     return await self._answer(key, body, began=began, first=first)
             if isinstance(claimed, Reply):
@@ -83,8 +86,12 @@ class Asking:
 
     def at_most(self, body: dict[str, Any]) -> Spend:
         """Return what a request is expected to take at the most: its prompt, and the longest answer that is allowed."""
-        prompt = int(len(canonical_json(body)) / _CHARACTERS_PER_TOKEN)
-        return self.price_of(prompt, self.model.max_answer_tokens)
+        return self.price_of(_tokens(canonical_json(body)), self.model.max_answer_tokens)
+
+    def estimate(self, body: dict[str, Any], reply: Reply) -> Usage:
+        """Return the tokens of a request and its answer by their characters, on the safe side."""
+        said = _tokens(reply.text + "".join(call.name + call.arguments for call in reply.calls))
+        return Usage(prompt_tokens=_tokens(canonical_json(body)), completion_tokens=said)
 
     def price_of(self, prompt: int, completion: int) -> Spend:
         """Return what so many tokens are in money and tokens; no price is no money."""
@@ -114,8 +121,7 @@ class Asking:
     async def _answer(self, key: str, body: dict[str, Any], *, began: float, first: bool) -> Reply:
         try:
             reply = await self._obtain(body, began=began)
-            usage = reply.usage
-            self._cache.keep(key, reply, self.price_of(usage.prompt_tokens, usage.completion_tokens))
+            self._keep(key, reply, reply.usage)
             return reply
         except Exception as error:
             # Without their cause: what the service itself says may quote the key, and tracebacks are kept.
@@ -124,6 +130,10 @@ class Asking:
             raise Unanswered(clients.explain(error, self.model)) from None
         finally:
             self._cache.release(key)
+
+    def _keep(self, key: str, reply: Reply | None, usage: Usage) -> None:
+        took = self.price_of(usage.prompt_tokens, usage.completion_tokens)
+        self._cache.keep(key, reply, took, model=self.model.key, epoch=self._epoch)
 
     def _stop(self, why: str) -> HostedError:
         error = HostedError(why)
@@ -139,6 +149,8 @@ class Asking:
             try:
                 reply = await self._send(fields)
             except Exception as error:
+                if isinstance(error, UnreadableReplyError) and error.charged != Usage():
+                    self._keep(f"charged {uuid.uuid4().hex}", None, error.charged)
                 if self._adapted_to(error, sent=fields):
                     continue
                 if clients.refuses_schema(error) and (looser := without_strict(body)):
@@ -153,6 +165,8 @@ class Asking:
                     await self._wait_after(error, retries, began=began)
                     began = time.monotonic()
                     continue
+            if reply.estimated:
+                reply = reply.model_copy(update={"usage": self.estimate(fields, reply)})
             left_out = (*sorted(self._left_out), *loosened)
             taken = {"latency_s": round(time.monotonic() - started, 6), "retries": retries, "left_out": left_out}
             return reply.model_copy(update={**taken, "asked_at": datetime.now(UTC).isoformat(timespec="seconds")})
@@ -207,89 +221,10 @@ class Asking:
         return True
 
 
+def _tokens(text: str) -> int:
+    return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+
+
 def _amount(money: float | None, tokens: int | None) -> str:
     parts = [] if money is None else [f"{money:.4f} in money"]
     return " and ".join(parts if tokens is None else [*parts, f"{tokens:,} tokens"])
-
-
-class Pace:
-    """The speed of one process towards one model: as fast as it may be, and a little slower before it says no.
-
-    Requests under way follow additive increase and multiplicative decrease (Chiu and Jain, 1989): a refusal halves
-    them, a round of answers adds one. Between requests lies what the server's own headers leave. Neither Dagster's pool
-    nor the openai client does that: 120 requests, 16 at once, to a server that takes three and says no more than 429
-    met 25 to 30 refusals in 5.5 to 10 s, without the halving 59 to 69 in 6.3 to 8.3 s (three runs).
-
-    `concurrency` requests at the most are under way at once; `longest_wait_s` is the longest pause between two.
-    """
-
-    def __init__(self, concurrency: int, *, longest_wait_s: float) -> None:
-        self.limit = self.lowest_limit = float(concurrency)
-        self.spacing_s = 0.0
-        self._most, self._longest = concurrency, longest_wait_s
-        self._under_way = 0
-        self._next = self._last_refusal = 0.0
-        self._changed = asyncio.Condition()
-
-    @contextlib.asynccontextmanager
-    async def place(self) -> AsyncIterator[float]:
-        """Hold one of the places for a request, from when the pace allows it; gives the moment it began (monotonic)."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._under_way < max(1, int(self.limit)))
-            self._under_way += 1
-        try:
-            now = time.monotonic()
-            begin = max(now, self._next)
-            self._next = begin + self.spacing_s
-            await asyncio.sleep(begin - now)
-            yield time.monotonic()
-        finally:
-            async with self._changed:
-                self._under_way -= 1
-                self._changed.notify_all()
-
-    def answered(self, headers: Mapping[str, str], *, tokens: float) -> None:
-        """Learn from an answer: one more at once after a round of them, and what the server says is left."""
-        self.limit = min(self._most, self.limit + 1 / self.limit)
-        self.spacing_s = min(self._longest, spacing_s(headers, tokens=tokens, at_once=self._most))
-        if self.spacing_s:
-            self._next = max(self._next, time.monotonic() + self.spacing_s)
-
-    def refused(self, began: float, wait_s: float) -> None:
-        """Learn from a refusal (429) of a request that began at `began`: half as many at once, none for `wait_s`.
-
-        Requests that were under way together are refused together: that counts once.
-        """
-        now = time.monotonic()
-        if began >= self._last_refusal:
-            self.limit = max(1.0, self.limit / 2)
-            self.lowest_limit = min(self.limit, self.lowest_limit)
-            self._last_refusal = now
-        self._next = max(self._next, now + min(wait_s, self._longest))
-
-
-def spacing_s(headers: Mapping[str, str], *, tokens: float, at_once: int) -> float:
-    """Return the seconds to leave between two requests so that what is left lasts until it is refilled.
-
-    Reads `x-ratelimit-remaining-requests`, `-remaining-tokens` and `-reset-*`. While twice as many requests fit as can
-    be under way at once nothing is left between them.
-    """
-    found = 0.0
-    for kind, each in (("requests", 1.0), ("tokens", max(1.0, tokens))):
-        reset = reset_s(headers.get(f"x-ratelimit-reset-{kind}") or "")
-        with contextlib.suppress(KeyError, ValueError):  # no such header, or no number
-            fit = int(max(0.0, float(headers[f"x-ratelimit-remaining-{kind}"])) / each)
-            if reset is not None and fit < 2 * at_once:
-                found = max(found, reset / (fit + 1))
-    return found
-
-
-def reset_s(text: str) -> float | None:
-    """Read a duration such as `6m0s`, `1.5s`, `20ms` or `12` (seconds); None for anything else."""
-    text = text.strip()
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)

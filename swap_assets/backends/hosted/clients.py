@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from swap_assets.domain.experiment.engines import WEB_ADDRESS
 from swap_assets.domain.experiment.entries import HostedModel
+from swap_assets.domain.predictions import Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -35,7 +37,14 @@ class HostedError(RuntimeError):
 
 
 class UnreadableReplyError(RuntimeError):
-    """The server answered 200 with something that is no chat completion; asking again may help."""
+    """The server answered 200 with something that is no chat completion; asking again may help.
+
+    `charged` is what the server says that it took all the same.
+    """
+
+    def __init__(self, message: str, *, charged: Usage | None = None) -> None:
+        super().__init__(message)
+        self.charged = charged or Usage()
 
 
 def missing_variables(model: HostedModel, environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -50,8 +59,8 @@ def access_problem(model: HostedModel, environment: Mapping[str, str] = os.envir
     """Return why a model whose variables are set still can't be asked, an empty text where it can."""
     if model.auth == "entra" and not importlib.util.find_spec("azure.identity"):
         return _NO_AZURE
-    if (address := endpoint(model, environment)) and not address.startswith(("https://", "http://")):
-        where = "hosted_model.base_url" if model.base_url else model.endpoint_env
+    if (address := endpoint(model, environment)) and not WEB_ADDRESS.fullmatch(address):
+        where = model.endpoint_env  # the file's own address was looked at when it was read
         return f"{where} must begin with https://, or http:// for a server of your own: it is a whole address"
     return ""
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
 
 
+_MOST_TOKENS = 10**8  # of one answer; more is no count
+
+
 class NamedCall(Frozen):
     """One call as the server wrote it; `arguments` is its JSON text and may be broken."""
 
@@ -32,17 +35,20 @@ class NamedCall(Frozen):
 
 
 class Reply(Said):
-    """One answer of a server. `left_out` are settings that it refused."""
+    """One answer of a server. `left_out` are settings that it refused; `usage` is `estimated` where it told none."""
 
     calls: tuple[NamedCall, ...] = ()
     left_out: tuple[str, ...] = ()
     asked_at: str = ""
+    estimated: bool = False
 
 
 def read_reply(body: bytes) -> Reply:
     """Read the body of a chat completion; UnreadableReplyError where it is no JSON or holds no message."""
+    told: Usage | None = None
     try:
         answer = json.loads(body)
+        told = read_usage(answer.get("usage"))
         choice = answer["choices"][0]
         message = choice["message"]
         calls = [call["function"] for call in message.get("tool_calls") or ()]
@@ -50,12 +56,14 @@ def read_reply(body: bytes) -> Reply:
             text=_words(message.get("content") or message.get("refusal")),
             calls=tuple(_call(call.get("name"), call.get("arguments")) for call in calls),
             finish_reason=finish_reason(choice.get("finish_reason")),
-            usage=_usage(answer.get("usage")),
+            usage=told or Usage(),
+            estimated=told is None,
             served_model=_words(answer.get("model")),
             fingerprint=_words(answer.get("system_fingerprint")),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ValidationError, RecursionError) as error:
-        raise UnreadableReplyError(f"the answer is no chat completion ({type(error).__name__})") from None
+        why = f"the answer is no chat completion ({type(error).__name__})"
+        raise UnreadableReplyError(why, charged=told or Usage()) from None
 
 
 async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) -> Reply:
@@ -67,7 +75,7 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
     finish, usage, model, fingerprint = "", None, "", ""
     async for piece in pieces:
         model, fingerprint = piece.model or model, piece.system_fingerprint or fingerprint
-        usage = piece.usage or usage
+        usage = read_usage(piece.usage) or usage
         for choice in piece.choices[:1]:
             delta = choice.delta
             if first is None and (delta.content or delta.tool_calls or delta.refusal):
@@ -78,10 +86,10 @@ async def gather(pieces: AsyncIterator[ChatCompletionChunk], *, began: float) ->
                 calls[part.index] = name + ((more and more.name) or ""), arguments + ((more and more.arguments) or "")
             finish = choice.finish_reason or finish
     if not finish:
-        raise UnreadableReplyError("the answer broke off")
+        raise UnreadableReplyError("the answer broke off", charged=usage or Usage())
     return Reply(
         text=_words(text or refusal), calls=tuple(_call(*calls[index]) for index in sorted(calls)),
-        finish_reason=finish_reason(finish), usage=_usage(usage.model_dump() if usage else None), served_model=model,
+        finish_reason=finish_reason(finish), usage=usage or Usage(), estimated=usage is None, served_model=model,
         fingerprint=fingerprint, first_token_s=None if first is None else round(first, 6),
     )  # fmt: skip
 
@@ -95,9 +103,13 @@ def _words(value: Any) -> str:
     return without_lone_surrogates(value) if isinstance(value, str) else ""
 
 
-def _usage(value: Any) -> Usage:
-    found = value if isinstance(value, dict) else {}
-    return Usage(prompt_tokens=found.get("prompt_tokens") or 0, completion_tokens=found.get("completion_tokens") or 0)
+def read_usage(value: Any) -> Usage | None:
+    """Read what a server says that an answer took, a mapping or an object; None where it says no two counts."""
+    found: dict[str, Any] = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    counts: list[Any] = [found.get(name) for name in Usage.model_fields]
+    if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts):
+        return None
+    return Usage(prompt_tokens=counts[0], completion_tokens=counts[1])
 
 
 class Requests:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from swap_assets.backends.datasets.files import SourceError
-from swap_assets.backends.store.artefacts import sha256
+from swap_assets.backends.store.whole import sha256
 from swap_assets.domain.experiment.sources import HubSource
 from swap_assets.domain.model import Frozen
 

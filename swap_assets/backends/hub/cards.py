@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.hub.access import cached_folder
-from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard, Made, MergeCard, refuse_pickles
+from swap_assets.backends.models.provenance import AdapterCard, Made, MergeCard, adapter_card, refuse_pickles
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
-from swap_assets.backends.store.artefacts import write_text
+from swap_assets.backends.store.whole import write_text
 from swap_assets.domain.experiment.recipes import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import Track
 from swap_assets.domain.keys import Candidate, Form
@@ -107,7 +107,7 @@ def write_adapter_readme(result: TrainResult) -> Path:
 
     folder = result.adapter
     refuse_pickles(folder)
-    card = AdapterCard.model_validate_json((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
+    card = adapter_card(folder, again="train the adapter again")
     spec = card.spec
     base = hub_name(spec.weights.source)
     head = ModelCardData(

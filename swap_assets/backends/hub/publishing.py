@@ -13,6 +13,7 @@ from swap_assets.backends.hub.cards import README, merged_readme, model_card
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.provenance import MERGE_CARD, MergeCard, refuse_pickles
 from swap_assets.backends.store.experiment_file import pasteable
+from swap_assets.backends.store.whole import read_json
 from swap_assets.domain.experiment.entries import Publishing
 from swap_assets.domain.gates.gate import materialize
 from swap_assets.domain.judging.decisions import Decision
@@ -66,10 +67,10 @@ def release_files(model: MergedModel, *, measured: str, told: Mapping[str, str])
     for name, item in model.adapters.items():
         folder, place = Path(item.folder), f"{name}/" if len(model.adapters) > 1 else ""
         refuse_pickles(folder)
+        again = pasteable(materialize(MERGED_MODEL, model.evaluation.candidate.partition))
         if not folder.is_dir() or provenance.weights_hash(item.folder) != item.merged_hash:
-            again = pasteable(materialize(MERGED_MODEL, model.evaluation.candidate.partition))
             raise PublishError(f"{folder} is not what was scored; make it again: {again}")
-        cards[name] = MergeCard.model_validate_json((folder / MERGE_CARD).read_bytes())
+        cards[name] = read_json(folder / MERGE_CARD, MergeCard.model_validate_json, again=f"make it again: {again}")
         files |= {f"{place}{path.name}": path for path in sorted(folder.iterdir()) if path.name != README}
     return {README: merged_readme(measured, cards, told=told).encode(), **files}
 

@@ -12,16 +12,15 @@ part of that. Not here: what goes into a checkpoint (`trainer`), and when one is
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from swap_assets.backends.models import provenance
 from swap_assets.backends.processes.specs import TrainResult, TrainSpec
-from swap_assets.backends.store.artefacts import sha256, write_text
+from swap_assets.backends.store.whole import UnreadableError, read_json, sha256, sync, write_json
 from swap_assets.domain.model import Frozen
 
 _SHAPING_LIBRARIES = ("torch", "transformers", "trl", "peft")
@@ -101,16 +100,15 @@ class Checkpoints:
         part = self.unfinished / f"{_PREFIX}{progress.step}"
         files = sorted(path for path in part.rglob("*") if path.is_file())
         for path in files:
-            _sync(path)
+            sync(path)
         hashes = {path.relative_to(part).as_posix(): sha256(path) for path in files}
         manifest = Manifest(**progress.model_dump(), identity=self._identity, files=hashes)
-        (part / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        _sync(part / MANIFEST)
-        _sync(part)
+        write_json(part / MANIFEST, manifest)
+        sync(part)
         final = self.path(progress.step)
         _remove(final)
         part.rename(final)
-        _sync(self.folder)
+        sync(self.folder)
         shutil.rmtree(self.unfinished, ignore_errors=True)
         for step in self._steps()[KEPT:]:
             if step != progress.best_step:
@@ -137,19 +135,11 @@ class Checkpoints:
 
 def _read_whole(folder: Path) -> Manifest | None:
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        manifest = read_json(folder / MANIFEST, Manifest.model_validate_json, again="")
         intact = all(sha256(folder / name) == expected for name, expected in manifest.files.items())
-    except (OSError, ValidationError):
+    except (OSError, UnreadableError):
         return None
     return manifest if intact else None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(folder: Path) -> None:
@@ -199,14 +189,15 @@ def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def note_finished(folder: Path, same: Mapping[str, str], result: TrainResult) -> None:
     """Note beside the spec the result of a training that has ended."""
-    write_text(folder / _FINISHED_FILE, _Finished(identity=dict(same), result=result).model_dump_json(indent=1) + "\n")
+    write_json(folder / _FINISHED_FILE, _Finished(identity=dict(same), result=result))
 
 
 def finished(folder: Path, output: Path, same: Mapping[str, str]) -> TrainResult | None:
     """Return the result of the same training where it has ended and its adapter still lies in `output`, else None."""
     try:
-        note = _Finished.model_validate_json((folder / _FINISHED_FILE).read_bytes())
-        there = note.result.adapter == output and provenance.adapter_hash(output) == note.result.adapter_hash
-    except (OSError, ValidationError):
+        note = read_json(folder / _FINISHED_FILE, _Finished.model_validate_json, again="")
+        card = provenance.adapter_card(output, again="")
+        there = note.result.adapter == output and card.adapter_hash == note.result.adapter_hash
+    except (OSError, UnreadableError):
         return None
     return note.result.model_copy(update={"reused": True}) if there and note.identity == dict(same) else None

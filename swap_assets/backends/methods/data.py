@@ -13,12 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
-
 from swap_assets.backends.models import provenance
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
 from swap_assets.backends.store.experiment_file import command_for
+from swap_assets.backends.store.whole import UnreadableError, read_json
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
 from swap_assets.domain.model import content_hash
@@ -41,13 +40,11 @@ class MaskError(ValueError):
 def read_track(path: Path) -> TrackData:
     """Read a track's examples; ExamplesError where the file is missing, holds no track, or none to train on."""
     try:
-        data = TrackData.model_validate_json(path.read_bytes())
+        data = read_json(path, TrackData.model_validate_json, again=f"make it again: {command_for(path)}")
     except OSError as error:
         raise ExamplesError(f"{path} cannot be read ({error.strerror}); make it first: {command_for(path)}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"])) or "the whole"
-        raise ExamplesError(f"{path} does not hold a track's examples: {at}: {first['msg']}") from None
+    except UnreadableError as error:
+        raise ExamplesError(str(error)) from None
     if not data.train:
         raise ExamplesError(f"{path} holds no examples: give the track at least one training row")
     return data

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.hub.cards import write_adapter_readme
+from swap_assets.backends.hub.cards import README, write_adapter_readme
 from swap_assets.backends.methods import memory
 from swap_assets.backends.methods.batches import BatchPlan, first_plan
 from swap_assets.backends.methods.callbacks import CurveKeeper
@@ -24,7 +24,7 @@ from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec
 from swap_assets.backends.processes.supervision import is_first_process
-from swap_assets.backends.store.artefacts import whole_folder
+from swap_assets.backends.store.whole import whole_folder, write_json
 from swap_assets.backends.tracking.mlflow_runs import TrackedRun, record_curves, record_training, tracked_training
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ def _save(spec: TrainSpec, trainer: Any, tokenizer: PreTrainedTokenizerBase, has
             adapter_hash=provenance.adapter_hash(folder),
             versions=provenance.versions(),
             git_commit=provenance.git_commit(),
+            files={path.name: provenance.file_hash(path) for path in folder.iterdir() if path.name != README},
         )
-        (folder / ADAPTER_CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_json(folder / ADAPTER_CARD, card)
 
 
 class _Session:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -17,8 +18,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from swap_assets.backends.hub.access import HubModel, cached_folder, fetch_small
-from swap_assets.backends.processes.specs import TrainSpec
-from swap_assets.backends.store.artefacts import sha256
+from swap_assets.backends.processes.specs import TrainSpec, Weights
+from swap_assets.backends.store.whole import DamagedError, read_json, sha256
 from swap_assets.domain.experiment.recipes import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.model import Frozen
@@ -28,6 +29,7 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbyte
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "config.json", "generation_config.json")
 _TOKENIZER_PATTERNS = ("tokenizer*", "chat_template*", "special_tokens_map.json")
 _LOADED = (".safetensors", ".json", ".txt", ".jinja", ".model")
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 _WEIGHT_INDEX = "model.safetensors.index.json"
 _MINIATURES = Path(__file__).parents[2] / "miniatures"
@@ -35,8 +37,14 @@ State = Literal["ok", "warn", "fail"]
 
 
 def file_hash(path: Path) -> str:
-    """Return the first 16 hex digits of a file's SHA-256."""
-    return sha256(path)[:16]
+    """Return the first 16 hex digits of a file's SHA-256; a process reads the same file once."""
+    known = path.stat()
+    return _hash_of(str(path), (known.st_ino, known.st_mtime_ns, known.st_size))
+
+
+@lru_cache(maxsize=1024)
+def _hash_of(path: str, _version: tuple[int, int, int]) -> str:
+    return sha256(Path(path))[:16]
 
 
 def files_hash(paths: Iterable[Path]) -> str:
@@ -55,9 +63,9 @@ def weights_hash(source: str, revision: str = "") -> str:
 
 def adapter_hash(folder: Path) -> str:
     """Name an adapter by the bytes of its weights; FileNotFoundError where there is none in the folder."""
-    path = folder / "adapter_model.safetensors"
+    path = folder / _ADAPTER_WEIGHTS
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no adapter_model.safetensors; train the adapter first")
+        raise FileNotFoundError(f"{folder} holds no {_ADAPTER_WEIGHTS}; train the adapter first")
     return file_hash(path)
 
 
@@ -103,9 +111,23 @@ class Made(Frozen):
 
 
 class AdapterCard(Made):
-    """`swap_adapter.json` in an adapter's folder: everything that says how it was made."""
+    """`swap_adapter.json` in an adapter's folder: everything that says how it was made, and its `files` by hash."""
 
     spec: TrainSpec
+    files: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+def adapter_card(folder: Path, *, again: str) -> AdapterCard:
+    """Return an adapter's card when its folder holds what was saved there.
+
+    DamagedError where it does not, which ends with how to make it `again`; an OSError where there is no card.
+    """
+    card = read_json(folder / ADAPTER_CARD, AdapterCard.model_validate_json, again=again)
+    # Cards of earlier versions name the weights alone.
+    for name, expected in ({_ADAPTER_WEIGHTS: card.adapter_hash} | card.files).items():
+        if not (folder / name).is_file() or file_hash(folder / name) != expected:
+            raise DamagedError(f"{folder / name} does not hold what {ADAPTER_CARD} names; {again}")
+    return card
 
 
 class MergeCard(Made):
@@ -123,6 +145,15 @@ class MergeCard(Made):
     seed: int
     datasets: tuple[str, ...] = ()
     licence: str = Field(default="", description="of the base, where its card is known")
+
+
+def require_base(card: AdapterCard, weights: Weights) -> None:
+    """Make sure that the base is the one that an adapter was trained on; DamagedError where it is not."""
+    if card.base_hash != weights_hash(weights.source, weights.revision):
+        raise DamagedError(
+            f"the adapter was trained on {card.spec.weights.source} as it was then, and {weights.source} holds "
+            "other weights now; restore those, or train the adapter again"
+        )
 
 
 def miniature_folder(name: str) -> Path:

@@ -26,7 +26,7 @@ from pydantic import TypeAdapter
 
 from swap_assets.backends.processes.hardware import VISIBLE, visible_cards
 from swap_assets.backends.processes.reporting import duration
-from swap_assets.backends.store.artefacts import write_text
+from swap_assets.backends.store.whole import UnreadableError, read_json, write_text
 from swap_assets.domain.model import Frozen
 
 # Set in a process whose cards are leased, and inherited: the processes that it starts take no lease of their own.
@@ -182,10 +182,13 @@ class CardPool:
             why = f"{mutex.lock_file} has been locked for {_STUCK_S:.0f} s"
             raise LeaseError(f"{why}; end the process that was stopped while it looked at the cards") from None
         try:
-            claims = _CLAIMS.validate_json(path.read_bytes()) if path.exists() else []
+            again = "delete it when nothing works on the cards"
+            claims = read_json(path, _CLAIMS.validate_json, again=again) if path.exists() else []
             claims = [claim for claim in claims if self._lives(claim)]
             yield claims
             write_text(path, _CLAIMS.dump_json(claims).decode())
+        except UnreadableError as error:
+            raise LeaseError(str(error)) from None
         finally:
             mutex.release()
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from swap_assets.backends.store.whole import private_folder
+
 _RUNS = "running"  # a file for each run under way, in the folder of Dagster's records
 
 
 @contextlib.contextmanager
 def working_on(home: Path, run_id: str) -> Iterator[None]:
     """Hold the lock of a run that this process executes; its file is there for just as long."""
-    (folder := home / _RUNS).mkdir(parents=True, exist_ok=True)
+    folder = private_folder(home / _RUNS)
     with FileLock(folder / f".{run_id}", thread_local=False):
         # Under the name that others look at only once it is held, so that nobody ever finds it free in between.
         final = (folder / f".{run_id}").rename(folder / run_id)
@@ -52,7 +54,7 @@ def alone_in(folders: Sequence[Path], say: Callable[[str], None]) -> Iterator[No
     """Work in folders that no other process works in meanwhile; where one does, say so and wait for its end."""
     with contextlib.ExitStack() as stack:
         for folder in sorted(folders):  # in one order, so that two never wait for each other
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             lock = FileLock(folder / ".lock", thread_local=False)
             try:
                 stack.enter_context(lock.acquire(blocking=False))

@@ -7,17 +7,21 @@
 Each returns a spec and its folder. What a spec holds lives in `specs`, and how it is run in `supervision`.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from swap_assets.backends.models.provenance import miniature_folder
+from swap_assets.backends.models.provenance import adapter_card, miniature_folder
 from swap_assets.backends.processes.specs import GenerateSpec, MergeSpec, Tracking, TrainSpec, Weights
 from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.experiment_file import pasteable
+from swap_assets.backends.store.whole import private_folder
 from swap_assets.backends.tracking.mlflow_runs import TrackingError, without_password
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
-from swap_assets.domain.keys import DATASET_SPLIT, Candidate, Decoding, Form
+from swap_assets.domain.gates.gate import materialize
+from swap_assets.domain.keys import DATASET_SPLIT, Candidate, Decoding, Form, adapter_asset
 from swap_assets.domain.splits.scale_split import DatasetSplit
 from swap_assets.domain.tracks import TrackData
 from swap_assets.domain.weights import Artefact
@@ -48,7 +52,7 @@ def tracking_uri(given: str) -> str:
 
 def tracking_of(experiment: Experiment, store: ArtefactStore, run_name: str, *, kind: str) -> Tracking:
     """Return the MLflow run to open: in MLFLOW_TRACKING_URI, else in SQLite in the experiment's folder."""
-    store.root.mkdir(parents=True, exist_ok=True)
+    private_folder(store.root)
     given = os.environ.get(TRACKING_VARIABLE)
     uri = tracking_uri(given) if given else f"sqlite:///{store.root / 'mlflow.db'}"
     return Tracking(uri=uri, experiment=experiment.name, run_name=run_name, tags={"kind": kind})
@@ -96,6 +100,8 @@ def generation_spec(
     answer_format, adapter = artefact.answer_format, artefact.path
     if candidate.form is Form.MERGED:
         weights, adapter = weights.model_copy(update={"source": str(adapter), "revision": ""}), None
+    elif adapter:
+        _require_intact(experiment, candidate, artefact)
     folder = store.work(purpose, candidate.id, answer_format.name)
     # The untouched base says the same at every scale; a tuned candidate is another one at each.
     scales = [scale for scale in experiment.scales if scale != candidate.scale and candidate.form is Form.BASE]
@@ -118,6 +124,7 @@ def merge_spec(
 ) -> tuple[MergeSpec, Path]:
     """Return the spec that merges an adapter's folder into the base."""
     assert adapter.path is not None
+    _require_intact(experiment, candidate, adapter)
     work = store.work("merged", candidate.id, adapter.name)
     spec = MergeSpec(
         candidate_id=candidate.model_copy(update={"form": Form.MERGED}).id, partition=candidate.partition,
@@ -126,3 +133,12 @@ def merge_spec(
         threads=experiment.threads, output=work / "unproven",
     )  # fmt: skip
     return spec, work
+
+
+def _require_intact(experiment: Experiment, candidate: Candidate, adapter: Artefact) -> None:
+    """Refuse an adapter that is not what was saved; one without a card was made by hand, or is not there."""
+    asset = adapter_asset(candidate.recipe, adapter.name, experiment.approaches[candidate.recipe].adapters)
+    with contextlib.suppress(FileNotFoundError):
+        adapter_card(
+            Path(str(adapter.path)), again=f"train it again: {pasteable(materialize(asset, candidate.partition))}"
+        )

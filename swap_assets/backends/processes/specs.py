@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from swap_assets.backends.store.whole import write_text
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers
 from swap_assets.domain.experiment.recipes import Recipe
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
@@ -226,10 +227,7 @@ class SpecError(ValueError):
 
 def write_spec(spec: Spec, folder: Path) -> Path:
     """Write `spec.json` into a folder (made where it is missing) and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "spec.json"
-    path.write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return path
+    return write_text(folder / "spec.json", spec.model_dump_json(indent=2) + "\n")
 
 
 def read_spec(path: Path) -> Spec:
@@ -239,4 +237,5 @@ def read_spec(path: Path) -> Spec:
     except OSError as error:
         raise SpecError(f"the spec {path} cannot be read: {error.strerror}; give the path of a spec.json") from None
     except ValueError as error:
-        raise SpecError(f"{path} does not hold a spec: {error}") from None
+        why = " ".join(str(error).split())[:200]
+        raise SpecError(f"{path} does not hold a spec ({why}); correct it, or start what wrote it again") from None

@@ -25,6 +25,7 @@ from typing import IO, Any, Literal
 from swap_assets.backends.hub.access import HubUnreachableError
 from swap_assets.backends.processes.locks import alone_in
 from swap_assets.backends.processes.specs import RESULT, RESULT_FILE, Spec, TrainSpec, WorkerResult, write_spec
+from swap_assets.backends.store.whole import read_json
 
 PARENT_VARIABLE = "SWAP_PARENT_PID"
 Stream = Literal["stdout", "stderr"]
@@ -129,7 +130,7 @@ def _run_alone(
         at = unfinished or 0
         lost = code < 0 or any(sign in line for sign in _LOST_CARD for line in tail)
         raise WorkerError(_failure(work[at][0], code, tail, paths[at]), lost=lost)
-    return [RESULT.validate_json((folder / RESULT_FILE).read_text(encoding="utf-8")) for _, folder in work]
+    return [read_json(folder / RESULT_FILE, RESULT.validate_json, again="start it again") for _, folder in work]
 
 
 def _run_to_the_end(

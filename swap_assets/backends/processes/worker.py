@@ -29,7 +29,7 @@ from swap_assets.backends.processes.specs import (
     WorkerResult,
     read_spec,
 )
-from swap_assets.backends.store.artefacts import write_text
+from swap_assets.backends.store.whole import full_disk, write_json
 
 USAGE = "usage: python -m swap_assets.backends.processes.worker SPEC.json [SPEC.json ...]"
 
@@ -64,7 +64,9 @@ def main(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         traceback.print_exc()
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        # A sentence of our own, as of a checkpoint, says more.
+        full = "" if "make room" in str(error) else full_disk(error, Path(arguments[-1]).parent)
+        print(f"{type(error).__name__}: {full or error}", file=sys.stderr)
         return 1
     return 0
 
@@ -118,7 +120,7 @@ def _run(spec: Spec, path: Path, reporter: Reporter) -> None:
     # Of several processes (`accelerate launch`) the first one answers for all.
     if result is None or not supervision.is_first_process():
         return
-    write_text(path.parent / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
+    write_json(path.parent / RESULT_FILE, result)
     reporter.result(result)
 
 

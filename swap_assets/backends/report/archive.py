@@ -15,11 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from swap_assets.backends.hub.cards import model_card
 from swap_assets.backends.report.plots import Plot, draw_plots
-from swap_assets.backends.store.artefacts import write_text
+from swap_assets.backends.store.whole import UnreadableError, read_json, write_json, write_text
 from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.report.layout import Document, lay_out, spreadsheets, to_markdown
 from swap_assets.domain.report.tables import cell_class, csv
@@ -35,25 +33,24 @@ def write_report(report: Report, folder: Path) -> Path:
     """Write every form of a report, keeping the one that it replaces where that rests on other evidence."""
     _keep_replaced(report, folder)
     document = lay_out(report)
-    write_text(folder / JSON_FILE, report.model_dump_json(indent=1) + "\n")
     write_text(folder / MARKDOWN_FILE, to_markdown(document))
-    (folder / "csv").mkdir(parents=True, exist_ok=True)
     for name, found in spreadsheets(report).items():
         write_text(folder / "csv" / f"{name}.csv", csv(found))
     for note in report.candidates:
         if note.status == "evaluated" and note.candidate_id != report.llm_id:
-            own = folder / "model_cards" / note.candidate_id
-            own.mkdir(parents=True, exist_ok=True)
-            write_text(own / "MODEL_CARD.md", model_card(report, note.candidate_id))
+            write_text(
+                folder / "model_cards" / note.candidate_id / "MODEL_CARD.md", model_card(report, note.candidate_id)
+            )
     write_text(folder / HTML_FILE, to_html(document, draw_plots(report)))
+    write_json(folder / JSON_FILE, report)  # last: whoever reads it back finds the others whole
     return folder
 
 
 def read_report(folder: Path, name: str = JSON_FILE) -> Report | None:
-    """Return the report that lies in a folder; None where there is none, or one of another schema version."""
+    """Return the report that lies in a folder; None where there is none, it is damaged, or of another version."""
     try:
-        return Report.model_validate_json((folder / name).read_bytes())
-    except (OSError, ValidationError):
+        return read_json(folder / name, Report.model_validate_json, again="")
+    except (OSError, UnreadableError):
         return None
 
 
@@ -69,9 +66,8 @@ def _keep_replaced(report: Report, folder: Path) -> None:
     if replaced is None or replaced.evidence() == report.evidence():
         return
     kept = folder / _PREVIOUS
-    kept.mkdir(parents=True, exist_ok=True)
     time = re.sub(r"[^0-9T]", "", replaced.generated_at.split("+")[0]) or "unknown"
-    (folder / JSON_FILE).replace(kept / f"{time}-{replaced.evidence()}.json")
+    write_json(kept / f"{time}-{replaced.evidence()}.json", replaced)
     for old in sorted(kept.glob("*.json"), reverse=True)[KEPT:]:
         old.unlink()
 

@@ -11,8 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from swap_assets.backends.models.provenance import file_hash, git_commit, versions
 from swap_assets.backends.processes.spec_building import RECORDS_FILE
 from swap_assets.backends.processes.specs import RESULT_FILE
@@ -20,6 +18,7 @@ from swap_assets.backends.report.archive import previous_report
 from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore
 from swap_assets.backends.store.evidence import Evidence
 from swap_assets.backends.store.experiment_file import experiment_path
+from swap_assets.backends.store.whole import DamagedError, UnreadableError, parse_json, unsealed
 from swap_assets.domain import keys
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import hub_datasets
@@ -110,10 +109,12 @@ def _inputs(
 
 
 def _there(store: ArtefactStore, asset: str, key: str, kind: type[Value]) -> Value | None:
-    """Return a stored value; None where it is not there or of an earlier version."""
+    """Return a stored value; None where it is not there or of an earlier version. DamagedError where it is damaged."""
     try:
         return store.read(asset, key, kind)
-    except (ArtefactMissingError, ValidationError):
+    except DamagedError:
+        raise
+    except (ArtefactMissingError, UnreadableError):
         return None
 
 
@@ -171,8 +172,9 @@ def answer_texts(store: ArtefactStore) -> AnswerText:
                 for line in path.read_bytes().split(b"\n") if (found := _CASE.search(line))}  # fmt: skip
 
     def text(candidate: str, track: Track, case: str) -> str | None:
-        line = lines(candidate, track).get(case)
-        return json.loads(line).get("text") if line else None
+        if not (line := lines(candidate, track).get(case)):
+            return None
+        return json.loads(whole).get("text") if (whole := unsealed(line)) else "(this record is damaged)"
 
     return text
 
@@ -192,7 +194,10 @@ def _results(folder: Path, scale: str, read: Callable[[str, str, dict[str, Any]]
         candidate = path.parents[1].name
         try:
             if Candidate.from_id(candidate).scale == scale:
-                yield read(candidate, path.parent.name, json.loads(path.read_bytes()))
+                again = "materialise what wrote it again"
+                yield read(candidate, path.parent.name, parse_json(path.read_bytes(), path, json.loads, again=again))
+        except DamagedError:
+            raise
         except (ValueError, OSError, KeyError, TypeError):
             continue  # half there, of an earlier version, or no candidate's folder: shown as not measured
 

@@ -23,11 +23,19 @@ from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.hub.cards import licence_of
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer
-from swap_assets.backends.models.provenance import ADAPTER_CARD, MERGE_CARD, AdapterCard, MergeCard, refuse_pickles
+from swap_assets.backends.models.provenance import (
+    ADAPTER_CARD,
+    MERGE_CARD,
+    AdapterCard,
+    MergeCard,
+    adapter_card,
+    refuse_pickles,
+)
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.spec_building import base_weights, generation_spec, merge_spec
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
-from swap_assets.backends.store.artefacts import ArtefactStore, whole_folder, write_text
+from swap_assets.backends.store.artefacts import ArtefactStore
+from swap_assets.backends.store.whole import DamagedError, UnreadableError, whole_folder, write_json
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.keys import Candidate, Form
@@ -53,11 +61,10 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
     began = time.monotonic()
     card = read_card(spec.adapter)
     refuse_quantised(spec.weights)
-    if card.base_hash != provenance.weights_hash(spec.weights.source, spec.weights.revision):
-        raise MergeError(
-            f"the adapter was trained on {card.spec.weights.source} as it was then, and {spec.weights.source} holds "
-            "other weights now; train the adapter again"
-        )
+    try:
+        provenance.require_base(card, spec.weights)
+    except DamagedError as error:
+        raise MergeError(str(error)) from None
     tokenizer = load_tokenizer(spec.weights, padding_side="left")
     prompts = _prompts(spec, card, tokenizer)
     adapted = load_adapted(spec.weights, spec.adapter)
@@ -84,14 +91,11 @@ def merge(spec: MergeSpec, *, reporter: Reporter) -> MergeResult:
 def read_card(adapter: Path) -> AdapterCard:
     """Read how an adapter was made; MergeError where its folder does not say so, or holds other weights."""
     try:
-        card = AdapterCard.model_validate_json((adapter / ADAPTER_CARD).read_bytes())
+        return adapter_card(adapter, again="train the adapter again")
     except OSError:
         raise MergeError(f"{adapter} has no {ADAPTER_CARD}; train the adapter first") from None
-    except ValueError as error:
-        raise MergeError(f"{adapter / ADAPTER_CARD} cannot be read: {error}; train the adapter again") from None
-    if card.adapter_hash != provenance.adapter_hash(adapter):
-        raise MergeError(f"the weights in {adapter} are not those that {ADAPTER_CARD} names; train the adapter again")
-    return card
+    except UnreadableError as error:
+        raise MergeError(str(error)) from None
 
 
 def refuse_quantised(weights: Weights) -> None:
@@ -145,7 +149,7 @@ def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer
             merged_hash=merged_hash, licence=licence_of(made), versions=provenance.versions(),
             git_commit=provenance.git_commit(),
         )  # fmt: skip
-        (folder / MERGE_CARD).write_text(merged_card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_json(folder / MERGE_CARD, merged_card)
     return merged_hash
 
 
@@ -187,7 +191,7 @@ class MergedFolders:
         """Keep blocked models and what they scored out of everybody's way, and return where they lie."""
         moved = [_move(spec.output, "blocked") for spec, _ in self.work]
         for folder in moved:
-            write_text(folder.with_name("blocked_evaluation.json"), evaluation.model_dump_json(indent=1))
+            write_json(folder.with_name("blocked_evaluation.json"), evaluation)
         return moved
 
 

@@ -16,8 +16,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +24,19 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from swap_assets.backends.store.experiment_file import command_for
+from swap_assets.backends.store.whole import (
+    BLANK_SEAL,
+    DamagedError,
+    UnreadableError,
+    parquet_is_whole,
+    parse_json,
+    private_folder,
+    read_json,
+    seal_parquet,
+    sha256,
+    write_bytes,
+    write_json,
+)
 from swap_assets.domain.keys import file_name
 from swap_assets.domain.model import Conversation, EvalCase, Frozen, Origin, Quarantined
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -41,10 +52,6 @@ _JSON = "json"
 
 class ArtefactMissingError(FileNotFoundError):
     """An asset's value is not there yet; the message says what to materialise."""
-
-
-class ArtefactUnreadableError(ValueError):
-    """A value is there and cannot be understood; the message says what to do."""
 
 
 class ValueRecord(Frozen):
@@ -64,6 +71,10 @@ class ValueRecord(Frozen):
         return cls(version=str(content()) if callable(content) else sha256, sha256=sha256)
 
 
+class _Failure(Frozen):
+    message: str
+
+
 class ArtefactStore:
     """Reads and writes the values of assets by name and partition key (None: unpartitioned)."""
 
@@ -78,13 +89,11 @@ class ArtefactStore:
     def write(self, asset: str, partition: str | None, value: Any, *, kind: Any) -> Path:
         """Write a value of type `kind` (a pydantic model, or a list of rows) and return its path."""
         path = self.path(asset, partition, kind)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if row_type := _row_type(kind):
             write_rows(path, value, row_type)
         else:
-            write_text(path, value.model_dump_json(indent=1))
-        record = ValueRecord.of(value, sha256(path))
-        write_text(record_path(path), record.model_dump_json(exclude_none=True))
+            write_json(path, value)
+        write_json(record_path(path), ValueRecord.of(value, sha256(path)))
         self._failure_path(asset, partition).unlink(missing_ok=True)
         return path
 
@@ -96,12 +105,16 @@ class ArtefactStore:
         return path
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
-        """Read a value back as `kind`; ArtefactMissingError where it has not been materialised."""
+        """Read a value back as `kind`.
+
+        ArtefactMissingError where it has not been materialised; DamagedError where the file does not hold what was
+        written, UnreadableError where another version wrote it.
+        """
         path = self.stored(asset, partition, kind)
         if row_type := _row_type(kind):
             return cast(Value, read_rows(path, row_type))
         assert issubclass(kind, BaseModel)
-        return kind.model_validate_json(path.read_bytes())
+        return read_json(path, kind.model_validate_json, again=_again(path))
 
     def find(self, asset: str, partition: str | None, kind: type[Value]) -> Value | None:
         """Read a value back, None where it has not been materialised."""
@@ -133,20 +146,21 @@ class ArtefactStore:
 
     def record_failure(self, asset: str, partition: str | None, message: str) -> None:
         """Keep why an attempt failed, for the report; a later success removes it."""
-        path = self._failure_path(asset, partition)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({"message": message}, ensure_ascii=False))
+        write_json(self._failure_path(asset, partition), _Failure(message=message))
 
     def failure(self, asset: str, partition: str | None) -> str:
         """Return why the last attempt failed, an empty text where none did."""
         path = self._failure_path(asset, partition)
-        return json.loads(path.read_text(encoding="utf-8"))["message"] if path.exists() else ""
+        if not path.exists():
+            return ""
+        try:
+            return read_json(path, _Failure.model_validate_json, again=_again(path)).message
+        except UnreadableError as error:
+            return str(error)
 
     def work(self, *parts: str) -> Path:
         """Return (and make) a working folder, for example `work("adapters", candidate_id)`."""
-        folder = self.root.joinpath("work", *map(file_name, parts))
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return private_folder(self.root.joinpath("work", *map(file_name, parts)))
 
     def _failure_path(self, asset: str, partition: str | None) -> Path:
         return self.root / "failures" / asset / f"{file_name(partition)}.json"
@@ -160,65 +174,27 @@ def record_path(path: Path) -> Path:
 @lru_cache(maxsize=4096)
 def parsed(path: str, _version: _Version, kind: type[Known]) -> Known:
     """Return a file's value; `_version` tells files of one path apart."""
-    return _understood(Path(path), Path(path).read_bytes(), kind)
+    return read_json(Path(path), kind.model_validate_json, again=_again(Path(path)))
 
 
 @lru_cache(maxsize=4096)
 def evaluation_record_of(path: str, _version: _Version) -> EvaluationRecord:
     """Return the record beside an evaluation's file, or that of the evaluation where none speaks for this very file."""
-    raw, beside = Path(path).read_bytes(), record_path(Path(path))
-    if beside.exists():
-        record = ValueRecord.model_validate_json(beside.read_bytes())
+    where = Path(path)
+    raw, beside = where.read_bytes(), record_path(where)
+    with contextlib.suppress(UnreadableError, FileNotFoundError):
+        record = read_json(beside, ValueRecord.model_validate_json, again=_again(where))
         if record.evaluation and record.sha256 == hashlib.sha256(raw).hexdigest():
             return record.evaluation
-    return EvaluationRecord.of(_understood(Path(path), raw, Evaluation))
+    return EvaluationRecord.of(parse_json(raw, where, Evaluation.model_validate_json, again=_again(where)))
 
 
-def _understood(path: Path, raw: bytes, kind: type[Known]) -> Known:
-    try:
-        return kind.model_validate_json(raw)
-    except ValidationError:
-        raise ArtefactUnreadableError(
-            f"{path} is not as this version writes it, and was made by another one or changed by hand; name another "
-            f"folder in the experiment file's storage, or make it again: {command_for(path)}"
-        ) from None
-
-
-@contextlib.contextmanager
-def whole_folder(final: Path) -> Iterator[Path]:
-    """Give a folder to fill that then takes the place of `final`: a reader meets the whole new one or the old one."""
-    unfinished = final.with_name(final.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    yield unfinished
-    shutil.rmtree(final, ignore_errors=True)
-    unfinished.rename(final)
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _again(path: Path) -> str:
+    return f"make it again: {command_for(path)}"
 
 
 def _row_type(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is list and get_args(kind)[0] in _ROW_TYPES else None
-
-
-class StoreError(RuntimeError):
-    """A stored file that can't be read; the message says which and what to do."""
 
 
 def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> Path:
@@ -232,33 +208,38 @@ def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> 
     columns = _columns(kind)
     dumped = [row.model_dump(mode="json") for row in rows]
     values = {name: [_encode(row[name], how) for row in dumped] for name, how in columns.items()}
-    schema = pa.schema([(name, pa.int64() if how == "int64" else pa.string()) for name, how in columns.items()])
-    table = pa.table(values, schema=schema)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, unfinished, compression="zstd", store_schema=False)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    fields = [(name, pa.int64() if how == "int64" else pa.string()) for name, how in columns.items()]
+    buffer, table = pa.BufferOutputStream(), pa.table(values, schema=pa.schema(fields))
+    with pq.ParquetWriter(buffer, table.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(BLANK_SEAL)
+    return write_bytes(path, seal_parquet(buffer.getvalue().to_pybytes()))
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """Read what `write_rows` wrote, with exact types; StoreError where the file is missing or holds other things."""
+    """Read what `write_rows` wrote, with exact types.
+
+    ArtefactMissingError where the file is missing, DamagedError where it does not hold what was written, and
+    UnreadableError where it holds other things.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = _columns(kind)
     try:
-        rows = pq.read_table(path, columns=list(columns)).to_pylist()
+        raw = path.read_bytes()
+        # Before there were seals, files had no metadata at all.
+        whole = parquet_is_whole(raw)
+        if whole is False or (whole is None and pq.read_metadata(pa.BufferReader(raw)).metadata):
+            raise DamagedError(f"{path} is damaged: it does not hold the rows that were written there; {_again(path)}")
+        rows = pq.read_table(pa.BufferReader(raw), columns=list(columns)).to_pylist()
+        return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
     except FileNotFoundError:
-        raise StoreError(f"{path} is not there; make it first: {command_for(path)}") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(
-            f"{path} can't be read as stored {kind.__name__} rows ({error}); make it again: {command_for(path)}"
-        ) from None
-    return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
+        raise ArtefactMissingError(f"{path} is not there; make it first: {command_for(path)}") from None
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValidationError, json.JSONDecodeError) as error:
+        why = str(error).strip().splitlines()[0]
+        told = f"{path} can't be read as stored {kind.__name__} rows ({why}); {_again(path)}"
+        raise UnreadableError(told) from None
 
 
 def _columns(kind: type[BaseModel]) -> dict[str, str]:

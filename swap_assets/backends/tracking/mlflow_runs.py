@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
-from pydantic import ValidationError
 
 from swap_assets.backends.methods.checkpoints import RECIPE, flat
 from swap_assets.backends.models.provenance import git_commit, versions
 from swap_assets.backends.processes.hardware import described
 from swap_assets.backends.processes.specs import LossPoint, Tracking, TrainResult, TrainSpec
+from swap_assets.backends.store.whole import UnreadableError, full_disk, private_folder, read_json, write_json
 from swap_assets.domain.model import Frozen, content_hash
 from swap_assets.domain.report.comparison import Report
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -103,8 +103,9 @@ def tracked_run(
         yield tracked
     except BaseException as error:
         ended = "FAILED" if isinstance(error, Exception) else "KILLED"
-        client.set_tag(tracked.id, "error", f"{type(error).__name__}: {error}")
-        client.set_terminated(tracked.id, ended)
+        with contextlib.suppress(Exception):  # what failed is the cause, not that the store cannot be told of it
+            client.set_tag(tracked.id, "error", f"{type(error).__name__}: {error}")
+            client.set_terminated(tracked.id, ended)
         raise
     client.set_terminated(tracked.id, "FINISHED")
 
@@ -156,14 +157,15 @@ def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
 
     sqlite = Path(tracking.uri.removeprefix("sqlite:///"))
     try:
-        sqlite.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(sqlite.parent)
         with FileLock(sqlite.with_name(sqlite.name + ".lock")):
             _make_tables(sqlite)
             # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
             return _with_experiment(tracking, artifacts=(sqlite.parent.absolute() / "artifacts").as_uri())
     except OSError as error:
         raise TrackingError(
-            f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
+            full_disk(error, sqlite.parent)
+            or f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
         ) from None
 
 
@@ -234,7 +236,7 @@ def tracked_training(
     params = {"settings_hash": content_hash(plain), **flat({**plain, **how})}
     with tracked_run(spec.tracking, params=params, tags=tags, continues=_interrupted(spec, same, folder)) as run:
         opened = _OpenRun(uri=spec.tracking.uri, run_id=run.id, identity=same)
-        (folder / _OPEN_FILE).write_text(opened.model_dump_json(), encoding="utf-8")
+        write_json(folder / _OPEN_FILE, opened)
         yield run
     (folder / _OPEN_FILE).unlink(missing_ok=True)
 
@@ -244,22 +246,23 @@ def _interrupted(spec: TrainSpec, identity: str, folder: Path) -> str:
     left = _left(folder)
     if left and spec.tracking and (left.uri, left.identity) == (spec.tracking.uri, identity):
         return left.run_id
-    with contextlib.suppress(Exception):  # the other store may be gone, which is nothing to stop a training for
-        close_left_open(folder, reason="given up for a training with other settings")
+    close_left_open(folder, reason="given up for a training with other settings")
     return ""
 
 
 def _left(folder: Path) -> _OpenRun | None:
     try:
-        return _OpenRun.model_validate_json((folder / _OPEN_FILE).read_bytes())
-    except (OSError, ValidationError):
+        return read_json(folder / _OPEN_FILE, _OpenRun.model_validate_json, again="")
+    except (OSError, UnreadableError):
         return None
 
 
 def close_left_open(folder: Path, *, reason: str = "the process ended without closing its run") -> None:
     """Close as failed the run of a training that could not do so itself, where there is one and it is open."""
-    if left := _left(folder):
-        mark_failed(left.uri, left.run_id, reason=reason)
+    # The store may be gone, or its disk full, which is nothing to stop for and not what failed.
+    with contextlib.suppress(Exception):
+        if left := _left(folder):
+            mark_failed(left.uri, left.run_id, reason=reason)
 
 
 def track_evaluation(tracking: Tracking, evaluation: Evaluation, *, partition: str) -> str:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from swap_assets.backends.datasets.loading import SourceError, load_sources
 from swap_assets.backends.datasets.views import profile_svg, token_lengths
-from swap_assets.backends.engines.generation import read_cases
+from swap_assets.backends.engines.generation import RecordsError, read_cases
 from swap_assets.backends.processes.spec_building import base_weights
 from swap_assets.backends.processes.supervision import die_with, is_transient
-from swap_assets.backends.store.artefacts import ArtefactStore, write_rows, write_text
+from swap_assets.backends.store.artefacts import ArtefactMissingError, ArtefactStore, write_rows
 from swap_assets.backends.store.evidence import ArtefactError, Evidence, evaluated_artefacts, read_state
 from swap_assets.backends.store.experiment_file import enter_folder, load_experiment, pasteable, storage_root
+from swap_assets.backends.store.whole import UnreadableError, full_disk, write_json, write_text
 from swap_assets.defs.lost_runs import process_of
 from swap_assets.domain.experiment.experiment import Experiment, ExperimentError
 from swap_assets.domain.experiment.sources import LoadedSource
@@ -60,11 +61,15 @@ MODELS_AND_SCALES = dg.MultiPartitionsDefinition(
 
 @contextlib.contextmanager
 def explained(*kinds: type[Exception]) -> Iterator[None]:
-    """Show an expected problem as one sentence instead of a traceback."""
+    """Show an expected problem, or a full disk, as one sentence instead of a traceback."""
     try:
         yield
-    except kinds as error:
-        raise dg.Failure(description=str(error), allow_retries=is_transient(error)) from None
+    except dg.Failure:
+        raise
+    except Exception as error:
+        if not (full := full_disk(error, storage_root(experiment_in_force()))) and not isinstance(error, kinds):
+            raise
+        raise dg.Failure(description=full or str(error), allow_retries=not full and is_transient(error)) from None
 
 
 class ExperimentStore(dg.ConfigurableResource):
@@ -94,7 +99,8 @@ class ExperimentStore(dg.ConfigurableResource):
 
     def find(self, asset: str, partition: str | None, kind: type[Value]) -> Value | None:
         """Read a value, None where it is not there."""
-        return self.folder.find(asset, partition, kind)
+        with explained(UnreadableError):
+            return self.folder.find(asset, partition, kind)
 
     def again(self, *assets: str, at: str) -> str:
         """Return the command that makes assets at a partition of this experiment."""
@@ -106,29 +112,33 @@ class ExperimentStore(dg.ConfigurableResource):
 
     def read(self, asset: str, partition: str | None, kind: type[Value]) -> Value:
         """Read a value; one that is not there is refused with what to materialise."""
-        return self.folder.read(asset, partition, kind)
+        with explained(ArtefactMissingError, UnreadableError):
+            return self.folder.read(asset, partition, kind)
 
     def write(self, asset: str, partition: str | None, value: Any, *, kind: Any) -> Path:
         """Write a value and return where it lies."""
-        return self.folder.write(asset, partition, value, kind=kind)
+        with explained():
+            return self.folder.write(asset, partition, value, kind=kind)
 
-    def keep(self, subject: str, name: str, text: str) -> Path:
-        """Keep a text that is no asset's value, such as a drawing, and return where it lies."""
-        path = self.folder.work(subject) / name
-        write_text(path, text)
-        return path
+    def keep(self, subject: str, name: str, content: str | BaseModel) -> Path:
+        """Keep what is no asset's value, such as a drawing, and return where it lies."""
+        with explained():
+            path = self.folder.work(subject) / name
+            return write_text(path, content) if isinstance(content, str) else write_json(path, content)
 
     def state(self) -> State:
         """Return what the folder says of what has been measured, decided and approved; nothing is parsed for it."""
-        return read_state(self.experiment, self.folder)
+        with explained(UnreadableError):
+            return read_state(self.experiment, self.folder)
 
     def evidence(self, scale: str) -> Evidence:
         """Return the evaluations of a scale in full, each read when it is asked for."""
-        return Evidence(self.experiment, self.folder, scale)
+        with explained(UnreadableError):
+            return Evidence(self.experiment, self.folder, scale)
 
     def artefacts(self, evaluation: Evaluation, *, deciding: bool = False) -> list[Artefact]:
         """Return what made an evaluation, all of it or what is `deciding`; weights other than those are refused."""
-        with explained(ArtefactError):
+        with explained(ArtefactError, UnreadableError):
             found = evaluated_artefacts(self.experiment, self.folder, evaluation)
         return [item for item in found if item.answer_format.track is DECIDING_TRACK or not deciding]
 
@@ -144,12 +154,14 @@ class ExperimentStore(dg.ConfigurableResource):
         split = self.read(DATASET_SPLIT, scale, DatasetSplit)
         path = self.folder.work("sealed_cases") / f"{split.content_hash}.parquet"
         if split.release and not path.exists():
-            write_rows(path, self._cases_of(split.release), EvalCase)
+            with explained():
+                write_rows(path, self._cases_of(split.release), EvalCase)
         return (path,) if split.release else ()
 
     def cases(self, files: Sequence[Path]) -> list[EvalCase]:
         """Return the cases in stored files, each once, with the labels of all the splits it serves."""
-        return read_cases(files) if files else []
+        with explained(RecordsError):
+            return read_cases(files) if files else []
 
     def validation_cases(self, scale: str) -> list[EvalCase]:
         """Return the cases of a scale's validation conversations."""
@@ -163,7 +175,8 @@ class ExperimentStore(dg.ConfigurableResource):
     def recording_failure(self, context: dg.AssetExecutionContext) -> Iterator[None]:
         """Keep why a step failed, for the report; what passes by itself is first tried after 30, 60, 120 seconds."""
         try:
-            yield
+            with explained():
+                yield
         except Exception as error:
             passes = error.allow_retries if isinstance(error, dg.Failure) else is_transient(error)
             if passes and context.retry_number < RETRIES:
@@ -172,7 +185,8 @@ class ExperimentStore(dg.ConfigurableResource):
             partition = context.partition_key if context.has_partition_key else None
             first_line = (why or type(error).__name__).splitlines()[0]
             asset = min(context.selected_asset_keys).path[-1]  # a step that makes several is named by one of them
-            self.folder.record_failure(asset, partition, first_line)
+            with contextlib.suppress(OSError):  # of a full disk, which may be why
+                self.folder.record_failure(asset, partition, first_line)
             raise
 
 

@@ -36,7 +36,8 @@ class ResultTracking(dg.ConfigurableResource):
         if evaluation.status != "evaluated":
             return ""
         run = self._run(f"evaluate {evaluation.candidate.id}", "evaluation")
-        run_id = track_evaluation(run, evaluation, partition=partition)
+        with explained():
+            run_id = track_evaluation(run, evaluation, partition=partition)
         name = self.store.experiment.name
         send_trace(tracing.evaluation_trace(evaluation, experiment=name, partition=partition, run_id=run_id))
         return run_id
@@ -54,8 +55,9 @@ class ResultTracking(dg.ConfigurableResource):
     def report(self, scale: str) -> tuple[Report, Path]:
         """Build a scale's report, write its files, put them into MLflow, and return it with their folder."""
         report = self.build(scale)
-        folder = write_report(report, report_folder(self.store.folder, scale))
-        track_report(self._run(f"report {scale}", "report"), report, folder)
+        with explained():
+            folder = write_report(report, report_folder(self.store.folder, scale))
+            track_report(self._run(f"report {scale}", "report"), report, folder)
         return report, folder
 
     def plots(self, report: Report) -> dict[str, str]:

@@ -4,11 +4,14 @@ The engines themselves live in `backends/engines`, under the same names. An entr
 its name, `vllm: {command: [vllm, serve]}`; without any, transformers answers.
 """
 
+import re
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
 from swap_assets.domain.model import Frozen
+
+WEB_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
 
 
 class EngineSettings(Frozen):
@@ -57,7 +60,7 @@ class VllmServer(EngineSettings):
     def _one_server(self) -> "VllmServer":
         if bool(self.base_url) == bool(self.command):
             raise ValueError("vllm takes a base_url (a server that runs) or a command (one to start), not both")
-        if self.base_url and not self.base_url.startswith(("http://", "https://")):
+        if self.base_url and not WEB_ADDRESS.fullmatch(self.base_url):
             raise ValueError("vllm.base_url must begin with http:// or https://")
         if self.command and (self.served_name or self.key_env):
             raise ValueError("vllm.served_name and key_env are for a server that runs, named by base_url")

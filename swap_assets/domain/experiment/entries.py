@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from swap_assets.domain.experiment.engines import AnyEngine, Transformers, engine_of_entry
+from swap_assets.domain.experiment.engines import WEB_ADDRESS, AnyEngine, Transformers, engine_of_entry
 from swap_assets.domain.experiment.gpu_hours import CARDS, card_named
+from swap_assets.domain.experiment.sources import repository_of
 from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
@@ -85,6 +86,8 @@ class HostedModel(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HostedModel":
+        if self.base_url and not WEB_ADDRESS.fullmatch(self.base_url):
+            raise ValueError("base_url must begin with https://, or http:// for a server of your own")
         if len(set(self.interfaces)) < len(self.interfaces):
             raise ValueError("interfaces names one of them twice")
         if self.provider == "stand-in" and Interface.NATIVE in self.interfaces:
@@ -131,6 +134,8 @@ class SmallModel(Frozen):
     def _one_source(self) -> "SmallModel":
         if sum(map(bool, (self.hub_id, self.miniature, self.path))) != 1:
             raise ValueError("name exactly one of hub_id, miniature, path")
+        if self.hub_id:
+            repository_of(self.hub_id, "hub_id")
         if Decoding.GREEDY not in self.decoding or len(set(self.decoding)) < len(self.decoding):
             raise ValueError("decoding is [greedy] or [greedy, constrained]: the constrained variant stands beside it")
         if Decoding.CONSTRAINED in self.decoding and not self.engine.constrains:
@@ -202,7 +207,7 @@ class Publishing(Frozen):
             name = value.format(model="m", scale="s", approach="a")
         except (KeyError, IndexError, ValueError):
             raise ValueError("in braces only {model}, {scale} and {approach} are known") from None
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        if "/" not in repository_of(name, "repo_id"):
             raise ValueError("expected org/name, such as my-org/agent-{model}")
         return value
 

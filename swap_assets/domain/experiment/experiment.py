@@ -9,8 +9,8 @@ Reading the file from disk lives in `backends.experiment_file`.
 """
 
 import difflib
+import itertools
 import re
-import string
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -22,18 +22,13 @@ from swap_assets.domain.experiment.engines import ENGINE_SETTINGS
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.gpu_hours import card_named, length_for
 from swap_assets.domain.experiment.recipes import Approach, rows_each
-from swap_assets.domain.experiment.sources import Scale, Source, shares_of
+from swap_assets.domain.experiment.sources import Scale, Source, repository_of, shares_of
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
 
 Entry = TypeVar("Entry")
 # Dagster takes letters, digits and _ in an asset's name; a hyphen becomes _ there.
 _NAME = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*")
-# What parts partition keys and candidate ids; `/` and spaces break file names, Dagster parts lists of keys by commas
-# and ranges by three dots.
-_FORBIDDEN_IN_KEYS = (keys.PARTITION_SEPARATOR, keys.IN_FILE_NAMES, keys.SEPARATOR, "...", "/", ",", *string.whitespace)
-
-
 # Of these an entry has one.
 _ONE_OF = ({"source", "sources"}, {"hub_id", "miniature", "path"}, {"engine", *ENGINE_SETTINGS})
 
@@ -46,7 +41,7 @@ class Experiment(Frozen):
     """The whole experiment file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    storage: str
+    storage: str = Field(pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$", description="a folder of its own")
     seed: int = 42
     notice: str = Field(default="", description="a sentence that every report opens with")
     source: Source | None = None
@@ -79,10 +74,8 @@ class Experiment(Frozen):
     @classmethod
     def _keys_fit_partitions(cls, value: dict[str, Any]) -> dict[str, Any]:
         for key in value:
-            if bad := [sign for sign in _FORBIDDEN_IN_KEYS if sign in key]:
-                raise ValueError(f"the name {key!r} holds {bad[0]!r}, which partition keys and file names cannot")
-            if key == keys.ALL_PARTITIONS:
-                raise ValueError(f"the name {key!r} is that of files without a partition; take another")
+            if problem := keys.unfit_key(key):
+                raise ValueError(problem)
         return value
 
     @model_validator(mode="after")
@@ -92,6 +85,9 @@ class Experiment(Frozen):
         if (self.source is None) == (not self.sources):
             raise ValueError("give either source or sources, a list of them")
         shares_of(self.all_sources)
+        if self.publish:
+            for model, scale, name in itertools.product(self.models, self.scales, self.approaches):
+                repository_of(self.publish.repository(keys.tuned(model, scale, name)), "publish.repo_id")
         if self.hosted_model.key in self.models:
             raise ValueError(f"hosted_model.key '{self.hosted_model.key}' is also a small model's name")
         named = {
@@ -233,7 +229,8 @@ def first_problem(error: ValidationError) -> str:
         return f"{where} is not a known key; remove it or correct its spelling{more}"
     if first["type"] == "missing":
         return f"{where} is missing; add it{more}"
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    said = first["msg"].removeprefix("Value error, ").rstrip(".")
+    message = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in said)
     shown = repr(first.get("input"))
     value = f", found {shown}" if len(shown) <= 60 else ""
     return f"{where}: {message[:1].lower()}{message[1:]}{value}{more}"
@@ -245,7 +242,7 @@ def _unfit_names(approaches: dict[str, Approach]) -> str:
     for approach, settings in approaches.items():
         for name in (approach, *settings.adapters):
             if not _NAME.fullmatch(name):
-                return f"the name '{name}' cannot be part of an asset's name; give letters, digits, '_' and single '-'"
+                return f"the name {name!r} cannot be part of an asset's name; give letters, digits, '_' and single '-'"
         if approach == keys.NO_APPROACH or approach.endswith(keys.PACKED):
             return f"the name '{approach}' is taken: candidate ids use 'none' and the ending '{keys.PACKED}' themselves"
         adapters = [keys.adapter_asset(approach, name, settings.adapters) for name in settings.adapters]

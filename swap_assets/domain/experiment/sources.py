@@ -10,10 +10,11 @@ what is short is said (`splits.scale_split.SourceRows`). Fetching and reading li
 which rows it is to be is decided in `splits`, which cases the test splits are made of in `splits.capabilities`.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from swap_assets.domain.model import Conversation, Frozen, Origin, Quarantined
 from swap_assets.domain.synthetic.generator import GeneratorSettings
@@ -31,6 +32,18 @@ HERMES_SHA256 = {
     "func-calling.json": "769478035a886678d525d057ea66e3fd1e247f43e35c8d6d7cc866e080b6742b",
     "glaive-function-calling-5k.json": "b98eb3f160359f27ad15018e974ce6db444f566eb5be4aa9e4aa690b34d50832",
 }
+
+
+# As the hub names its repositories: parts begin and end with a letter or a digit, and hold no `--` and no `..`.
+_PART = r"(?!\S*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
+_REPOSITORY = re.compile(rf"(?:{_PART}/)?{_PART}")
+
+
+def repository_of(name: str, key: str) -> str:
+    """Return the name of a repository of the hub; a ValueError names the key in which it is none."""
+    if not _REPOSITORY.fullmatch(name):
+        raise ValueError(f"{key} {name!r} names no repository of the hub; give org/name")
+    return name
 
 
 class _OneOfSeveral(Frozen):
@@ -56,6 +69,14 @@ class HubSource(_OneOfSeveral):
     max_rows: int | None = Field(default=None, ge=1, description="read only the first so many rows of each config")
     fallback: Literal["none", "synthetic"] = Field(default="none", description="without the hub: stop, or generate")
     generator: GeneratorSettings = GeneratorSettings()
+
+    @model_validator(mode="after")
+    def _names_files_of_the_hub(self) -> "HubSource":
+        repository_of(self.dataset, "dataset")
+        for name in (self.revision, *self.files.values()):
+            if not name.isprintable() or ".." in name or name.startswith("/"):
+                raise ValueError(f"{name!r} is no file or revision of the hub's repository {self.dataset}")
+        return self
 
     def expected_sha256(self, config: str) -> str:
         """Return the hash that a config's file must have, "" where none is known."""
