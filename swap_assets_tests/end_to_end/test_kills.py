@@ -137,6 +137,7 @@ def test_the_demo_ends_within_ten_seconds_of_a_signal_with_all_that_it_started(p
 
 
 def test_a_training_whose_process_group_is_killed_goes_on_with_the_same_command(place):
+    place.run(*HOSTED)
     place.run("materialize", "slm_baseline,fine_tune_decision", "--partition", "little|tiny")
     log = place.folder / "state" / "logs" / "paper_adapter-little__tiny.log"
     shell = place.start(*TRAINING)
