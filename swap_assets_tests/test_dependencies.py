@@ -9,7 +9,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 # No import statement names these; who needs them.
 NOT_IMPORTED = {
-    "dagster-webserver": "the command `dagster dev`",
     "bitsandbytes": "transformers, for `quantisation: nf4`",
     "faker": "domain.synthetic.values, which imports its lists by their names",
 }
