@@ -11,6 +11,8 @@ import json
 import re
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,8 +139,11 @@ class _Server(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hosted_model(models: Path) -> Iterator[str]:
-    """Serve the hosted model while the block runs, and yield its address; the models' tokenizer counts."""
+def hosted_model(models: Path, *, asked: Counter[str] | None = None, delay_s: float = 0.0) -> Iterator[str]:
+    """Serve the hosted model while the block runs, and yield its address; the models' tokenizer counts.
+
+    `asked` counts each request by its messages; an answer comes after `delay_s` seconds.
+    """
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(next(models.glob("*/tokenizer.json"))))
@@ -147,9 +152,12 @@ def hosted_model(models: Path) -> Iterator[str]:
     class Hosted(_Server):
         def reply(self, path: str, body: Any) -> Any:
             messages = [(each["role"], each["content"]) for each in body["messages"]]
+            if asked is not None:
+                asked[json.dumps(messages)] += 1
+            time.sleep(delay_s)
             said = answers.to(messages, "hosted")
-            asked, told = (len(tokenizer.encode(text).ids) for text in ("\n".join(text for _, text in messages), said))
-            usage = {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told}
+            read, told = (len(tokenizer.encode(text).ids) for text in ("\n".join(text for _, text in messages), said))
+            usage = {"prompt_tokens": read, "completion_tokens": told, "total_tokens": read + told}
             message = {"role": "assistant", "content": said}
             return {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o-stand-in", "usage": usage,
                     "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}  # fmt: skip

@@ -1,1 +1,1 @@
-"""The campaign of faults: each part is a module that tries things and counts what became of each. No kills here yet."""
+"""The campaign of faults: each part is a module that tries things and counts what became of each."""

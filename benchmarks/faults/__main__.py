@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults`: what faults do to the house, in one table; minutes, seeded.
+"""`python -m benchmarks.faults`: what faults do to the house, in one table; seeded, half an hour of two free cores.
 
 python -m benchmarks.faults --only damage --only endpoint --seed 7 --damages 800 --requests 1000
 """
@@ -9,19 +9,20 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks import tables
-from benchmarks.faults import damage, disk, endpoint, texts
+from benchmarks.faults import damage, disk, endpoint, service, texts
 from benchmarks.faults.outcomes import COLUMNS, Outcome
 
-PARTS = ("damage", "endpoint", "disk", "texts")
+PARTS = ("damage", "endpoint", "disk", "texts", "kills")
 
 
-def outcomes(*, only: list[str], seed: int, damages: int, requests: int) -> Iterator[Outcome]:
+def outcomes(*, only: list[str], seed: int, damages: int, requests: int, kills: int) -> Iterator[Outcome]:
     """Yield what became of the faults of each part that is asked for, as soon as it is known."""
     parts = {
         "damage": lambda draws: damage.run(draws, damages=damages),
         "endpoint": lambda draws: endpoint.run(draws, requests=requests),
         "disk": disk.run,
         "texts": texts.run,
+        "kills": lambda draws: service.run(draws, kills=kills),
     }
     for name in PARTS:
         if not only or name in only:
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--seed", type=int, default=15)
     options.add_argument("--damages", type=int, default=800)
     options.add_argument("--requests", type=int, default=1000)
+    options.add_argument("--kills", type=int, default=100)
     given = options.parse_args(arguments)
     tables.head(*COLUMNS)
     bad = 0

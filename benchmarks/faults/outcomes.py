@@ -12,8 +12,9 @@ class Outcome(NamedTuple):
     """What became of `tried` faults of one kind.
 
     `survived` ended as without the fault, `told` in a sentence of ours. What is bad is 0 in a table to be proud of:
-    `lost` (work or answers that were done), `repeated` (paid or done again), `leaked` (a secret or a text where it does
-    not belong), `silent` (other figures without a word). `why` shows the first of them.
+    `lost` (work or answers that were done, a command that never ends), `repeated` (paid or done again, but for requests
+    under way), `leaked` (a process left running; a secret or a text where it does not belong), `silent` (other figures
+    without a word). `why` shows the first of them.
     """
 
     part: str
