@@ -46,7 +46,6 @@ from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_setti
 
 ROOT = Path(__file__).parents[1]
 _SEED = 4
-_WORDS = 1500  # different ones, so that a small tokenizer learns them
 _TEXTS = 250  # rows that the tokenizer is made of
 _FILL = 2000  # generated rows that test splits may draw on
 _OVERRIDE = {"override_reason": "a run that makes every asset", "override_by": "benchmarks.real_size"}
@@ -95,7 +94,7 @@ def _settings(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     rows = [path.resolve() for path in asked.rows]
     settings = yaml.safe_load((ROOT / "swap.yaml").read_text(encoding="utf-8"))
     settings["models"] = dict(list(settings["models"].items())[: asked.models])
-    rows = rows or write_hub_files(folder, seed=_SEED, words=_WORDS)
+    rows = rows or write_hub_files(folder, seed=_SEED, english=True)
     settings["source"] = {"kind": "local", "path": [str(path) for path in rows]}
     if asked.spare:
         spare = {"kind": "local", "name": "spare", "path": [str(path.resolve()) for path in asked.spare], "share": 0}

@@ -1,6 +1,7 @@
 """Files shaped as the hub's own, at their real size: 1,893 rows in each of two files that continue each other.
 
-Nothing of the data set is in them: words are made of syllables. What is true to it is the shape: the roles, the markup
+Nothing of the data set is in them: words are made of syllables, or mostly common English ones, of which tokenizers make
+about as many tokens as of real rows. What is true to it is the shape: the roles, the markup
 of both revisions, four in ten rows that extract from a passage (and are as broken as the real ones), passages that
 several rows share, how many calls and tools a row has, and how long it is in characters.
 """
@@ -22,10 +23,10 @@ _SYLLABLES = [first + second for first in "bcdfghklmnprstvwz" for second in ("a"
 
 
 def write_hub_files(
-    folder: Path, *, seed: int, revision: str = "current", rows: int = ROWS, words: int = 0
+    folder: Path, *, seed: int, revision: str = "current", rows: int = ROWS, english: bool = False
 ) -> list[Path]:
     """Write both files into a folder and return their paths; `revision` is "current" or "2024"."""
-    singles, continued = hub_rows(seed=seed, revision=revision, rows=rows, words=words)
+    singles, continued = hub_rows(seed=seed, revision=revision, rows=rows, english=english)
     paths = [folder / name for name in FILES]
     for path, found in zip(paths, (singles, continued), strict=True):
         path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
@@ -33,13 +34,13 @@ def write_hub_files(
 
 
 def hub_rows(
-    *, seed: int, revision: str = "current", rows: int = ROWS, words: int = 0
+    *, seed: int, revision: str = "current", rows: int = ROWS, english: bool = False
 ) -> tuple[list[dict], list[dict]]:
     """Return the rows of the single-turn file and of the file that continues them.
 
-    With `words` there are only so many different ones, which a small tokenizer can learn; 0: each is made anew.
+    Each word is made anew, or with `english` two in three are of a thousand English ones, the third of 500 made ones.
     """
-    make = _Maker(seed, revision, words)
+    make = _Maker(seed, revision, english)
     extraction = {at for at in range(rows) if make.random.random() < _EXTRACTION_SHARE}
     passages = [make.words(1500, 2050) for _ in range(max(1, round(len(extraction) / _ROWS_A_PASSAGE)))]
     singles = [
@@ -51,11 +52,14 @@ def hub_rows(
 
 
 class _Maker:
-    def __init__(self, seed: int, revision: str, words: int) -> None:
+    def __init__(self, seed: int, revision: str, english: bool) -> None:
         self.random = Random(seed)
         self._old = revision == "2024"
         self._known = list[str]()
-        self._known = [self.word() for _ in range(words)]
+        if english:
+            from faker.providers.lorem.en_US import Provider
+
+            self._known = [*sorted(set(Provider.word_list)), *(self.word() for _ in range(500))]
 
     def word(self) -> str:
         if self._known:
