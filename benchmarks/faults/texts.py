@@ -94,22 +94,26 @@ def _shown(text: str) -> str:
     return "leaked" if opened or formulas or codes else "survived"
 
 
+def _refused(folder: Path, variable: str, secret: str, *, status: int) -> int:
+    """Ask a server that refuses with a key in its words; keep what is said, and return how often it was asked."""
+    folder.mkdir()
+    quoted = f'{{"error": {{"message": "Incorrect API key provided: {secret}"}}}}'
+    with ChatServer(lambda *_: (status, {}, quoted)) as server:
+        try:
+            ask(server.base_url, folder, 3, key_env=variable, max_retries=1)
+        except RuntimeError as error:
+            (folder / "said").write_text(str(error))
+        return len(server.requests)
+
+
 def _searched() -> Outcome:
     """Ask with planted keys a server that quotes them, refused and answering, and search what was written."""
     os.environ.update(KEYS)
-    refusals = 0
     with tempfile.TemporaryDirectory() as name:
-        for number, (variable, secret) in enumerate(KEYS.items()):
-            status = (401, 403, 400, 500)[number]
-            quoted = f'{{"error": {{"message": "Incorrect API key provided: {secret}"}}}}'
-            with ChatServer(lambda *_, status=status, quoted=quoted: (status, {}, quoted)) as server:
-                folder = Path(name) / variable
-                folder.mkdir()
-                try:
-                    ask(server.base_url, folder, 3, key_env=variable, max_retries=1)
-                except RuntimeError as error:
-                    (folder / "said").write_text(str(error))
-                refusals += len(server.requests)
+        refusals = sum(
+            _refused(Path(name) / variable, variable, secret, status=status)
+            for (variable, secret), status in zip(KEYS.items(), (401, 403, 400, 500), strict=False)
+        )
         found = leaks(Path(name), KEYS)
     return Outcome(
         "secrets, searched", refusals, survived=refusals - len(found), leaked=len(found), why=str(found or "")

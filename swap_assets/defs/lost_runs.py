@@ -110,13 +110,16 @@ class _Locked(dg.Executor):
             try:
                 for event in self._inner.execute(plan_context, execution_plan):
                     yield event
-                    data = event.engine_event_data if event.is_engine_event else None
-                    if data and event.step_key and (pool := data.metadata.get("pool")):
-                        told = holders(instance, str(pool.value))
-                        plan_context.log.info(f"{event.step_key} waits: {told or 'a step has just ended'}")
+                    _tell_who_holds(instance, event, plan_context.log)
             finally:
                 over.set()
                 look.join()
+
+
+def _tell_who_holds(instance: dg.DagsterInstance, event: dg.DagsterEvent, log: Any) -> None:
+    data = event.engine_event_data if event.is_engine_event else None
+    if data and event.step_key and (pool := data.metadata.get("pool")):
+        log.info(f"{event.step_key} waits: {holders(instance, str(pool.value)) or 'a step has just ended'}")
 
 
 def _look_after(instance: dg.DagsterInstance, log: Any, over: threading.Event) -> None:

@@ -105,17 +105,20 @@ class AnswerCache:
             with self._explained():
                 private_folder(self._owners)
                 self._lock.acquire()
-                try:
-                    self._open()
-                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite quotes what it can't read
-                    if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _DAMAGE:
-                        raise
-                    self._set_aside()
-                    self._open()
+                self._open_or_set_aside()
         except BaseException:
             self._free_lock()
             raise
         return self
+
+    def _open_or_set_aside(self) -> None:
+        try:
+            self._open()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite quotes what it can't read
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _DAMAGE:
+                raise
+            self._set_aside()
+            self._open()
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(sqlite3.Error):  # on a full disk: whoever comes next forgets the claims of the dead

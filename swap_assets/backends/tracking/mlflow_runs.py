@@ -163,10 +163,8 @@ def _opened(tracking: Tracking) -> tuple[MlflowClient, str]:
             # Beside the store, not in ./mlruns of whatever folder the process happens to run in.
             return _with_experiment(tracking, artifacts=(sqlite.parent.absolute() / "artifacts").as_uri())
     except OSError as error:
-        raise TrackingError(
-            full_disk(error, sqlite.parent)
-            or f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
-        ) from None
+        told = f"the MLflow store {sqlite} cannot be written: {error.strerror}; check the folder"
+        raise TrackingError(full_disk(error, sqlite.parent) or told) from None
 
 
 def _make_tables(sqlite: Path) -> None:
