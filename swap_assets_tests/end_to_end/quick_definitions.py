@@ -6,13 +6,14 @@ A code location of its own, because the daemon loads it in a process where no te
 import dagster as dg
 
 from swap_assets import definitions as real
-from swap_assets.defs import metadata
+from swap_assets.defs import metadata, release
 from swap_assets.defs.gates import jobs, require_admitted, require_release, sensors
 from swap_assets.defs.resources.processes import HostedLlm, ModelProcesses
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, SCALES, ExperimentStore
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.gates import replacement
 from swap_assets.domain.judging.decisions import Decision
 from swap_assets.domain.keys import base, hosted, model_and_scale, tuned
 from swap_assets.domain.scoring.evaluation import Evaluation, hash_of_cases
@@ -85,7 +86,11 @@ def _hosted(self, context, cases, *, llm, purpose, epoch):
     return made.model_copy(update={"dataset_hash": hash_of_cases(cases)})
 
 
-ModelProcesses.evaluation, HostedLlm.as_before = _local, _hosted
+def _decided(*evidence, lengths, **how):
+    return replacement.release(*evidence, **how)  # what is recorded has a row a conversation, unlike the source
+
+
+ModelProcesses.evaluation, HostedLlm.as_before, release.release = _local, _hosted, _decided
 ExperimentStore.artefacts = lambda self, evaluation, **_: [Artefact("toolcall", HERMES, None)]
 RECORDED = [
     llm_baseline,
