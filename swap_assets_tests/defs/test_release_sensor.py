@@ -80,14 +80,15 @@ def test_an_approval_is_void_when_the_evidence_changes(scenario):
     assert "so it is void" in scenario.ask("release_gate")
 
 
+def _said_in_the_ui(scenario, text):
+    partition = dg.MultiPartitionKey({"model": "little", "scale": "small"})
+    event = dg.AssetMaterialization("release_approval", partition=partition, description=text)
+    scenario.instance.report_runless_asset_event(event)
+
+
 def test_an_approval_given_in_the_ui_holds_for_the_decision_it_was_given_on(scenario):
     _passed(scenario)
-    scenario.instance.report_runless_asset_event(
-        dg.AssetMaterialization(
-            "release_approval", partition=dg.MultiPartitionKey({"model": "little", "scale": "small"}),
-            description="approved by Grace: looked at fifty answers",
-        )
-    )  # fmt: skip
+    _said_in_the_ui(scenario, "approved by Grace: looked at fifty answers")
     assert scenario.asked("release_gate") == [("release", "little|small")]
     assert (
         scenario.store.state()
@@ -104,12 +105,7 @@ def test_what_is_said_in_the_ui_counts_for_nothing_where_approvals_come_by_comma
     experiment = load_experiment(tmp_path / "swap.yaml")
     monkeypatch.setattr("swap_assets.defs.resources.store.experiment_in_force", lambda: experiment)
     _passed(scenario)
-    scenario.instance.report_runless_asset_event(
-        dg.AssetMaterialization(
-            "release_approval", partition=dg.MultiPartitionKey({"model": "little", "scale": "small"}),
-            description="approved by Mallory: from a page that was open",
-        )
-    )  # fmt: skip
+    _said_in_the_ui(scenario, "approved by Mallory: from a page that was open")
     assert "Waiting for a person" in scenario.ask("release_gate")
     assert scenario.store.state().approvals == {}
 
