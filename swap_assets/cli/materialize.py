@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import psutil
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -30,6 +31,7 @@ _ERROR = re.compile(r"^((\w+\.)+(\w*Error|Failure)|\w+Error): ")
 # What Dagster says where a step's process ended without an exception; it keeps the exit code to itself.
 _CRASH = "ChildProcessCrashException"
 # What our executor says of runs that are in the way (`defs.lost_runs`).
+_PROCESS = re.compile(r"\(process (\d+);")
 _TOLD = re.compile(r" - (\S+ waits: .*|run \w{8} of .* was lost: .*)$")
 
 
@@ -109,8 +111,8 @@ class _Steps:
         self._console, self._label, self._started = console, f"{label}: " if label else "", dict[str, float]()
 
     def show(self, line: str) -> None:
-        """Show a line of Dagster's log if it says that a step starts or ends."""
-        if told := _TOLD.search(line):
+        """Show a line of Dagster's log if it says that a step starts, ends or waits for somebody else's."""
+        if (told := _TOLD.search(line)) and not _only_ours(told[1]):
             self.say(f"[yellow]{escape(told[1])}[/]")
         if not (event := _EVENT.search(line)):
             return
@@ -126,6 +128,12 @@ class _Steps:
     def say(self, text: str) -> None:
         """Print a line of this segment."""
         self._console.print(f"  [dim]{self._label}[/]{text}", highlight=False)
+
+
+def _only_ours(told: str) -> bool:
+    """Whether a step waits for steps of this very command alone, which takes turns by itself."""
+    ours = {str(child.pid) for child in psutil.Process().children(recursive=True)}
+    return " waits: " in told and {*_PROCESS.findall(told)} <= ours
 
 
 def _why(log: Path) -> str:

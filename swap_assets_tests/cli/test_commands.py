@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from swap_assets.cli.app import app
 from swap_assets.cli.demo import refuse_beside_another, segments
-from swap_assets.cli.materialize import Segment, SegmentError, options_of, run_segment
+from swap_assets.cli.materialize import Segment, SegmentError, _Steps, options_of, run_segment
 from swap_assets.cli.report import print_decisions, print_report
 from swap_assets.definitions import defs
 from swap_assets.domain.experiment.experiment import parse_experiment
@@ -133,6 +134,16 @@ def test_a_segment_whose_step_is_killed_is_tried_once_more(tmp_path, monkeypatch
     with outcome:
         run_segment(Segment("Frail", ("frail",)), environment=environment, log=log, console=console)
     assert "once more" in console.export_text() and log.with_suffix(".crashed.log").exists()
+
+
+def test_who_holds_a_place_is_told_where_it_is_another_command_and_not_one_of_our_own_steps():
+    line = "12:00 - dagster - INFO - job - 1 - first waits: pool is held by second (process {}; to stop it: x)"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ours:
+        for process, shown in ((ours.pid, False), (os.getppid(), True)):
+            console = Console(record=True, width=200)
+            _Steps(console, "").show(line.format(process) + "\n")
+            assert ("first waits: pool is held" in console.export_text()) is shown
+        ours.communicate(b"\n")
 
 
 def test_records_lie_in_the_experiments_folder_by_the_settings_of_this_folder_or_the_packages(tmp_path, monkeypatch):
