@@ -1,6 +1,7 @@
 """The report: what is there is shown, what is not is named, and the verdict says no more than was measured."""
 
 import re
+from types import SimpleNamespace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +16,10 @@ from swap_assets.domain.judging.decisions import Approval, Suggestion
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord, Usage
 from swap_assets.domain.report.comparison import build_report, with_previous
-from swap_assets.domain.report.figures import by_key
+from swap_assets.domain.report.figures import Figure, by_key
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out, to_markdown
-from swap_assets.domain.report.verdict import surpasses, within
+from swap_assets.domain.report.verdict import cautions, surpasses, within
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.evaluation import Totals, TrackResult, not_evaluated, totals
 from swap_assets_tests.domain.evaluations import FLEDGLING, LLM, PAPER, SLM, evaluation, shares
@@ -94,6 +95,18 @@ def test_a_yes_says_what_it_is_worth_on_tools_that_were_never_shown_in_training(
     assert passed.action == "release"
     told = _report([llm, paper], [passed]).verdict.how_sure
     assert "On the 10 test rows that ask for tools never shown in training it has 0.0, the LLM 100.0" in told
+
+
+def test_the_rows_that_a_caution_names_are_those_that_its_figure_rests_on():
+    """Of twelve rows for unseen tools one asks for none of them, and the rate is over the eleven others."""
+    unseen = {"track": "toolcall", "split": "tools", "label": "unseen"}
+    figures = [
+        Figure(candidate_id=name, metric=metric, value=value, n=rows, **unseen)
+        for name, share in (("slm", 0.0), ("llm", 6 / 11))
+        for metric, value, rows in (("rows", 12, 0), (POLICY.primary, share, 11))
+    ]
+    (told,) = cautions(figures, SimpleNamespace(policy=POLICY, llm_id="llm")).values()
+    assert told.startswith(" On the 11 test rows")
 
 
 def _asked_for_unseen_tools(item, count):

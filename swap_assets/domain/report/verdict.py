@@ -17,7 +17,7 @@ from swap_assets.domain.keys import Candidate
 from swap_assets.domain.metrics import metric_title
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.report.cost import SwapCost
-from swap_assets.domain.report.figures import Figure, by_key
+from swap_assets.domain.report.figures import Figure
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.wording import TRACK_TITLES, display_name, excerpt, spaced
 from swap_assets.domain.scoring.scores import Columns
@@ -120,14 +120,14 @@ def _distance(item: Contrast, *, who: str = "{} ") -> str:
 def cautions(figures: Iterable[Figure], inputs: ReportInputs) -> dict[str, str]:
     """Return a sentence by candidate id, for those that measure below the LLM on tools never shown in training."""
     metric = inputs.policy.primary
-    unseen = by_key(item for item in figures if (item.split, item.label, item.track) == _UNSEEN)
-    values = {key[0]: item.value for key, item in unseen.items() if key[-1] == metric and item.value is not None}
-    llm = values.get(inputs.llm_id)
+    unseen = (item for item in figures if (item.split, item.label, item.track, item.metric) == (*_UNSEEN, metric))
+    values = {item.candidate_id: (item.value, item.n) for item in unseen if item.value is not None}
+    llm, _ = values.get(inputs.llm_id, (None, 0))
     return {
-        name: f" On the {unseen[name, Track.TOOLCALL, 'tools', 'unseen', 'rows'].value} test rows that ask for tools "
-        f"never shown in training it has {100 * value:.1f}, the LLM {100 * llm:.1f} ({metric_title(metric)}, where a "
-        "call is right): the answer holds for the tools it was trained on."
-        for name, value in values.items()
+        name: f" On the {rows} test rows that ask for tools never shown in training it has {100 * value:.1f}, the LLM "
+        f"{100 * llm:.1f} ({metric_title(metric)}, where a call is right): "
+        "the answer holds for the tools it was trained on."
+        for name, (value, rows) in values.items()
         if llm is not None and value < llm
     }
 
