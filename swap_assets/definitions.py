@@ -63,5 +63,6 @@ defs = dg.Definitions(
     ),
 )
 
-# Dagster's command loads this module, and would end a wrong partition with its stack.
+# Dagster's command loads this module; it would end a wrong partition with its stack, and make all for no asset at all.
 sys.excepthook = refusals.in_a_sentence(defs)
+refusals.refuse_an_empty_selection(sys.argv[1:], defs)

@@ -138,6 +138,9 @@ def test_what_cannot_be_materialised_is_refused_in_one_sentence(tmp_path, monkey
         ("--select=dataset_spilt --partition tiny", "did you mean dataset_split?"),
         ("--select *", "have not the same partitions"),
         ("--select nosuch* --partition tiny", "'nosuch*' selects no asset of comparison_report, "),
+        ("--select group:nosuch", "'group:nosuch' selects no asset of comparison_report, "),
+        ("--select group:(", "'group:(' is no selection of assets"),
+        ("--select tag:x=y", "'tag:x=y' selects no asset of comparison_report, "),
         ("--select group:training --partition tiny", "takes --partition 'little|small' or"),
     ],
 )
