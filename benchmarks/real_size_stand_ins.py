@@ -5,6 +5,7 @@ as they would for models of that quality; prompts, token counts, limits, trainin
 `python -m benchmarks.real_size_stand_ins serve MODEL --port N --served-model-name NAME` speaks as vLLM's server does.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -129,7 +130,8 @@ class _Server(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/plain" if isinstance(found, str) else "application/json")
         self.send_header("content-length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        with contextlib.suppress(ConnectionError):  # who asked was killed
+            self.wfile.write(content)
 
     def reply(self, path: str, body: Any) -> Any:
         raise NotImplementedError
