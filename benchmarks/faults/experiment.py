@@ -39,7 +39,8 @@ CONCURRENCY = 4
 _DELAY_S = 1.0  # of each answer of the hosted model
 _OVERRIDE = {"ops": {MERGED_MODEL: {"config": {"override_reason": "a campaign of faults", "override_by": "it"}}}}
 _PASSING = re.compile(r"latency|second|_s$|cost|price|throughput|tokens_per|created|started|ended|run_id|time|hour|_at$"
-                      r"|folder|path|reused|peak|free|available|hardware|speed|wall|money|resumed|log")  # fmt: skip
+                      r"|folder|path|reused|peak|free|available|hardware|speed|wall|money|resumed|log"
+                      r"|^seal$")  # fmt: skip
 
 
 class Step(NamedTuple):
@@ -146,6 +147,17 @@ def _hosted(url: str) -> dict[str, Any]:
     return {"key": "big", "provider": "openai", "model": "gpt-4o-stand-in", "base_url": url, "tool_role": "user",
             "concurrency": CONCURRENCY, "prompt_style": "compact", "price": {"input_per_million": 1.0,
             "output_per_million": 2.0}}  # fmt: skip
+
+
+def first_difference(known: Any, found: Any, at: str = "") -> str:
+    """Return where two results part and what each has there, "" where they are equal."""
+    if isinstance(known, dict) and isinstance(found, dict):
+        pairs = ((f"{at}.{key}", known.get(key), found.get(key)) for key in sorted(known.keys() | found.keys()))
+    elif isinstance(known, list) and isinstance(found, list) and len(known) == len(found):
+        pairs = ((f"{at}[{place}]", one, other) for place, (one, other) in enumerate(zip(known, found, strict=True)))
+    else:
+        return "" if known == found else f"{at}: {known!r:.60} became {found!r:.60}"
+    return next((told for place, one, other in pairs if (told := first_difference(one, other, place))), "")
 
 
 def _lasting(value: Any) -> Any:

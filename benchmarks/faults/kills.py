@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.faults.experiment import CONCURRENCY, MARK, STEPS, Laboratory, Step
+from benchmarks.faults.experiment import CONCURRENCY, MARK, STEPS, Laboratory, Step, first_difference
 from benchmarks.faults.outcomes import Outcome
 
 _IN_A_ROW = 5  # kills before the command may end
@@ -83,12 +83,12 @@ def killing(lab: Laboratory, step: Step, known: References, *, kills: int, draw:
         if not done:
             done, said = finish(lab, step, limit_s=4 * known.seconds[step.title] + 90)
             tally = tally if done else _lost(tally, step, said)
-        same = lab.result(step) == known.results[step.title]
-        if done and not same:
-            tally = tally.and_also(different=1).noting(f"{step.title}: another result")
+        other = first_difference(known.results[step.title], lab.result(step))
+        if done and other:
+            tally = tally.and_also(different=1).noting(f"{step.title}: {other}")
         more = sum(times - 1 for times in lab.asked.values())
         tally = tally.and_also(
-            survived=made if done and same else 0,
+            survived=made if done and not other else 0,
             repeated=max(0, more - CONCURRENCY * made), under_way=min(more, CONCURRENCY * made),
         )  # fmt: skip
         if not made:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.faults.experiment import CONCURRENCY, KILLED, STEPS, Laboratory, Step, laboratory
+from benchmarks.faults.experiment import CONCURRENCY, KILLED, STEPS, Laboratory, Step, first_difference, laboratory
 from benchmarks.faults.kills import (
     References,
     Tally,
@@ -106,8 +106,8 @@ def _by_hand(lab: Laboratory, known: References, tally: Tally) -> Tally:
         done, said = finish(lab, step, limit_s=4 * known.seconds[step.title] + 90)
         if not done:
             tally, bad = tally.and_also(**{"blocked" if "blocked" in said else "lost": 1}).noting(said), bad + 1
-        elif step.title in KILLED and lab.result(step) != known.results[step.title]:
-            tally, bad = tally.and_also(different=1).noting(f"{step.title}: another result"), bad + 1
+        elif step.title in KILLED and (other := first_difference(known.results[step.title], lab.result(step))):
+            tally, bad = tally.and_also(different=1).noting(f"{step.title}: {other}"), bad + 1
     more = sum(times - 1 for times in lab.asked.values())
     return tally.and_also(
         survived=tally.tried if not bad else 0, under_way=min(more, CONCURRENCY * tally.tried),
