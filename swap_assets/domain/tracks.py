@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from swap_assets.domain.formats.base import AnswerFormat
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
-from swap_assets.domain.model import Conversation, Frozen, ToolSpec, Turn, canonical_json, content_hash
+from swap_assets.domain.model import SYSTEM, Conversation, Frozen, ToolSpec, Turn, canonical_json, content_hash
 
 # Tokens a character, the most that Llama 3.1, gpt-oss, Qwen3 or Gemma 3 take of each kind; Latin letters and blanks are
 # the rest. Ideographs, kana and hangul; Latin with accents, Cyrillic, Arabic; digits; punctuation; any other script.
@@ -36,7 +36,7 @@ def estimated_tokens(conversation: Conversation) -> int:
     to twice and more too many (Hindi, Thai, Greek, whose tokens differ most by tokenizer).
     """
     last = max(conversation.assistant_turns(), default=-1)
-    texts = [canonical_json(conversation.tools)]
+    texts = [conversation.system, canonical_json(conversation.tools)]
     for turn in conversation.turns[: last + 1]:
         texts += [turn.text, canonical_json([turn.calls, turn.responses]) if turn.calls or turn.responses else ""]
     return round(_PROMPT_TOKENS + sum(map(tokens_of, texts)))
@@ -54,6 +54,7 @@ class TrainingExample(Frozen):
 
     id: str
     conversation_id: str
+    system: str = SYSTEM
     tools: tuple[ToolSpec, ...]
     turns: tuple[Turn, ...]
     answer_format: AnswerFormat
@@ -93,6 +94,6 @@ def _last_structured_turn(conversation: Conversation) -> int | None:
 
 def _example(conversation: Conversation, end: int, answer_format: AnswerFormat) -> TrainingExample:
     return TrainingExample(
-        id=f"{conversation.id}:{answer_format}", conversation_id=conversation.id, tools=conversation.tools,
-        turns=conversation.turns[: end + 1], answer_format=answer_format,
+        id=f"{conversation.id}:{answer_format}", conversation_id=conversation.id, system=conversation.system,
+        tools=conversation.tools, turns=conversation.turns[: end + 1], answer_format=answer_format,
     )  # fmt: skip

@@ -41,7 +41,9 @@ def token_lengths(
     lengths: list[int] = []
     for start in range(0, len(conversations), _BATCH):
         batch = conversations[start : start + _BATCH]
-        rendered = [render_messages(row.tools, row.turns, answer_format=HERMES, style=style) for row in batch]
+        rendered = [
+            render_messages(row.tools, row.turns, answer_format=HERMES, style=style, system=row.system) for row in batch
+        ]
         texts = ["\n".join(message["content"] for message in messages) for messages in rendered]
         encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         marks = [_TOKENS_PER_MESSAGE * len(messages) for messages in rendered]

@@ -5,7 +5,6 @@ What a new one has to bring is `answers`, which asks its model for `prompts` and
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -15,8 +14,8 @@ from swap_assets.backends.models import provenance
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.processes.specs import GenerateSpec
-from swap_assets.domain.formats.base import AnswerFormat
-from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages, system_told
 from swap_assets.domain.model import EvalCase, content_hash
 from swap_assets.domain.predictions import Answer, Usage
 
@@ -49,7 +48,9 @@ class LocalEngine(Engine):
         self.tokenizer = load_tokenizer(spec.weights)
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = str(self.tokenizer.chat_template)
-        self.prompt_hash = prompt_hash(spec.answer_format, spec.prompt_style, chat_template=template)
+        self.prompt_hash = prompt_hash(
+            spec.answer_format, spec.prompt_style, chat_template=template, system=spec.system
+        )
         self.constants = {"latency_kind": self.latency_kind}
         self.longest_gold, self.method, self.token_budget = 0, "", spec.token_budget
         self.prompts: dict[str, str] = {}
@@ -68,8 +69,8 @@ class LocalEngine(Engine):
         """Render the prompts and name each with what answers it; AnswerLimitError where the limit cuts an answer."""
         spec = self.spec
         self.longest_gold = check_limit(self.tokenizer, cases, spec.answer_format, spec.max_new_tokens)
-        render = functools.partial(render_messages, answer_format=spec.answer_format, style=spec.prompt_style)
-        self.prompts = {case.id: render_prompt(self.tokenizer, render(case.tools, case.history)) for case in cases}
+        how = (spec.answer_format, spec.prompt_style, spec.system)
+        self.prompts = {case.id: render_prompt(self.tokenizer, asked(case, *how)) for case in cases}
         by = (self.artefact, spec.answer_format.name, spec.max_new_tokens, spec.epoch)
         return {name: content_hash(text, *by, *self.told_apart_by(name)) for name, text in self.prompts.items()}
 
@@ -124,6 +125,12 @@ def stop_tokens(own: int | list[int] | None, tokenizer: PreTrainedTokenizerBase)
     listed = own if isinstance(own, list) else [own]
     found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
     return sorted({token for token in found if isinstance(token, int)})
+
+
+def asked(case: EvalCase, answer_format: AnswerFormat, style: PromptStyle, system: str) -> list[Message]:
+    """Return a case as the messages that a small model is asked with; `system` is what it is told of the agent's."""
+    told = system_told(case.system, system)
+    return render_messages(case.tools, case.history, answer_format=answer_format, style=style, system=told)
 
 
 def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> str:

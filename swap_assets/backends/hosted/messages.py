@@ -160,7 +160,8 @@ class Requests:
         if self.interface is Interface.NATIVE:
             strict = model.accepts_strict_schemas
             return native_question(case, self.answer_format.track, style=model.prompt_style, strict=strict)
-        messages = render_messages(case.tools, case.history, answer_format=self.answer_format, style=model.prompt_style)
+        how = {"answer_format": self.answer_format, "style": model.prompt_style, "system": case.system}
+        messages = render_messages(case.tools, case.history, **how)
         # The same text in every role: services refuse a message of role "tool" that answers no native call.
         return {"messages": [m | {"role": model.tool_role} if m["role"] == "tool" else m for m in messages]}
 

@@ -24,7 +24,7 @@ from swap_assets.backends.store.whole import UnreadableError, read_json, sha256,
 from swap_assets.domain.model import Frozen
 
 _SHAPING_LIBRARIES = ("torch", "transformers", "trl", "peft")
-RECIPE = {"answer_format", "prompt_style", "method", "lora", "training", "seed"}
+RECIPE = {"answer_format", "prompt_style", "system", "method", "lora", "training", "seed"}
 _NOT_THE_RECIPE = {"checkpoint_minutes", "micro_batch"}
 _FINISHED_FILE = "finished.json"
 MANIFEST = "manifest.json"

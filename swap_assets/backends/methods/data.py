@@ -9,6 +9,7 @@ None and reads `"02139"` as a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +20,7 @@ from swap_assets.backends.processes.specs import RowCounts, TrainSpec
 from swap_assets.backends.store.experiment_file import command_for
 from swap_assets.backends.store.whole import UnreadableError, read_json
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
-from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages
+from swap_assets.domain.formats.prompts import KEEP, Message, prompt_hash, render_messages, system_told
 from swap_assets.domain.model import content_hash
 from swap_assets.domain.tracks import TrackData, TrainingExample
 
@@ -51,10 +52,11 @@ def read_track(path: Path) -> TrackData:
 
 
 def rendered(
-    examples: Iterable[TrainingExample], answer_format: AnswerFormat, style: PromptStyle
+    examples: Iterable[TrainingExample], answer_format: AnswerFormat, style: PromptStyle, system: str = KEEP
 ) -> list[list[Message]]:
-    """Return examples as chat messages, the trained answer last."""
-    return [render_messages(row.tools, row.turns, answer_format=answer_format, style=style) for row in examples]
+    """Return examples as chat messages, the trained answer last; `system` is what is told of the agent's own text."""
+    render = partial(render_messages, answer_format=answer_format, style=style)
+    return [render(row.tools, row.turns, system=system_told(row.system, system)) for row in examples]
 
 
 class TrainingData:
@@ -67,7 +69,7 @@ class TrainingData:
     def __init__(self, spec: TrainSpec, tokenizer: PreTrainedTokenizerBase) -> None:
         length, data = spec.training.max_length, read_track(spec.data_file)
         conversations, held_out = (
-            rendered(rows, spec.answer_format, spec.prompt_style) for rows in (data.train, data.validation)
+            rendered(rows, spec.answer_format, spec.prompt_style, spec.system) for rows in (data.train, data.validation)
         )
         self.train, self.train_counts = tokenise(tokenizer, conversations, max_length=length)
         validation = tokenise(tokenizer, held_out, max_length=length) if held_out else ([], None)
@@ -79,7 +81,9 @@ class TrainingData:
         self.hashes = {
             "dataset_hash": content_hash(conversations),
             "validation_hash": content_hash(held_out),
-            "prompt_hash": prompt_hash(spec.answer_format, spec.prompt_style, chat_template=template),
+            "prompt_hash": prompt_hash(
+                spec.answer_format, spec.prompt_style, chat_template=template, system=spec.system
+            ),
             "base_hash": provenance.weights_hash(spec.weights.source, spec.weights.revision),
         }
 

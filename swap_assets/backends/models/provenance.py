@@ -22,6 +22,7 @@ from swap_assets.backends.processes.specs import TrainSpec, Weights
 from swap_assets.backends.store.whole import DamagedError, read_json, sha256
 from swap_assets.domain.experiment.recipes import LoraSettings, TrainingSettings
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.formats.prompts import KEEP
 from swap_assets.domain.model import Frozen
 
 ADAPTER_CARD, MERGE_CARD = "swap_adapter.json", "swap_merged.json"
@@ -136,6 +137,7 @@ class MergeCard(Made):
     candidate_id: str
     answer_format: AnswerFormat
     prompt_style: PromptStyle
+    system: str = Field(default=KEEP, description="what it was told of the agent's own system text")
     base: str = Field(description="the hub id of the base, or the name of its folder")
     revision: str
     dtype: str

@@ -83,8 +83,9 @@ def training_spec(
     spec = TrainSpec(
         candidate_id=candidate.id, partition=candidate.partition, weights=base_weights(experiment, candidate.model),
         datasets=hub_datasets(experiment.all_sources), data_file=store.path(track, candidate.scale, TrackData),
-        answer_format=approach.adapters[adapter], prompt_style=entry.prompt_style, method=approach.method,
-        lora=approach.lora, training=training, seed=experiment.seed, threads=experiment.threads, processes=entry.gpus,
+        answer_format=approach.adapters[adapter], prompt_style=entry.prompt_style, system=experiment.prompt.system,
+        method=approach.method, lora=approach.lora, training=training, seed=experiment.seed,
+        threads=experiment.threads, processes=entry.gpus,
         output=folder / "adapter",
         tracking=tracking_of(experiment, store, f"train {candidate.id} {adapter}", kind="training"),
     )  # fmt: skip
@@ -109,6 +110,7 @@ def generation_spec(
     spec = GenerateSpec(
         candidate_id=candidate.id, partition=candidate.partition, weights=weights, adapter=adapter,
         cases_files=cases_files, answer_format=answer_format, prompt_style=entry.prompt_style,
+        system=experiment.prompt.system,
         token_budget=entry.generation_tokens, max_new_tokens=entry.max_answer_tokens,
         constrained=candidate.decoding is Decoding.CONSTRAINED,
         engine=entry.engine.for_merged() if candidate.form is Form.MERGED else entry.engine,

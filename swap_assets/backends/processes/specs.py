@@ -13,6 +13,7 @@ from swap_assets.backends.store.whole import write_text
 from swap_assets.domain.experiment.engines import AnyEngine, Transformers
 from swap_assets.domain.experiment.recipes import Recipe
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
+from swap_assets.domain.formats.prompts import KEEP
 from swap_assets.domain.model import Frozen
 from swap_assets.domain.weights import LossPoint, MergedAdapter
 
@@ -53,6 +54,7 @@ class TrainSpec(Recipe):
     data_file: Path = Field(description="the track's `TrackData` as JSON, as its asset has stored it")
     answer_format: AnswerFormat
     prompt_style: PromptStyle
+    system: str = KEEP
     seed: int = Field(default=42, ge=0)
     threads: int = Field(default=0, ge=0, description="CPU threads; 0 leaves it to torch")
     processes: int = Field(default=1, ge=1, description="they share each step's rows, each on its own card")
@@ -75,6 +77,7 @@ class GenerateSpec(Frozen):
     cases_files: tuple[Path, ...] = Field(description="stored test splits; each case is asked once, whatever it serves")
     answer_format: AnswerFormat
     prompt_style: PromptStyle
+    system: str = KEEP
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
     constrained: bool = Field(default=False, description="only calls that fit the tools' schemas, or words")

@@ -13,12 +13,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.engines.generation import read_cases
-from swap_assets.backends.engines.local import render_prompt
+from swap_assets.backends.engines.local import asked, render_prompt
 from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.hub.cards import licence_of
 from swap_assets.backends.models import provenance
@@ -37,7 +36,6 @@ from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.whole import DamagedError, UnreadableError, whole_folder, write_json
 from swap_assets.domain.experiment.experiment import Experiment
-from swap_assets.domain.formats.prompts import render_messages
 from swap_assets.domain.keys import Candidate, Form
 from swap_assets.domain.scoring.evaluation import Evaluation
 from swap_assets.domain.weights import Artefact, MergedAdapter
@@ -114,9 +112,9 @@ def refuse_quantised(weights: Weights) -> None:
 
 
 def _prompts(spec: MergeSpec, card: AdapterCard, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    render = partial(render_messages, answer_format=card.spec.answer_format, style=card.spec.prompt_style)
+    how = (card.spec.answer_format, card.spec.prompt_style, card.spec.system)
     cases = read_cases(spec.cases_files)[: spec.parity_rows] if spec.cases_files else []
-    return [render_prompt(tokenizer, render(case.tools, case.history)) for case in cases]
+    return [render_prompt(tokenizer, asked(case, *how)) for case in cases]
 
 
 def _sample(
@@ -141,7 +139,7 @@ def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer
         tokenizer.save_pretrained(str(folder))
         refuse_pickles(folder)
         merged_hash, made, source = provenance.weights_hash(str(folder)), card.spec, spec.weights.source
-        shared = ("answer_format", "prompt_style", "lora", "training", "seed", "datasets")
+        shared = ("answer_format", "prompt_style", "system", "lora", "training", "seed", "datasets")
         merged_card = MergeCard(
             **{name: getattr(card, name) for name in ("base_hash", "adapter_hash", "dataset_hash", "prompt_hash")},
             **{name: getattr(made, name) for name in shared}, **spec.weights.model_dump(include={"revision", "dtype"}),

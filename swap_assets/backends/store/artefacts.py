@@ -206,8 +206,8 @@ def write_rows(path: Path, rows: Iterable[BaseModel], kind: type[BaseModel]) -> 
     import pyarrow.parquet as pq
 
     columns = _columns(kind)
-    dumped = [row.model_dump(mode="json") for row in rows]
-    values = {name: [_encode(row[name], how) for row in dumped] for name, how in columns.items()}
+    dumped = [row.model_dump(mode="json") for row in rows]  # without what is left out where it is empty
+    values = {name: [_encode(row.get(name, ""), how) for row in dumped] for name, how in columns.items()}
     fields = [(name, pa.int64() if how == "int64" else pa.string()) for name, how in columns.items()]
     buffer, table = pa.BufferOutputStream(), pa.table(values, schema=pa.schema(fields))
     with pq.ParquetWriter(buffer, table.schema, compression="zstd", store_schema=False) as writer:

@@ -135,7 +135,7 @@ def _track(result: TrackResult) -> dict[str, Any]:
 
 def training_trace(spec: TrainSpec, result: TrainResult | None, *, experiment: str, failed: str = "") -> Trace:
     """Tell a training: its settings and the hashes of what went in, its losses and speed, or that it failed."""
-    settings = {"weights", "answer_format", "prompt_style", "lora", "training", "seed"}
+    settings = {"weights", "answer_format", "prompt_style", "system", "lora", "training", "seed"}
     told = _OF_A_TRAINING | ({"mask_preview"} if text_allowed() else set())
     output = {"status": "trained", **result.model_dump(mode="json", include=told)} if result else {"status": "failed"}
     hashes = {name: getattr(result, name, "") for name in ("dataset_hash", "prompt_hash")}

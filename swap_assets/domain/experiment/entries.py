@@ -11,6 +11,7 @@ from swap_assets.domain.experiment.sources import repository_of
 from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.prompts import KEEP
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
 
@@ -99,6 +100,15 @@ class HostedModel(Frozen):
         if self.budget.money is not None and self.price is None:
             raise ValueError("a budget in money needs the entry's price; give one or a budget in tokens")
         return self
+
+
+class Prompt(Frozen):
+    """What small models are told beside tools and requests; another value makes other candidates of them.
+
+    The hosted LLM always gets the agent's own system text as it was logged, dates and names included.
+    """
+
+    system: str = Field(default=KEEP, min_length=1, description="keep, drop, or a text in place of the agent's own")
 
 
 class SmallModel(Frozen):

@@ -51,6 +51,7 @@ class Experiment(Frozen):
     scales: dict[str, Scale] = Field(min_length=1)
     release_test: int = Field(default=500, ge=0, description="conversations in the sealed release test")
     approaches: dict[str, Approach] = Field(min_length=1)
+    prompt: entries.Prompt = entries.Prompt()
     baseline_formats: entries.BaselineFormats = entries.BaselineFormats()
     gates: GatePolicy = GatePolicy()
     automation: entries.Automation = entries.Automation()

@@ -85,6 +85,10 @@ class AnswerFormat(ABC):
         written = [dump(call.arguments).join(self._around(call.name)) for call in calls]
         return "\n".join([text] * bool(text) + written)
 
+    def system_message(self, system: str, tools: str, style: PromptStyle) -> str:
+        """Return the system message: the agent's own text, the tools, how to answer; formats may order otherwise."""
+        return "\n\n".join([system] * bool(system) + [f"{tools}\n{self.instructions[style]}"])
+
     @cached_property
     def opening(self) -> str:
         """What no answer in words holds: the first line of what stands before a call's name; a format may say other."""

@@ -60,7 +60,8 @@ def native_question(case: EvalCase, track: Track, *, style: PromptStyle, strict:
     """Return the messages of a case with its tools, or with the schema that its answer has to follow."""
     if track is Track.TOOLCALL:
         return _with_tools(case)
-    system = f"{render_tools(case.tools, style)}\n{_CALLS_FORMAT}"
+    own = [case.system] * bool(case.system)
+    system = "\n\n".join([*own, f"{render_tools(case.tools, style)}\n{_CALLS_FORMAT}"])
     told = [render_turn(turn, FLEDGLING_STRUCTURED) for turn in case.history]
     # A message of role "tool" has to answer a call of the message before, which here is text.
     messages = [{**message, "role": "user" if message["role"] == "tool" else message["role"]} for message in told]
@@ -93,7 +94,7 @@ def _plain_call(case: EvalCase, call: Any) -> Any:
 
 def _with_tools(case: EvalCase) -> Body:
     names = _names(case)
-    messages: list[Body] = [{"role": "system", "content": _OPENING}]
+    messages: list[Body] = [{"role": "system", "content": case.system or _OPENING}]
     open_calls: list[tuple[str, str]] = []  # the id and the name of each call that waits for its response
     for index, turn in enumerate(case.history):
         if turn.role == "tool":

@@ -7,6 +7,7 @@ Two styles: `hermes` is the upstream dataset's own system prompt with JSON Schem
 signature, `book_table(city: string, guests: integer, note?: string)`, for models with little context.
 """
 
+from functools import partial
 from typing import Any
 
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
@@ -14,6 +15,7 @@ from swap_assets.domain.formats.calls_in_json import dump
 from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn, content_hash
 
 Message = dict[str, str]
+KEEP = "keep"
 _HERMES_OPENING = (
     "You are a function calling AI model. You are provided with function signatures within <tools> </tools> XML tags. "
     "You may call one or more functions to assist with the user query. Don't make assumptions about what values to "
@@ -56,11 +58,17 @@ def _type_name(spec: Any) -> str:
 
 
 def render_messages(
-    tools: tuple[ToolSpec, ...], history: tuple[Turn, ...], *, answer_format: AnswerFormat, style: PromptStyle
-) -> list[Message]:
-    """Return the chat messages `{"role", "content"}` before the assistant's next turn."""
-    system = f"{render_tools(tools, style)}\n{answer_format.instructions[style]}"
-    return [{"role": "system", "content": system}, *(render_turn(turn, answer_format) for turn in history)]
+    tools: tuple[ToolSpec, ...], history: tuple[Turn, ...], *, answer_format: AnswerFormat, style: PromptStyle,
+    system: str = "",
+) -> list[Message]:  # fmt: skip
+    """Return the chat messages `{"role", "content"}` before the assistant's next turn; `system` is the agent's own."""
+    told = answer_format.system_message(system, render_tools(tools, style), style)
+    return [{"role": "system", "content": told}, *(render_turn(turn, answer_format) for turn in history)]
+
+
+def system_told(logged: str, wish: str) -> str:
+    """Return the system text that a small model is told: `keep` as it was logged, `drop` none, else the wish itself."""
+    return {KEEP: logged, "drop": ""}.get(wish, wish)
 
 
 def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
@@ -73,9 +81,15 @@ def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
     return {"role": "user", "content": turn.text}
 
 
-def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_template: str = "") -> str:
-    """Return a hash of what the renderer does for a fixed probe, and of the template; refactoring keeps it."""
-    return content_hash(render_messages(*PROBE, answer_format=answer_format, style=style), chat_template)
+def prompt_hash(answer_format: AnswerFormat, style: PromptStyle, *, chat_template: str = "", system: str = KEEP) -> str:
+    """Return a hash of what the renderer does for a fixed probe, and of the template; refactoring keeps it.
+
+    What becomes of the agent's own system text counts where it is not kept, or not in front of all else.
+    """
+    render = partial(render_messages, *PROBE, answer_format=answer_format, style=style)
+    plain, told = render(), render(system=system_told("s", system))
+    elsewhere = [] if told[0]["content"] == f"s\n\n{plain[0]['content']}" else [told[0]]
+    return content_hash(plain, chat_template, *elsewhere)
 
 
 _PROPERTIES = {"a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "array", "items": {"type": "integer"}},

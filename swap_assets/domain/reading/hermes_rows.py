@@ -23,7 +23,21 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
 _TOOL_ROLES = {"tool", "observation", "function_response"}
 _NO_TOOLS = ("", "[]", "null", "None")
 _SCHEMA_FUNCTION = "answer"  # json_mode schemas without a title
-_BLANKS = re.compile(r"\s*")
+_BLANKS, _GAPS = re.compile(r"\s*"), re.compile(r"\s*\n\s*\n\s*")
+# The dataset's own prompts, sentence by sentence, without the blocks of tools and schemas.
+_PROMPT = re.compile(
+    r"You are a function calling AI model\.|You are provided with function signatures within <tools> ?</tools> XML "
+    r"tags\.|You may call one or more functions to assist with the user query\.|Here are the available tools:"
+    r"|Don't make assumptions about what values to plug into (?:functions|json schema)\."
+    r"|Use the following pydantic model json schema for each tool call you will make:\s*\{.*?\}(?=\s*(?:For each|$))"
+    r"|For each (?:extraction )?function call return a json object with function name and arguments .*?:\s*"
+    r"<tool_call>.*?</tool_call>"
+    r"|You are an expert structured information extraction AI model\.|You will be provided with documents to extract "
+    r"information from\.|You are also provided with the json schema to output extracted information in the function "
+    r"signatures within XML tags <tools></tools>\."
+    r"|You are a helpful assistant that answers in JSON\.|Here's the json schema you must adhere to:",
+    re.DOTALL,
+)
 _TORN_OFF = re.compile(r"\{\s*['\"]type['\"]\s*:\s*['\"]function['\"].*['\"]parameters['\"]\s*:\s*$", re.DOTALL)
 
 
@@ -35,11 +49,13 @@ def read(row: Mapping[str, Any]) -> Reading | None:
     system = "\n".join(text for role, text in messages if role == "system")
     said = [(role, text) for role, text in messages if role != "system"]
     if schema := _schema_tool(row, system):
-        return Reading("", (schema,), tuple(_schema_turn(role, text, schema) for role, text in said))
+        return Reading(
+            _own_text(system, "schema"), (schema,), tuple(_schema_turn(role, text, schema) for role, text in said)
+        )
     repairs: list[Repair] = []
     tools = _tools(row, system, repairs)
     turns = row_reading.joined([_turn(role, text, tools, repairs) for role, text in said])
-    return Reading("" if _block(system) else system, tools, turns, tuple(repairs))
+    return Reading(_own_text(system), tools, turns, tuple(repairs))
 
 
 def _messages(value: Any) -> list[tuple[str, str]]:
@@ -72,8 +88,8 @@ def _tools(row: Mapping[str, Any], system: str, repairs: list[Repair]) -> tuple[
             return row_reading.read_tools(column)
         if block is None:
             return ()
-        prefix, body = block
-        if torn := _TORN_OFF.search(prefix):
+        body = block.group(1)
+        if torn := _TORN_OFF.search(system[: block.start()]):
             repairs.append(Repair.TOOLS_SPLIT_AROUND_TAG)
             body = "[" + torn.group() + body.strip().removeprefix("[")
         return row_reading.read_tools(row_reading.read_value(body, []))
@@ -129,12 +145,19 @@ def _end_of_body(text: str, start: int, closing: str) -> int:
     return text.find(closing, start)
 
 
-def _block(system: str, tag: str = "tools") -> tuple[str, str] | None:
-    """Return the text before the first `<tag>` block that is not blank, as in the prompt's words, and its body."""
-    for match in re.finditer(f"<{tag}>(.*?)</{tag}>", system, flags=re.DOTALL):
-        if match.group(1).strip():
-            return system[: match.start()], match.group(1)
-    return None
+def _block(system: str, tag: str = "tools") -> re.Match[str] | None:
+    """Return the first `<tag>` block with its body; blank ones, as in the prompt's words, do not count."""
+    found = re.finditer(f"<{tag}>(.*?)</{tag}>", system, flags=re.DOTALL)
+    return next((match for match in found if match.group(1).strip()), None)
+
+
+def _own_text(system: str, tag: str = "tools") -> str:
+    """Return what a system text says beside its block and the dataset's prompt, which is the answer format's to say."""
+    block, left = _block(system, tag), system
+    if block:
+        left = _TORN_OFF.sub("", system[: block.start()]) + "\n\n" + system[block.end() :]
+    left = _PROMPT.sub("", left)
+    return system if left == system else _GAPS.sub("\n\n", left).strip()
 
 
 def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
@@ -143,7 +166,7 @@ def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:
     if not schema and block is None:
         return None
     if schema is None or isinstance(schema, str):
-        text = schema or (block[1] if block else "")
+        text = schema or (block.group(1) if block else "")
         with row_reading.unreadable_as(QuarantineReason.TOOLS_UNREADABLE):
             schema = row_reading.read_value(text, [])
     if not isinstance(schema, dict):

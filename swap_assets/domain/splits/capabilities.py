@@ -37,6 +37,7 @@ def eval_cases(conversation: Conversation) -> list[EvalCase]:
             id=f"{conversation.id}:{index}",
             conversation_id=conversation.id,
             turn=index,
+            system=conversation.system,
             tools=conversation.tools,
             history=conversation.turns[:index],
             gold_calls=conversation.turns[index].calls,
