@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from benchmarks.training_rows import CHATML
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, answer_formats
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import Conversation, ToolCall
@@ -54,8 +55,6 @@ def _tokenizer(texts: Sequence[str]) -> tuple[Any, int]:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from swap_assets.backends.models.local_model import family_template
-
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
@@ -65,7 +64,7 @@ def _tokenizer(texts: Sequence[str]) -> tuple[Any, int]:
     )  # fmt: skip
     inner.train_from_iterator(texts, trainer)
     found = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|pad|>")
-    found.chat_template = family_template("<|im_start|>")
+    found.chat_template = CHATML
     return found, sum(len(each.ids) for each in inner.encode_batch_fast(list(texts)))
 
 

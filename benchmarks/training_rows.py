@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from swap_assets.backends.methods.data import TokenRow, rendered, tokenise
-from swap_assets.backends.models.local_model import family_template
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.prompts import Message
@@ -26,6 +25,12 @@ if TYPE_CHECKING:
 POOL = 400  # conversations on which the tokenizer is trained
 ROWS_FILE = "rows.json"
 _LONG_SHARE, _PASSAGE = 0.4, 11_000  # characters
+# With the marks that trl's own masking needs.
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' }}{% if m['role'] == 'assistant' %}{% generation %}"
+    "{{ m['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\\n' }}{% else %}{{ m['content'] + '<|im_end|>\\n' }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
 _SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 _REAL = "hermes/func_calling_singleturn.current_shape.jsonl"
 
@@ -145,5 +150,5 @@ def train_tokenizer(texts: Iterator[str], vocabulary: int) -> PreTrainedTokenize
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False
     )
-    tokenizer.chat_template = family_template("<|im_start|>") or ""
+    tokenizer.chat_template = CHATML
     return tokenizer

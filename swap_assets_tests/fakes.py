@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from swap_assets.backends.engines.generation import Answered
-from swap_assets.backends.models.local_model import family_template
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec, Turn
 from swap_assets.domain.tracks import TrackData, TrainingExample
 
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
 _SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -21,7 +24,7 @@ def tiny_model(folder: Path, *, seed: int = 0, width: int = 32, layers: int = 2,
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = _byte_tokenizer(template if template is not None else family_template("<|im_start|>") or "")
+    tokenizer = byte_tokenizer(template if template is not None else CHATML)
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=width, intermediate_size=2 * width, num_hidden_layers=layers,
@@ -33,7 +36,8 @@ def tiny_model(folder: Path, *, seed: int = 0, width: int = 32, layers: int = 2,
     return folder
 
 
-def _byte_tokenizer(template: str):
+def byte_tokenizer(template: str) -> Any:
+    """Return a tokenizer of single bytes with a few special tokens and this chat template."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

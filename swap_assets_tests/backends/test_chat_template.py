@@ -1,71 +1,134 @@
-"""The chat templates of the package, and what becomes of a model whose template has no marks."""
+"""Whatever a chat template lacks is given to it once, and then asking, training and serving agree to the token."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swap_assets.backends.methods.data import tokenise
-from swap_assets.backends.models.local_model import TemplateError, ensure_training_template, has_generation_marks
+from swap_assets.backends.methods.data import IGNORED, MaskError, preview, tokenise
+from swap_assets.backends.models.chat_template import TemplateError, end_of_turn, fit_tokenizer, fitted, render
+from swap_assets.backends.models.local_model import load_tokenizer
+from swap_assets.backends.models.provenance import miniature_folder
+from swap_assets.backends.processes.specs import Weights
+from swap_assets_tests.fakes import CHATML, byte_tokenizer
 
-FOLDER = Path(__file__).parents[2] / "swap_assets" / "backends" / "models" / "chat_templates"
-TEMPLATES = sorted(FOLDER.glob("*.jinja"))
 TALK = [
     {"role": "system", "content": "s"},
     {"role": "user", "content": "q"},
     {"role": "assistant", "content": "a1"},
     {"role": "tool", "content": "r"},
+    {"role": "user", "content": "u"},
     {"role": "assistant", "content": "a2"},
 ]
+# Alternation as Gemma and Mistral want it, with no role but the user's and the assistant's.
+STRICT = (
+    "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) or m['role'] not in ['user', "
+    "'assistant'] %}{{ raise_exception('roles must alternate') }}{% endif %}{{ '<|im_start|>' + m['role'] + '\n' + "
+    "m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SILENT = CHATML.replace("{{ '<|im_start|>'", "{% if m['role'] != 'system' %}{{ '<|im_start|>'", 1).replace(
+    "{% endfor %}", "{% endif %}{% endfor %}"
+)
+# Qwen3's way: the last answer has an empty draft before it, those before it have none.
+DRAFT = CHATML.replace("m['content']", "('<d></d>' if m['role'] == 'assistant' and loop.last else '') + m['content']")
+MARKED = CHATML.replace(
+    "{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}",
+    "{{ '<|im_start|>' + m['role'] + '\\n' }}{% if m['role'] == 'assistant' and loop.last %}{% generation %}"
+    "{{ m['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\\n' }}"
+    "{% else %}{{ m['content'] + '<|im_end|>\\n' }}{% endif %}",
+)
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_what_is_asked_is_the_beginning_of_what_was_trained(path: Path, tokenizer: Any) -> None:
-    template = path.read_text(encoding="utf-8")
-    for turns in (2, 4):
-        asked = tokenizer.apply_chat_template(
-            TALK[:turns], chat_template=template, tokenize=False, add_generation_prompt=True
-        )
-        trained = tokenizer.apply_chat_template(TALK[: turns + 1], chat_template=template, tokenize=False)
-        assert trained.startswith(asked)
-        assert trained[len(asked) :].startswith(TALK[turns]["content"] + "<|")
+def shown(template: str, messages: list[dict[str, str]] = TALK) -> list[str]:
+    tokenizer = byte_tokenizer(template)
+    fit_tokenizer(tokenizer, "x")
+    rows, _ = tokenise(tokenizer, [messages], max_length=1000)
+    return [preview(tokenizer, row) for row in rows]
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_the_template_marks_the_assistant(path: Path, tokenizer: Any) -> None:
-    assert has_generation_marks(path.read_text(encoding="utf-8"))
+def test_a_template_that_lacks_nothing_stays_as_it_is() -> None:
+    assert fitted(CHATML, {}, name="x") == (CHATML, ())
+    assert fitted(MARKED, {}, name="x") == (MARKED, ())
+    assert shown(CHATML)[0].endswith("u<|im_end|>\n<|im_start|>assistant\n⟦a2<|im_end|>⟧\n")
 
 
-class _Plain:
-    """A tokenizer as far as templates go."""
-
-    def __init__(self, template: str | dict[str, str]) -> None:
-        self.chat_template = template
-
-
-def test_a_plain_template_of_a_known_family_is_replaced_by_the_marked_one() -> None:
-    plain = _Plain("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}")
-    ensure_training_template(plain, "x")  # type: ignore[arg-type]
-    assert has_generation_marks(str(plain.chat_template))
+def test_the_package_own_templates_stay_and_their_rows_are_those_of_their_marks() -> None:
+    for name in ("student", "pupil", "teacher"):
+        tokenizer: Any = load_tokenizer(Weights(source=str(miniature_folder(name)), dtype="float32"))
+        own = byte_tokenizer("").from_pretrained(str(miniature_folder(name))).chat_template
+        assert tokenizer.chat_template == own
+        [row], _ = tokenise(tokenizer, [TALK], max_length=1000)
+        fields = tokenizer.apply_chat_template(TALK, return_dict=True, return_assistant_tokens_mask=True)
+        assert row.input_ids == fields["input_ids"]
+        assert [label != IGNORED for label in row.labels] == [bool(mark) for mark in fields["assistant_masks"]]
 
 
-def test_a_template_that_has_the_marks_stays_as_it_is() -> None:
-    own = "{% for m in messages %}{%- generation -%}{{ m.content }}{% endgeneration %}{% endfor %}"
-    assert ensure_training_template(_Plain({"default": own}), "x") == own  # type: ignore[arg-type]
+@pytest.mark.parametrize("template", [STRICT, SILENT], ids=["strict", "silent"])
+def test_what_a_template_lacks_is_told_by_the_user_and_nothing_is_lost(template: str) -> None:
+    text, given = fitted(template, {}, name="x")
+    told = render(text, {}, TALK)
+    assert all(message["content"] in told for message in TALK)
+    assert any("system messages as the user's" in each for each in given)
+    assert "<|im_start|>user\ns\n\nq<|im_end|>" in told
+    assert fitted(text, {}, name="x") == (text, ())
 
 
-def test_a_model_without_any_template_is_refused_with_what_to_do(tokenizer: Any) -> None:
-    with pytest.raises(TemplateError, match=r"some/model .*generation"):
-        ensure_training_template(_Plain(""), "some/model")  # type: ignore[arg-type]
+def test_a_strict_template_gets_a_tools_answer_and_the_next_request_as_one_turn() -> None:
+    (row,) = shown(STRICT)
+    assert "<|im_start|>user\nr\n\nu<|im_end|>" in row
+    assert "⟦a1<|im_end|>⟧" in row and "⟦a2<|im_end|>⟧" in row
 
 
-def test_the_families_are_told_apart_by_their_own_signs() -> None:
-    signs = {"<|tool|>": "<|end|>", "<|start_header_id|>": "<|eot_id|>", "<|im_start|>": "<|im_end|>"}
-    for sign, end in signs.items():
-        plain = _Plain(sign)
-        assert end in ensure_training_template(plain, "x")  # type: ignore[arg-type]
+def test_prompts_do_not_change_overnight() -> None:
+    text, given = fitted("{{ strftime_now('%d %b %Y') }}" + CHATML, {}, name="x")
+    assert render(text, {}, TALK).startswith("26 Jul 2024<|im_start|>")
+    assert given == ("a fixed day in place of the clock",)
 
 
-def test_a_tokenised_row_of_the_tiny_model_ends_as_its_template_says(tokenizer: Any) -> None:
-    rows, _ = tokenise(tokenizer, [TALK], max_length=500)
-    assert tokenizer.decode(rows[0].input_ids).endswith("a2<|im_end|>\n")
+def test_a_template_that_rewrites_earlier_answers_gets_a_row_for_each_and_its_draft_is_asked_with() -> None:
+    first, second = shown(DRAFT)
+    assert first.endswith("<|im_start|>assistant\n<d></d>⟦a1<|im_end|>⟧\n")
+    assert second.endswith("<|im_start|>assistant\n<d></d>⟦a2<|im_end|>⟧\n")
+    assert "<|im_start|>assistant\na1<|im_end|>" in second
+    text, _ = fitted(DRAFT, {}, name="x")
+    assert render(text, {}, TALK[:2], ask=True).endswith("<|im_start|>assistant\n<d></d>")
+
+
+def test_marks_of_a_template_say_which_answers_are_trained() -> None:
+    (row,) = shown(MARKED)
+    assert "⟦a2<|im_end|>⟧" in row and "⟦a1" not in row
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("", "has no chat template"),
+        ("{{ raise_exception('never') }}", "renders no conversation.*never"),
+        ("{% if add_generation_prompt %}?{% endif %}" + CHATML, "writes it another way"),
+        (CHATML.replace("m['content']", "(m['content'] if loop.last else '')"), "leaves messages out"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_refused_with_what_to_do(template: str, said: str) -> None:
+    with pytest.raises(TemplateError, match=f"some/model.*{said}|{said}"):
+        fitted(template, {}, name="some/model")
+
+
+def test_a_template_that_writes_a_row_another_way_than_it_asks_is_refused_with_the_row() -> None:
+    # Only with a tool's answer on record does the end of the prompt differ from the row.
+    odd = CHATML.replace(
+        "<|im_start|>assistant\\n' }}{% endif %}",
+        "<|im_start|>assistant\\n' + ('?' if messages[-1]['role'] == 'tool' else '') }}{% endif %}",
+    )
+    with pytest.raises(MaskError, match=r"row 1 cannot be trained: .*turn 4 another way"):
+        tokenizer = byte_tokenizer(odd)
+        tokenise(tokenizer, [TALK, [*TALK[:4], TALK[5]]], max_length=1000)
+
+
+def test_an_answer_ends_with_the_last_special_token_of_a_turn_not_with_a_line_break_or_the_end_of_all() -> None:
+    closing = CHATML.replace("{% if add_generation_prompt %}", "{% if not add_generation_prompt %}<|pad|>{% endif %}"
+                             "{% if add_generation_prompt %}")  # fmt: skip
+    for template in (CHATML, closing):
+        tokenizer = byte_tokenizer(template)
+        assert tokenizer.convert_ids_to_tokens(end_of_turn(tokenizer)) == "<|im_end|>"
+    with pytest.raises(TemplateError, match="no special token"):
+        end_of_turn(byte_tokenizer(CHATML.replace("<|im_end|>", "").replace("<|im_start|>", "#")))

@@ -12,8 +12,9 @@ import pytest
 
 from swap_assets.backends.engines import ENGINES, generate
 from swap_assets.backends.engines.generation import RecordsError, read_cases, read_rows, write_rows
-from swap_assets.backends.engines.local import AnswerLimitError, LocalEngine, render_prompt
+from swap_assets.backends.engines.local import AnswerLimitError, LocalEngine
 from swap_assets.backends.engines.transformers import LocalModel
+from swap_assets.backends.models.chat_template import render_prompt
 from swap_assets.backends.models.local_model import ModelUnavailableError, explain_loading, load_base, load_tokenizer
 from swap_assets.backends.models.provenance import miniature_folder
 from swap_assets.backends.processes.reporting import Reporter

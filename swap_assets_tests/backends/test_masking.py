@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from swap_assets.backends.methods.data import IGNORED, MaskError, end_of_turn, preview, tokenise
+from swap_assets.backends.methods.data import IGNORED, MaskError, preview, tokenise
+from swap_assets.backends.models.chat_template import end_of_turn
 
 TALK = [
     {"role": "system", "content": "s é"},

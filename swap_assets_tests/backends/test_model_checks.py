@@ -16,6 +16,7 @@ from swap_assets.backends.processes.hardware import Gpu, Hardware
 from swap_assets.backends.store.experiment_file import load_experiment
 from swap_assets.domain.experiment.entries import SmallModel
 from swap_assets.domain.experiment.recipes import Approach
+from swap_assets_tests.backends.test_chat_template import CHATML, STRICT
 from swap_assets_tests.hub_stand_in import HubServer
 
 STUDENT = miniature_folder("student")
@@ -148,13 +149,18 @@ def test_a_quantised_base_is_said_to_be_no_base_for_a_merge(hub):
     assert "merged_model refuses it" in found.detail
 
 
-def test_a_template_without_marks_is_named_before_training(hub):
+def test_what_a_template_lacks_is_named_before_anything_is_loaded(hub):
     files = hub.models[NAME]
-    files["chat_template.jinja"] = b"{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}"
-    assert "family's" in look(SmallModel(hub_id=NAME))["template"].detail
-    _forget_cache(hub)
-    files["chat_template.jinja"] = b"{% for m in messages %}{{ m.content }}{% endfor %}"
-    assert look(SmallModel(hub_id=NAME))["template"].state == "warn"
+    files["chat_template.jinja"] = CHATML.encode()
+    assert look(SmallModel(hub_id=NAME))["template"] == ("m: template", "ok", "as it is published")
+    for template, told in {
+        STRICT: "system messages as the user's",
+        "{{ messages[9].content }}": "no conversation",
+    }.items():
+        _forget_cache(hub)
+        files["chat_template.jinja"] = template.encode()
+        assert told in look(SmallModel(hub_id=NAME))["template"].detail
+    assert look(SmallModel(hub_id=NAME))["template"].state == "fail"
     del files["chat_template.jinja"]
     assert look(SmallModel(hub_id=NAME))["template"].state == "fail"
 

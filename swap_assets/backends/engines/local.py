@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from swap_assets.backends.engines.generation import Engine
-from swap_assets.backends.methods.data import end_of_turn
 from swap_assets.backends.models import provenance
+from swap_assets.backends.models.chat_template import end_of_turn, render_prompt
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.processes.specs import GenerateSpec
@@ -131,17 +131,6 @@ def asked(case: EvalCase, answer_format: AnswerFormat, style: PromptStyle, syste
     """Return a case as the messages that a small model is asked with; `system` is what it is told of the agent's."""
     told = system_told(case.system, system)
     return render_messages(case.tools, case.history, answer_format=answer_format, style=style, system=told)
-
-
-def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> str:
-    """Return the text that the model reads: the chat template up to where the assistant speaks."""
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))  # type: ignore[arg-type]
-
-
-def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
-    """Return the tokens of a rendered prompt, without any that the tokenizer would add."""
-    encoded: Any = tokenizer(prompt, add_special_tokens=False)
-    return list(encoded["input_ids"])
 
 
 def check_limit(

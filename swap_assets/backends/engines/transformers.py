@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
-from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
+from swap_assets.backends.engines.local import LocalEngine, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing
+from swap_assets.backends.models.chat_template import prompt_tokens
 from swap_assets.backends.models.local_model import device_name, load_adapted
 from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.domain.model import EvalCase

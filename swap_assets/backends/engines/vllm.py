@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.engines.local import LocalEngine, prompt_tokens, stop_tokens
+from swap_assets.backends.engines.local import LocalEngine, stop_tokens
 from swap_assets.backends.hosted.clients import without_key
+from swap_assets.backends.models.chat_template import prompt_tokens
 from swap_assets.backends.models.local_model import load_config, require_adapter
 from swap_assets.backends.models.provenance import Finding, State
 from swap_assets.backends.processes.specs import GenerateSpec, Weights

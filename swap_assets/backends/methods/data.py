@@ -15,6 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends.models import provenance
+from swap_assets.backends.models.chat_template import (
+    end_of_turn,
+    has_generation_marks,
+    prompt_tokens,
+    render,
+    render_prompt,
+)
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
 from swap_assets.backends.store.experiment_file import command_for
@@ -115,13 +122,20 @@ def tokenise(
     """Render and tokenise conversations, cut them to `max_length` tokens and drop those left without trained tokens.
 
     Returns the rows in their order, and the counts of what was cut and lost. MaskError where a conversation has no
-    trained token even before cutting, or none has any after it.
+    trained token even before cutting, none has any after it, or the template does not ask as it answers.
     """
-    whole = [_masked(tokenizer, messages) for messages in conversations]
-    if empty := [index for index, row in enumerate(whole) if not row.trained]:
+    end, whole, empty = end_of_turn(tokenizer), list[TokenRow](), list[int]()
+    for index, messages in enumerate(conversations):
+        try:
+            found = token_rows(tokenizer, messages, end)
+        except MaskError as error:
+            raise MaskError(f"row {index} cannot be trained: {error}") from None
+        whole += found
+        empty += [index] * (not any(row.trained for row in found))
+    if empty:
         raise MaskError(
-            f"{len(empty)} of {len(whole)} rows have no assistant token to train (first: row {empty[0]}); every row "
-            "needs an assistant turn, and the chat template must wrap it in {% generation %}"
+            f"{len(empty)} of {len(conversations)} rows have no assistant token to train (first: row {empty[0]}); each "
+            "needs an assistant turn, and where a template has {% generation %} it has to stand around the answer"
         )
     shortened = [TokenRow(row.input_ids[:max_length], row.labels[:max_length]) for row in whole]
     rows, longest = [row for row in shortened if row.trained], max((len(row.input_ids) for row in whole), default=0)
@@ -141,11 +155,48 @@ def tokenise(
     )
 
 
-def _masked(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> TokenRow:
-    how: Any = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
-    fields: Any = tokenizer.apply_chat_template(messages, **how, padding=False, truncation=False)  # type: ignore[arg-type]
-    ids, mask = list(fields["input_ids"]), fields["assistant_masks"]
-    return TokenRow(ids, [token if trained else IGNORED for token, trained in zip(ids, mask, strict=True)])
+def token_rows(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], end: int) -> list[TokenRow]:
+    """Return a conversation as rows in which each answer with its `end`, and nothing else, follows its very prompt.
+
+    A row goes on as long as the next prompt begins with it, token by token. A template that writes an earlier answer
+    otherwise than it was given (Qwen3 without its empty thinking, gpt-oss with another end) gets a row for each answer.
+    Where `{% generation %}` stands, only what it marks is trained. MaskError where no answer can follow its prompt.
+    """
+    rows, row, rest, upto = list[TokenRow](), TokenRow([], []), list[int](), 0
+    for at in [index for index, message in enumerate(messages) if message["role"] == "assistant"]:
+        prompt, said = _prompt_and_answer(tokenizer, messages[: at + 1])
+        if end not in said:
+            raise MaskError(f"turn {at} does not end with {tokenizer.convert_ids_to_tokens(end)!r}")
+        if prompt[: len(row.input_ids)] != row.input_ids:
+            rows.append(_closed(tokenizer, messages[:upto], row, rest))
+            row = TokenRow([], [])
+        length, unlabelled = len(said) - said[::-1].index(end), len(prompt) - len(row.labels)
+        answer, rest, upto = said[:length], said[length:], at + 1
+        row = TokenRow(prompt + answer, row.labels + [IGNORED] * unlabelled + answer)
+    return [*rows, _closed(tokenizer, messages[:upto], row, rest)] if upto else []
+
+
+def _prompt_and_answer(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+    """Return the tokens of the prompt of the last turn, and of what the template writes from there on."""
+    asked = render_prompt(tokenizer, messages[:-1])
+    told = render(str(tokenizer.chat_template), tokenizer.special_tokens_map, messages)
+    if not told.startswith(asked):
+        raise MaskError(f"the chat template writes turn {len(messages) - 1} another way than it asks for it")
+    return prompt_tokens(tokenizer, asked), prompt_tokens(tokenizer, told[len(asked) :])
+
+
+def _closed(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], row: TokenRow, rest: list[int]
+) -> TokenRow:
+    """Return a row with the `rest` that the template writes behind its last answer, labelled where the marks are."""
+    ids, labels = row.input_ids + rest, row.labels + [IGNORED] * len(rest)
+    if has_generation_marks(str(tokenizer.chat_template)):
+        how: Any = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
+        fields: Any = tokenizer.apply_chat_template(list(messages), **how)  # type: ignore[arg-type]
+        if list(fields["input_ids"]) == ids:
+            marked = zip(labels, fields["assistant_masks"], strict=True)
+            labels = [label if mark else IGNORED for label, mark in marked]
+    return TokenRow(ids, labels)
 
 
 def preview(tokenizer: PreTrainedTokenizerBase, row: TokenRow) -> str:
@@ -156,12 +207,3 @@ def preview(tokenizer: PreTrainedTokenizerBase, row: TokenRow) -> str:
         text = tokenizer.decode([token for token, _ in run])
         parts.append(f"{text}" if ignored else f"⟦{text}⟧")
     return "".join(parts)
-
-
-def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the token with which an assistant's turn ends, as the chat template writes and trains it."""
-    row = _masked(tokenizer, [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
-    trained = [token for token in row.labels if token != IGNORED]
-    if not trained:
-        raise MaskError("the chat template marks no assistant text: it needs {% generation %} around the content")
-    return trained[-1]

@@ -40,7 +40,7 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
     finished with the same settings, data, base and code is not repeated.
 
     Raises:
-        MaskError: rows without trained tokens. TemplateError: the model's template marks no assistant text.
+        MaskError: rows without trained tokens. TemplateError: the model's chat template cannot be used.
         ModelUnavailableError: no such base model. ExamplesError: the file of examples is missing, empty or malformed.
         CheckpointError: the checkpoint in `folder` is another training's, or one cannot be written.
         DoesNotFitError: memory does not suffice for a single row with gradient checkpointing.

@@ -1,8 +1,6 @@
 """Loading a local model and its tokenizer, with or without an adapter: one way for training, answering and merging.
 
-A chat template without `{% generation %}` masks every token silently. In this order: the tokenizer's own template where
-it has the marks, a file of `chat_templates/` for a family that lacks them, TRL's patched copy where it knows the exact
-template; else a clear error. The template that trained is saved with the adapter and answers with it too.
+Its chat template is fitted once (`chat_template`): the one that trained is saved with the adapter and answers too.
 
 A tokenizer that takes `<tool_call>` for a special token drops it when an answer is read, and one that tidies blanks
 changes values: both look like a model that cannot call.
@@ -10,15 +8,14 @@ changes values: both look like a model that cannot call.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swap_assets.backends.models.chat_template import fit_tokenizer
 from swap_assets.backends.processes.specs import Weights
 
 if TYPE_CHECKING:
@@ -33,10 +30,6 @@ PROBES = (
     '{"text": "two  blanks,\\n a comma , and don \'t . Stop !"}\n\n  {"indented":\ttrue}',
 )
 REMEDY = "save a copy of it in which these are ordinary tokens and no blank is tidied, and name that folder as path"
-_FOLDER = Path(__file__).parent / "chat_templates"
-_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
-# family -> a text that its own template holds and no other family's does
-_FAMILIES = {"phi-4-mini": "<|tool|>", "llama-3": "<|start_header_id|>", "chatml": "<|im_start|>"}
 # What libraries say when a model cannot be loaded, and what it means.
 _COMPLAINTS = {
     ("gated", "401", "403"): "is gated: accept its licence on huggingface.co and set HUGGING_FACE_HUB_TOKEN to a token "
@@ -81,11 +74,11 @@ def device_name() -> str:
 
 
 def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrainedTokenizerBase:
-    """Load a tokenizer whose chat template marks what the assistant says.
+    """Load a tokenizer with a chat template that takes every conversation.
 
     Raises:
         ModelUnavailableError: there is no such model, or it may not be read.
-        TemplateError: no template with generation marks is known for it.
+        TemplateError: its chat template cannot be used.
         TokenizerError: it does not give back what answers are made of.
     """
     from transformers import AutoTokenizer
@@ -96,7 +89,7 @@ def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrain
     require_round_trip(tokenizer, weights.source)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    ensure_training_template(tokenizer, weights.source)
+    fit_tokenizer(tokenizer, weights.source)
     return tokenizer
 
 
@@ -165,45 +158,6 @@ def explain_loading(source: str, message: str) -> str:
         if any(sign in message.lower() for sign in signs):
             return f"{source} {told}"
     return f"{source} cannot be loaded: {message.strip().splitlines()[0] if message.strip() else 'no reason given'}"
-
-
-class TemplateError(ValueError):
-    """No chat template with generation marks is known for a model."""
-
-
-def has_generation_marks(template: str) -> bool:
-    """Say whether a chat template marks the assistant's text."""
-    return bool(_MARK.search(template))
-
-
-def ensure_training_template(tokenizer: PreTrainedTokenizerBase, name: str) -> str:
-    """Give a tokenizer a template with generation marks and return it; TemplateError where its family is not known."""
-    template = tokenizer.chat_template or ""
-    own = template.get("default", "") if isinstance(template, dict) else template
-    if not has_generation_marks(own):
-        own = family_template(own) or _trl_template(tokenizer) or ""
-    if not own:
-        raise TemplateError(
-            f"the chat template of {name} marks no assistant text, so nothing could be trained: save its tokenizer "
-            "with a template that wraps the assistant's content in {% generation %} and name that folder as the model"
-        )
-    tokenizer.chat_template = own
-    return own
-
-
-def family_template(template: str) -> str | None:
-    """Return this package's marked template for the family that a plain template belongs to, None for no family."""
-    family = next((name for name, sign in _FAMILIES.items() if sign in template), None)
-    return (_FOLDER / f"{family}.jinja").read_text(encoding="utf-8") if family else None
-
-
-def _trl_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    if tokenizer.chat_template:
-        from trl.chat_template_utils import get_training_chat_template
-
-        with contextlib.suppress(ValueError):
-            return get_training_chat_template(tokenizer)
-    return None
 
 
 class TokenizerError(ValueError):

@@ -6,11 +6,11 @@ what it is made of.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from swap_assets.backends.engines import ENGINES
 from swap_assets.backends.hub.access import HubRefusalError, HubSilentError, cached_folder, hub_token, look_up
-from swap_assets.backends.models import local_model, provenance
+from swap_assets.backends.models import chat_template, local_model, provenance
 from swap_assets.backends.models.provenance import Finding, ModelFiles, State
 from swap_assets.backends.processes.hardware import Hardware
 from swap_assets.domain.experiment.entries import SmallModel
@@ -158,16 +158,18 @@ def _round_trip(look: _Look) -> _Found:
 
 
 def _template(look: _Look) -> _Found:
-    """Check that the chat template marks what the assistant says, or that its family has one that does."""
-    text = _template_text(look.files)
-    if not text:
-        return "fail", "it has no chat template, so it cannot be asked as an assistant; name its instruct version"
-    if local_model.has_generation_marks(text):
-        return "ok", "its own marks the assistant's text"
-    if local_model.family_template(text):
-        return "ok", "its family's marked template takes its place"
-    detail = "no mark of the assistant's text and no known family: training refuses unless trl knows it exactly"
-    return "warn", f"{detail}; add {{% generation %}} to it"
+    """Fit the chat template as training and answering do, and say what it lacked."""
+    special = {name: _plain(value) for name, value in look.files.json("tokenizer_config.json").items()
+               if name.endswith("_token") and isinstance(_plain(value), str)}  # fmt: skip
+    try:
+        given = chat_template.fitted(_template_text(look.files), special, name=look.files.named).given
+    except chat_template.TemplateError as error:
+        return "fail", str(error)
+    return "ok", f"it is given {'; '.join(given)}" if given else "as it is published"
+
+
+def _plain(value: Any) -> Any:
+    return value.get("content") if isinstance(value, dict) else value
 
 
 def _template_text(files: ModelFiles) -> str:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.engines.generation import read_cases
-from swap_assets.backends.engines.local import asked, render_prompt
+from swap_assets.backends.engines.local import asked
 from swap_assets.backends.engines.transformers import LocalModel
 from swap_assets.backends.hub.cards import licence_of
 from swap_assets.backends.models import provenance
+from swap_assets.backends.models.chat_template import render_prompt
 from swap_assets.backends.models.local_model import load_adapted, load_config, load_tokenizer
 from swap_assets.backends.models.provenance import (
     ADAPTER_CARD,

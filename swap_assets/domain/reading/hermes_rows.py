@@ -27,7 +27,7 @@ _BLANKS, _GAPS = re.compile(r"\s*"), re.compile(r"\s*\n\s*\n\s*")
 # The dataset's own prompts, sentence by sentence, without the blocks of tools and schemas.
 _PROMPT = re.compile(
     r"You are a function calling AI model\.|You are provided with function signatures within <tools> ?</tools> XML "
-    r"tags\.|You may call one or more functions to assist with the user query\.|Here are the available tools:"
+    r"tags\.|You may call one or more functions(?: to assist with the user query)?\.|Here are the available tools:"
     r"|Don't make assumptions about what values to plug into (?:functions|json schema)\."
     r"|Use the following pydantic model json schema for each tool call you will make:\s*\{.*?\}(?=\s*(?:For each|$))"
     r"|For each (?:extraction )?function call return a json object with function name and arguments .*?:\s*"
