@@ -41,7 +41,7 @@ GIVEN = {
 TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=MODELS, scope="module")
 def model(request: pytest.FixtureRequest) -> tuple[str, Any]:
     folder = os.environ.get("SWAP_MODELS_DIR")
     if not folder:
