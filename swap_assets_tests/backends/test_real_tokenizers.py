@@ -5,6 +5,7 @@
 
 import json
 import os
+import random
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from swap_assets.backends.models.local_model import load_tokenizer, quiet_librar
 from swap_assets.backends.processes.specs import Weights
 from swap_assets.domain.formats.base import PromptStyle
 from swap_assets.domain.formats.hermes import HERMES
-from swap_assets.domain.formats.prompts import Message
-from swap_assets.domain.model import Conversation
+from swap_assets.domain.formats.native import NATIVE
+from swap_assets.domain.formats.prompts import Message, render_messages
+from swap_assets.domain.model import Conversation, ToolCall, ToolSpec, Turn
 from swap_assets.domain.reading.parsing import parse_row
 from swap_assets.domain.tracks import structured_track, toolcall_track
 from tools.real_models import MODELS
@@ -106,6 +108,35 @@ def test_every_prompt_is_a_token_prefix_of_its_row_and_the_mask_is_answer_and_st
             assert said.removesuffix(ENDS[name]).strip() == messages[at]["content"].strip()
             answers += 1
     print(f"{name}: {len(conversations)} rows, {answers} answers, {rows_made} token rows")
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_calls_that_a_familys_template_writes_are_read_back_to_the_letter(
+    model: tuple[str, Any], parallel: int
+) -> None:
+    name, tokenizer = model
+    if name not in ("qwen3", "llama3_1"):
+        pytest.skip("the native format does not read this family yet")
+    if name == "llama3_1" and parallel > 1:
+        pytest.skip("Llama 3.1's own template takes one call a turn")
+    end, chance, tool = end_of_turn(tokenizer), random.Random(7), ToolSpec(name="f", description="d")
+    for _ in range(300):
+        calls = tuple(ToolCall(name=f"f_{at}", arguments=_arguments(chance)) for at in range(parallel))
+        turns = (Turn(role="user", text="q"), Turn(role="assistant", calls=calls))
+        messages = render_messages((tool,), turns, answer_format=NATIVE, style=PromptStyle.HERMES, system="s")
+        (row,) = token_rows(tokenizer, messages, end)
+        assert '"name": "f"' in tokenizer.decode(row.input_ids)
+        ((start, stop),) = _trained(row.labels)
+        said = tokenizer.decode(row.input_ids[start : stop - 1], skip_special_tokens=True)
+        read = NATIVE.read(said)
+        assert read.compliant and [one.key() for one in read.strict_calls] == [one.key() for one in calls], said
+
+
+def _arguments(chance: random.Random) -> dict[str, Any]:
+    texts = ["Oslo", 'a "quote" and \\ more', "Þórshöfn 東京 🌧️", "", "line\nbreak", "</tool_call>"]
+    plain = [*texts, "02139", "{'a': 1}", 1, -2.5, True, None]
+    values = [*plain, chance.sample(plain, 3), {"inner": {chance.choice(texts) or "k": chance.choice(plain)}}, [], {}]
+    return {f"key {at}" if at else "city": chance.choice(values) for at in range(chance.randrange(5))}
 
 
 def _trained(labels: list[int]) -> list[tuple[int, int]]:

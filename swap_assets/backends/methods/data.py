@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.chat_template import (
+    TemplateError,
     end_of_turn,
     has_generation_marks,
     prompt_tokens,
     render,
     render_prompt,
+    with_tools,
 )
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
@@ -128,7 +130,7 @@ def tokenise(
     for index, messages in enumerate(conversations):
         try:
             found = token_rows(tokenizer, messages, end)
-        except MaskError as error:
+        except (MaskError, TemplateError) as error:
             raise MaskError(f"row {index} cannot be trained: {error}") from None
         whole += found
         empty += [index] * (not any(row.trained for row in found))
@@ -192,7 +194,8 @@ def _closed(
     ids, labels = row.input_ids + rest, row.labels + [IGNORED] * len(rest)
     if has_generation_marks(str(tokenizer.chat_template)):
         how: Any = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
-        fields: Any = tokenizer.apply_chat_template(list(messages), **how)  # type: ignore[arg-type]
+        told, tools = with_tools(messages)
+        fields: Any = tokenizer.apply_chat_template(told, tools=tools, **how)  # type: ignore[arg-type]
         if list(fields["input_ids"]) == ids:
             marked = zip(labels, fields["assistant_masks"], strict=True)
             labels = [label if mark else IGNORED for label, mark in marked]

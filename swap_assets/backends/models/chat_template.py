@@ -73,8 +73,8 @@ def fitted(template: str, special: Mapping[str, Any], *, name: str) -> Fitted:
     try:
         render(text, special, whole)
         asked, answered = render(text, special, [_USER], ask=True), render(text, special, [_USER, _ASSISTANT])
-    except Exception as error:  # whatever jinja or the template raises
-        raise TemplateError(f"the chat template of {name} renders no conversation with tools: {error}") from None
+    except TemplateError as error:
+        raise TemplateError(f"{name} cannot be used: {error}") from None
     if not _shows(text, special, whole):
         raise TemplateError(
             f"the chat template of {name} leaves messages out: save its tokenizer with one that does not"
@@ -98,19 +98,34 @@ def _shows(template: str, special: Mapping[str, Any], messages: Sequence[Message
     """Say whether a template renders messages without an error, every one of them."""
     try:
         text = render(template, special, messages)
-    except Exception:  # whatever jinja or the template raises
+    except TemplateError:
         return False
     wanted = [message["content"] for message in messages]
     return all(text.count(content) >= wanted.count(content) for content in wanted)
 
 
 def render(template: str, special: Mapping[str, Any], messages: Sequence[Message], *, ask: bool = False) -> str:
-    """Return messages as a template writes them, as transformers would; `ask` ends with where the assistant speaks."""
+    """Return messages as a template writes them, as transformers would; `ask` ends with where the assistant speaks.
+
+    TemplateError where the template refuses them.
+    """
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    told: Any = [list(messages)]
-    [text], _ = render_jinja_template(told, chat_template=template, add_generation_prompt=ask, **special)
+    told, tools = with_tools(messages)
+    how: Any = {"chat_template": template, "tools": tools, "add_generation_prompt": ask, **special}
+    try:
+        [text], _ = render_jinja_template([told], **how)
+    except Exception as error:  # whatever jinja or the template raises
+        raise TemplateError(f"the chat template does not take the messages: {error}") from None
     return text
+
+
+def with_tools(messages: Sequence[Message]) -> tuple[list[Message], list[dict[str, Any]] | None]:
+    """Return messages as a template takes them, and the tools that the first one carries where calls are native."""
+    if not messages or "tools" not in messages[0]:
+        return list(messages), None
+    head = {name: value for name, value in messages[0].items() if name != "tools"}
+    return [head] * bool(head["content"]) + list(messages[1:]), messages[0]["tools"] or None
 
 
 def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> Fitted:

@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from swap_assets.domain.formats.calls_in_json import calls_grammar, dump, words_rule
 from swap_assets.domain.formats.literals import LiteralError, without_lone_surrogates
 from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, find_bare, find_tagged
-from swap_assets.domain.model import Frozen, ToolCall, ToolSpec
+from swap_assets.domain.model import Frozen, ToolCall, ToolSpec, Turn
 
 MAX_LENIENT_CHARS = 1_000_000  # real answers reach 1,524 characters; strict reading has no limit
 
@@ -88,6 +88,12 @@ class AnswerFormat(ABC):
     def system_message(self, system: str, tools: str, style: PromptStyle) -> str:
         """Return the system message: the agent's own text, the tools, how to answer; formats may order otherwise."""
         return "\n\n".join([system] * bool(system) + [f"{tools}\n{self.instructions[style]}"])
+
+    def own_messages(
+        self, system: str, tools: tuple[ToolSpec, ...], history: tuple[Turn, ...]
+    ) -> list[dict[str, Any]] | None:
+        """Return messages for a chat template that writes tools and calls itself; None: they are written as text."""
+        return None
 
     @cached_property
     def opening(self) -> str:

@@ -7,7 +7,9 @@ from swap_assets.domain.formats.calls_in_json import call_of_shape, dump, strict
 from swap_assets.domain.model import ToolCall
 
 
-class _Hermes(AnswerFormat):
+class Hermes(AnswerFormat):
+    """Tags around an object of name and arguments."""
+
     def _around(self, name: str) -> tuple[str, str]:
         return f'<tool_call>\n{{"name": {dump(name)}, "arguments": ', "}\n</tool_call>"
 
@@ -15,7 +17,7 @@ class _Hermes(AnswerFormat):
         return strict_tags(text, re.compile("<tool_call>"), lambda tag, value: call_of_shape(value, "name"))
 
 
-HERMES = _Hermes(
+HERMES = Hermes(
     name="hermes",
     track=Track.TOOLCALL,
     instructions={

@@ -14,7 +14,7 @@ from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.calls_in_json import dump
 from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn, content_hash
 
-Message = dict[str, str]
+Message = dict[str, Any]
 KEEP = "keep"
 _HERMES_OPENING = (
     "You are a function calling AI model. You are provided with function signatures within <tools> </tools> XML tags. "
@@ -61,7 +61,12 @@ def render_messages(
     tools: tuple[ToolSpec, ...], history: tuple[Turn, ...], *, answer_format: AnswerFormat, style: PromptStyle,
     system: str = "",
 ) -> list[Message]:  # fmt: skip
-    """Return the chat messages `{"role", "content"}` before the assistant's next turn; `system` is the agent's own."""
+    """Return the chat messages `{"role", "content"}` before the assistant's next turn; `system` is the agent's own.
+
+    A format may have more in them: `tool_calls`, and the `tools` in the first.
+    """
+    if (own := answer_format.own_messages(system, tools, history)) is not None:
+        return own
     told = answer_format.system_message(system, render_tools(tools, style), style)
     return [{"role": "system", "content": told}, *(render_turn(turn, answer_format) for turn in history)]
 
