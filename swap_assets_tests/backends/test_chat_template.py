@@ -1,15 +1,27 @@
 """Whatever a chat template lacks is given to it once, and then asking, training and serving agree to the token."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swap_assets.backends.methods.data import IGNORED, MaskError, preview, tokenise
-from swap_assets.backends.models.chat_template import TemplateError, end_of_turn, fit_tokenizer, fitted, render
+from swap_assets.backends.engines.transformers import TransformersEngine
+from swap_assets.backends.methods.data import IGNORED, MaskError, preview, rendered, tokenise
+from swap_assets.backends.models.chat_template import (
+    TemplateError,
+    end_of_turn,
+    fit_tokenizer,
+    fitted,
+    prompt_tokens,
+    render,
+)
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.models.provenance import miniature_folder
 from swap_assets.backends.processes.specs import Weights
-from swap_assets_tests.fakes import CHATML, byte_tokenizer
+from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.native import NATIVE
+from swap_assets_tests.backends.test_generation import spec_for
+from swap_assets_tests.fakes import CHATML, byte_tokenizer, tiny_model, weather_case, weather_example
 
 TALK = [
     {"role": "system", "content": "s"},
@@ -132,3 +144,33 @@ def test_an_answer_ends_with_the_last_special_token_of_a_turn_not_with_a_line_br
         assert tokenizer.convert_ids_to_tokens(end_of_turn(tokenizer)) == "<|im_end|>"
     with pytest.raises(TemplateError, match="no special token"):
         end_of_turn(byte_tokenizer(CHATML.replace("<|im_end|>", "").replace("<|im_start|>", "#")))
+
+
+# Qwen's way with tools, in short.
+TOOLS = (
+    "{% if tools %}<|im_start|>system\n{% if messages[0].role == 'system' %}{{ messages[0].content + '\n' }}{% endif %}"
+    "{{ tools | tojson }}<|im_end|>\n{% endif %}{% for m in messages %}{% if not (tools and m.role == 'system') %}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content }}{% for call in m.tool_calls or [] %}"
+    '{{ \'<tool_call>\n{"name": "\' + call.function.name + \'", "arguments": \' }}{{ call.function.arguments | '
+    "tojson }}{{ '}\n</tool_call>' }}{% endfor %}"
+    "{{ '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def test_native_calls_are_trained_behind_the_very_prompt_that_is_asked(tmp_path: Path) -> None:
+    weights = Weights(source=str(tiny_model(tmp_path / "tiny", template=TOOLS)), dtype="float32")
+    spec = spec_for(weights, tmp_path, answer_format=NATIVE)
+    engine, case, example = TransformersEngine(spec, lambda _: None), weather_case("Oslo"), weather_example("Oslo")
+    engine.request_hashes([case])
+    [row], _ = tokenise(engine.tokenizer, rendered([example], NATIVE, PromptStyle.COMPACT), max_length=2000)
+    prompt = prompt_tokens(engine.tokenizer, engine.prompts[case.id])
+    assert row.input_ids[: len(prompt)] == prompt and '"name": "weather"' in engine.prompts[case.id]
+    said = engine.tokenizer.decode([label for label in row.labels if label != IGNORED], skip_special_tokens=True)
+    assert NATIVE.read(said).strict_calls == case.gold_calls
+
+
+def test_a_template_that_writes_no_tools_is_refused_for_native_calls() -> None:
+    tokenizer = byte_tokenizer(CHATML)
+    with pytest.raises(MaskError, match=r"row 0 .*writes no tools .* such as hermes"):
+        tokenise(tokenizer, rendered([weather_example("Oslo")], NATIVE, PromptStyle.COMPACT), max_length=2000)

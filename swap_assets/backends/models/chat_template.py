@@ -112,6 +112,11 @@ def render(template: str, special: Mapping[str, Any], messages: Sequence[Message
     from transformers.utils.chat_template_utils import render_jinja_template
 
     told, tools = with_tools(messages)
+    if tools and not ("tools" in template and "tool_calls" in template):
+        raise TemplateError(
+            "the chat template writes no tools or no tool_calls, which the answer format native leaves to it: name "
+            "another answer format, such as hermes"
+        )
     how: Any = {"chat_template": template, "tools": tools, "add_generation_prompt": ask, **special}
     try:
         [text], _ = render_jinja_template([told], **how)

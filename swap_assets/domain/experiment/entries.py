@@ -11,6 +11,7 @@ from swap_assets.domain.experiment.sources import repository_of
 from swap_assets.domain.formats.base import AnswerFormat, Interface, PromptStyle, Track
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED
 from swap_assets.domain.formats.hermes import HERMES
+from swap_assets.domain.formats.native import NATIVE
 from swap_assets.domain.formats.prompts import KEEP
 from swap_assets.domain.keys import Candidate, Decoding
 from swap_assets.domain.model import Frozen
@@ -179,6 +180,13 @@ class BaselineFormats(Frozen):
 
     toolcall: AnswerFormat = HERMES
     structured: AnswerFormat = FLEDGLING_STRUCTURED
+
+    @field_validator("toolcall")
+    @classmethod
+    def _is_a_text(cls, value: AnswerFormat) -> AnswerFormat:
+        if value is NATIVE:
+            raise ValueError("native is for adapters: the hosted model shares this one, and has interfaces: [native]")
+        return value
 
     def of(self, track: Track) -> AnswerFormat:
         """Return the format of a track."""
