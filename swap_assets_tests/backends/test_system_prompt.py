@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from swap_assets.backends.engines.generation import Job, write_rows
@@ -104,6 +105,9 @@ def test_stored_cases_keep_it_and_those_without_one_are_what_they_were(case: Eva
     plain = weather_case("Oslo")
     store_rows(tmp_path / "cases.parquet", [case, plain], EvalCase)
     assert read_rows(tmp_path / "cases.parquet", EvalCase) == [case, plain]
+    before = pq.read_table(tmp_path / "cases.parquet").drop(["system"])  # as it was stored before there was one
+    pq.write_table(before, tmp_path / "before.parquet", store_schema=False)
+    assert read_rows(tmp_path / "before.parquet", EvalCase)[1] == plain
     assert "system" not in plain.model_dump() and "system" not in weather_example("Oslo").model_dump()
     told = weather_example("Oslo").model_copy(update={"system": SYSTEM})
     assert content_hash(told) != content_hash(weather_example("Oslo"))

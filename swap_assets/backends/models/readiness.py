@@ -159,6 +159,8 @@ def _round_trip(look: _Look) -> _Found:
 
 def _template(look: _Look) -> _Found:
     """Fit the chat template as training and answering do, and say what it lacked."""
+    if look.model.miniature:  # to render takes transformers, whose import takes 3 s in every step of the demo
+        return "ok", "the package's own"
     special = {name: _plain(value) for name, value in look.files.json("tokenizer_config.json").items()
                if name.endswith("_token") and isinstance(_plain(value), str)}  # fmt: skip
     try:

@@ -225,14 +225,16 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = _columns(kind)
     try:
         raw = path.read_bytes()
         # Before there were seals, files had no metadata at all.
         whole = parquet_is_whole(raw)
         if whole is False or (whole is None and pq.read_metadata(pa.BufferReader(raw)).metadata):
             raise DamagedError(f"{path} is damaged: it does not hold the rows that were written there; {_again(path)}")
-        rows = pq.read_table(pa.BufferReader(raw), columns=list(columns)).to_pylist()
+        table = pq.read_table(pa.BufferReader(raw))  # a field that came later has its default
+        there = {*table.column_names, *(name for name, field in kind.model_fields.items() if field.is_required())}
+        columns = {name: how for name, how in _columns(kind).items() if name in there}
+        rows = table.to_pylist()
         return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
     except FileNotFoundError:
         raise ArtefactMissingError(f"{path} is not there; make it first: {command_for(path)}") from None
