@@ -117,7 +117,7 @@ def _with(path: str, value):
         (_with("models.a--b", {"path": "x"}), "holds '--'"),
         (_with("models.big", {"path": "x"}), "is also a small model's name"),
         (_with("approaches.paper.trains", "sometimes"), "'always' or 'when_gate_says'"),
-        (_with("approaches.paper.adapters", {"toolcall": "xml"}), "json-schema, openai, found 'xml'"),
+        (_with("approaches.paper.adapters", {"toolcall": "xml"}), "json-schema, native, openai, found 'xml'"),
         (_with("approaches.other", {}), "approaches.other"),
         (_with("approaches", {}), "approaches"),
         (_with("approaches.other", {"extends": "papper"}), "did you mean 'paper'?"),
