@@ -155,7 +155,7 @@ def test_what_a_template_lacks_is_named_before_anything_is_loaded(hub):
     assert look(SmallModel(hub_id=NAME))["template"] == ("m: template", "ok", "as it is published")
     for template, told in {
         STRICT: "system messages as the user's",
-        "{{ messages[9].content }}": "no conversation",
+        "{{ messages[9].content }}": "does not take",
     }.items():
         _forget_cache(hub)
         files["chat_template.jinja"] = template.encode()
