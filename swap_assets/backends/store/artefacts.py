@@ -231,11 +231,14 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         whole = parquet_is_whole(raw)
         if whole is False or (whole is None and pq.read_metadata(pa.BufferReader(raw)).metadata):
             raise DamagedError(f"{path} is damaged: it does not hold the rows that were written there; {_again(path)}")
+        needed = [name for name, field in kind.model_fields.items() if field.is_required()]
         table = pq.read_table(pa.BufferReader(raw))  # a field that came later has its default
-        there = {*table.column_names, *(name for name, field in kind.model_fields.items() if field.is_required())}
-        columns = {name: how for name, how in _columns(kind).items() if name in there}
-        rows = table.to_pylist()
-        return [kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()}) for row in rows]
+        table.select(needed)
+        columns = {name: how for name, how in _columns(kind).items() if name in table.column_names}
+        return [
+            kind.model_validate({name: _decode(row[name], how) for name, how in columns.items()})
+            for row in table.to_pylist()
+        ]
     except FileNotFoundError:
         raise ArtefactMissingError(f"{path} is not there; make it first: {command_for(path)}") from None
     except (pa.ArrowException, OSError, KeyError, TypeError, ValidationError, json.JSONDecodeError) as error:
