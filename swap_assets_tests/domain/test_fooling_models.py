@@ -4,14 +4,15 @@ import random
 
 import pytest
 
-from benchmarks.fooling_models import FOOLING, ROWS, SOUND, answered, cases, experiment, passes, tally
-from swap_assets.domain.experiment.gate_policy import GatePolicy, NoCallRule, ReleaseRule
+from benchmarks.fooling_models import FOOLING, POLICY, ROWS, SOUND, answered, cases, experiment, passes, tally
+from swap_assets.domain.experiment.gate_policy import CoreMetric, GatePolicy, NoCallRule, ReleaseRule
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.gates.fine_tune import fine_tune
 from swap_assets.domain.gates.replacement import release
 from swap_assets.domain.gates.scale_up import scale_up
-from swap_assets.domain.model import ToolSpec
+from swap_assets.domain.model import EvalCase, ToolCall, ToolSpec
 from swap_assets.domain.scoring.row_scoring import score_answer
+from swap_assets.domain.scoring.scores import RowScore
 from swap_assets.domain.scoring.words import in_words
 from swap_assets_tests.domain.evaluations import LLM, PAPER, SLM, evaluation, shares, with_origin, with_silence
 
@@ -32,6 +33,35 @@ def test_no_fooling_model_passes_beside_an_llm_that_is_always_wrong(model):
     own, llm = ([answered(name)[place] for place in asked] for name in (model, "says nothing"))
     assert passes(own, llm) == set()
     assert tally(model, 50, 8) == {}
+
+
+@pytest.mark.parametrize("added", [ToolCall(name="delete_everything", arguments={}), None])
+@pytest.mark.parametrize(("right", "rows"), [(0.6, 50), (0.6, 200), (0.75, 500)])
+def test_a_model_that_adds_a_call_to_every_right_answer_is_let_through_by_no_gate(added, right, rows):
+    """It has 86 % of field F1, more than the LLM, and no answer that is wholly right."""
+    generator = random.Random(rows)
+    calling = [place for place, case in enumerate(cases()) if case.gold_calls]
+    asked = generator.sample(calling, rows)
+    own = [_with_a_call_more(cases()[place], added) for place in asked]
+    llm = [
+        score_answer(
+            case, HERMES.read(HERMES.write(case.gold_calls) if generator.random() < right else "I do not know.")
+        )
+        for case in (cases()[place] for place in asked)
+    ]
+    gates = {"fine_tune", "scale_up", "sealed rows", "release"}
+    assert passes(own, llm) & gates == set()
+    only_field_f1 = POLICY.model_copy(update={"core_metrics": {"field_f1": CoreMetric(unit="score")}})
+    assert rows == 50 or "scale_up" in passes(own, llm, only_field_f1)
+
+
+def _answered(case: EvalCase, rightly: bool) -> RowScore:
+    return score_answer(case, HERMES.read(HERMES.write(case.gold_calls) if rightly else "I do not know."))
+
+
+def _with_a_call_more(case: EvalCase, added: ToolCall | None) -> RowScore:
+    call = added or ToolCall(name=case.tools[0].name, arguments={})
+    return score_answer(case, HERMES.read(HERMES.write((*case.gold_calls, call))))
 
 
 def test_a_sound_model_passes_every_gate_on_five_hundred_rows():

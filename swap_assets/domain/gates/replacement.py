@@ -19,7 +19,8 @@ _NONE_IN_COMMON = "the sealed rows hold none where a call is right that both hav
 _RULE = (
     "release when, on sealed rows where a call is right, LLM - SLM is at most {rule.max_delta_points:g} points and "
     "SLM - LLM is above -{rule.margin_points:g} points with 95 % confidence and room for unseen failures, on {metric}; "
-    "the candidate stands above the floors, and {rule.real_share:.0%} of the rows or more are real"
+    "no other core metric is surely further behind, the candidate stands above the floors, and {rule.real_share:.0%} "
+    "of the rows or more are real"
 )
 
 
@@ -30,7 +31,7 @@ def nominate(candidates: Sequence[Evaluation], llm: Evaluation, policy: GatePoli
     """
     there = evaluated(candidates)
     found, _ = contrasts(there, llm, [policy.primary])
-    fallen = {item.candidate.id for item in there if floors(item, llm, policy).verdict == "fail"}
+    fallen = {item.candidate.id for item in there if _floors(item, llm, policy).verdict == "fail"}
     order = {item.candidate_id: (item.candidate_id in fallen, item.delta_points, item.candidate_id) for item in found}
     return min(found, key=lambda item: order[item.candidate_id], default=None)
 
@@ -102,7 +103,7 @@ def _read_of(
     found = contrast(slm, llm, policy.primary, part="call", lengths=lengths)
     if found is None:
         return None
-    stands = floors(slm, llm, policy)
+    stands = _floors(slm, llm, policy)
     apart = [made for part in _ORIGINS if (made := contrast(slm, llm, policy.primary, part=part))]
     slices = tuple(item.model_copy(update={"on": on}) for item in (*stands.no_call, *apart))
     real = sum(item.rows for item in apart if item.part == "real")
@@ -110,6 +111,10 @@ def _read_of(
     few = f"{real} of the {found.rows} rows are real, {asked:.0%} are asked for (gates.release.real_share)"
     waits = (few,) if on == "release_test" and real < asked * found.rows else ()
     return _Read(found.model_copy(update={"on": on}), stands, slices, waits)
+
+
+def _floors(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Floors:
+    return floors(slm, llm, policy, margin_points=policy.release.margin_points)
 
 
 def _verdict_on(read: _Read, policy: GatePolicy) -> Verdict:

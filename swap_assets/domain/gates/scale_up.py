@@ -18,8 +18,9 @@ from swap_assets.domain.state import State
 _Verdicts = dict[str, Verdict]  # by candidate id
 _BEST_FIRST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
 _RULE = (
-    "scale up when a candidate above the floors reaches {share:g} % of the LLM on {metric}: the winner alone when it "
-    "is clearly ahead of the others (paired test, Holm), else all that reach it and are not clearly behind the best"
+    "scale up when a candidate above the floors reaches {share:g} % of the LLM on {metric} and is in no core metric "
+    "surely below half of it: the winner alone when it is clearly ahead of the others (paired test, Holm), else all "
+    "that reach it and are not clearly behind the best"
 )
 
 

@@ -3,14 +3,16 @@
 A bad LLM is soon reached, so every gate and success criterion also asks for field F1 where a call is right
 (`gates.calls`), which a model that never calls or calls at random does not have; and for no call where none is right
 (`gates.no_call`), which one that always calls does not have. The floors are read plainly: who measures below fails, and
-another try costs little. Distances to the LLM are judged in `contrasts`.
+another try costs little. A gate that reads one metric also asks that no other core one falls far behind for sure: a
+model that adds a call of its own to every right answer is never wholly right, and loses little field F1. Distances to
+the LLM are judged in `contrasts`.
 """
 
 from typing import NamedTuple
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.formats.base import Track
-from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrast
+from swap_assets.domain.judging.contrasts import DECIDING_TRACK, contrast, contrasts
 from swap_assets.domain.judging.decisions import Contrast, Verdict
 from swap_assets.domain.scoring.aggregation import figure_of
 from swap_assets.domain.scoring.evaluation import Evaluation
@@ -35,12 +37,16 @@ def thresholds(policy: GatePolicy) -> dict[str, float]:
     }
 
 
-def floors(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Floors:
-    """Judge a candidate by the floors, in the track that decides."""
+def floors(slm: Evaluation, llm: Evaluation, policy: GatePolicy, *, margin_points: float | None = None) -> Floors:
+    """Judge a candidate by the floors, in the track that decides.
+
+    `margin_points` is what a core metric may surely be behind the LLM; without it, half of what the LLM has.
+    """
     calls, called = _where_a_call_is_right(slm, policy)
+    behind = _surely_behind(slm, llm, policy, margin_points)
     quiet, said, compared = _where_none_is(slm, llm, policy)
-    told = "".join(f"; {text}" for text in (called, said) if text)
-    return Floors(together(calls, quiet), told, (compared,) if compared else ())
+    told = "".join(f"; {text}" for text in (called, behind, said) if text)
+    return Floors("fail" if behind else together(calls, quiet), told, (compared,) if compared else ())
 
 
 def together(*verdicts: Verdict) -> Verdict:
@@ -66,6 +72,17 @@ def _where_a_call_is_right(slm: Evaluation, policy: GatePolicy) -> tuple[Verdict
     if 100 * figure.low < floor:
         return "inconclusive", f"{told}, not surely the {floor:g} % asked of any candidate"
     return "pass", ""
+
+
+def _surely_behind(slm: Evaluation, llm: Evaluation, policy: GatePolicy, margin_points: float | None) -> str:
+    """Say in which core metric but the primary one a candidate is too far behind the LLM for sure, "" where in none."""
+    others = [name for name in policy.core if name != policy.primary]
+    for item in contrasts([slm], llm, others)[0]:
+        limit = 50 * item.llm if margin_points is None else margin_points
+        if item.low_points > limit:
+            allowed = "half of the LLM's" if margin_points is None else f"within {limit:g} points of the LLM's"
+            return f"its {item.metric} there is {100 * item.slm:.1f} %, surely not {allowed} {100 * item.llm:.1f} %"
+    return ""
 
 
 def _where_none_is(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> tuple[Verdict, str, Contrast | None]:
