@@ -58,7 +58,7 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
     @dg.asset(
         name=asset, partitions_def=MODELS_AND_SCALES,
         ins={name: dg.AssetIn(dagster_type=LoraAdapter) for name in trained}, deps=keys.TEST_SPLITS,
-        pool=keys.MODEL_PROCESS_POOL, kinds={"huggingface"}, check_specs=checks.criterion_checks(asset),
+        pool=keys.MODEL_PROCESS_POOL, kinds={"huggingface"}, check_specs=checks.evaluation_checks(asset),
         description=f"What approach '{approach}' answered to every test row of the scale, {decoding} decoding.",
     )  # fmt: skip
     def evaluation(
@@ -81,7 +81,8 @@ def _evaluation(approach: str, settings: Approach, decoding: Decoding) -> dg.Ass
             made = processes.evaluation(context, candidate, artefacts, store.test_files(scale))
         run_id = tracking.evaluation(made, partition=context.partition_key)
         judged = criteria_of(made, llm_baseline, store.experiment.gates)
-        yield metadata.evaluation_result(made, run_id=run_id, checks=checks.check_results(judged))
+        found = [*checks.check_results(judged), checks.answers_end_result(made, trained=True)]
+        yield metadata.evaluation_result(made, run_id=run_id, checks=found)
 
     return evaluation
 

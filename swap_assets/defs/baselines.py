@@ -66,7 +66,10 @@ def llm_baseline(
     return metadata.evaluation_result(evaluation, run_id=tracking.evaluation(evaluation, partition=scale))
 
 
-@dg.asset(partitions_def=MODELS_AND_SCALES, deps=keys.TEST_SPLITS, pool=keys.MODEL_PROCESS_POOL, kinds={"huggingface"})
+@dg.asset(
+    partitions_def=MODELS_AND_SCALES, deps=keys.TEST_SPLITS, pool=keys.MODEL_PROCESS_POOL, kinds={"huggingface"},
+    check_specs=[checks.answers_end_check(keys.SLM_BASELINE)],
+)  # fmt: skip
 def slm_baseline(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
 ) -> dg.MaterializeResult[Evaluation]:
@@ -75,7 +78,8 @@ def slm_baseline(
     artefacts = [Artefact(track.value, store.experiment.baseline_formats.of(track), None) for track in Track]
     evaluation = processes.evaluation(context, keys.base(model, scale), artefacts, store.test_files(scale))
     run_id = tracking.evaluation(evaluation, partition=context.partition_key)
-    return metadata.evaluation_result(evaluation, run_id=run_id)
+    found = [checks.answers_end_result(evaluation, trained=False)]
+    return metadata.evaluation_result(evaluation, run_id=run_id, checks=found)
 
 
 @dg.asset(

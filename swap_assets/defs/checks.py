@@ -8,8 +8,10 @@ import dagster as dg
 from swap_assets.defs.resources.store import MODELS_AND_SCALES, experiment_in_force
 from swap_assets.domain.judging.consistency import MergeVerdict
 from swap_assets.domain.judging.criteria_table import CriterionResult, criteria_in_force
+from swap_assets.domain.report.endings import unended
+from swap_assets.domain.scoring.evaluation import Evaluation
 
-GATE_CHECK = "passes"
+GATE_CHECK, ANSWERS_END = "passes", "answers_end"
 
 
 def check_spec(
@@ -30,10 +32,26 @@ def gate_check(decision: str, partitions: dg.PartitionsDefinition) -> dg.AssetCh
     return check_spec(GATE_CHECK, decision, description=told, partitions_def=partitions)
 
 
-def criterion_checks(asset: str) -> list[dg.AssetCheckSpec]:
-    """Return one non-blocking check for each success criterion."""
+def evaluation_checks(asset: str) -> list[dg.AssetCheckSpec]:
+    """Return one non-blocking check for each success criterion, and the one that answers end."""
     demands = criteria_in_force(experiment_in_force().gates)
-    return [check_spec(item.name, asset, description=item.description) for item in demands]
+    found = [check_spec(item.name, asset, description=item.description) for item in demands]
+    return [*found, answers_end_check(asset)]
+
+
+def answers_end_check(asset: str) -> dg.AssetCheckSpec:
+    """Return the spec of the check that answers end by themselves."""
+    told = "At least nine of ten answers in each track end by themselves; figures of cut answers say little."
+    return check_spec(ANSWERS_END, asset, description=told)
+
+
+def answers_end_result(evaluation: Evaluation, *, trained: bool) -> dg.AssetCheckResult:
+    """Return whether answers end; where they don't it is an error of what was trained, and expected of a bare base."""
+    told = unended(evaluation)
+    severity = dg.AssetCheckSeverity.ERROR if trained else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        check_name=ANSWERS_END, passed=not told, severity=severity, description=told or "the answers end by themselves"
+    )
 
 
 def merge_check_result(name: str, judged: MergeVerdict) -> dg.AssetCheckResult:

@@ -22,7 +22,7 @@ from swap_assets.domain.report.layout import lay_out
 from swap_assets.domain.report.tables import markdown_parts, markdown_table
 from swap_assets.domain.report.wording import percent
 from swap_assets.domain.scoring.evaluation import Evaluation, Served, Totals, TrackResult
-from swap_assets.domain.weights import LoraAdapter, MergedModel, PublishedModel
+from swap_assets.domain.weights import LoraAdapter, LossPoint, MergedModel, PublishedModel
 
 Shown = dict[str, dg.MetadataValue | str | int | float]
 Value = TypeVar("Value")
@@ -201,8 +201,9 @@ def _effort_table(totals: Totals) -> dg.MetadataValue:
         return f"{value:.{digits}f}" if value is not None else "–"
 
     shown = {
-        "answers": totals.answers, "tokens in": totals.prompt_tokens,
-        "tokens out": totals.completion_tokens, "cost": number(totals.cost, 4),
+        "answers": totals.answers, "did not end": totals.unended, "at the limit": totals.cut_length,
+        "repeating": totals.cut_repetition, "in another turn": totals.cut_second_turn,
+        "tokens in": totals.prompt_tokens, "tokens out": totals.completion_tokens, "cost": number(totals.cost, 4),
         "p50 s": number(totals.latency_p50_s), "p95 s": number(totals.latency_p95_s),
         "p99 s": number(totals.latency_p99_s), "first token p50 s": number(totals.first_token_p50_s),
         "latency is": totals.latency_kind.replace("_", " "),
@@ -232,15 +233,17 @@ def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Pat
     found = result.model_dump(include={"adapter_hash", "dataset_hash", "prompt_hash", "mlflow_run_id"})
     made = adapter.model_copy(update={"status": "trained", "folder": str(result.adapter), **found})
     rows = result.train_rows
-    curve = [[point.step, f"{point.loss:.4f}"] for point in result.loss_curve[:: max(1, result.steps // 12)]]
-    validation = [[f"{point.epoch:g}", f"{point.loss:.4f}"] for point in result.validation_curve]
+    curve = [[point.step, *_losses(point)] for point in result.loss_curve[:: max(1, result.steps // 12)]]
+    validation = [[f"{point.epoch:g}", *_losses(point)] for point in result.validation_curve]
+    ends = "of the token that ends an answer"
     counts = {"read": rows.read, "trained on": rows.used, "cut by max_length": rows.cut, "lost to it": rows.lost}
     shown = {
         **result.model_dump(include=_AS_THEY_ARE),
         "rows": counts_table(counts, of="training rows"),
         "trained_text": markdown(f"```text\n{result.mask_preview}\n```"),
-        "loss": table(["step", "training loss"], curve, empty=""),
-        "validation_loss": table(["epoch", "validation loss"], validation, empty="no validation rows"),
+        "loss": table(["step", "training loss", ends], curve, empty=""),
+        "validation_loss": table(["epoch", "validation loss", ends], validation, empty="no validation rows"),
+        "untrained_tokens": ", ".join(result.untrained_tokens) or "none",
         "memory": _memory_table(result),
         "resumed_from_steps": ", ".join(map(str, result.resumed_from)) or "not interrupted",
         "reused": "yes: the same training had been finished before" if result.reused else "no",
@@ -252,6 +255,10 @@ def trained_adapter(adapter: LoraAdapter, result: TrainResult, *, spec_file: Pat
         "mlflow_run": result.mlflow_run_id or "not tracked",
     }
     return outcome(made, shown, result.adapter_hash)
+
+
+def _losses(point: LossPoint) -> tuple[str, str]:
+    return f"{point.loss:.4f}", "–" if point.end is None else f"{point.end:.4f}"
 
 
 def _memory_table(result: TrainResult) -> dg.MetadataValue:

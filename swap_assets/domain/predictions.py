@@ -7,14 +7,19 @@ from pydantic import Field
 from swap_assets.domain.formats.base import AnswerFormat, Interface, ParsedAnswer
 from swap_assets.domain.model import Frozen
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
+FinishReason = Literal["stop", "length", "repetition", "second_turn", "tool_calls", "content_filter", "error"]
+# An answer that was cut, and what it was doing; the last two are our own stops for models that never end.
+CUT = {
+    "length": "was cut at the token limit", "repetition": "said the same again and again and was cut",
+    "second_turn": "went on with another turn and was cut",
+}  # fmt: skip
 _FINISHES: dict[str, FinishReason] = {
     **dict.fromkeys(("", "stop", "stop_sequence", "stop_token", "eos", "eos_token", "end_turn", "complete",
                      "completed"), "stop"),
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
     **dict.fromkeys(("content_filter", "content_filtered", "safety", "refusal", "recitation", "blocklist",
                      "prohibited_content", "spii", "guardrail_intervened"), "content_filter"),
-    "error": "error",
+    **{said: said for said in ("error", "repetition", "second_turn")},
 }  # fmt: skip
 
 

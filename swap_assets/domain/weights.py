@@ -53,11 +53,12 @@ class LoraAdapter(Frozen):
 
 
 class LossPoint(Frozen):
-    """A loss (nats per trained token) after so many optimiser steps."""
+    """A loss (nats per trained token) after so many optimiser steps; `end` is that of tokens that end an answer."""
 
     step: int
     epoch: float
     loss: float
+    end: float | None = Field(default=None, description="None: not known, as where a card computes the loss")
 
 
 class MergedAdapter(Frozen):

@@ -242,7 +242,7 @@ class EchoEngine(LocalEngine):
         assert isinstance(self.spec.engine, EchoSettings)
         for case in cases:
             said = case.history[0].text[: self.spec.engine.letters]
-            yield [self.answer(case, said, tokens=(len(self.prompts[case.id]), 1), stopped=True, seconds=1, card_s=1)]
+            yield [self.answer(case, said, tokens=(len(self.prompts[case.id]), 1), finish="stop", seconds=1, card_s=1)]
         self.method = "by echo"
 
 

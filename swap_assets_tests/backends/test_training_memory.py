@@ -79,11 +79,11 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
 
     calls = []
 
-    def loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> Any:
+    def loss(model: Any, inputs: dict[str, Any], **how: Any) -> Any:
         calls.append(len(inputs["input_ids"]))
         if model.training and fails(model, calls[-1], len(calls)):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return original_loss(model, inputs, items=items)
+        return original_loss(model, inputs, **how)
 
     monkeypatch.setattr(trainer_module, "answer_loss", loss)
 

@@ -57,7 +57,7 @@ def test_one_entry_brings_a_metric_into_graph_tables_checks_gates_csv_and_mlflow
     (contrast,) = fine_tune(slm, llm, policy).contrasts
     assert (contrast.metric, contrast.delta_points) == ("calls_alone", 75.0)
     judged = criteria_of(slm, llm, policy)
-    assert "calls_alone" in [spec.name for spec in checks.criterion_checks("paper_evaluation")]
+    assert "calls_alone" in [spec.name for spec in checks.evaluation_checks("paper_evaluation")]
     (check,) = [found for found in checks.check_results(judged) if found.check_name == "calls_alone"]
     assert not check.passed and "Calls alone: 25 % on 40 rows, at least 90 % asked" in check.description
     shown = metadata.evaluation_result(slm, run_id="", checks=[]).metadata

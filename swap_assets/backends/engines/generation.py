@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -121,9 +122,11 @@ def answer_cases(engine: Engine, cases: Sequence[EvalCase], job: Job, *, reporte
         told = f"{done}/{len(missing)} answers, {speed:.1f} a second{left}"
         reporter.progress(told, last=done == len(missing))
     records = tuple(file.finish())
-    cut, lost = (sum(one.finish_reason == why for one in records) for why in ("length", "error"))
+    ended = Counter(one.finish_reason for one in records)
     reporter.line(
-        f"{done} answers in {duration(seconds)}; of {len(records)} {cut} hit the token limit, {lost} could not be had"
+        f"{done} answers in {duration(seconds)}; of {len(records)} {ended['length']} hit the token limit, "
+        f"{ended['repetition']} repeated themselves, {ended['second_turn']} began another turn, {ended['error']} could "
+        "not be had"
     )
     for line in engine.summary() if missing else ():
         reporter.line(line)

@@ -17,7 +17,7 @@ from swap_assets.backends.processes.specs import GenerateSpec
 from swap_assets.domain.formats.base import AnswerFormat, PromptStyle
 from swap_assets.domain.formats.prompts import Message, prompt_hash, render_messages, system_told
 from swap_assets.domain.model import EvalCase, content_hash
-from swap_assets.domain.predictions import Answer, Usage
+from swap_assets.domain.predictions import Answer, FinishReason, Usage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -92,16 +92,16 @@ class LocalEngine(Engine):
         return {**{name: getattr(self, name) for name in known}, "artefact_hash": self.artefact}
 
     def answer(
-        self, case: EvalCase, text: str, *, tokens: tuple[int, int], stopped: bool, seconds: float, card_s: float
+        self, case: EvalCase, text: str, *, tokens: tuple[int, int], finish: FinishReason, seconds: float, card_s: float
     ) -> Answer:
         """Return what was said to a case.
 
         `text` is without the token that ends it, `tokens` are those of the prompt and of the answer, its end included.
-        `stopped` says whether it ended by itself, not at the limit. `seconds` is the request's own time, or the row's
+        `finish` says why it ended. `seconds` is the request's own time, or the row's
         share of its batch's; `card_s` its share of the cards' time: the shares of all add up to the whole.
         """
         return Answer(
-            case_id=case.id, text=text, finish_reason="stop" if stopped else "length",
+            case_id=case.id, text=text, finish_reason=finish,
             usage=Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1]), latency_s=round(seconds, 6),
             cost=self.cost(card_s), served_model=self.spec.weights.source,
         )  # fmt: skip

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from swap_assets.backends.engines.endings import Loop
+from swap_assets.domain.predictions import FinishReason
+
 if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache
@@ -41,19 +44,23 @@ class Row:
 
     `tokens` ends with the stop token where there was one, `text` is without it. `seconds` is the row's share of the
     time: its part of reading prompts, and of each step an even part among the rows of that step; `first_s` is the same
-    up to its first token, None where nobody saw that token come.
+    up to its first token, None where nobody saw that token come. With `turns`, the tokens that begin a turn, an answer
+    is `cut` where it begins another turn or repeats itself.
     """
 
     index: int
     prompt: list[int]
     limit: int
     constrain: Callable[[], Constraint] | None = None
+    turns: frozenset[int] | None = None
     tokens: list[int] = field(default_factory=list)
     seconds: float = 0.0
     first_s: float | None = None
     stopped: bool = False
+    cut: FinishReason | None = None
     text: str = ""
     _constraint: Constraint = field(default_factory=Constraint)
+    _loop: Loop = field(default_factory=Loop)
 
     @property
     def need(self) -> int:
@@ -62,13 +69,19 @@ class Row:
 
     def begin(self) -> None:
         """Start the answer; what was said in an earlier attempt is forgotten, greedy decoding says it again."""
-        self.tokens, self.seconds, self.first_s, self.stopped = [], 0.0, None, False
+        self.tokens, self.seconds, self.first_s, self.stopped, self.cut = [], 0.0, None, False, None
+        self._loop = Loop()
         self._constraint = self.constrain() if self.constrain else Constraint()
 
     @property
     def ended(self) -> bool:
-        """Whether the answer is whole or as long as it may be."""
-        return self.stopped or len(self.tokens) == self.limit
+        """Whether the answer is whole, cut, or as long as it may be."""
+        return self.stopped or self.cut is not None or len(self.tokens) == self.limit
+
+    @property
+    def finish(self) -> FinishReason:
+        """Why the answer ended."""
+        return "stop" if self.stopped else self.cut or "length"
 
     def allowed(self, logits: torch.Tensor) -> torch.Tensor:
         """Return logits, (tokens,), without what the row may not say next."""
@@ -78,8 +91,11 @@ class Row:
         """Add a token to the answer."""
         self.tokens.append(token)
         self.stopped = token in stops
-        if not self.stopped:
-            self._constraint.take(token)
+        if self.stopped:
+            return
+        self._constraint.take(token)
+        if self.turns is not None:
+            self.cut = "second_turn" if token in self.turns else "repetition" if self._loop.closes(token) else None
 
 
 class Budget:

@@ -146,7 +146,10 @@ def _answer(model: PreTrainedModel, batch: list[Row], stops: frozenset[int]) -> 
     def allow(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Tell rows what they said, and take out what they may not say next."""
         _catch_up(batch, input_ids[:, longest:].tolist(), stops)
-        return torch.stack([scores[i] if row.ended else row.allowed(scores[i]) for i, row in enumerate(batch)])
+        allowed = [one if row.ended else row.allowed(one) for one, row in zip(scores, batch, strict=True)]
+        for one in (one for one, row in zip(allowed, batch, strict=True) if row.cut):
+            one.fill_(float("-inf"))[min(stops, default=0)] = 0.0  # it ends here, so that nobody waits for it
+        return torch.stack(allowed)
 
     began = time.perf_counter()
     longest = max(len(row.prompt) for row in batch)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
+from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.engines.local import LocalEngine, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing
@@ -55,7 +56,10 @@ class TransformersEngine(LocalEngine):
         """Load the model and answer."""
         spec = self.spec
         loaded = load_adapted(spec.weights, spec.adapter)
-        model = LocalModel(loaded, self.tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget)
+        model = LocalModel(
+            loaded, self.tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget,
+            turns=turn_starts(self.tokenizer) if spec.ends_early else None,
+        )  # fmt: skip
         grammars = self._grammars
         begins = [grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if grammars else ()
         self.began = time.monotonic()
@@ -65,7 +69,7 @@ class TransformersEngine(LocalEngine):
 
     def _answer(self, case: EvalCase, row: Row) -> Answer:
         counts, share = (len(row.prompt), len(row.tokens)), row.seconds
-        found = self.answer(case, row.text, tokens=counts, stopped=row.stopped, seconds=share, card_s=share)
+        found = self.answer(case, row.text, tokens=counts, finish=row.finish, seconds=share, card_s=share)
         return found.model_copy(update={"first_token_s": None if row.first_s is None else round(row.first_s, 6)})
 
     def summary(self) -> list[str]:
@@ -90,16 +94,19 @@ class TransformersEngine(LocalEngine):
 
 
 class LocalModel:
-    """A loaded model that answers prompts greedily; each row's text is the one that it would get alone."""
+    """A loaded model that answers prompts greedily; each row's text is the one that it would get alone.
+
+    With `turns`, the tokens that begin a turn, answers that no end comes to are cut.
+    """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int,
-        token_budget: int = 16_384,
+        token_budget: int = 16_384, turns: frozenset[int] | None = None,
     ) -> None:  # fmt: skip
         self._model, self._tokenizer, self._max_new_tokens = model, tokenizer, max_new_tokens
         own = model.generation_config.eos_token_id if model.generation_config else None
         self.stops, self.budget, self.method = stop_tokens(own, tokenizer), Budget(token_budget), ""
-        self._sharing: Sharing | None = None
+        self._turns, self._sharing = turns, None
 
     def answer(self, prompts: Sequence[str]) -> list[str]:
         """Answer prompts and return the texts in their order."""
@@ -114,7 +121,7 @@ class LocalModel:
         """
         begins = constrain or [None] * len(prompts)
         rows = [
-            Row(index, prompt_tokens(self._tokenizer, prompt), self._max_new_tokens, begin)
+            Row(index, prompt_tokens(self._tokenizer, prompt), self._max_new_tokens, begin, self._turns)
             for index, (prompt, begin) in enumerate(zip(prompts, begins, strict=True))
         ]
         found = self._sharing = self._sharing or sharing(self._model)

@@ -17,16 +17,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.engines.local import LocalEngine, stop_tokens
 from swap_assets.backends.hosted.clients import without_key
 from swap_assets.backends.models.chat_template import prompt_tokens
-from swap_assets.backends.models.local_model import load_config, require_adapter
+from swap_assets.backends.models.local_model import load_config, require_adapter, trains_tokens
 from swap_assets.backends.models.provenance import Finding, State
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
 from swap_assets.backends.serving.servers import Server, ServingError, room_for_rank, server_for
 from swap_assets.domain.experiment.engines import EngineSettings, VllmServer
 from swap_assets.domain.model import EvalCase
-from swap_assets.domain.predictions import Answer
+from swap_assets.domain.predictions import Answer, FinishReason
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -46,6 +47,12 @@ class VllmEngine(LocalEngine):
         assert isinstance(spec.engine, VllmServer)
         self._vllm = spec.engine
         self._stops = stop_tokens(own_stops(spec.weights), self.tokenizer)
+        self._turns = turn_starts(self.tokenizer) if spec.ends_early else frozenset[int]()
+        if spec.adapter and trains_tokens(spec.adapter):
+            raise ServingError(
+                f"the adapter {spec.adapter} holds embeddings of turn tokens that its base never learnt, which vLLM "
+                "cannot lay over a base: take vllm out of the model's entry; its merged model can be served"
+            )
 
     @staticmethod
     def findings(key: str, settings: EngineSettings, environment: Mapping[str, str]) -> list[Finding]:
@@ -80,20 +87,22 @@ class VllmEngine(LocalEngine):
     def _ask(self, client: OpenAI, name: str, case: EvalCase) -> Answer:
         tokens, began = prompt_tokens(self.tokenizer, self.prompts[case.id]), time.perf_counter()
         # Penalties are named since the server may have the model's own as defaults.
-        more = {"repetition_penalty": 1.0, "stop_token_ids": self._stops, "return_token_ids": True}
+        more = {"repetition_penalty": 1.0, "stop_token_ids": [*self._stops, *self._turns], "return_token_ids": True}
         found: Any = client.completions.create(
             model=name, prompt=tokens, max_tokens=self.spec.max_new_tokens, seed=self.spec.seed, extra_body=more,
             temperature=0.0, presence_penalty=0.0, frequency_penalty=0.0,
         )  # fmt: skip
         choice, seconds = found.choices[0], time.perf_counter() - began
         stopped = choice.finish_reason == "stop"
+        turned = stopped and choice.stop_reason in self._turns
         # Our own tokenizer puts the text together, as it does for tokens that were computed here.
         said = getattr(choice, "token_ids", None)
-        if said and stopped and said[-1] in self._stops:
+        if said and stopped and said[-1] in (*self._stops, *self._turns):
             said = said[:-1]
         text = choice.text if said is None else str(self.tokenizer.decode(said, skip_special_tokens=True))
+        finish: FinishReason = "second_turn" if turned else "stop" if stopped else "length"
         counts = (len(tokens), found.usage.completion_tokens if found.usage else len(said or ()))
-        return self.answer(case, text, tokens=counts, stopped=stopped, seconds=seconds, card_s=0.0)
+        return self.answer(case, text, tokens=counts, finish=finish, seconds=seconds, card_s=0.0)
 
     @contextlib.contextmanager
     def _loaded(self, client: OpenAI, server: Server) -> Iterator[str]:

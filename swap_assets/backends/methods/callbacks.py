@@ -59,7 +59,7 @@ class CurveKeeper:
         if "eval_loss" in logs:
             point = _point(entry, "eval_loss")
             self.validation.append(point)
-            self._reporter.line(f"epoch {point.epoch:.0f}: validation loss {point.loss:.4f}")
+            self._reporter.line(f"epoch {point.epoch:.0f}: validation {_told(point)}")
         elif "loss" in logs:
             self.training.append(_point(entry, "loss"))
             self._report(self.training[-1], steps=steps)
@@ -70,12 +70,17 @@ class CurveKeeper:
         step, epoch = (self._first.step, self._first.epoch) if self._first else (0, 0.0)
         speed = (point.epoch - epoch) * self._tokens_per_epoch / seconds
         left = seconds / max(point.step - step, 1) * (steps - point.step)
-        text = f"step {point.step}/{steps}, loss {point.loss:.4f}, {speed:.0f} tokens/s, {duration(left)} left"
+        text = f"step {point.step}/{steps}, {_told(point)}, {speed:.0f} tokens/s, {duration(left)} left"
         self._reporter.progress(text, last=point.step == steps)
 
 
 def _point(entry: dict[str, Any], name: str) -> LossPoint:
-    return LossPoint(step=entry["step"], epoch=float(entry["epoch"]), loss=entry[name])
+    end = entry.get(name.replace("loss", "end_loss"))
+    return LossPoint(step=entry["step"], epoch=float(entry["epoch"]), loss=entry[name], end=end)
+
+
+def _told(point: LossPoint) -> str:
+    return f"loss {point.loss:.4f}" + (f" (of the token that ends an answer {point.end:.4f})" if point.end else "")
 
 
 def out_of_patience(validation: Sequence[LossPoint], patience: int | None) -> bool:

@@ -138,6 +138,9 @@ class _Session:
                 self._tokenizer, plan=self._plan, keeper=self._keeper, checkpoints=self._checkpoints,
                 resumed_from=self._resumed_from,
             )  # fmt: skip
+            if names := self.trainer.untrained.names(self._tokenizer):
+                told = f"no text has trained the embeddings of {', '.join(names)}: they are trained beside the adapter"
+                self._reporter.line(told)
             self._train_from(self._last)
         except Exception as error:
             if not should_reduce_batch_size(error) or self._spec.processes > 1:
@@ -208,6 +211,7 @@ class _Session:
             steps=self.trainer.state.global_step, kept_step=self._kept_step, resumed_from=self._resumed_from,
             rows_per_step=self._plan.rows_per_step, micro_batch=self._plan.micro_batch,
             gradient_checkpointing=self._plan.checkpointing, rungs=tuple(self._rungs), memory=self._memory,
+            untrained_tokens=self.trainer.untrained.names(self._tokenizer),
             train_loss=sum(point.loss for point in curve) / len(curve), loss_curve=tuple(curve),
             validation_curve=tuple(self._keeper.validation),
             tokens_per_second=round(data.train_counts.tokens * curve[-1].epoch / self._seconds, 1),

@@ -22,13 +22,15 @@ from swap_assets.backends.methods import batches
 from swap_assets.backends.methods.callbacks import CurveKeeper, callback
 from swap_assets.backends.methods.checkpoints import Checkpoints, Progress
 from swap_assets.backends.methods.data import IGNORED, TokenRow
+from swap_assets.backends.methods.losses import EndLoss, answer_loss
+from swap_assets.backends.models.chat_template import end_of_turn
 from swap_assets.backends.models.local_model import device_name
+from swap_assets.backends.models.turn_tokens import Untrained, untrained_in_model
 from swap_assets.backends.processes.specs import TrainSpec
 
 if TYPE_CHECKING:
-    import torch
     from peft import LoraConfig
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _Base = cast(Any, object)  # the transformers trainer's attributes and methods are there too
 
@@ -38,6 +40,7 @@ class _AnswerTraining(_Base):
 
     checkpoints: Checkpoints
     keeper: CurveKeeper
+    ends: EndLoss
     resumed_from: tuple[int, ...] = ()
 
     def compute_loss(
@@ -47,7 +50,7 @@ class _AnswerTraining(_Base):
 
         if return_outputs or torch.cuda.is_available() or self.aux_loss_enabled:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        loss = answer_loss(model, inputs, items=num_items_in_batch)
+        loss = answer_loss(model, inputs, items=num_items_in_batch, ends=self.ends)
         # The items are those of all processes, whose gradients are averaged.
         return loss * self.accelerator.num_processes if num_items_in_batch is not None else loss
 
@@ -69,7 +72,8 @@ class _AnswerTraining(_Base):
         return super()._get_num_items_in_batch(batch_samples, device)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        metrics = {f"{metric_key_prefix}_loss": validation_loss(self)}
+        loss, end = validation_loss(self)
+        metrics = {f"{metric_key_prefix}_loss": loss, **({f"{metric_key_prefix}_end_loss": end} if end else {})}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -78,6 +82,8 @@ class _AnswerTraining(_Base):
         # TRL averages metrics that its own loss collects; where it collected none there is nothing to average.
         self._metrics["train"].clear()
         self._metrics["eval"].clear()
+        if "loss" in logs and (end := self.ends.taken()) is not None:
+            logs["end_loss"] = end
         super().log(logs, start_time)
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -138,56 +144,57 @@ def load_adapter_weights(model: Any, checkpoint: Path) -> None:
     set_peft_model_state_dict(model, load_peft_weights(str(checkpoint), device="cpu"))
 
 
-def validation_loss(trainer: Any) -> float:
-    """Return the mean loss over all trained tokens of a trainer's validation rows, the same however they are batched.
+def validation_loss(trainer: Any) -> tuple[float, float | None]:
+    """Return the mean losses over a trainer's validation rows, the same however they are batched.
 
-    Every one of several processes computes all of it, so that none waits for another's longer share.
+    The first is over all trained tokens, the second over those that end an answer, None where no row keeps one. Every
+    one of several processes computes all of it, so that none waits for another's longer share.
     """
     import torch
 
     # Rows of like length together, so that little is padded.
     rows = sorted(trainer.eval_dataset, key=lambda row: len(row["input_ids"]))
-    size, total, tokens = trainer.args.per_device_eval_batch_size, 0.0, 0
+    size, total, tokens, ends = trainer.args.per_device_eval_batch_size, 0.0, 0, EndLoss(trainer.ends.token)
     trainer.model.eval()
     with torch.no_grad(), trainer.compute_loss_context_manager():
         for start in range(0, len(rows), size):
             inputs = trainer._prepare_inputs(trainer.data_collator(rows[start : start + size]))
             tokens += int((inputs["labels"][:, 1:] != IGNORED).sum())
-            loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=1)
-            total += loss.item() / trainer.accelerator.num_processes
-    return total / tokens
+            total += answer_loss(trainer.model, inputs, items=1, ends=ends).item()
+    return total / tokens, ends.taken()
 
 
-def answer_loss(model: Any, inputs: dict[str, Any], *, items: Any = None) -> torch.Tensor:
-    """Return the summed cross entropy of a batch over `items` tokens (the optimiser step's), else over its own.
-
-    The model is a causal one whose forward takes `logits_to_keep`. Inputs are `input_ids`, `labels`, and
-    `attention_mask` or (flattened rows) `position_ids`, each (rows, tokens).
-    """
-    from torch.nn.functional import cross_entropy
-
-    targets = inputs["labels"][:, 1:]
-    kept = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
-    answer = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs.get("attention_mask"),
-        position_ids=inputs.get("position_ids"),
-        use_cache=False,
-        logits_to_keep=kept,
-    )
-    wanted = targets[:, kept]
-    loss = cross_entropy(answer.logits.flatten(0, 1).float(), wanted.flatten(), reduction="sum", ignore_index=IGNORED)
-    return loss / (items if items is not None else (wanted != IGNORED).sum().clamp(min=1))
-
-
-def lora_config(spec: TrainSpec) -> LoraConfig:
-    """Return the adapter's shape as peft takes it."""
+def lora_config(spec: TrainSpec, tokens: dict[str, list[int]] | None = None) -> LoraConfig:
+    """Return the adapter's shape as peft takes it; `tokens` are rows that are trained too, by the layer's name."""
     from peft import LoraConfig
 
     lora = spec.lora
     targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     shape: Any = {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout, "target_modules": targets}
-    return LoraConfig(task_type="CAUSAL_LM", **shape)
+    return LoraConfig(task_type="CAUSAL_LM", trainable_token_indices=tokens or None, **shape)
+
+
+def rows_to_train(model: PreTrainedModel, untrained: Untrained) -> dict[str, list[int]]:
+    """Return the tokens whose rows are to be trained beside LoRA, by their layer's name; tied layers are one."""
+    parts: Any = model.get_input_embeddings(), model.get_output_embeddings()
+    embedding, head = parts
+    wanted = {id(embedding): untrained.read}
+    if head.weight is not embedding.weight:
+        wanted[id(head)] = untrained.said
+    named = ((name, wanted[id(part)]) for name, part in model.named_modules() if id(part) in wanted)
+    return {name: sorted(tokens) for name, tokens in named if tokens}
+
+
+def begin_as(model: Any, token: int, other: int) -> None:
+    """Let the trained row of `token` begin as the base's of `other`, wherever it is trained."""
+    from peft.tuners.trainable_tokens import TrainableTokensLayer
+
+    layers: list[Any] = [part for part in model.modules() if isinstance(part, TrainableTokensLayer)]
+    for layer in layers:
+        for name, tokens in layer.token_indices.items():
+            if token in tokens:
+                row = layer.get_base_layer().weight[other].detach()
+                layer.trainable_tokens_delta[name].data[tokens.index(token)] = row
 
 
 def trainer_for(
@@ -203,9 +210,10 @@ def trainer_for(
     from datasets import Dataset
     from transformers import PrinterCallback, set_seed
 
-    train, validation = rows
+    (train, validation), end = rows, end_of_turn(tokenizer)
     if batches.flattened(spec, plan) and batches.has_flash_attention():
         model.set_attn_implementation("flash_attention_2")
+    untrained = untrained_in_model(model, tokenizer)
     set_seed(spec.seed)  # again, so that LoRA's first weights do not depend on how the base was loaded
     trainer = _trainer_class()(
         model=model,
@@ -213,9 +221,12 @@ def trainer_for(
         train_dataset=batches.dataset(train, spec),
         eval_dataset=Dataset.from_list([row._asdict() for row in validation]) if validation else None,
         processing_class=tokenizer,
-        peft_config=lora_config(spec),
+        peft_config=lora_config(spec, rows_to_train(model, untrained)),
         callbacks=[callback(keeper, spec.training)],
     )
+    if end in untrained.said and tokenizer.eos_token_id not in (end, None, *untrained.said):
+        begin_as(trainer.model, end, int(tokenizer.eos_token_id))
+    trainer.ends, trainer.untrained = EndLoss(end), untrained
     trainer.keeper, trainer.checkpoints, trainer.resumed_from = keeper, checkpoints, resumed_from
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -8,6 +8,7 @@ changes values: both look like a model that cannot call.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -131,14 +132,26 @@ def load_adapted(weights: Weights, adapter: Path | None) -> PreTrainedModel:
         return base
     require_adapter(adapter)
     from peft import PeftModel
+    from peft.tuners.trainable_tokens import TrainableTokensLayer
 
-    return PeftModel.from_pretrained(base, str(adapter)).eval()  # type: ignore[return-value]
+    adapted = PeftModel.from_pretrained(base, str(adapter)).eval()
+    for part in adapted.modules():
+        # Else each token that is said copies the whole embedding twice: 1.4 s instead of 0.2 s with Gemma 3 270M.
+        if isinstance(part, TrainableTokensLayer):
+            part.merge()
+    return adapted  # type: ignore[return-value]
 
 
 def require_adapter(folder: Path) -> None:
     """Make sure that an adapter is there; ModelUnavailableError where there is none."""
     if not (folder / "adapter_config.json").is_file():
         raise ModelUnavailableError(f"{folder} holds no adapter; train it first")
+
+
+def trains_tokens(adapter: Path) -> bool:
+    """Say whether an adapter holds embeddings beside its low-rank maps."""
+    settings = adapter / "adapter_config.json"
+    return settings.is_file() and bool(json.loads(settings.read_text("utf-8")).get("trainable_token_indices"))
 
 
 def _loaded(loader: Any, weights: Weights, **options: Any) -> Any:

@@ -28,6 +28,7 @@ from swap_assets.domain.judging.criteria import criteria_of
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase, content_hash
 from swap_assets.domain.report.comparison import Report, build_report, with_previous
+from swap_assets.domain.report.endings import whose_answers_do_not_end
 from swap_assets.domain.report.inputs import AnswerText, BaseModelOrigin, GenerationRun, ReportInputs, TrainingRun
 from swap_assets.domain.report.wording import display_name
 from swap_assets.domain.splits.scale_split import DatasetSplit
@@ -55,9 +56,10 @@ def build_scale_report(
     path = experiment_path()
     read = {"experiment file": f"{path.name}, sha256 {file_hash(path)}", "source": source or "not read yet"}
     origin = read | {f"version of {name}": version for name, version in versions().items()}
-    told = (*notices, *_overrides(experiment, store, scale))
+    inputs = _inputs(experiment, store, scale, test_cases)
+    told = (*notices, *_overrides(experiment, store, scale), *whose_answers_do_not_end(inputs.evaluated))
     about = {"notices": told, "provenance": origin, "generated_at": now}
-    report = build_report(_inputs(experiment, store, scale, test_cases).model_copy(update=about))
+    report = build_report(inputs.model_copy(update=about))
     return with_previous(report, previous_report(report_folder(store, scale), report.evidence()))
 
 

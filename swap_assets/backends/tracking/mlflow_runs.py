@@ -195,9 +195,10 @@ class _OpenRun(Frozen):
 
 
 def record_curves(run: TrackedRun, training: Sequence[LossPoint], validation: Sequence[LossPoint]) -> None:
-    """Write the losses so far: of a training that fails they are what there is to look at."""
-    run.curve("train_loss", {point.step: point.loss for point in training})
-    run.curve("validation_loss", {point.step: point.loss for point in validation})
+    """Write the losses so far, that of the tokens that end an answer by itself: a training that fails has no more."""
+    for name, points in (("train", training), ("validation", validation)):
+        run.curve(f"{name}_loss", {point.step: point.loss for point in points})
+        run.curve(f"{name}_end_loss", {point.step: point.end for point in points if point.end is not None})
 
 
 def record_training(run: TrackedRun, result: TrainResult) -> None:
@@ -208,8 +209,9 @@ def record_training(run: TrackedRun, result: TrainResult) -> None:
     counted = {"rows_used": rows.used, "rows_cut": rows.cut, "rows_lost": rows.lost}
     counted |= {"trained_tokens": rows.trained_tokens, "final_train_loss": result.train_loss}
     run.metrics({**result.model_dump(include=_NUMBERS), **took, **counted})
-    resumed = ", ".join(map(str, result.resumed_from))
+    resumed, untrained = ", ".join(map(str, result.resumed_from)), ", ".join(result.untrained_tokens)
     tags = {"adapter_hash": result.adapter_hash, "device": result.device, "resumed_from_steps": resumed}
+    tags |= {"untrained_tokens": untrained}
     run.tags({**tags, "gradient_checkpointing": str(result.gradient_checkpointing)})
 
 

@@ -130,6 +130,9 @@ class SmallModel(Frozen):
     decoding: tuple[Decoding, ...] = Field(
         default=(Decoding.GREEDY,), description="[greedy, constrained] also measures calls held to their schemas"
     )
+    ends_early: Literal["base", "all", "none"] = Field(
+        default="base", description="whose answers are cut where they repeat themselves or begin another turn"
+    )
     engine: AnyEngine = Field(default=Transformers(), description="who answers; written as vllm: {...} too")
     prompt_style: PromptStyle = PromptStyle.HERMES
     approaches: dict[str, dict[str, dict[str, object]]] = Field(

@@ -8,7 +8,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase, Frozen, content_hash
-from swap_assets.domain.predictions import PredictionRecord
+from swap_assets.domain.predictions import CUT, PredictionRecord
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
@@ -23,10 +23,14 @@ class Totals(Frozen):
 
     `first_token_*` are over the answers that arrived in pieces, None where none did.
     `latency_kind` "batch_share" means that rows were answered in batches and each carries an even share of its
-    batch's time: good for throughput, not comparable with a request's own latency.
+    batch's time: good for throughput, not comparable with a request's own latency. `cut_*` count answers that did not
+    end by themselves.
     """
 
     answers: int = 0
+    cut_length: int = 0
+    cut_repetition: int = 0
+    cut_second_turn: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
@@ -37,6 +41,11 @@ class Totals(Frozen):
     first_token_p50_s: float | None = None
     first_token_p95_s: float | None = None
     first_token_p99_s: float | None = None
+
+    @property
+    def unended(self) -> int:
+        """How many answers did not end by themselves."""
+        return self.cut_length + self.cut_repetition + self.cut_second_turn
 
 
 class Served(Frozen):
@@ -102,6 +111,7 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     return Totals(
         answers=len(obtained), prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
         completion_tokens=sum(record.usage.completion_tokens for record in obtained),
+        **{f"cut_{why}": sum(record.finish_reason == why for record in obtained) for why in CUT},
         cost=sum(costs) if costs else None, latency_kind=kinds.pop() if len(kinds) == 1 else "request",
         **{f"latency_p{percent}_s": _nearest_rank(seconds, percent) for percent in (50, 95, 99)},
         **{f"first_token_p{percent}_s": _nearest_rank(first, percent) for percent in (50, 95, 99)},

@@ -11,6 +11,7 @@ from typing import Any
 
 from swap_assets.domain.formats.base import ParsedAnswer
 from swap_assets.domain.model import EvalCase
+from swap_assets.domain.predictions import CUT
 from swap_assets.domain.scoring.fields import Comparison, Fields, Path, same_calls
 from swap_assets.domain.scoring.scores import FailureClass
 
@@ -39,8 +40,8 @@ def _no_usable_answer(
         return "refusal", "the answer was withheld by a content filter"
     if not gold and parsed.calls:
         return "called_when_it_should_not", f"no call is right, got {_names(predicted)}"
-    if finish == "length":
-        return "truncated", "the answer was cut at the token limit"
+    if finish in CUT:
+        return "truncated", f"the answer {CUT[finish]}"
     if not parsed.calls and not parsed.unread and _REFUSAL.search(parsed.text[:300]):
         return "refusal", f"expected {_names(gold) or 'another answer'}, got: {_short(parsed.text)}"
     if parsed.unread or (not parsed.calls and parsed.valid_json is False and parsed.text):

@@ -1,0 +1,48 @@
+"""Answers to which no end comes: one that says the same again and again, and one that goes on with another turn.
+
+Pre-trained models know no end of a turn, so each answer would run to its limit (33 of 33 rows of Gemma 3 270M). What is
+cut here is recorded as such and never taken for an answer that ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swap_assets.backends.models.chat_template import end_of_turn, prompt_tokens, render
+from swap_assets.backends.models.turn_tokens import special_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# What repeats is at most so long, in tokens; it has come three times, and so many tokens repeat earlier ones.
+_LONGEST, _LEAST = 128, 64
+_TALK = [{"role": role, "content": "a"} for role in ("user", "assistant", "user")]
+
+
+class Loop:
+    """Follows one answer and notices when it repeats itself."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._back = np.full(_LONGEST, -1)  # the last tokens, the newest first
+        self._repeated = np.zeros(_LONGEST, dtype=int)  # for each period: so many tokens in a row were those before it
+        self._enough = np.maximum(2 * np.arange(1, _LONGEST + 1), _LEAST)
+
+    def closes(self, token: int) -> bool:
+        """Take the next token; say whether the answer goes round in a loop."""
+        import numpy as np
+
+        self._repeated = np.where(self._back == token, self._repeated + 1, 0)
+        self._back = np.concatenate(([token], self._back[:-1]))
+        return bool((self._repeated >= self._enough).any())
+
+
+def turn_starts(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Return the special token with which the template begins a turn behind an answer, none where it has none."""
+    text = render(str(tokenizer.chat_template), tokenizer.special_tokens_map, _TALK)
+    tokens, special = prompt_tokens(tokenizer, text), special_ids(tokenizer)
+    ends = end_of_turn(tokenizer), tokenizer.eos_token_id
+    last = max((place for place, token in enumerate(tokens[:-2]) if token in ends), default=-1)
+    behind = [token for token in tokens[last + 1 :] if token in special and token not in ends]
+    return frozenset(behind[:1])
