@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swap_assets.backends.engines.decoding import decode
-from swap_assets.backends.engines.rows import Budget, OutOfRoomError, Row
+from swap_assets.backends.engines.rows import Budget, Constraint, OutOfRoomError, Row
 from swap_assets.backends.engines.sharing import UNLIMITED, decode_in_batches, sharing
 
 pytestmark = pytest.mark.slow
@@ -166,3 +166,40 @@ def test_any_other_error_is_not_taken_for_missing_memory(way: Any) -> None:
     failing(model, RuntimeError("shapes do not match"), above_rows=0)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         list(way(model, make_rows(3), stops=STOPS, budget=Budget(1000)))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_answer_that_repeats_itself_or_begins_a_turn_is_cut_and_says_why(shared: bool) -> None:
+    model, turn = build("Llama"), frozenset({299})
+
+    class Script(Constraint):
+        """Says what is written, whatever the model would."""
+
+        def __init__(self, tokens: list[int]) -> None:
+            self._tokens = iter(tokens)
+
+        def allow(self, logits: Any) -> Any:
+            logits = logits.clone().fill_(float("-inf"))
+            logits[next(self._tokens)] = 0.0
+            return logits
+
+    script = {
+        "repetition": [40, 41, 42] * 60, "second_turn": [50, 51, 299] + [60] * 200, "stop": [70, 71, 2],
+        "length": [50 + step % 200 for step in range(200)],
+    }  # fmt: skip
+    rows = [
+        Row(index, [100, 101], 150, lambda tokens=tokens: Script(tokens), turn)
+        for index, tokens in enumerate(script.values())
+    ]
+    how: Any = {"stops": STOPS, "budget": Budget(100_000)}
+    list(decode(model, rows, **how) if shared else decode_in_batches(model, rows, **how))
+    assert [row.finish for row in rows] == list(script)
+    assert [len(row.tokens) for row in rows] == [67, 3, 3, 150]
+
+
+def test_without_turns_nothing_is_cut() -> None:
+    row = Row(0, [100], 90)
+    row.begin()
+    for _ in range(90):
+        row.take(299, STOPS)
+    assert row.finish == "length" and row.ended

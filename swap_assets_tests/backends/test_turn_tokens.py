@@ -1,6 +1,7 @@
 """A base model whose turn tokens no text has trained: found by their rows, trained beside LoRA, kept when merged."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
