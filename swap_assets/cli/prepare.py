@@ -235,7 +235,10 @@ def _hours(hours: float | None) -> str:
     return "–" if hours is None else f"{hours:.2f}"
 
 
-def doctor(config: Config = None) -> None:
+def doctor(
+    config: Config = None,
+    rows: Annotated[bool, typer.Option("--rows", help="print the first row of each kind, trained text in ⟦⟧")] = False,
+) -> None:
     """Check Python, disk, memory, GPU, keys (never printing one), hub, source and ports; ask the hosted model once."""
     experiment = experiment_or_exit(config)
     findings = [*examine(experiment, config or experiment_path()), *_pools_in_use(experiment)]
@@ -243,6 +246,8 @@ def doctor(config: Config = None) -> None:
     for finding in findings:
         table.add_row(f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.what, finding.detail)
     Console().print(table)
+    for text in (finding.rows for finding in findings if rows and finding.rows):
+        typer.echo(f"\n{text}")
     failed = [finding for finding in findings if finding.state == "fail"]
     typer.echo(f"{len(failed)} of {len(findings)} need your attention." if failed else "Everything needed is here.")
     raise typer.Exit(1 if failed else 0)

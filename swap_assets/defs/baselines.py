@@ -72,14 +72,14 @@ def llm_baseline(
 )  # fmt: skip
 def slm_baseline(
     context: dg.AssetExecutionContext, store: ExperimentStore, processes: ModelProcesses, tracking: ResultTracking
-) -> dg.MaterializeResult[Evaluation]:
+) -> Iterator[dg.MaterializeResult[Evaluation]]:
     """The untouched small model's answers to every test row of the scale, in both tracks."""
     model, scale = keys.model_and_scale(context.partition_key)
     artefacts = [Artefact(track.value, store.experiment.baseline_formats.of(track), None) for track in Track]
     evaluation = processes.evaluation(context, keys.base(model, scale), artefacts, store.test_files(scale))
     run_id = tracking.evaluation(evaluation, partition=context.partition_key)
     found = [checks.answers_end_result(evaluation, trained=False)]
-    return metadata.evaluation_result(evaluation, run_id=run_id, checks=found)
+    yield metadata.evaluation_result(evaluation, run_id=run_id, checks=found)
 
 
 @dg.asset(

@@ -8,7 +8,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from swap_assets.backends.datasets.loading import SourceError, local_paths, try_splits, without_download
@@ -16,11 +16,13 @@ from swap_assets.backends.hosted.clients import access_problem, ask_one_question
 from swap_assets.backends.hub.access import endpoint
 from swap_assets.backends.models.provenance import Finding, State, miniature_problem
 from swap_assets.backends.models.readiness import model_findings
+from swap_assets.backends.models.shown_rows import row_findings
 from swap_assets.backends.processes.hardware import Hardware, hardware
 from swap_assets.backends.store.experiment_file import storage_root
 from swap_assets.domain.experiment.entries import HostedModel
 from swap_assets.domain.experiment.experiment import Experiment
 from swap_assets.domain.experiment.sources import HubSource, LocalSource, Source, hub_datasets
+from swap_assets.domain.model import Conversation
 from swap_assets.domain.splits.scale_split import TooFewRowsError
 
 _KEYS = (
@@ -61,19 +63,20 @@ def examine(experiment: Experiment, file: Path, environment: Mapping[str, str] =
     machine, version = hardware(storage_root(experiment)), ".".join(map(str, sys.version_info[:3]))
     hub_state, hub = _hub(experiment)  # first: a hub that is silent would be waited for again with every model
     silent = hub if hub_state == "fail" else ""
+    splits, conversations = _splits(experiment)
     memory = f"{machine.memory_gib} GiB, {machine.memory_free_gib} GiB free, {machine.cpus} processors"
     return [
         Finding("Python", "ok" if sys.version_info >= (3, 11) else "fail", version),
         Finding("experiment file", "ok", f"{file} ('{experiment.name}')"),
         *[Finding("source", *_source(source)) for source in experiment.all_sources],
-        *_splits(experiment),
+        *splits,
         Finding("disk", *_disk(machine.disk_free_gib)),
         Finding("memory", "ok" if machine.memory_gib else "warn", memory),
         Finding("GPU", *_gpus(experiment, machine)),
         Finding(f"hosted model {experiment.hosted_model.key}", *_hosted(experiment.hosted_model, environment)),
         *[
             finding for key in experiment.models
-            for finding in model_findings(key, experiment, machine, environment, hub_silent=silent)
+            for finding in _of_model(key, experiment, machine, environment, silent, conversations)
         ],
         *[Finding(name, "ok", "set" if environment.get(name) else "not set") for name in _KEYS],
         Finding("hub", hub_state, hub),
@@ -92,21 +95,32 @@ def _source(source: Source) -> tuple[State, str]:
     return "ok", "the built-in generator"
 
 
-def _splits(experiment: Experiment) -> list[Finding]:
-    """Split for each scale where that takes no download, and say what training would cut."""
+def _of_model(
+    key: str, experiment: Experiment, machine: Hardware, environment: Mapping[str, str], silent: str,
+    conversations: Sequence[Conversation],
+) -> list[Finding]:  # fmt: skip
+    found = model_findings(key, experiment, machine, environment, hub_silent=silent)
+    if not conversations or any(finding.state == "fail" for finding in found):
+        return found
+    return [*found, *row_findings(key, experiment, conversations)]
+
+
+def _splits(experiment: Experiment) -> tuple[list[Finding], Sequence[Conversation]]:
+    """Split for each scale where that takes no download, and say what training would cut; with the rows."""
     if not without_download(experiment.all_sources):
-        return []
+        return [], ()
     try:
-        _, splits = try_splits(experiment)
+        loaded, splits = try_splits(experiment)
     except SourceError:
-        return []  # said of the source
+        return [], ()  # said of the source
     except TooFewRowsError as error:
-        return [Finding("splits", "fail", str(error))]
-    return [
+        return [Finding("splits", "fail", str(error))], ()
+    told = [
         Finding(f"split {scale}", "warn" if split.cut or split.short else "ok",
                 "; ".join((split.told_of_cut, *split.short)))
         for scale, split in splits.items()
     ]  # fmt: skip
+    return told, loaded.conversations
 
 
 def _disk(free: float | None) -> tuple[State, str]:

@@ -208,11 +208,12 @@ def files_of_hub(model: HubModel, *, token: str | None) -> ModelFiles:
 
 
 class Finding(NamedTuple):
-    """One line of `swap-assets doctor`."""
+    """One line of `swap-assets doctor`; `rows` are whole ones, for who asks to see them."""
 
     what: str
     state: State
     detail: str
+    rows: str = ""
 
 
 class PickledWeightsError(ValueError):
