@@ -203,7 +203,8 @@ def _effort_table(totals: Totals) -> dg.MetadataValue:
     shown = {
         "answers": totals.answers, "did not end": totals.unended, "at the limit": totals.cut_length,
         "repeating": totals.cut_repetition, "in another turn": totals.cut_second_turn,
-        "tokens in": totals.prompt_tokens, "tokens out": totals.completion_tokens, "cost": number(totals.cost, 4),
+        "tokens in": totals.prompt_tokens, "tokens out": totals.completion_tokens,
+        "of these thought": totals.thinking_tokens, "cost": number(totals.cost, 4),
         "p50 s": number(totals.latency_p50_s), "p95 s": number(totals.latency_p95_s),
         "p99 s": number(totals.latency_p99_s), "first token p50 s": number(totals.first_token_p50_s),
         "latency is": totals.latency_kind.replace("_", " "),

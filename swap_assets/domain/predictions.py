@@ -32,10 +32,11 @@ def finish_reason(said: object) -> FinishReason:
 
 
 class Usage(Frozen):
-    """Tokens of one answer."""
+    """Tokens of one answer; `thinking_tokens` are those of `completion_tokens` that came before it."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    thinking_tokens: int = 0
 
 
 class Said(Frozen):

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.engines.generation import Engine
+from swap_assets.backends.engines.thinking import thinking_of
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.chat_template import end_of_turn, render_prompt
 from swap_assets.backends.models.local_model import load_tokenizer
@@ -45,7 +47,11 @@ class LocalEngine(Engine):
         if spec.adapter and (spec.adapter / provenance.ADAPTER_CARD).is_file():  # one made by hand has none
             again = "train the adapter again"
             provenance.require_base(provenance.adapter_card(spec.adapter, again=again), spec.weights)
-        self.tokenizer = load_tokenizer(spec.weights)
+        self.tokenizer = load_tokenizer(spec.weights, thinking=bool(spec.thinking))
+        self.thinking = thinking_of(self.tokenizer, spec.thinking)
+        # gpt-oss begins its answer as it begins a turn, so a thinking model is only watched for repeating itself.
+        starts = frozenset[int]() if self.thinking or not spec.ends_early else turn_starts(self.tokenizer)
+        self.turns = starts if spec.ends_early else None
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = str(self.tokenizer.chat_template)
         self.prompt_hash = prompt_hash(
@@ -71,8 +77,13 @@ class LocalEngine(Engine):
         self.longest_gold = check_limit(self.tokenizer, cases, spec.answer_format, spec.max_new_tokens)
         how = (spec.answer_format, spec.prompt_style, spec.system)
         self.prompts = {case.id: render_prompt(self.tokenizer, asked(case, *how)) for case in cases}
-        by = (self.artefact, spec.answer_format.name, spec.max_new_tokens, spec.epoch)
+        by = (self.artefact, spec.answer_format.name, self.limit, spec.epoch)
         return {name: content_hash(text, *by, *self.told_apart_by(name)) for name, text in self.prompts.items()}
+
+    @property
+    def limit(self) -> int:
+        """The most tokens that are said to a case: a thought and an answer."""
+        return self.spec.max_new_tokens + (self.thinking.room if self.thinking else 0)
 
     def told_apart_by(self, case_id: str) -> list[str]:
         """What else a request's hash covers: two engines may round otherwise, so their answers are not each other's."""
@@ -92,19 +103,28 @@ class LocalEngine(Engine):
         return {**{name: getattr(self, name) for name in known}, "artefact_hash": self.artefact}
 
     def answer(
-        self, case: EvalCase, text: str, *, tokens: tuple[int, int], finish: FinishReason, seconds: float, card_s: float
-    ) -> Answer:
+        self, case: EvalCase, text: str, *, tokens: tuple[int, int], finish: FinishReason, seconds: float,
+        card_s: float, thought: int = 0,
+    ) -> Answer:  # fmt: skip
         """Return what was said to a case.
 
-        `text` is without the token that ends it, `tokens` are those of the prompt and of the answer, its end included.
+        `text` is without the token that ends it, `tokens` are those of the prompt and of the answer, its end and the
+        `thought` before it included.
         `finish` says why it ended. `seconds` is the request's own time, or the row's
         share of its batch's; `card_s` its share of the cards' time: the shares of all add up to the whole.
         """
+        used = Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1], thinking_tokens=thought)
         return Answer(
-            case_id=case.id, text=text, finish_reason=finish,
-            usage=Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1]), latency_s=round(seconds, 6),
+            case_id=case.id, text=text, finish_reason=finish, usage=used, latency_s=round(seconds, 6),
             cost=self.cost(card_s), served_model=self.spec.weights.source,
         )  # fmt: skip
+
+    def spoken(self, tokens: list[int]) -> tuple[str, int]:
+        """Return an answer's text, and how many tokens were thought before; a thought without an end leaves none."""
+        thought = self.thinking.length(tokens) if self.thinking else 0
+        thought = len(tokens) if thought is None else thought
+        text = str(self.tokenizer.decode(tokens[thought:], skip_special_tokens=True))
+        return text.lstrip() if thought else text, thought
 
     def cost(self, card_s: float) -> float | None:
         """Return what so many seconds of the cards cost, None without a card or its price."""

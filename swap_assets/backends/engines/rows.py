@@ -79,6 +79,11 @@ class Row:
         return self.stopped or self.cut is not None or len(self.tokens) == self.limit
 
     @property
+    def said(self) -> list[int]:
+        """The tokens without the one that ends the answer."""
+        return self.tokens[:-1] if self.stopped else self.tokens
+
+    @property
     def finish(self) -> FinishReason:
         """Why the answer ended."""
         return "stop" if self.stopped else self.cut or "length"

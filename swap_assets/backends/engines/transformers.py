@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from swap_assets.backends.engines.constrained import Grammars
 from swap_assets.backends.engines.decoding import decode
-from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.engines.local import LocalEngine, stop_tokens
 from swap_assets.backends.engines.rows import Budget, Constraint, Row
 from swap_assets.backends.engines.sharing import Sharing, decode_in_batches, sharing
+from swap_assets.backends.engines.thinking import Thought
 from swap_assets.backends.models.chat_template import prompt_tokens
 from swap_assets.backends.models.local_model import device_name, load_adapted
 from swap_assets.backends.processes.specs import GenerateSpec
@@ -57,11 +57,12 @@ class TransformersEngine(LocalEngine):
         spec = self.spec
         loaded = load_adapted(spec.weights, spec.adapter)
         model = LocalModel(
-            loaded, self.tokenizer, max_new_tokens=spec.max_new_tokens, token_budget=spec.token_budget,
-            turns=turn_starts(self.tokenizer) if spec.ends_early else None,
-        )  # fmt: skip
-        grammars = self._grammars
+            loaded, self.tokenizer, max_new_tokens=self.limit, token_budget=spec.token_budget, turns=self.turns
+        )
+        grammars, thinking = self._grammars, self.thinking
         begins = [grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if grammars else ()
+        if thinking:
+            begins = [lambda: Thought(thinking)] * len(cases)
         self.began = time.monotonic()
         for rows in model.stream([self.prompts[case.id] for case in cases], begins):
             yield [self._answer(cases[row.index], row) for row in rows]
@@ -69,7 +70,9 @@ class TransformersEngine(LocalEngine):
 
     def _answer(self, case: EvalCase, row: Row) -> Answer:
         counts, share = (len(row.prompt), len(row.tokens)), row.seconds
-        found = self.answer(case, row.text, tokens=counts, finish=row.finish, seconds=share, card_s=share)
+        text, thought = self.spoken(row.said)
+        how: Any = {"tokens": counts, "finish": row.finish, "thought": thought, "seconds": share, "card_s": share}
+        found = self.answer(case, text, **how)
         return found.model_copy(update={"first_token_s": None if row.first_s is None else round(row.first_s, 6)})
 
     def summary(self) -> list[str]:
@@ -134,8 +137,7 @@ class LocalModel:
 
     def _read(self, rows: list[Row]) -> list[Row]:
         for row in rows:
-            said = row.tokens[:-1] if row.stopped else row.tokens
-            row.text = str(self._tokenizer.decode(said, skip_special_tokens=True))
+            row.text = str(self._tokenizer.decode(row.said, skip_special_tokens=True))
         return rows
 
 

@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.engines.local import LocalEngine, stop_tokens
 from swap_assets.backends.hosted.clients import without_key
 from swap_assets.backends.models.chat_template import prompt_tokens
@@ -47,7 +46,7 @@ class VllmEngine(LocalEngine):
         assert isinstance(spec.engine, VllmServer)
         self._vllm = spec.engine
         self._stops = stop_tokens(own_stops(spec.weights), self.tokenizer)
-        self._turns = turn_starts(self.tokenizer) if spec.ends_early else frozenset[int]()
+        self._turns = self.turns or frozenset()
         if spec.adapter and trains_tokens(spec.adapter):
             raise ServingError(
                 f"the adapter {spec.adapter} holds embeddings of turn tokens that its base never learnt, which vLLM "
@@ -89,20 +88,21 @@ class VllmEngine(LocalEngine):
         # Penalties are named since the server may have the model's own as defaults.
         more = {"repetition_penalty": 1.0, "stop_token_ids": [*self._stops, *self._turns], "return_token_ids": True}
         found: Any = client.completions.create(
-            model=name, prompt=tokens, max_tokens=self.spec.max_new_tokens, seed=self.spec.seed, extra_body=more,
+            model=name, prompt=tokens, max_tokens=self.limit, seed=self.spec.seed, extra_body=more,
             temperature=0.0, presence_penalty=0.0, frequency_penalty=0.0,
         )  # fmt: skip
         choice, seconds = found.choices[0], time.perf_counter() - began
         stopped = choice.finish_reason == "stop"
-        turned = stopped and choice.stop_reason in self._turns
+        turned = stopped and getattr(choice, "stop_reason", None) in self._turns
         # Our own tokenizer puts the text together, as it does for tokens that were computed here.
         said = getattr(choice, "token_ids", None)
         if said and stopped and said[-1] in (*self._stops, *self._turns):
             said = said[:-1]
-        text = choice.text if said is None else str(self.tokenizer.decode(said, skip_special_tokens=True))
+        told = said if said is not None or not self.thinking else prompt_tokens(self.tokenizer, choice.text)
+        text, thought = (choice.text, 0) if told is None else self.spoken(told)
         finish: FinishReason = "second_turn" if turned else "stop" if stopped else "length"
         counts = (len(tokens), found.usage.completion_tokens if found.usage else len(said or ()))
-        return self.answer(case, text, tokens=counts, finish=finish, seconds=seconds, card_s=0.0)
+        return self.answer(case, text, tokens=counts, finish=finish, seconds=seconds, card_s=0.0, thought=thought)
 
     @contextlib.contextmanager
     def _loaded(self, client: OpenAI, server: Server) -> Iterator[str]:

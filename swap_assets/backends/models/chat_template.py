@@ -40,6 +40,11 @@ _LAID_BEFORE = (
     "{%%- else -%%}{%%- set laid.messages = laid.messages + [message] -%%}{%%- endif -%%}{%%- endfor -%%}"
     "{%%- set messages = laid.messages -%%}"
 )
+_THINKS = "{%- set enable_thinking = true -%}{%- set thinking = true -%}"
+_ASKS_ITSELF = (
+    "{%%- set asks = add_generation_prompt -%%}{%%- set add_generation_prompt = false -%%}%s"
+    "{%%- if asks -%%}{{- %s -}}{%%- endif -%%}"
+)
 
 
 class TemplateError(ValueError):
@@ -53,10 +58,11 @@ class Fitted(NamedTuple):
     given: tuple[str, ...]
 
 
-def fitted(template: str, special: Mapping[str, Any], *, name: str) -> Fitted:
+def fitted(template: str, special: Mapping[str, Any], *, name: str, thinking: bool = False) -> Fitted:
     """Return a template that takes system, tool and neighbouring messages, no clock, and asks as it writes answers.
 
-    `special` are the tokenizer's tokens that templates name, such as `bos_token`. What is fitted already stays.
+    `special` are the tokenizer's tokens that templates name, such as `bos_token`. What is fitted already stays. One
+    that is to ask for `thinking` asks as it was published: such answers are read, and never trained.
 
     Raises:
         TemplateError: there is no template, it renders no conversation, or its prompt does not begin its own answers.
@@ -79,6 +85,14 @@ def fitted(template: str, special: Mapping[str, Any], *, name: str) -> Fitted:
         raise TemplateError(
             f"the chat template of {name} leaves messages out: save its tokenizer with one that does not"
         )
+    if thinking:
+        return Fitted(_THINKS + text, (*given, "it is asked to think"))
+    before = render(text, special, [_USER])
+    if not answered.startswith(asked) and answered.startswith(before) and "<think>" in asked[len(before) :]:
+        # It asks for a thought that it does not write into what was said (DeepSeek R1): ask without one.
+        lead = answered[len(before) : answered.index(_SAID, len(before))]
+        text = _ASKS_ITSELF % (text, json.dumps(lead))
+        asked, given = before + lead, [*given, f"asks with {lead!r} in place of {asked[len(before) :]!r}"]
     if not answered.startswith(asked) or _SAID not in answered:
         raise TemplateError(
             f"the chat template of {name} asks for an answer with {asked[-40:]!r} and writes it another way: no "
@@ -133,11 +147,11 @@ def with_tools(messages: Sequence[Message]) -> tuple[list[Message], list[dict[st
     return [head] * bool(head["content"]) + list(messages[1:]), messages[0]["tools"] or None
 
 
-def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> Fitted:
+def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str, *, thinking: bool = False) -> Fitted:
     """Give a tokenizer its fitted template, which it is saved with; TemplateError as `fitted`."""
     template = tokenizer.chat_template or ""
     own = template.get("default", "") if isinstance(template, dict) else template
-    found = fitted(own, tokenizer.special_tokens_map, name=name)
+    found = fitted(own, tokenizer.special_tokens_map, name=name, thinking=thinking)
     tokenizer.chat_template = found.text
     return found
 

@@ -74,8 +74,8 @@ def device_name() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrainedTokenizerBase:
-    """Load a tokenizer with a chat template that takes every conversation.
+def load_tokenizer(weights: Weights, *, padding_side: str = "right", thinking: bool = False) -> PreTrainedTokenizerBase:
+    """Load a tokenizer with a chat template that takes every conversation, and asks for `thinking` or for none.
 
     Raises:
         ModelUnavailableError: there is no such model, or it may not be read.
@@ -90,7 +90,7 @@ def load_tokenizer(weights: Weights, *, padding_side: str = "right") -> PreTrain
     require_round_trip(tokenizer, weights.source)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    fit_tokenizer(tokenizer, weights.source)
+    fit_tokenizer(tokenizer, weights.source, thinking=thinking)
     return tokenizer
 
 

@@ -113,6 +113,7 @@ def generation_spec(
         system=experiment.prompt.system,
         token_budget=entry.generation_tokens, max_new_tokens=entry.max_answer_tokens,
         constrained=candidate.decoding is Decoding.CONSTRAINED,
+        thinking=entry.thinking.budget if entry.thinking and candidate.form is Form.BASE else 0,
         ends_early=entry.ends_early == "all" or (entry.ends_early == "base" and candidate.form is Form.BASE),
         engine=entry.engine.for_merged() if candidate.form is Form.MERGED else entry.engine,
         gpu_hour=experiment.prices.gpu_hour, seed=experiment.seed, threads=experiment.threads,

@@ -81,6 +81,7 @@ class GenerateSpec(Frozen):
     token_budget: int = Field(default=16_384, ge=1, description="tokens of all rows under way: prompts and limits")
     max_new_tokens: int = Field(default=1024, ge=1)
     constrained: bool = Field(default=False, description="only calls that fit the tools' schemas, or words")
+    thinking: int = Field(default=0, ge=0, description="tokens that may be thought before an answer; 0: none")
     ends_early: bool = Field(default=False, description="answers that repeat themselves or begin a turn are cut")
     engine: AnyEngine = Field(default=Transformers(), description="who answers, with its settings")
     gpu_hour: float | None = Field(default=None, description="the price of one card for an hour, None where not given")

@@ -112,6 +112,12 @@ class Prompt(Frozen):
     system: str = Field(default=KEEP, min_length=1, description="keep, drop, or a text in place of the agent's own")
 
 
+class Thinking(Frozen):
+    """How a small model thinks before it answers; adapters are trained and asked without."""
+
+    budget: int = Field(ge=1, description="tokens of the thought, beside those of the answer")
+
+
 class SmallModel(Frozen):
     """A small model, named by its hub id, or a miniature of the package (`miniature: student`)."""
 
@@ -130,6 +136,7 @@ class SmallModel(Frozen):
     decoding: tuple[Decoding, ...] = Field(
         default=(Decoding.GREEDY,), description="[greedy, constrained] also measures calls held to their schemas"
     )
+    thinking: Thinking | None = Field(default=None, description="off, or {budget: 512} for the untouched base")
     ends_early: Literal["base", "all", "none"] = Field(
         default="base", description="whose answers are cut where they repeat themselves or begin another turn"
     )
@@ -138,6 +145,11 @@ class SmallModel(Frozen):
     approaches: dict[str, dict[str, dict[str, object]]] = Field(
         default_factory=dict, description="settings that differ for this model: {paper: {lora: {r: 32}}}"
     )
+
+    @field_validator("thinking", mode="before")
+    @classmethod
+    def _off_is_none(cls, value: Any) -> Any:
+        return None if value in (False, "off") else value  # YAML reads off as false
 
     @model_validator(mode="before")
     @classmethod
@@ -152,6 +164,8 @@ class SmallModel(Frozen):
             repository_of(self.hub_id, "hub_id")
         if Decoding.GREEDY not in self.decoding or len(set(self.decoding)) < len(self.decoding):
             raise ValueError("decoding is [greedy] or [greedy, constrained]: the constrained variant stands beside it")
+        if self.thinking and Decoding.CONSTRAINED in self.decoding:
+            raise ValueError("a constrained answer has no room for a thought: take thinking or constrained out")
         if Decoding.CONSTRAINED in self.decoding and not self.engine.constrains:
             told = f"take it out of decoding, or take {self.engine.kind} out"
             raise ValueError(f"constrained decoding is done by transformers: {told}")

@@ -24,10 +24,11 @@ class Totals(Frozen):
     `first_token_*` are over the answers that arrived in pieces, None where none did.
     `latency_kind` "batch_share" means that rows were answered in batches and each carries an even share of its
     batch's time: good for throughput, not comparable with a request's own latency. `cut_*` count answers that did not
-    end by themselves.
+    end by themselves, `thinking_tokens` those of `completion_tokens` that came before an answer.
     """
 
     answers: int = 0
+    thinking_tokens: int = 0
     cut_length: int = 0
     cut_repetition: int = 0
     cut_second_turn: int = 0
@@ -111,6 +112,7 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     return Totals(
         answers=len(obtained), prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
         completion_tokens=sum(record.usage.completion_tokens for record in obtained),
+        thinking_tokens=sum(record.usage.thinking_tokens for record in obtained),
         **{f"cut_{why}": sum(record.finish_reason == why for record in obtained) for why in CUT},
         cost=sum(costs) if costs else None, latency_kind=kinds.pop() if len(kinds) == 1 else "request",
         **{f"latency_p{percent}_s": _nearest_rank(seconds, percent) for percent in (50, 95, 99)},
