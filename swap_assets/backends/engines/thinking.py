@@ -61,18 +61,20 @@ class Thought(Constraint):
 
     def __init__(self, thinking: Thinking) -> None:
         self._thinking, self._said, self._closed = thinking, list[int](), False
+        self._forced: list[int] = []
 
     def allow(self, logits: torch.Tensor) -> torch.Tensor:
         """Return logits, (tokens,), with all but the end of the thought at minus infinity once the budget is spent."""
-        over = len(self._said) - self._thinking.budget
-        if self._closed or over < 0:
+        if not self._closed and len(self._said) == self._thinking.budget:
+            self._forced = list(self._thinking.forced)
+        if not self._forced:
             return logits
-        wanted = self._thinking.forced[over]
         only = logits.new_full(logits.shape, float("-inf"))
-        only[wanted] = 0.0
+        only[self._forced[0]] = 0.0
         return only
 
     def take(self, token: int) -> None:
         """Note the token that was chosen."""
         self._said.append(token)
+        self._forced = self._forced[1:]
         self._closed = self._closed or self._thinking.length(self._said) is not None

@@ -224,8 +224,9 @@ def trainer_for(
         peft_config=lora_config(spec, rows_to_train(model, untrained)),
         callbacks=[callback(keeper, spec.training)],
     )
-    if end in untrained.said and tokenizer.eos_token_id not in (end, None, *untrained.said):
-        begin_as(trainer.model, end, int(tokenizer.eos_token_id))
+    eos: Any = tokenizer.eos_token_id
+    if end in untrained.said and eos not in (end, None, *untrained.said):
+        begin_as(trainer.model, end, eos)
     trainer.ends, trainer.untrained = EndLoss(end), untrained
     trainer.keeper, trainer.checkpoints, trainer.resumed_from = keeper, checkpoints, resumed_from
     trainer.remove_callback(PrinterCallback)

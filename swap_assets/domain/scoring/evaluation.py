@@ -1,5 +1,6 @@
 """What was measured of one candidate on one scale, or why nothing was; scoring itself lives in `scoring`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -8,7 +9,7 @@ from pydantic import Field
 from swap_assets.domain.formats.base import AnswerFormat, Interface, Track
 from swap_assets.domain.keys import Candidate
 from swap_assets.domain.model import EvalCase, Frozen, content_hash
-from swap_assets.domain.predictions import CUT, PredictionRecord
+from swap_assets.domain.predictions import PredictionRecord
 from swap_assets.domain.scoring.aggregation import summarise
 from swap_assets.domain.scoring.row_scoring import score_all
 from swap_assets.domain.scoring.scores import EvalSummary, RowScore
@@ -108,12 +109,12 @@ def totals(records: Sequence[PredictionRecord]) -> Totals:
     costs = [record.cost for record in obtained if record.cost is not None]
     seconds = [record.latency_s for record in obtained]
     first = [record.first_token_s for record in obtained if record.first_token_s is not None]
-    kinds = {record.latency_kind for record in obtained}
+    kinds, ended = {record.latency_kind for record in obtained}, Counter(record.finish_reason for record in obtained)
     return Totals(
         answers=len(obtained), prompt_tokens=sum(record.usage.prompt_tokens for record in obtained),
         completion_tokens=sum(record.usage.completion_tokens for record in obtained),
         thinking_tokens=sum(record.usage.thinking_tokens for record in obtained),
-        **{f"cut_{why}": sum(record.finish_reason == why for record in obtained) for why in CUT},
+        cut_length=ended["length"], cut_repetition=ended["repetition"], cut_second_turn=ended["second_turn"],
         cost=sum(costs) if costs else None, latency_kind=kinds.pop() if len(kinds) == 1 else "request",
         **{f"latency_p{percent}_s": _nearest_rank(seconds, percent) for percent in (50, 95, 99)},
         **{f"first_token_p{percent}_s": _nearest_rank(first, percent) for percent in (50, 95, 99)},
