@@ -50,8 +50,9 @@ def answers_end_result(evaluation: Evaluation, *, trained: bool) -> dg.AssetChec
     told = unended(evaluation)
     severity = dg.AssetCheckSeverity.ERROR if trained else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
-        check_name=ANSWERS_END, passed=not told, severity=severity, description=told or "the answers end by themselves"
-    )
+        check_name=ANSWERS_END, passed=not told, severity=severity, metadata={"verdict": "fail" if told else "pass"},
+        description=told or "the answers end by themselves",
+    )  # fmt: skip
 
 
 def merge_check_result(name: str, judged: MergeVerdict) -> dg.AssetCheckResult:

@@ -16,6 +16,7 @@ from swap_assets.domain.judging.decisions import Approval, Suggestion
 from swap_assets.domain.keys import tuned
 from swap_assets.domain.predictions import PredictionRecord, Usage
 from swap_assets.domain.report.comparison import build_report, with_previous
+from swap_assets.domain.report.endings import whose_answers_do_not_end
 from swap_assets.domain.report.figures import Figure, by_key
 from swap_assets.domain.report.inputs import ReportInputs
 from swap_assets.domain.report.layout import lay_out, to_markdown
@@ -285,3 +286,16 @@ def test_totals_leave_out_answers_that_were_not_obtained():
 def test_totals_of_nothing_are_not_zero_but_unknown():
     assert totals([]).latency_p50_s is None
     assert totals([]).cost is None
+
+
+def test_answers_that_do_not_end_are_counted_by_reason_and_told_from_one_in_ten_on():
+    def notice(*cut):
+        records = [_record(index, 1.0, None) for index in range(len(cut), 20)]
+        made = totals(records + [_record(index, 1.0, None, why) for index, why in enumerate(cut)])
+        one = evaluation(SLM, shares(80, 20))
+        results = {track: result.model_copy(update={"totals": made}) for track, result in one.results.items()}
+        return whose_answers_do_not_end([one.model_copy(update={"results": results})])
+
+    assert notice("length", "second_turn") == []
+    (told,) = notice("length", "repetition", "repetition")
+    assert "3 of 20 answers in" in told and "1 ran to the limit, 2 repeated themselves, 0 began another turn" in told

@@ -211,8 +211,7 @@ def record_training(run: TrackedRun, result: TrainResult) -> None:
     run.metrics({**result.model_dump(include=_NUMBERS), **took, **counted})
     resumed, untrained = ", ".join(map(str, result.resumed_from)), ", ".join(result.untrained_tokens)
     tags = {"adapter_hash": result.adapter_hash, "device": result.device, "resumed_from_steps": resumed}
-    tags |= {"untrained_tokens": untrained}
-    run.tags({**tags, "gradient_checkpointing": str(result.gradient_checkpointing)})
+    run.tags({**tags, "gradient_checkpointing": str(result.gradient_checkpointing), "untrained_tokens": untrained})
 
 
 @contextlib.contextmanager
