@@ -14,12 +14,18 @@ from swap_assets.backends.models.chat_template import (
     fitted,
     prompt_tokens,
     render,
+    with_tools,
 )
 from swap_assets.backends.models.local_model import load_tokenizer
+from swap_assets.backends.models.native_calls import for_calls, written
 from swap_assets.backends.models.provenance import miniature_folder
 from swap_assets.backends.processes.specs import Weights
-from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, answer_formats
+from swap_assets.domain.formats.chat_requests import served
+from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.native import NATIVE
+from swap_assets.domain.formats.prompts import KEEP, render_messages, system_told, tool_schema
+from swap_assets.domain.model import ToolCall, ToolResponse, ToolSpec, Turn
 from swap_assets_tests.backends.test_generation import spec_for
 from swap_assets_tests.fakes import CHATML, byte_tokenizer, tiny_model, weather_case, weather_example
 
@@ -170,7 +176,64 @@ def test_native_calls_are_trained_behind_the_very_prompt_that_is_asked(tmp_path:
     assert NATIVE.read(said).strict_calls == case.gold_calls
 
 
-def test_a_template_that_writes_no_tools_is_refused_for_native_calls() -> None:
+def test_a_template_without_tools_gets_those_of_hermes_for_native_calls() -> None:
     tokenizer = byte_tokenizer(CHATML)
-    with pytest.raises(MaskError, match=r"row 0 .*writes no tools .* such as hermes"):
-        tokenise(tokenizer, rendered([weather_example("Oslo")], NATIVE, PromptStyle.COMPACT), max_length=2000)
+    [row], _ = tokenise(tokenizer, rendered([weather_example("Oslo")], NATIVE, PromptStyle.COMPACT), max_length=2000)
+    assert '<tools>\n{"name": "weather"' in preview(tokenizer, row)
+    assert '⟦<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>' in preview(tokenizer, row)
+    assert for_calls(CHATML, {}).given == ("tool calls as text", "tools in the system message")
+
+
+ONE_A_TURN = TOOLS.replace(
+    "{% for call in", "{% if (m.tool_calls or [])|length > 1 %}{{ 1/0 }}{% endif %}{% for call in"
+)
+
+
+def test_a_template_with_one_call_a_turn_gets_several_in_its_familys_syntax() -> None:
+    marked = "{#- <|start_header_id|> -#}" + ONE_A_TURN
+    text, given = for_calls(marked, {})
+    assert given == ("several tool calls in one turn",)
+    calls = (ToolCall(name="f", arguments={"a": 1}), ToolCall(name="g"))
+    asked = render_messages((), (Turn(role="assistant", calls=calls),), answer_format=NATIVE, style=PromptStyle.HERMES)
+    told = written(text, {}, asked[1:], None)
+    assert '{"name": "f", "parameters": {"a": 1}}; {"name": "g", "parameters": {}}<|im_end|>' in told
+
+
+TALK_WITH_TOOLS = (
+    Turn(role="user", text="u"),
+    Turn(role="assistant", calls=(ToolCall(name="f", arguments={"a": 'é "x"'}), ToolCall(name="g"))),
+    Turn(role="tool", responses=(ToolResponse(content={"k": [1]}), ToolResponse(content="plain"))),
+    Turn(role="assistant", text="t"),
+    Turn(role="user", text="u2"),
+)
+OFFER = (
+    ToolSpec(name="f", description="d", parameters={"type": "object", "properties": {
+        "a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "array", "items": {"type": "integer"}}, "c": {},
+        "d": {"type": "object", "properties": {"e": {"type": ["string", "null"]}}}}, "required": ["a"]}),
+    ToolSpec(name="g"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("answer_format", answer_formats().values(), ids=str)
+@pytest.mark.parametrize("style", PromptStyle)
+@pytest.mark.parametrize("system", [KEEP, "drop", 'Be "brief".'])
+@pytest.mark.parametrize("tools", [OFFER, ()], ids=["tools", "no tools"])
+def test_a_chat_request_is_rendered_as_the_model_was_trained(
+    answer_format: AnswerFormat, style: PromptStyle, system: str, tools: tuple[ToolSpec, ...]
+) -> None:
+    how: dict[str, Any] = {"answer_format": answer_format, "style": style}
+    ours = render_messages(tools, TALK_WITH_TOOLS, **how, system=system_told("Today is Monday.", system))
+    template = for_calls(CHATML, {}).text if answer_format is NATIVE else CHATML
+    sent, _ = with_tools(NATIVE.own_messages("Today is Monday.", tools, TALK_WITH_TOOLS) or [])
+    for message in sent:
+        message["content"] = None if message.get("tool_calls") else [{"type": "text", "text": message["content"]}]
+        message.pop("name", "")
+    asked = written(served(**how, system=system) + template, {}, sent, [tool_schema(one) for one in tools], ask=True)
+    assert asked == render(CHATML, {}, ours, ask=True)
+
+
+def test_messages_that_say_already_how_to_answer_are_left_as_they_are() -> None:
+    told = render_messages(OFFER, TALK_WITH_TOOLS, answer_format=HERMES, style=PromptStyle.HERMES)
+    template = served(HERMES, PromptStyle.HERMES) + CHATML
+    assert written(template, {}, told, None) == render(CHATML, {}, told)
+    assert fitted(template, {}, name="x").text == CHATML

@@ -8,24 +8,38 @@ import os
 import random
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from swap_assets.backends.methods.data import IGNORED, rendered, token_rows
-from swap_assets.backends.models.chat_template import end_of_turn, fitted, prompt_tokens, render, render_prompt
+from swap_assets.backends.models.chat_template import (
+    end_of_turn,
+    ends_of_turn,
+    fitted,
+    prompt_tokens,
+    render,
+    render_prompt,
+    template_for,
+    with_tools,
+)
 from swap_assets.backends.models.local_model import load_tokenizer, quiet_libraries
+from swap_assets.backends.models.native_calls import for_calls
 from swap_assets.backends.processes.specs import Weights
-from swap_assets.domain.formats.base import PromptStyle
+from swap_assets.backends.serving.saved import save_tokenizer
+from swap_assets.domain.formats.base import AnswerFormat, PromptStyle, answer_formats
+from swap_assets.domain.formats.families import spoken
 from swap_assets.domain.formats.hermes import HERMES
 from swap_assets.domain.formats.native import NATIVE
-from swap_assets.domain.formats.prompts import Message, render_messages
+from swap_assets.domain.formats.prompts import KEEP, Message, render_messages
 from swap_assets.domain.model import Conversation, ToolCall, ToolSpec, Turn
 from swap_assets.domain.reading.parsing import parse_row
-from swap_assets.domain.tracks import structured_track, toolcall_track
+from swap_assets.domain.tracks import TrainingExample, structured_track, toolcall_track
 from tools.real_models import MODELS
 
 pytestmark = pytest.mark.slow
+FORMATS = list(answer_formats().values())
 FILES = (
     "hermes/card_example_rows.jsonl", "hermes/func_calling_singleturn.current_shape.jsonl",
     "hermes/func_calling_singleturn.revision_2024.jsonl", "glaive/glaive_toolcall_en_demo.json",
@@ -36,10 +50,20 @@ ENDS = {"llama3_1": "<|eot_id|>", "qwen3": "<|im_end|>", "gemma3": "<end_of_turn
 TOOLS_TOLD = ("tool messages as the user's", "neighbouring messages of the user's as one")
 GIVEN = {
     "llama3_1": (), "deepseek_v3": (), "phi4_mini": (), "gemma3": TOOLS_TOLD,
-    "qwen3": (r"answers are asked for from behind '<think>\n\n</think>\n\n'",),
+    "qwen3": ("responses without tags of ours inside its own",
+              r"answers are asked for from behind '<think>\n\n</think>\n\n'"),
     "gptoss": ("a fixed day in place of the clock", *TOOLS_TOLD,
-               "answers are asked for from behind '<|channel|>final<|message|>'"),
+               "answers without tools are asked for from behind '<|channel|>final<|message|>'"),
 }  # fmt: skip
+# And what it lacks of calls, which the native format is given in the family's own syntax.
+SEVERAL, CALLS_AND_TOOLS = ("several tool calls in one turn",), ("tool calls as text", "tools in the system message")
+GIVEN_FOR_CALLS = {"llama3_1": SEVERAL, "gptoss": SEVERAL, "qwen3": (), "gemma3": CALLS_AND_TOOLS,
+                   "deepseek_v3": CALLS_AND_TOOLS, "phi4_mini": CALLS_AND_TOOLS}  # fmt: skip
+SYNTAX = {"llama3_1": '{"name": "f_0", "parameters": ', "qwen3": '<tool_call>\n{"name": "f_0", "arguments": ',
+          "gemma3": '{"name": "f_0", "parameters": ',
+          "gptoss": " to=functions.f_0<|channel|>commentary json<|message|>",
+          "deepseek_v3": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f_0\n```json\n",
+          "phi4_mini": '<|tool_call|>[{"name": "f_0", "arguments": '}  # fmt: skip
 TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
@@ -55,14 +79,18 @@ def model(request: pytest.FixtureRequest) -> tuple[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def conversations(request: pytest.FixtureRequest) -> list[list[Message]]:
+def examples(request: pytest.FixtureRequest) -> list[TrainingExample]:
     folder = os.environ.get("SWAP_REAL_DATA_DIR")
     if not folder:
         pytest.skip("SWAP_REAL_DATA_DIR is not set: it names a folder of real rows, which the project does not carry")
     found = [parse_row(row, source=name) for name in FILES for row in _rows(Path(folder) / name)]
     known = list({each.id: each for each in found if isinstance(each, Conversation)}.values())
-    examples = [*toolcall_track(known, HERMES), *structured_track(known)]
-    return [messages for each in examples for messages in rendered([each], each.answer_format, PromptStyle.HERMES)]
+    return [*toolcall_track(known, HERMES), *structured_track(known)]
+
+
+def _in(answer_format: AnswerFormat, examples: list[TrainingExample]) -> list[TrainingExample]:
+    """Return the rows of an answer format's track; a structured one asks for one function's arguments."""
+    return [each for each in examples if each.answer_format.track is answer_format.track]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -89,46 +117,88 @@ def test_a_plain_conversation_is_rendered_as_its_makers_published_it(model: tupl
         assert ours == theirs + lead.encode().decode("unicode_escape")
 
 
+@pytest.mark.parametrize("answer_format", FORMATS, ids=str)
 def test_every_prompt_is_a_token_prefix_of_its_row_and_the_mask_is_answer_and_stop(
-    model: tuple[str, Any], conversations: list[list[Message]]
+    model: tuple[str, Any], examples: list[TrainingExample], answer_format: AnswerFormat
 ) -> None:
     name, tokenizer = model
-    end, answers, rows_made = end_of_turn(tokenizer), 0, 0
-    for messages in conversations:
-        rows = token_rows(tokenizer, messages, end)
+    ends, answers, rows_made = ends_of_turn(tokenizer), 0, 0
+    for example in _in(answer_format, examples):
+        (messages,) = rendered([example], answer_format, PromptStyle.HERMES)
+        rows = token_rows(tokenizer, messages, ends)
         rows_made += len(rows)
-        spans = [span for row in rows for span in _trained(row.labels)]
         turns = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-        assert len(spans) == len(turns)
-        for at, (row, start, stop) in zip(turns, _placed(rows), strict=True):
-            prompt = prompt_tokens(tokenizer, render_prompt(tokenizer, messages[:at]))
-            assert row.input_ids[:start] == prompt
-            said = tokenizer.decode(row.input_ids[start:stop])
-            assert row.input_ids[stop - 1] == end and said.endswith(ENDS[name])
-            assert said.removesuffix(ENDS[name]).strip() == messages[at]["content"].strip()
+        given = [turn for turn in example.turns if turn.role == "assistant"]
+        for at, turn, (row, start, stop) in zip(turns, given, _placed(rows), strict=True):
+            assert row.input_ids[:start] == prompt_tokens(tokenizer, render_prompt(tokenizer, messages[:at]))
+            assert row.input_ids[stop - 1] in ends
+            said = tokenizer.decode(row.input_ids[start : stop - 1])
+            if answer_format is NATIVE and turn.calls:
+                read = NATIVE.read(said)
+                assert read.compliant and [one.key() for one in read.calls] == [one.key() for one in turn.calls]
+            else:
+                assert spoken(said).strip() == messages[at]["content"].strip()
             answers += 1
-    print(f"{name}: {len(conversations)} rows, {answers} answers, {rows_made} token rows")
+    print(f"{name} {answer_format}: {answers} answers, {rows_made} token rows")
+
+
+@pytest.mark.parametrize("answer_format", FORMATS, ids=str)
+def test_the_saved_template_renders_a_chat_request_to_the_tokens_that_are_trained_and_evaluated(
+    model: tuple[str, Any], examples: list[TrainingExample], answer_format: AnswerFormat, tmp_path: Path
+) -> None:
+    _, tokenizer = model
+    for style in PromptStyle if answer_format is HERMES else [PromptStyle.HERMES]:
+        saved = _saved(tokenizer, answer_format, style, tmp_path / style)
+        for at, example in enumerate(_in(answer_format, examples)):
+            messages = rendered([example], answer_format, style)[0][:-1]
+            request, tools = with_tools(rendered([example], NATIVE, style)[0][:-1])
+            asked: Any = saved.apply_chat_template(
+                [_as_clients_send(message, content=at % 2 == 0) for message in request],  # type: ignore[arg-type]
+                tools=tools, add_generation_prompt=True,
+            )  # fmt: skip
+            assert asked["input_ids"] == prompt_tokens(tokenizer, render_prompt(tokenizer, messages)), example.id
+
+
+def test_a_saved_tokenizer_is_the_same_again_and_says_how_to_decode(model: tuple[str, Any], tmp_path: Path) -> None:
+    from transformers import GenerationConfig
+
+    name, tokenizer = model
+    for answer_format in FORMATS:
+        folder = tmp_path / answer_format.name
+        saved = _saved(tokenizer, answer_format, PromptStyle.HERMES, folder)
+        assert load_tokenizer(Weights(source=str(folder))).chat_template == fitted(
+            template_for(tokenizer, answer_format), saved.special_tokens_map, name=name
+        ).text  # fmt: skip
+        decoding = GenerationConfig.from_pretrained(folder)
+        assert not decoding.do_sample and {7, *ends_of_turn(tokenizer)} <= set(decoding.eos_token_id)  # type: ignore[arg-type]
+
+
+def _saved(tokenizer: Any, answer_format: AnswerFormat, style: PromptStyle, folder: Path) -> Any:
+    spec = SimpleNamespace(answer_format=answer_format, prompt_style=style, system=KEEP)
+    save_tokenizer(folder, tokenizer, spec, 7)  # type: ignore[arg-type]
+    return type(tokenizer).from_pretrained(str(folder))
+
+
+def _as_clients_send(message: Message, *, content: bool) -> Message:
+    """Return a message without what few clients send: a response's name, the content beside calls."""
+    sent = {key: value for key, value in message.items() if not (message["role"] == "tool" and key == "name")}
+    return sent if content or "tool_calls" not in sent else {**sent, "content": None}
 
 
 @pytest.mark.parametrize("parallel", [1, 3])
-def test_calls_that_a_familys_template_writes_are_read_back_to_the_letter(
-    model: tuple[str, Any], parallel: int
-) -> None:
+def test_calls_in_a_familys_own_syntax_are_read_back_to_the_letter(model: tuple[str, Any], parallel: int) -> None:
     name, tokenizer = model
-    if name not in ("qwen3", "llama3_1"):
-        pytest.skip("the native format does not read this family yet")
-    if name == "llama3_1" and parallel > 1:
-        pytest.skip("Llama 3.1's own template takes one call a turn")
-    end, chance, tool = end_of_turn(tokenizer), random.Random(7), ToolSpec(name="f", description="d")
+    assert for_calls(tokenizer.chat_template, tokenizer.special_tokens_map).given == GIVEN_FOR_CALLS[name]
+    ends, chance, tool = ends_of_turn(tokenizer), random.Random(7), ToolSpec(name="f", description="d")
     for _ in range(300):
         calls = tuple(ToolCall(name=f"f_{at}", arguments=_arguments(chance)) for at in range(parallel))
         turns = (Turn(role="user", text="q"), Turn(role="assistant", calls=calls))
         messages = render_messages((tool,), turns, answer_format=NATIVE, style=PromptStyle.HERMES, system="s")
-        (row,) = token_rows(tokenizer, messages, end)
-        assert '"name": "f"' in tokenizer.decode(row.input_ids)
+        (row,) = token_rows(tokenizer, messages, ends)
         ((start, stop),) = _trained(row.labels)
-        said = tokenizer.decode(row.input_ids[start : stop - 1], skip_special_tokens=True)
+        said = tokenizer.decode(row.input_ids[start : stop - 1])
         read = NATIVE.read(said)
+        assert said.startswith(SYNTAX[name])
         assert read.compliant and [one.key() for one in read.strict_calls] == [one.key() for one in calls], said
 
 

@@ -47,6 +47,40 @@ def test_calls_in_a_familys_own_syntax_are_read_to_the_letter(text: str):
     assert read.compliant and [call.key() for call in read.strict_calls] == [call.key() for call in CALLS]
 
 
+FENCED = '```tool_code\nprint(weather(city="Oslo"))\n```'
+OWN = {
+    "python tag, JSON": '<|python_tag|>{"name": "weather", "parameters": {"city": "Oslo"}}',
+    "python tag, code": '<|python_tag|>weather.call(city="Oslo")',
+    "Phi-4-mini": '<|tool_call|>[{"name": "weather", "arguments": {"city": "Oslo"}}]<|/tool_call|>',
+    "Mistral": '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Oslo"}, "id": "call00000"}]',
+    "Mistral since v11": '[TOOL_CALLS]weather[ARGS]{"city": "Oslo"}',
+    "Mistral with an id": '[TOOL_CALLS]weather[CALL_ID]call00000[ARGS]{"city": "Oslo"}',
+    "Gemma 3, code": FENCED, "Gemma 3, list": '[weather(city="Oslo")]',
+    "gpt-oss by its template": ' to=functions.weather<|channel|>commentary json<|message|>{"city": "Oslo"}<|call|>',
+    "gpt-oss": '<|channel|>analysis<|message|>Hm, 1 < 2.<|end|><|start|>assistant<|channel|>commentary '
+               'to=functions.weather <|constrain|>json<|message|>{"city": "Oslo"}',
+    "DeepSeek V3": '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n'
+                   '{"city": "Oslo"}\n```<｜tool▁call▁end｜>',
+    "DeepSeek V3.1": '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>weather<｜tool▁sep｜>{"city": "Oslo"}'
+                     '<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_each_familys_own_syntax_is_read_to_the_letter_and_cut_it_is_a_call_that_was_begun(name: str):
+    read = NATIVE.read(OWN[name])
+    assert read.compliant and [(one.name, one.arguments) for one in read.calls] == [("weather", {"city": "Oslo"})]
+    cut = NATIVE.read(OWN[name].partition("Oslo")[0])
+    assert not cut.compliant and (cut.unread or cut.calls)
+
+
+def test_what_gpt_oss_says_is_without_its_channel():
+    read = NATIVE.read(
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|return|>"
+    )
+    assert read.compliant and read.text == "Hello."
+
+
 @pytest.mark.parametrize(
     "text",
     ['{"name": "now", "parameters": {}} Done.',

@@ -12,7 +12,7 @@ from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.engines.generation import Engine
 from swap_assets.backends.engines.thinking import thinking_of
 from swap_assets.backends.models import provenance
-from swap_assets.backends.models.chat_template import end_of_turn, render_prompt
+from swap_assets.backends.models.chat_template import ends_of_turn, render_prompt, template_for
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.processes.specs import GenerateSpec
@@ -53,7 +53,7 @@ class LocalEngine(Engine):
         starts = frozenset[int]() if self.thinking or not spec.ends_early else turn_starts(self.tokenizer)
         self.turns = starts if spec.ends_early else None
         self.artefact = spec.artefact_hash or artefact_hash(spec)
-        template = str(self.tokenizer.chat_template)
+        template = template_for(self.tokenizer, spec.answer_format)
         self.prompt_hash = prompt_hash(
             spec.answer_format, spec.prompt_style, chat_template=template, system=spec.system
         )
@@ -123,7 +123,8 @@ class LocalEngine(Engine):
         """Return an answer's text, and how many tokens were thought before; a thought without an end leaves none."""
         thought = self.thinking.length(tokens) if self.thinking else 0
         thought = len(tokens) if thought is None else thought
-        text = str(self.tokenizer.decode(tokens[thought:], skip_special_tokens=True))
+        bare = not self.spec.answer_format.marks
+        text = str(self.tokenizer.decode(tokens[thought:], skip_special_tokens=bare))
         return text.lstrip() if thought else text, thought
 
     def cost(self, card_s: float) -> float | None:
@@ -141,9 +142,9 @@ def artefact_hash(spec: GenerateSpec) -> str:
 
 
 def stop_tokens(own: int | list[int] | None, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the tokens that end an answer: the model's `own`, the tokenizer's, and the template's end of a turn."""
+    """Return the tokens that end an answer: the model's `own`, the tokenizer's, and the template's ends of a turn."""
     listed = own if isinstance(own, list) else [own]
-    found = [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)]
+    found = [*listed, tokenizer.eos_token_id, *ends_of_turn(tokenizer)]
     return sorted({token for token in found if isinstance(token, int)})
 
 

@@ -57,8 +57,9 @@ class TransformersEngine(LocalEngine):
         spec = self.spec
         loaded = load_adapted(spec.weights, spec.adapter)
         model = LocalModel(
-            loaded, self.tokenizer, max_new_tokens=self.limit, token_budget=spec.token_budget, turns=self.turns
-        )
+            loaded, self.tokenizer, max_new_tokens=self.limit, token_budget=spec.token_budget, turns=self.turns,
+            marks=spec.answer_format.marks,
+        )  # fmt: skip
         grammars, thinking = self._grammars, self.thinking
         begins = [grammars.start(self._grammar_of[case.id], model.stops) for case in cases] if grammars else ()
         if thinking:
@@ -104,12 +105,12 @@ class LocalModel:
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int,
-        token_budget: int = 16_384, turns: frozenset[int] | None = None,
+        token_budget: int = 16_384, turns: frozenset[int] | None = None, marks: bool = False,
     ) -> None:  # fmt: skip
         self._model, self._tokenizer, self._max_new_tokens = model, tokenizer, max_new_tokens
         own = model.generation_config.eos_token_id if model.generation_config else None
         self.stops, self.budget, self.method = stop_tokens(own, tokenizer), Budget(token_budget), ""
-        self._turns, self._sharing = turns, None
+        self._turns, self._sharing, self._marks = turns, None, marks
 
     def answer(self, prompts: Sequence[str]) -> list[str]:
         """Answer prompts and return the texts in their order."""
@@ -137,7 +138,7 @@ class LocalModel:
 
     def _read(self, rows: list[Row]) -> list[Row]:
         for row in rows:
-            row.text = str(self._tokenizer.decode(row.said, skip_special_tokens=True))
+            row.text = str(self._tokenizer.decode(row.said, skip_special_tokens=not self._marks))
         return rows
 
 

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from swap_assets.backends.models import provenance
 from swap_assets.backends.models.chat_template import (
     TemplateError,
-    end_of_turn,
+    ends_of_turn,
     has_generation_marks,
     prompt_tokens,
     render,
     render_prompt,
+    template_for,
     with_tools,
 )
+from swap_assets.backends.models.native_calls import for_calls
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import RowCounts, TrainSpec
 from swap_assets.backends.store.experiment_file import command_for
@@ -86,7 +88,7 @@ class TrainingData:
         rows = (*self.train, *self.validation)
         self.longest, self.most_trained = max(len(row.input_ids) for row in rows), max(row.trained for row in rows)
         self.preview = preview(tokenizer, self.train[0])
-        template = str(tokenizer.chat_template)
+        template = template_for(tokenizer, spec.answer_format)
         self.hashes = {
             "dataset_hash": content_hash(conversations),
             "validation_hash": content_hash(held_out),
@@ -126,10 +128,10 @@ def tokenise(
     Returns the rows in their order, and the counts of what was cut and lost. MaskError where a conversation has no
     trained token even before cutting, none has any after it, or the template does not ask as it answers.
     """
-    end, whole, empty = end_of_turn(tokenizer), list[TokenRow](), list[int]()
+    ends, whole, empty = ends_of_turn(tokenizer), list[TokenRow](), list[int]()
     for index, messages in enumerate(conversations):
         try:
-            found = token_rows(tokenizer, messages, end)
+            found = token_rows(tokenizer, messages, ends)
         except (MaskError, TemplateError) as error:
             raise MaskError(f"row {index} cannot be trained: {error}") from None
         whole += found
@@ -157,8 +159,8 @@ def tokenise(
     )
 
 
-def token_rows(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], end: int) -> list[TokenRow]:
-    """Return a conversation as rows in which each answer with its `end`, and nothing else, follows its very prompt.
+def token_rows(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], ends: Sequence[int]) -> list[TokenRow]:
+    """Return a conversation as rows in which each answer and its end, and nothing else, follows its very prompt.
 
     A row goes on as long as the next prompt begins with it, token by token. A template that writes an earlier answer
     otherwise than it was given (Qwen3 without its empty thinking, gpt-oss with another end) gets a row for each answer.
@@ -167,12 +169,13 @@ def token_rows(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], 
     rows, row, rest, upto = list[TokenRow](), TokenRow([], []), list[int](), 0
     for at in [index for index, message in enumerate(messages) if message["role"] == "assistant"]:
         prompt, said = _prompt_and_answer(tokenizer, messages[: at + 1])
-        if end not in said:
-            raise MaskError(f"turn {at} does not end with {tokenizer.convert_ids_to_tokens(end)!r}")
+        length = max((len(said) - said[::-1].index(end) for end in ends if end in said), default=0)
+        if not length:
+            raise MaskError(f"turn {at} does not end with {tokenizer.convert_ids_to_tokens(ends[0])!r}")
         if prompt[: len(row.input_ids)] != row.input_ids:
             rows.append(_closed(tokenizer, messages[:upto], row, rest))
             row = TokenRow([], [])
-        length, unlabelled = len(said) - said[::-1].index(end), len(prompt) - len(row.labels)
+        unlabelled = len(prompt) - len(row.labels)
         answer, rest, upto = said[:length], said[length:], at + 1
         row = TokenRow(prompt + answer, row.labels + [IGNORED] * unlabelled + answer)
     return [*rows, _closed(tokenizer, messages[:upto], row, rest)] if upto else []
@@ -195,6 +198,7 @@ def _closed(
     if has_generation_marks(str(tokenizer.chat_template)):
         how: Any = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
         told, tools = with_tools(messages)
+        how["chat_template"] = for_calls(str(tokenizer.chat_template), tokenizer.special_tokens_map).text
         fields: Any = tokenizer.apply_chat_template(told, tools=tools, **how)  # type: ignore[arg-type]
         if list(fields["input_ids"]) == ids:
             marked = zip(labels, fields["assistant_masks"], strict=True)

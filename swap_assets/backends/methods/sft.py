@@ -24,6 +24,7 @@ from swap_assets.backends.models.provenance import ADAPTER_CARD, AdapterCard
 from swap_assets.backends.processes.reporting import Reporter, duration
 from swap_assets.backends.processes.specs import MemoryEstimate, TrainResult, TrainSpec
 from swap_assets.backends.processes.supervision import is_first_process
+from swap_assets.backends.serving.saved import save_tokenizer
 from swap_assets.backends.store.whole import whole_folder, write_json
 from swap_assets.backends.tracking.mlflow_runs import TrackedRun, record_curves, record_training, tracked_training
 
@@ -78,7 +79,8 @@ def train(spec: TrainSpec, *, folder: Path, reporter: Reporter) -> TrainResult:
 def _save(spec: TrainSpec, trainer: Any, tokenizer: PreTrainedTokenizerBase, hashes: dict[str, str]) -> None:
     with whole_folder(spec.output) as folder:
         trainer.model.save_pretrained(str(folder), safe_serialization=True)
-        tokenizer.save_pretrained(str(folder))
+        own = trainer.model.generation_config
+        save_tokenizer(folder, tokenizer, spec, own.eos_token_id if own else None)
         card = AdapterCard(
             spec=spec,
             **{name: hashes[name] for name in ("base_hash", "dataset_hash", "prompt_hash")},

@@ -34,6 +34,7 @@ from swap_assets.backends.models.provenance import (
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.spec_building import base_weights, generation_spec, merge_spec
 from swap_assets.backends.processes.specs import MergeResult, MergeSpec, Weights, write_spec
+from swap_assets.backends.serving.saved import save_tokenizer
 from swap_assets.backends.store.artefacts import ArtefactStore
 from swap_assets.backends.store.whole import DamagedError, UnreadableError, whole_folder, write_json
 from swap_assets.domain.experiment.experiment import Experiment
@@ -137,7 +138,8 @@ def _save(spec: MergeSpec, card: AdapterCard, merged: PreTrainedModel, tokenizer
     """Save the model, its tokenizer and its card whole or not at all, and return the hash of what was saved."""
     with whole_folder(spec.output) as folder:
         merged.save_pretrained(str(folder), max_shard_size=spec.shard_size)
-        tokenizer.save_pretrained(str(folder))
+        own = merged.generation_config
+        save_tokenizer(folder, tokenizer, card.spec, own.eos_token_id if own else None)
         refuse_pickles(folder)
         merged_hash, made, source = provenance.weights_hash(str(folder)), card.spec, spec.weights.source
         shared = ("answer_format", "prompt_style", "system", "lora", "training", "seed", "datasets")

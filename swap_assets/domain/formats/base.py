@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from swap_assets.domain.formats.calls_in_json import calls_grammar, dump, words_rule
+from swap_assets.domain.formats.calls_in_json import calls_grammar, calls_in_jinja, dump, words_rule
 from swap_assets.domain.formats.literals import LiteralError, without_lone_surrogates
 from swap_assets.domain.formats.tags import UNREADABLE, Found, begins_a_call, find_bare, find_tagged
 from swap_assets.domain.model import Frozen, ToolCall, ToolSpec, Turn
@@ -72,13 +72,15 @@ class AnswerFormat(ABC):
     """One way to write an answer: one instance each, written in files, records and `--format` as its name.
 
     `track` is what it is compared within, `instructions` how the system message says to answer, in each style, and
-    `no_call` how an answer says that nothing is to be called, "" where it says so in words.
+    `no_call` how an answer says that nothing is to be called, "" where it says so in words. `marks` says that special
+    tokens around calls belong to an answer's text.
     """
 
     name: str
     track: Track
     instructions: Mapping[PromptStyle, str]
     no_call: str = ""
+    marks: bool = False
 
     def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
         """Return the assistant's answer; without calls it is `text`."""
@@ -94,6 +96,11 @@ class AnswerFormat(ABC):
     ) -> list[dict[str, Any]] | None:
         """Return messages for a chat template that writes tools and calls itself; None: they are written as text."""
         return None
+
+    @property
+    def in_jinja(self) -> str:
+        """Jinja that writes `calls` and `text` as `write` does, "" where the chat template writes calls."""
+        return "{{- text ~ ('\\n' if text and calls else '') }}" + calls_in_jinja(*self._around("NAME"))
 
     @cached_property
     def opening(self) -> str:
@@ -116,8 +123,12 @@ class AnswerFormat(ABC):
             return found
         if self.no_call and found.text.removeprefix("json").strip() == self.no_call:
             return Found([], self.no_call)
-        begun = text.lstrip().startswith(("{", "[{", "```")) or begins_a_call(text, self.opening)
+        begun = text.lstrip().startswith(("{", "[{", "```")) or self._begins(text)
         return found._replace(unread=int(begun), problems=(UNREADABLE,) if begun else found.problems)
+
+    def _begins(self, text: str) -> bool:
+        """Say whether a text begins a call somewhere."""
+        return begins_a_call(text, self.opening)
 
     def _unwrap(self, text: str) -> str:
         """Return what an answer says, where a server's message may stand around it."""
@@ -142,7 +153,7 @@ class AnswerFormat(ABC):
             calls = self._read_strictly(text, function)
         except LiteralError:
             calls = None
-        words = calls is None and not self.no_call and text and not begins_a_call(text, self.opening)
+        words = calls is None and not self.no_call and text and not self._begins(text)
         return () if words and not find_bare(text[:MAX_LENIENT_CHARS]).calls else calls
 
     def _read_leniently(self, text: str, function: str) -> ParsedAnswer:

@@ -47,6 +47,19 @@ def calls_of_list(value: Any, read: Callable[[Any], ToolCall | None]) -> tuple[T
     return tuple(call for call in calls if call) if all(calls) else None
 
 
+def calls_in_jinja(before: str, after: str, *, between: str = "\n", begin: str = "", end: str = "") -> str:
+    """Return Jinja that writes `calls`, each its arguments `before` and `after` them; NAME is the call's name."""
+    name = "call['name']|tojson" if '"NAME"' in before else "call['name']"
+    head, _, rest = before.partition('"NAME"' if '"NAME"' in before else "NAME")
+    arguments = "call['arguments'] if call['arguments'] is string else call['arguments']|tojson"
+    each = f"{dump(head)} ~ {name} ~ {dump(rest)} ~ ({arguments}) ~ {dump(after)}"
+    opened, closed = (f"{{{{- {dump(mark)} }}}}" * bool(mark) for mark in (begin, end))
+    joined = (
+        f"{{%- for call in calls -%}}{{{{- ({dump(between)} if not loop.first else '') ~ {each} }}}}{{%- endfor -%}}"
+    )
+    return f"{opened}{joined}{closed}"
+
+
 def strict_tags(text: str, opening: re.Pattern, read: Callable[..., ToolCall | None]) -> tuple[ToolCall, ...] | None:
     """Return the calls of tags around one JSON value each, blanks between; None or a LiteralError for other texts."""
     calls, at = list[ToolCall](), 0

@@ -20,6 +20,10 @@ class _FledglingStructured(AnswerFormat):
     def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
         return written.dump([{"tool_name": call.name, "arguments": call.arguments} for call in calls])
 
+    @property
+    def in_jinja(self) -> str:
+        return written.calls_in_jinja(*self._around("NAME"), between=", ", begin="[", end="]")
+
     def _around(self, name: str) -> tuple[str, str]:
         return f'{{"tool_name": {written.dump(name)}, "arguments": ', "}"
 

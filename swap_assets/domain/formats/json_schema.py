@@ -13,6 +13,10 @@ class _JsonSchema(AnswerFormat):
     def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
         return dump(calls[0].arguments) if calls else text
 
+    @property
+    def in_jinja(self) -> str:
+        return "{{- calls[0]['arguments']|tojson if calls else text }}"
+
     def _read_strictly(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
         value = read_whole(text)
         return (ToolCall(name=function, arguments=value),) if isinstance(value, dict) else None

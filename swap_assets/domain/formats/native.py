@@ -5,17 +5,14 @@ Qwen3 answers `<tool_call>\\n{"name": "weather", "arguments": {"city": "Oslo"}}\
 compliant where it follows one of those below to the letter. The prompt says nothing of tools, the template does.
 """
 
-import re
 from typing import Any
 
 from swap_assets.domain.formats.base import PromptStyle, Track
-from swap_assets.domain.formats.calls_in_json import dump, make_call
+from swap_assets.domain.formats.families import begins, find_named, read_family, spoken
 from swap_assets.domain.formats.hermes import Hermes
-from swap_assets.domain.formats.literals import read_strict
-from swap_assets.domain.formats.prompts import tool_schema
+from swap_assets.domain.formats.prompts import as_sent, response_text, tool_schema
+from swap_assets.domain.formats.tags import Found
 from swap_assets.domain.model import ToolCall, ToolSpec, Turn
-
-_NEXT = re.compile(r"[ \t\r\n]*+;[ \t\r\n]*+")
 
 
 class _Native(Hermes):
@@ -23,7 +20,7 @@ class _Native(Hermes):
         """Return chat messages with `tool_calls`; the system message, which may be empty, carries the `tools`."""
         told: list[dict[str, Any]] = [{"role": "system", "content": system, "tools": list(map(tool_schema, tools))}]
         calls: list[dict[str, Any]] = []
-        for at, turn in enumerate(history):
+        for at, turn in enumerate(as_sent(history)):
             if turn.role == "tool":
                 told += _responses(turn, calls)
                 continue
@@ -33,8 +30,21 @@ class _Native(Hermes):
             told.append({"role": turn.role, "content": turn.text, **({"tool_calls": calls} if calls else {})})
         return told
 
+    @property
+    def in_jinja(self) -> str:
+        return ""
+
+    def _unwrap(self, text: str) -> str:
+        return spoken(text)
+
+    def _begins(self, text: str) -> bool:
+        return begins(text) or super()._begins(text)
+
+    def _find(self, text: str, function: str) -> Found:
+        return find_named(text) or super()._find(text, function)
+
     def _read_strictly(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
-        return _llama_3(text) if text.startswith("{") else super()._read_strictly(text, function)
+        return super()._read_strictly(text, function) if text.startswith("<tool_call>") else read_family(text)
 
     def grammar(self, tools: tuple[ToolSpec, ...], schemas: tuple[dict[str, Any], ...]) -> str:
         raise ValueError(f"answers in the answer format {self.name} cannot be constrained: name another answer format")
@@ -45,30 +55,14 @@ def _responses(turn: Turn, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ids = [call["id"] for call in calls] + [""] * len(turn.responses)
     return [
         {"role": "tool", "tool_call_id": name, "name": each.name,
-         "content": each.content if isinstance(each.content, str) else dump(each.content)}
+         "content": response_text(each.content)}
         for each, name in zip(turn.responses, ids, strict=False)
     ]  # fmt: skip
 
 
-def _llama_3(text: str) -> tuple[ToolCall, ...] | None:
-    """Return the calls of `{"name": ..., "parameters": {...}}`, several parted by semicolons, else None."""
-    calls, at = list[ToolCall](), 0
-    while True:
-        value, at, _ = read_strict(text, at)
-        fits = isinstance(value, dict) and value.keys() == {"name", "parameters"}
-        call = make_call(value["name"], value["parameters"]) if fits else None
-        if call is None:
-            return None
-        calls.append(call)
-        if at == len(text):
-            return tuple(calls)
-        if not (more := _NEXT.match(text, at)):
-            return None
-        at = more.end()
-
-
 NATIVE = _Native(
     name="native",
+    marks=True,
     track=Track.TOOLCALL,
     instructions={
         PromptStyle.HERMES: "Call functions as you were taught to",

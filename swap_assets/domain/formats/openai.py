@@ -15,6 +15,13 @@ class _OpenAI(AnswerFormat):
     def write(self, calls: tuple[ToolCall, ...], text: str = "") -> str:
         return written_calls([(call.name, dump(call.arguments)) for call in calls]) if calls else text
 
+    @property
+    def in_jinja(self) -> str:
+        each = "{'name': call['name'], 'arguments': call['arguments']|tojson}"
+        entry = "{'id': 'call_' ~ loop.index0, 'type': 'function', 'function': " + each + "}|tojson"
+        listed = "{%- for call in calls -%}{{- (', ' if not loop.first else '[') ~ " + entry + " }}{%- endfor -%}"
+        return listed + "{{- ']' if calls else text }}"
+
     def _read_strictly(self, text: str, function: str) -> tuple[ToolCall, ...] | None:
         return calls_of_list(read_whole(text), _strict_call) or None
 

@@ -68,12 +68,30 @@ def render_messages(
     if (own := answer_format.own_messages(system, tools, history)) is not None:
         return own
     told = answer_format.system_message(system, render_tools(tools, style), style)
-    return [{"role": "system", "content": told}, *(render_turn(turn, answer_format) for turn in history)]
+    return [{"role": "system", "content": told}, *(render_turn(turn, answer_format) for turn in as_sent(history))]
 
 
 def system_told(logged: str, wish: str) -> str:
     """Return the system text that a small model is told: `keep` as it was logged, `drop` none, else the wish itself."""
     return {KEEP: logged, "drop": ""}.get(wish, wish)
+
+
+def as_sent(history: tuple[Turn, ...]) -> list[Turn]:
+    """Return turns as a chat request holds them: each response under its call's name, a turn's responses together."""
+    turns, calls = list[Turn](), tuple[ToolCall, ...]()
+    for turn in history:
+        responses = turns.pop().responses if turns and turn.role == turns[-1].role == "tool" else ()
+        names = [call.name for call in calls[len(responses) :]] + [""] * len(turn.responses)
+        calls = calls if turn.role == "tool" else turn.calls
+        named = [each.model_copy(update={"name": each.name or name})
+                 for each, name in zip(turn.responses, names, strict=False)]  # fmt: skip
+        turns.append(turn.model_copy(update={"responses": responses + tuple(named)}))
+    return turns
+
+
+def response_text(content: Any) -> str:
+    """Return what a tool answered as the text that servers get."""
+    return content if isinstance(content, str) else dump(content)
 
 
 def render_turn(turn: Turn, answer_format: AnswerFormat) -> Message:
