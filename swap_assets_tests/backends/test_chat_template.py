@@ -172,7 +172,8 @@ def test_native_calls_are_trained_behind_the_very_prompt_that_is_asked(tmp_path:
     [row], _ = tokenise(engine.tokenizer, rendered([example], NATIVE, PromptStyle.COMPACT), max_length=2000)
     prompt = prompt_tokens(engine.tokenizer, engine.prompts[case.id])
     assert row.input_ids[: len(prompt)] == prompt and '"name": "weather"' in engine.prompts[case.id]
-    said = engine.tokenizer.decode([label for label in row.labels if label != IGNORED], skip_special_tokens=True)
+    trained = [label for label in row.labels if label != IGNORED]
+    said = str(engine.tokenizer.decode(trained, skip_special_tokens=True))
     assert NATIVE.read(said).strict_calls == case.gold_calls
 
 

@@ -25,6 +25,8 @@ from swap_assets_tests.backends.test_training import run, spec_for
 from swap_assets_tests.fakes import tiny_model
 
 pytestmark = pytest.mark.slow
+TALK = [{"role": "user", "content": "Is it cold in Oslo?"}]
+OFFER = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": {"type": "object"}}}
 QUIET = Reporter(write=lambda _: None)
 
 
@@ -36,6 +38,8 @@ def merge_spec(weights: Weights, trained: TrainResult, rows: Path, **settings) -
 
 
 def test_the_merged_model_says_what_the_adapter_said(tiny: Weights, rows: Path) -> None:
+    from transformers import AutoTokenizer
+
     trained = run(spec_for(tiny, rows), rows / "work")
     spec = merge_spec(tiny, trained, rows)
     result = merge(spec, reporter=QUIET)
@@ -49,6 +53,11 @@ def test_the_merged_model_says_what_the_adapter_said(tiny: Weights, rows: Path) 
     card = read_json(spec.output / MERGE_CARD, MergeCard.model_validate_json, again="")
     assert (card.merged_hash, card.prompt_hash) == (result.merged_hash, trained.prompt_hash)
     assert str(rows) not in text + "".join(path.read_text() for path in spec.output.glob("*.json"))
+    for folder in (trained.adapter, spec.output):
+        decoding = json.loads((folder / "generation_config.json").read_text())
+        assert not decoding["do_sample"] and decoding["temperature"] == 0.0 and decoding["eos_token_id"]
+        served = AutoTokenizer.from_pretrained(str(folder)).apply_chat_template([TALK], tools=[OFFER], tokenize=False)
+        assert "system\nweather()\nAnswer as <tool_call> json" in served[0]
 
 
 def test_large_models_are_saved_in_shards_of_safetensors_only(tiny: Weights, rows: Path) -> None:
