@@ -40,6 +40,7 @@ from tools.real_models import MODELS
 
 pytestmark = pytest.mark.slow
 FORMATS = list(answer_formats().values())
+HOW = [*((each, PromptStyle.HERMES) for each in FORMATS), (HERMES, PromptStyle.COMPACT)]
 FILES = (
     "hermes/card_example_rows.jsonl", "hermes/func_calling_singleturn.current_shape.jsonl",
     "hermes/func_calling_singleturn.revision_2024.jsonl", "glaive/glaive_toolcall_en_demo.json",
@@ -117,46 +118,34 @@ def test_a_plain_conversation_is_rendered_as_its_makers_published_it(model: tupl
         assert ours == theirs + lead.encode().decode("unicode_escape")
 
 
-@pytest.mark.parametrize("answer_format", FORMATS, ids=str)
-def test_every_prompt_is_a_token_prefix_of_its_row_and_the_mask_is_answer_and_stop(
-    model: tuple[str, Any], examples: list[TrainingExample], answer_format: AnswerFormat
-) -> None:
+@pytest.mark.parametrize(("answer_format", "style"), HOW, ids=str)
+def test_what_a_server_asks_by_the_saved_template_begins_the_row_and_its_mask_is_answer_and_stop(
+    model: tuple[str, Any], examples: list[TrainingExample], answer_format: AnswerFormat, style: PromptStyle,
+    tmp_path: Path,
+) -> None:  # fmt: skip
     name, tokenizer = model
-    ends, answers, rows_made = ends_of_turn(tokenizer), 0, 0
+    saved, ends, answers, rows_made = _saved(tokenizer, answer_format, style, tmp_path), ends_of_turn(tokenizer), 0, 0
     for example in _in(answer_format, examples):
-        (messages,) = rendered([example], answer_format, PromptStyle.HERMES)
-        rows = token_rows(tokenizer, messages, ends)
-        rows_made += len(rows)
-        turns = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-        given = [turn for turn in example.turns if turn.role == "assistant"]
-        for at, turn, (row, start, stop) in zip(turns, given, _placed(rows), strict=True):
-            assert row.input_ids[:start] == prompt_tokens(tokenizer, render_prompt(tokenizer, messages[:at]))
-            assert row.input_ids[stop - 1] in ends
+        (messages,), (sent,) = (rendered([example], each, style) for each in (answer_format, NATIVE))
+        request, tools = with_tools([_as_clients_send(one, content=answers % 2 == 0) for one in sent])
+        lead, rows = len(sent) - len(request), token_rows(tokenizer, messages, ends)
+        evaluated = prompt_tokens(tokenizer, render_prompt(tokenizer, messages[:-1]))
+        places = [at for at, message in enumerate(sent) if message["role"] == "assistant"]
+        turns = [turn for turn in example.turns if turn.role == "assistant"]
+        asked: Any = {"input_ids": []}
+        for at, turn, (row, start, stop) in zip(places, turns, _placed(rows), strict=True):
+            asked = saved.apply_chat_template(request[: at - lead], tools=tools, add_generation_prompt=True)
+            assert row.input_ids[:start] == asked["input_ids"] and row.input_ids[stop - 1] in ends
             said = tokenizer.decode(row.input_ids[start : stop - 1])
             if answer_format is NATIVE and turn.calls:
                 read = NATIVE.read(said)
                 assert read.compliant and [one.key() for one in read.calls] == [one.key() for one in turn.calls]
             else:
-                assert spoken(said).strip() == messages[at]["content"].strip()
+                assert spoken(said).strip() == answer_format.write(turn.calls, turn.text).strip()
             answers += 1
-    print(f"{name} {answer_format}: {answers} answers, {rows_made} token rows")
-
-
-@pytest.mark.parametrize("answer_format", FORMATS, ids=str)
-def test_the_saved_template_renders_a_chat_request_to_the_tokens_that_are_trained_and_evaluated(
-    model: tuple[str, Any], examples: list[TrainingExample], answer_format: AnswerFormat, tmp_path: Path
-) -> None:
-    _, tokenizer = model
-    for style in PromptStyle if answer_format is HERMES else [PromptStyle.HERMES]:
-        saved = _saved(tokenizer, answer_format, style, tmp_path / style)
-        for at, example in enumerate(_in(answer_format, examples)):
-            messages = rendered([example], answer_format, style)[0][:-1]
-            request, tools = with_tools(rendered([example], NATIVE, style)[0][:-1])
-            asked: Any = saved.apply_chat_template(
-                [_as_clients_send(message, content=at % 2 == 0) for message in request],  # type: ignore[arg-type]
-                tools=tools, add_generation_prompt=True,
-            )  # fmt: skip
-            assert asked["input_ids"] == prompt_tokens(tokenizer, render_prompt(tokenizer, messages)), example.id
+        assert asked["input_ids"] == evaluated
+        rows_made += len(rows)
+    print(f"{name} {answer_format} {style}: {answers} answers, {rows_made} token rows")
 
 
 def test_a_saved_tokenizer_is_the_same_again_and_says_how_to_decode(model: tuple[str, Any], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from swap_assets.backends.engines import generate
 from swap_assets.backends.engines.generation import read_rows
 from swap_assets.backends.engines.thinking import Thinking, Thought, thinking_of
 from swap_assets.backends.methods.data import token_rows
-from swap_assets.backends.models.chat_template import TemplateError, end_of_turn, fitted, render
+from swap_assets.backends.models.chat_template import TemplateError, ends_of_turn, fitted, render
 from swap_assets.backends.models.local_model import load_tokenizer
 from swap_assets.backends.processes.reporting import Reporter
 from swap_assets.backends.processes.specs import GenerateSpec, Weights
@@ -42,7 +42,7 @@ def test_off_asks_for_an_answer_and_a_budget_asks_as_the_makers_do(template: str
 def test_a_template_that_asks_for_a_thought_is_trained_behind_the_prompt_it_asks_with() -> None:
     tokenizer = byte_tokenizer(fitted(R1, {}, name="m").text)
     talk = [*ASK, {"role": "assistant", "content": "a"}, *ASK, {"role": "assistant", "content": "b"}]
-    (row,) = token_rows(tokenizer, talk, end_of_turn(tokenizer))
+    (row,) = token_rows(tokenizer, talk, ends_of_turn(tokenizer))
     assert "think" not in tokenizer.decode(row.input_ids)
     assert row.trained == 4
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from swap_assets.backends.hub.access import cached_folder
 from swap_assets.backends.methods.data import MaskError, TokenRow, preview, rendered, token_rows
-from swap_assets.backends.models.chat_template import TemplateError, end_of_turn
+from swap_assets.backends.models.chat_template import TemplateError, ends_of_turn
 from swap_assets.backends.models.local_model import ModelUnavailableError, TokenizerError, load_tokenizer
 from swap_assets.backends.models.provenance import Finding
 from swap_assets.backends.models.turn_tokens import untrained_in_folder
@@ -31,7 +31,7 @@ def row_findings(key: str, experiment: Experiment, conversations: Sequence[Conve
     weights = base_weights(experiment, key)
     try:
         tokenizer = load_tokenizer(weights)
-        end = end_of_turn(tokenizer)
+        ends = ends_of_turn(tokenizer)
     except (ModelUnavailableError, TokenizerError):
         return []
     except TemplateError as error:
@@ -45,7 +45,7 @@ def row_findings(key: str, experiment: Experiment, conversations: Sequence[Conve
         lines, shown, what = list[str](), list[str](), f"{key}: rows as {answer_format.name}"
         for kind, example in first_of_each_kind(_examples(conversations, answer_format)).items():
             try:
-                rows = token_rows(tokenizer, rendered([example], answer_format, style, system)[0], end)
+                rows = token_rows(tokenizer, rendered([example], answer_format, style, system)[0], ends)
             except (MaskError, TemplateError) as error:
                 told = f"row {example.conversation_id} ({kind}) cannot be trained: {error}"
                 found.append(Finding(what, "fail", told))
@@ -53,7 +53,7 @@ def row_findings(key: str, experiment: Experiment, conversations: Sequence[Conve
             lines.append(f"{kind} {_size(rows)}")
             shown += [f"{what}, {kind}:\n{preview(tokenizer, row)}" for row in rows]
         else:
-            told = f"{'; '.join(lines) or 'none'}; an answer ends with {tokenizer.convert_ids_to_tokens(end)!r}"
+            told = f"{'; '.join(lines) or 'none'}; an answer ends with {tokenizer.convert_ids_to_tokens(ends[0])!r}"
             found.append(Finding(what, "ok", told, "\n\n".join(shown)))
     return [*found, *_untrained(key, experiment, tokenizer)]
 
