@@ -185,16 +185,16 @@ def test_an_answer_that_repeats_itself_or_begins_a_turn_is_cut_and_says_why(shar
 
     script = {
         "repetition": [40, 41, 42] * 60, "second_turn": [50, 51, 299] + [60] * 200, "stop": [70, 71, 2],
-        "length": [50 + step % 200 for step in range(200)],
+        "length": [50 + step % 200 for step in range(200)], "echo": [*range(120, 180), 2],
     }  # fmt: skip
     rows = [
-        Row(index, [100, 101], 150, lambda tokens=tokens: Script(tokens), turn)
+        Row(index, list(range(100, 160)), 150, lambda tokens=tokens: Script(tokens), turn)
         for index, tokens in enumerate(script.values())
     ]
     how: Any = {"stops": STOPS, "budget": Budget(100_000)}
     list(decode(model, rows, **how) if shared else decode_in_batches(model, rows, **how))
-    assert [row.finish for row in rows] == list(script)
-    assert [len(row.tokens) for row in rows] == [67, 3, 3, 150]
+    assert [row.finish for row in rows] == [*list(script)[:4], "repetition"]
+    assert [len(row.tokens) for row in rows] == [67, 3, 3, 150, 32]
 
 
 def test_without_turns_nothing_is_cut() -> None:

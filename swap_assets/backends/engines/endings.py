@@ -1,11 +1,13 @@
 """Answers to which no end comes: one that says the same again and again, and one that goes on with another turn.
 
-Pre-trained models know no end of a turn, so each answer would run to its limit (33 of 33 rows of Gemma 3 270M). What is
-cut here is recorded as such and never taken for an answer that ended.
+Pre-trained models know no end of a turn, so each answer would run to its limit (33 of 33 rows of Gemma 3 270M, most of
+which said the prompt again from its beginning). What is cut here is recorded as such and never taken for an answer that
+ended.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from swap_assets.backends.models.chat_template import end_of_turn, prompt_tokens, render
@@ -15,15 +17,18 @@ if TYPE_CHECKING:
 
 # What repeats is at most so long, in tokens; it has come three times, and so many tokens repeat earlier ones.
 _LONGEST, _LEAST = 128, 64
+# An answer whose first tokens, so many, stand among the prompt's first ones, where no earlier answer is, says it again.
+_OPENING, _INSTRUCTIONS = 32, 128
 _TALK = [{"role": role, "content": "a"} for role in ("user", "assistant", "user")]
 
 
 class Loop:
-    """Follows one answer and notices when it repeats itself."""
+    """Follows one answer and notices when it repeats itself or what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, prompt: Sequence[int] = ()) -> None:
         import numpy as np
 
+        self._prompt, self._said = list(prompt[:_INSTRUCTIONS]), list[int]()
         self._back = np.full(_LONGEST, -1)  # the last tokens, the newest first
         self._repeated = np.zeros(_LONGEST, dtype=int)  # for each period: so many tokens in a row were those before it
         self._enough = np.maximum(2 * np.arange(1, _LONGEST + 1), _LEAST)
@@ -34,7 +39,11 @@ class Loop:
 
         self._repeated = np.where(self._back == token, self._repeated + 1, 0)
         self._back = np.concatenate(([token], self._back[:-1]))
-        return bool((self._repeated >= self._enough).any())
+        self._said.append(token)
+        echoes = len(self._said) == _OPENING and any(
+            self._prompt[at : at + _OPENING] == self._said for at in range(len(self._prompt) - _OPENING + 1)
+        )
+        return echoes or bool((self._repeated >= self._enough).any())
 
 
 def turn_starts(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

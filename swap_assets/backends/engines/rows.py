@@ -70,7 +70,7 @@ class Row:
     def begin(self) -> None:
         """Start the answer; what was said in an earlier attempt is forgotten, greedy decoding says it again."""
         self.tokens, self.seconds, self.first_s, self.stopped, self.cut = [], 0.0, None, False, None
-        self._loop = Loop()
+        self._loop = Loop(self.prompt)
         self._constraint = self.constrain() if self.constrain else Constraint()
 
     @property

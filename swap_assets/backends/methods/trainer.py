@@ -25,7 +25,7 @@ from swap_assets.backends.methods.data import IGNORED, TokenRow
 from swap_assets.backends.methods.losses import EndLoss, answer_loss
 from swap_assets.backends.models.chat_template import end_of_turn
 from swap_assets.backends.models.local_model import device_name
-from swap_assets.backends.models.turn_tokens import Untrained, untrained_in_model
+from swap_assets.backends.models.turn_tokens import Untrained, learnt_ends, untrained_in_model
 from swap_assets.backends.processes.specs import TrainSpec
 
 if TYPE_CHECKING:
@@ -224,9 +224,8 @@ def trainer_for(
         peft_config=lora_config(spec, rows_to_train(model, untrained)),
         callbacks=[callback(keeper, spec.training)],
     )
-    eos: Any = tokenizer.eos_token_id
-    if end in untrained.said and eos not in (end, None, *untrained.said):
-        begin_as(trainer.model, end, eos)
+    if end in untrained.said and (others := learnt_ends(model, tokenizer)):
+        begin_as(trainer.model, end, others[0])
     trainer.ends, trainer.untrained = EndLoss(end), untrained
     trainer.keeper, trainer.checkpoints, trainer.resumed_from = keeper, checkpoints, resumed_from
     trainer.remove_callback(PrinterCallback)

@@ -90,6 +90,16 @@ def untrained_in_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
     return untrained_of(tokenizer, len(inner), lambda ids: inner[list(ids)].detach(), head)
 
 
+def learnt_ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the tokens that end a text by the model's own settings or its tokenizer and that texts have trained."""
+    rows: Any = model.get_output_embeddings()
+    weight, said = rows.weight, (model.generation_config, model.config, tokenizer)
+    listed = [getattr(one, "eos_token_id", None) for one in said]  # Gemma's tokenizer names the turn's end here
+    flat = [token for ids in listed for token in (ids if isinstance(ids, list) else [ids]) if token is not None]
+    alike = like_unused(tokenizer, flat, len(weight), lambda ids: weight[list(ids)].detach())
+    return [token for token in flat if token not in alike]
+
+
 def untrained_in_folder(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Untrained | None:
     """Find untrained turn tokens by the stored weights, of which few rows are read; None where that can't be."""
     import torch
