@@ -34,11 +34,13 @@ def base_model(folder: Path, *, tied: bool, trained_end: bool = False) -> Weight
     tokenizer = byte_tokenizer(CHATML)
     tokenizer.add_special_tokens({"additional_special_tokens": [f"<unused{number}>" for number in range(12)]})
     tokenizer.add_special_tokens({"eos_token": "<eos>"})
+    eos = tokenizer.eos_token_id
+    tokenizer.eos_token = "<|im_end|>"  # as Gemma's, which names the turn's end there
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=tied, bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=0, initializer_range=0.2,
+        eos_token_id=eos, pad_token_id=0, initializer_range=0.2,
     )  # fmt: skip
     model: Any = LlamaForCausalLM(config)
     ends = [] if trained_end else ["<|im_end|>", "<|im_start|>"]
