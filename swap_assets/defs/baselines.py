@@ -75,7 +75,7 @@ def slm_baseline(
 ) -> Iterator[dg.MaterializeResult[Evaluation]]:
     """The untouched small model's answers to every test row of the scale, in both tracks."""
     model, scale = keys.model_and_scale(context.partition_key)
-    artefacts = [Artefact(track.value, store.experiment.baseline_formats.of(track), None) for track in Track]
+    artefacts = [Artefact(track.value, store.experiment.baseline_format(model, track), None) for track in Track]
     evaluation = processes.evaluation(context, keys.base(model, scale), artefacts, store.test_files(scale))
     run_id = tracking.evaluation(evaluation, partition=context.partition_key)
     found = [checks.answers_end_result(evaluation, trained=False)]

@@ -7,6 +7,7 @@ with several adapters (the Fledgling pair) is one candidate with a score per ans
 approaches there are is `domain.experiment`'s to say.
 """
 
+import re
 import string
 from collections.abc import Collection, Iterable
 from enum import StrEnum
@@ -21,6 +22,9 @@ _FORBIDDEN = (PARTITION_SEPARATOR, IN_FILE_NAMES, SEPARATOR, "...", "/", ",", *s
 _LONGEST = 60
 # Rows packed into one have fewer optimiser steps: another recipe, and so another candidate.
 PACKED = "-packed"
+# Another system text than the agent's own, by its hash: another prompt, and so another candidate.
+TOLD = "-told-"
+_ENDINGS = re.compile(rf"({PACKED})?({TOLD}[0-9a-f]{{6}})?$")
 # The approach of a candidate that nobody trained.
 NO_APPROACH = "none"
 
@@ -99,8 +103,8 @@ class Candidate(Frozen):
 
     @property
     def recipe(self) -> str:
-        """The approach by its name in the experiment file, whether its rows are packed or not."""
-        return self.approach.removesuffix(PACKED)
+        """The approach by its name in the experiment file, whatever its rows are packed into and told."""
+        return _ENDINGS.sub("", self.approach, count=1)
 
     @property
     def trained(self) -> "Candidate":
@@ -139,10 +143,14 @@ def base(model: str, scale: str) -> Candidate:
 
 
 def tuned(
-    model: str, scale: str, approach: str, *, packed: bool = False, decoding: Decoding = Decoding.GREEDY
-) -> Candidate:
-    """Return the candidate that answers with the LoRA adapters of an approach, trained on packed rows or not."""
-    name = approach + PACKED * packed
+    model: str, scale: str, approach: str, *, packed: bool = False, told: str = "",
+    decoding: Decoding = Decoding.GREEDY,
+) -> Candidate:  # fmt: skip
+    """Return the candidate that answers with the LoRA adapters of an approach, trained on packed rows or not.
+
+    `told` are six digits of the hash of what it is told in place of the agent's own system text.
+    """
+    name = approach + PACKED * packed + (told and TOLD + told)
     return Candidate(model=model, scale=scale, approach=name, decoding=decoding, form=Form.ADAPTER)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swap_assets.domain.experiment.experiment import parse_experiment
 from swap_assets.domain.keys import Candidate, Decoding, Form, base, file_name, hosted, partition_of, tuned
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)?", fullmatch=True)
@@ -39,6 +40,18 @@ def test_a_constrained_candidate_is_another_one_with_the_same_training():
     assert constrained.evaluation_asset == "paper_constrained_evaluation"
     assert constrained.trained.evaluation_asset == "paper_evaluation"
     assert Candidate.from_id(constrained.id) == constrained
+
+
+def test_another_system_text_makes_another_candidate_of_the_same_recipe(experiment_data):
+    how = {"model": "little", "scale": "tiny"}
+    kept, dropped, other = (
+        parse_experiment({**experiment_data, "prompt": {"system": system}}).tuned_candidate("paper", **how)
+        for system in ("keep", "drop", "Answer briefly.")
+    )
+    assert kept.id == "little--tiny--paper--greedy--adapter" and len({kept.id, dropped.id, other.id}) == 3
+    assert {one.recipe for one in (kept, dropped, other)} == {"paper"} and Candidate.from_id(other.id) == other
+    packed = tuned("phi-4-mini", "small", "paper", packed=True, told="0a1b2c")
+    assert packed.approach == "paper-packed-told-0a1b2c" and packed.recipe == "paper"
 
 
 def test_packed_rows_make_another_candidate_of_the_same_recipe():

@@ -3,6 +3,7 @@
 import pytest
 
 from swap_assets.domain.experiment.experiment import ExperimentError, parse_experiment
+from swap_assets.domain.formats.base import Track
 from swap_assets.domain.formats.fledgling import FLEDGLING_STRUCTURED, FLEDGLING_TOOLCALL
 
 
@@ -130,6 +131,7 @@ def _with(path: str, value):
         (_with("approaches.fledgling-toolcall", {"extends": "paper"}), "'fledgling' makes; give it another name"),
         (_with("approaches.none", {"extends": "paper"}), "'none' is taken"),
         (_with("approaches.paper-packed", {"extends": "paper"}), "the ending '-packed'"),
+        (_with("approaches.paper-told-x", {"extends": "paper"}), "and '-told-'"),
         (
             _with("approaches.paper.method", "dpo"),
             "approaches.paper.method: no such training method: expected sft",
@@ -168,3 +170,10 @@ def test_a_file_that_is_no_mapping_is_refused():
 def test_an_unknown_name_is_answered_with_those_there_are(experiment_data, ask, said):
     with pytest.raises(ExperimentError, match=said):
         getattr(parse_experiment(experiment_data), ask)("litle")
+
+
+def test_an_untouched_small_model_is_asked_in_its_own_tool_calls_and_a_miniature_in_hermes(experiment_data):
+    added = {"own": {"hub_id": "a/b"}, "mini": {"miniature": "student"}}
+    experiment = parse_experiment({**experiment_data, "models": {**experiment_data["models"], **added}})
+    formats = [str(experiment.baseline_format(key, track)) for key in added for track in Track]
+    assert formats == ["native", "fledgling-structured", "hermes", "fledgling-structured"]

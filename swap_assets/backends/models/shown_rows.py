@@ -38,7 +38,7 @@ def row_findings(key: str, experiment: Experiment, conversations: Sequence[Conve
         return [Finding(f"{key}: rows", "fail", str(error))]
     approaches = experiment.approaches.values()
     formats = {each: None for one in approaches for each in one.adapters.values()}
-    formats |= {experiment.baseline_formats.of(track): None for track in Track}
+    formats |= {experiment.baseline_format(key, track): None for track in Track}
     style, system = experiment.small_model(key).prompt_style, experiment.prompt.system
     found = []
     for answer_format in formats:

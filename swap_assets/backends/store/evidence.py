@@ -139,7 +139,7 @@ def evaluated_artefacts(experiment: Experiment, store: ArtefactStore, evaluation
 
 def _artefacts(experiment: Experiment, store: ArtefactStore, candidate: Candidate) -> list[Artefact]:
     if candidate.form is Form.BASE:
-        return [Artefact(track.value, experiment.baseline_formats.of(track), None) for track in Track]
+        return [Artefact(track.value, experiment.baseline_format(candidate.model, track), None) for track in Track]
     if candidate.form is Form.MERGED:
         folders = store.read(keys.MERGED_MODEL, candidate.partition, MergedModel).folders
         formats = experiment.approach_for(candidate.recipe, model=candidate.model, scale=candidate.scale).adapters

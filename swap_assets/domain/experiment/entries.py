@@ -197,12 +197,13 @@ class BaselineFormats(Frozen):
 
     toolcall: AnswerFormat = HERMES
     structured: AnswerFormat = FLEDGLING_STRUCTURED
+    small: AnswerFormat = Field(default=NATIVE, description="tool calls of untouched small models but miniatures")
 
     @field_validator("toolcall")
     @classmethod
     def _is_a_text(cls, value: AnswerFormat) -> AnswerFormat:
         if value is NATIVE:
-            raise ValueError("native is for adapters: the hosted model shares this one, and has interfaces: [native]")
+            raise ValueError("native is for small models (small: native); the hosted one has interfaces: [native]")
         return value
 
     def of(self, track: Track) -> AnswerFormat:

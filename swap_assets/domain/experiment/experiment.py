@@ -23,8 +23,10 @@ from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.experiment.gpu_hours import card_named, length_for
 from swap_assets.domain.experiment.recipes import Approach, rows_each
 from swap_assets.domain.experiment.sources import Scale, Source, repository_of, shares_of
+from swap_assets.domain.formats.base import AnswerFormat, Track
+from swap_assets.domain.formats.prompts import KEEP
 from swap_assets.domain.keys import Candidate, Decoding
-from swap_assets.domain.model import Frozen
+from swap_assets.domain.model import Frozen, content_hash
 
 Entry = TypeVar("Entry")
 # Dagster takes letters, digits and _ in an asset's name; a hyphen becomes _ there.
@@ -207,7 +209,13 @@ class Experiment(Frozen):
     ) -> Candidate:
         """Return the candidate that an approach makes of a model at a scale, under a way of decoding."""
         settings = self.approach_for(approach, model=model, scale=scale)
-        return keys.tuned(model, scale, approach, packed=settings.training.packing, decoding=decoding)
+        told = "" if self.prompt.system == KEEP else content_hash(self.prompt.system)[:6]
+        return keys.tuned(model, scale, approach, packed=settings.training.packing, told=told, decoding=decoding)
+
+    def baseline_format(self, model: str, track: Track) -> AnswerFormat:
+        """Return in which answer format an untouched small model answers: in its own, which miniatures lack."""
+        own = track is Track.TOOLCALL and not self.small_model(model).miniature
+        return self.baseline_formats.small if own else self.baseline_formats.of(track)
 
 
 def parse_experiment(data: Any) -> Experiment:
@@ -244,8 +252,9 @@ def _unfit_names(approaches: dict[str, Approach]) -> str:
         for name in (approach, *settings.adapters):
             if not _NAME.fullmatch(name):
                 return f"the name {name!r} cannot be part of an asset's name; give letters, digits, '_' and single '-'"
-        if approach == keys.NO_APPROACH or approach.endswith(keys.PACKED):
-            return f"the name '{approach}' is taken: candidate ids use 'none' and the ending '{keys.PACKED}' themselves"
+        if approach == keys.NO_APPROACH or approach.endswith(keys.PACKED) or keys.TOLD in approach:
+            used = f"'none', the ending '{keys.PACKED}' and '{keys.TOLD}'"
+            return f"the name '{approach}' is taken: candidate ids use {used} themselves"
         adapters = [keys.adapter_asset(approach, name, settings.adapters) for name in settings.adapters]
         for asset in (*adapters, *(keys.evaluation_asset(approach, decoding) for decoding in Decoding)):
             if asset in owners:
