@@ -50,7 +50,10 @@ class LocalEngine(Engine):
         self.tokenizer = load_tokenizer(spec.weights, thinking=bool(spec.thinking))
         self.thinking = thinking_of(self.tokenizer, spec.thinking)
         # gpt-oss begins its answer as it begins a turn, so a thinking model is only watched for repeating itself.
-        starts = frozenset[int]() if self.thinking or not spec.ends_early else turn_starts(self.tokenizer)
+        # So it does where calls end otherwise than words and one answer may hold both.
+        channels = spec.answer_format.marks and len(ends_of_turn(self.tokenizer)) > 1
+        begun = self.thinking or channels or not spec.ends_early
+        starts = frozenset[int]() if begun else turn_starts(self.tokenizer)
         self.turns = starts if spec.ends_early else None
         self.artefact = spec.artefact_hash or artefact_hash(spec)
         template = template_for(self.tokenizer, spec.answer_format)
