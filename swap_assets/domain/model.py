@@ -67,12 +67,16 @@ class ToolResponse(Frozen):
 
 
 class Turn(Frozen):
-    """One message. An assistant turn has calls, text or both; a tool turn has responses; a user turn has text."""
+    """One message. An assistant turn has calls, text or both; a tool turn has responses; a user turn has text.
+
+    `context_only` marks an assistant turn that is shown and neither trained nor tested (`weight: 0`, a greeting).
+    """
 
     role: Literal["user", "assistant", "tool"]
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     responses: tuple[ToolResponse, ...] = ()
+    context_only: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class Provenance(Frozen):
@@ -104,8 +108,8 @@ class Conversation(Frozen):
     task: str = ""
 
     def assistant_turns(self) -> list[int]:
-        """Return the indexes into `turns` at which the assistant speaks."""
-        return [index for index, turn in enumerate(self.turns) if turn.role == "assistant"]
+        """Return the indexes into `turns` at which the assistant speaks, but for context only."""
+        return [index for index, turn in enumerate(self.turns) if turn.role == "assistant" and not turn.context_only]
 
 
 class EvalCase(Frozen):

@@ -1,9 +1,10 @@
-"""Rows out of local files: JSON, JSON Lines and Parquet, gzipped or not, recognised by their content.
+"""Rows out of local files: JSON, JSON Lines and Parquet, gzipped or not, in UTF-8 or UTF-16, told by their content.
 
 JSON is read here and not by `datasets`, which re-parses strings inside mixed columns ("02139" becomes 2139).
 """
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LISTS = ("data", "rows", "train", "conversations")  # keys under which a JSON file may hold its list of rows
 _BATCH = 1000  # Parquet rows in memory at a time
 
@@ -71,9 +73,15 @@ def _without_none(value: Any) -> Any:
     return [_without_none(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _read_json(stream: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[Any]:
+def _read_json(stream: BinaryIO | gzip.GzipFile | io.BytesIO, path: Path) -> Iterator[Any]:
     """Read JSON Lines line by line; anything that begins otherwise as one JSON value."""
     first = stream.readline().removeprefix(b"\xef\xbb\xbf")
+    if first.startswith(_UTF_16):
+        try:
+            stream = io.BytesIO((first + stream.read()).decode("utf-16").encode())
+        except UnicodeError as error:
+            raise SourceError(f"{path} is damaged UTF-16 ({error}); save it as UTF-8") from None
+        first = stream.readline()
     if _is_whole_row(first):
         yield json.loads(first)
         yield from _read_lines(stream)
@@ -99,7 +107,7 @@ def _is_whole_row(line: bytes) -> bool:
         return False
 
 
-def _read_lines(stream: BinaryIO | gzip.GzipFile) -> Iterator[Any]:
+def _read_lines(stream: BinaryIO | gzip.GzipFile | io.BytesIO) -> Iterator[Any]:
     for line in stream:
         if line.strip():
             yield _read_line(line)

@@ -26,6 +26,7 @@ from swap_assets.domain.synthetic.generator import generate
 
 Parsed = Conversation | Quarantined
 Progress = Callable[[int], None]
+_MUCH_SET_ASIDE = 0.2  # of a source's rows: from here on its first line says so
 _BFCL_ANSWERS = "possible_answer"  # BFCL keeps the accepted answers in a folder beside its questions
 
 
@@ -73,7 +74,10 @@ def load_source(source: Source, *, progress: Progress | None = None) -> LoadedSo
     if isinstance(source, SyntheticSource):
         return _account(generate(source.generator), progress, what="the generator")
     if isinstance(source, LocalSource):
-        rows = (row for path in local_paths(source) for row in _rows(path, source, path.name.split(".")[0]))
+        paths = local_paths(source)
+        answers, outputs = _batch_answers(paths) if len(paths) > 1 else ({}, frozenset())
+        rows = (row for path in paths if path not in outputs
+                for row in _rows(path, source, path.name.split(".")[0], batch=answers))  # fmt: skip
         return _account(rows, progress, what=", ".join(map(str, _as_list(source.path))))
     try:
         paths = {config: fetch(source, config) for config in source.files}
@@ -105,7 +109,9 @@ def _as_list(path: str | tuple[str, ...]) -> tuple[str, ...]:
     return (path,) if isinstance(path, str) else path
 
 
-def _rows(path: Path, source: LocalSource | HubSource, config: str, revision: str = "") -> Iterator[Parsed]:
+def _rows(
+    path: Path, source: LocalSource | HubSource, config: str, revision: str = "", *, batch: dict[str, Any] | None = None
+) -> Iterator[Parsed]:
     answers, where = _bfcl_answers(path), {"source": label_of(source), "config": config}
     for index, row in enumerate(islice(read_file(path), source.max_rows)):
         if isinstance(row, BadLine):
@@ -114,7 +120,20 @@ def _rows(path: Path, source: LocalSource | HubSource, config: str, revision: st
             continue
         if answers and isinstance(row, dict) and row.get("id") in answers:
             row = {**row, "ground_truth": answers[row["id"]]}
+        if batch and isinstance(row, dict) and "response" not in row and row.get("custom_id") in batch:
+            row = {**row, "response": batch[row["custom_id"]]}
         yield parse_row(row, **where, index=index, revision=revision, origin=source.origin)
+
+
+def _batch_answers(paths: list[Path]) -> tuple[dict[str, Any], frozenset[Path]]:
+    """Return the answers of a batch's output files by `custom_id`, and these files; none where no input is beside."""
+    heads = {path: next(iter(read_file(path)), None) for path in paths}
+    batches = {path: row for path, row in heads.items() if isinstance(row, dict) and "custom_id" in row}
+    outputs = frozenset(path for path, row in batches.items() if "body" not in row)
+    if not outputs or len(outputs) == len(batches):
+        return {}, frozenset()
+    rows = [row for path in outputs for row in read_file(path) if isinstance(row, dict)]
+    return {str(row.get("custom_id")): row.get("response") for row in rows}, outputs
 
 
 def _bfcl_answers(path: Path) -> dict[str, Any]:
@@ -145,8 +164,13 @@ def _account(
         said = ", ".join(f"{count} {reason}" for reason, count in reasons)
         raise SourceError(
             f"none of the {rows_in} rows of {what} can be read ({said}; first: {quarantined[0].detail}); expected rows "
-            "with `conversations` (Hermes, glaive), `messages` (OpenAI chat logs) or `question` (BFCL)"
+            "with `conversations` (Hermes, glaive), `messages` (OpenAI chat logs) or another shape of docs/data.md"
         )
+    if len(quarantined) >= _MUCH_SET_ASIDE * rows_in:
+        said = ", ".join(
+            f"{count} {reason}" for reason, count in Counter(row.reason for row in quarantined).most_common()
+        )
+        warning = f"{warning} {len(quarantined)} OF {rows_in} ROWS OF {what} ARE SET ASIDE: {said}.".strip()
     kept, repeats = set_duplicates_aside(conversations)
     kept, beginnings = set_beginnings_aside(kept) if kept[0].provenance.origin == "production" else (kept, [])
     return LoadedSource(

@@ -14,16 +14,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from swap_assets.domain.formats.literals import skip_blank
 from swap_assets.domain.model import ToolCall, ToolSpec, Turn
 from swap_assets.domain.reading import row_reading
+from swap_assets.domain.reading.bfcl_rows import json_schema
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, Repair, RowError, UnreadableError
+from swap_assets.domain.reading.text_calls import calls_in_text, tagged_bodies
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "function_call": "assistant"}
 _TOOL_ROLES = {"tool", "observation", "function_response"}
 _NO_TOOLS = ("", "[]", "null", "None")
 _SCHEMA_FUNCTION = "answer"  # json_mode schemas without a title
-_BLANKS, _GAPS = re.compile(r"\s*"), re.compile(r"\s*\n\s*\n\s*")
+_GAPS = re.compile(r"\s*\n\s*\n\s*")
 # The dataset's own prompts, sentence by sentence, without the blocks of tools and schemas.
 _PROMPT = re.compile(
     r"You are a function calling AI model\.|You are provided with function signatures within <tools> ?</tools> XML "
@@ -38,6 +39,13 @@ _PROMPT = re.compile(
     r"|You are a helpful assistant that answers in JSON\.|Here's the json schema you must adhere to:",
     re.DOTALL,
 )
+# ToolACE's own words on how to write a call, which is the answer format's to say.
+_LIST_PROMPT = re.compile(
+    r"Here is a list of functions in JSON format that you can invoke:"
+    r"|Should you decide to return the function call\(s\).*?\[func1\(.*?\)\]\.?"
+    r"(?:\s*NO other text MUST be included\.)?",
+    re.DOTALL,
+)
 _TORN_OFF = re.compile(r"\{\s*['\"]type['\"]\s*:\s*['\"]function['\"].*['\"]parameters['\"]\s*:\s*$", re.DOTALL)
 
 
@@ -46,7 +54,9 @@ def read(row: Mapping[str, Any]) -> Reading | None:
     if "conversations" not in row:
         return None
     messages = _messages(row["conversations"])
-    system = "\n".join(text for role, text in messages if role == "system")
+    column = row.get("system")
+    own = [column] if isinstance(column, str) and column else []
+    system = "\n".join(own + [text for role, text in messages if role == "system"])
     said = [(role, text) for role, text in messages if role != "system"]
     if schema := _schema_tool(row, system):
         return Reading(
@@ -85,14 +95,14 @@ def _tools(row: Mapping[str, Any], system: str, repairs: list[Repair]) -> tuple[
         if isinstance(column, str) and column.strip() not in _NO_TOOLS:
             column = row_reading.read_value(column, [])
         if column and not isinstance(column, str):
-            return row_reading.read_tools(column)
+            return row_reading.read_tools(column, repairs)
         if block is None:
-            return ()
+            return _listed(system)[0]
         body = block.group(1)
         if torn := _TORN_OFF.search(system[: block.start()]):
             repairs.append(Repair.TOOLS_SPLIT_AROUND_TAG)
             body = "[" + torn.group() + body.strip().removeprefix("[")
-        return row_reading.read_tools(row_reading.read_value(body, []))
+        return row_reading.read_tools(row_reading.read_values(body, []))
 
 
 def _turn(role: str, text: str, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> Turn:
@@ -100,49 +110,19 @@ def _turn(role: str, text: str, tools: tuple[ToolSpec, ...], repairs: list[Repai
     if role in _TOOL_ROLES:
         bodies = []
         with suppress(UnreadableError):
-            bodies, _ = _tagged_bodies(text, "tool_response")
+            bodies, _ = tagged_bodies(text, "tool_response")
         return Turn(role="tool", responses=tuple(row_reading.read_response(body, repairs) for body in bodies or [text]))
     if _ROLES[role] == "user":
         return Turn(role="user", text=text)
     with row_reading.unreadable_as(QuarantineReason.CALL_UNREADABLE):
         if role == "function_call":
-            value, prose = row_reading.read_value(text, repairs), ""
+            value = row_reading.read_value(text, repairs)
             written = value if isinstance(value, list) else [value]
         else:
-            bodies, prose = _tagged_bodies(text, "tool_call")
-            written = (row_reading.read_value(body, repairs) for body in bodies)
+            calls, words = calls_in_text(text, tools, repairs)
+            return Turn(role="assistant", text=words, calls=calls)
         calls = [row_reading.read_call(one, tools, repairs) for one in written]
-    return Turn(role="assistant", text=prose, calls=tuple(calls))
-
-
-def _tagged_bodies(text: str, tag: str) -> tuple[list[str], str]:
-    r"""Return the bodies between `<tag>` and `</tag>` in order, and the text with these blocks taken out.
-
-    `<tool_call>\n{"arguments": {"queries": ['...'], "name": "ExpertQAExtractor"}}\n</tool_call>` is one real answer: a
-    literal backslash and n, Python quotes inside JSON, and the name in the wrong place.
-    An UnreadableError where a tag is opened and never closed.
-    """
-    bodies, rest, at = [], [], 0
-    opening, closing = f"<{tag}>", f"</{tag}>"
-    while (start := text.find(opening, at)) >= 0:
-        rest.append(text[at:start])
-        start += len(opening)
-        end = _end_of_body(text, start, closing)
-        if end < 0:
-            raise UnreadableError(f"{opening} is never closed")
-        bodies.append(text[start:end])
-        at = end + len(closing)
-    return bodies, "".join([*rest, text[at:]]).strip()
-
-
-def _end_of_body(text: str, start: int, closing: str) -> int:
-    """Return where a body's closing tag stands, behind its JSON (whose strings may hold it) or else first; -1: none."""
-    with suppress(ValueError, RecursionError):
-        _, end = json.JSONDecoder().raw_decode(text, skip_blank(text, start, _BLANKS))
-        end = skip_blank(text, end, _BLANKS)
-        if text.startswith(closing, end):
-            return end
-    return text.find(closing, start)
+    return Turn(role="assistant", calls=tuple(calls))
 
 
 def _block(system: str, tag: str = "tools") -> re.Match[str] | None:
@@ -156,8 +136,22 @@ def _own_text(system: str, tag: str = "tools") -> str:
     block, left = _block(system, tag), system
     if block:
         left = _TORN_OFF.sub("", system[: block.start()]) + "\n\n" + system[block.end() :]
+    elif (listed := _listed(system))[0]:
+        left = _LIST_PROMPT.sub("", listed[1])
     left = _PROMPT.sub("", left)
     return system if left == system else _GAPS.sub("\n\n", left).strip()
+
+
+def _listed(system: str) -> tuple[tuple[ToolSpec, ...], str]:
+    """Return the tools of a JSON list inside the system text (ToolACE) and the text without it; () for none."""
+    start = system.find("[{")
+    if start >= 0:
+        with suppress(ValueError, RecursionError):
+            value, end = json.JSONDecoder().raw_decode(system, start)
+            if all(isinstance(entry, dict) and {"name", "parameters"} <= entry.keys() for entry in value):
+                tools = row_reading.read_tools(json_schema(value))
+                return tools, system[:start].rstrip() + "\n\n" + system[end:].lstrip()
+    return (), system
 
 
 def _schema_tool(row: Mapping[str, Any], system: str) -> ToolSpec | None:

@@ -1,6 +1,6 @@
 """A row of any known file -> a `Conversation`, or a `Quarantined` with a reason from a closed list.
 
-The shapes live in `hermes_rows`, `openai_logs` and `bfcl_rows`. A conversation's id is a hash of what was said and
+The shapes are listed in `shapes`. A conversation's id is a hash of what was said and
 offered, so the same row has the same id in both revisions of the dataset.
 """
 
@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from swap_assets.domain.formats.literals import deeper_than
 from swap_assets.domain.model import Conversation, Origin, Provenance, Quarantined, ToolSpec, Turn, canonical_json
-from swap_assets.domain.reading import bfcl_rows, hermes_rows, openai_logs
 from swap_assets.domain.reading.row_reading import QuarantineReason, Reading, RowError
+from swap_assets.domain.reading.shapes import read_row
 
 _DEEPEST = 100  # levels inside a value; storing gives up at 255, and no tool means a hundred
 _RAW_LIMIT = 2000  # characters of a refused row that are kept to look at
@@ -59,7 +59,8 @@ def conversation_id(system: str, tools: tuple[ToolSpec, ...], turns: tuple[Turn,
     """Return the id that equal words with equal tools share exactly; a UnicodeEncodeError where there is no UTF-8."""
     offered = [[tool.name, tool.description, tool.parameters] for tool in tools]
     said = [[turn.role, turn.text, [[call.name, call.arguments] for call in turn.calls],
-             [[answer.name, answer.content] for answer in turn.responses]] for turn in turns]  # fmt: skip
+             [[answer.name, answer.content] for answer in turn.responses],
+             *(["context only"] if turn.context_only else [])] for turn in turns]  # fmt: skip
     return hashlib.sha256(canonical_json([system, offered, said]).encode()).hexdigest()[:16]
 
 
@@ -70,16 +71,21 @@ def _label(row: Mapping[str, Any], key: str) -> str:
 def _read(row: Any) -> Reading:
     if not isinstance(row, Mapping):
         raise RowError(QuarantineReason.NOT_AN_OBJECT, f"the row is a {type(row).__name__}")
-    for shape in (openai_logs, hermes_rows, bfcl_rows):
-        if reading := shape.read(row):
-            return reading
-    raise RowError(QuarantineReason.UNKNOWN_SHAPE, f"columns: {', '.join(sorted(map(str, row))) or 'none'}")
+    return _with_greeting(read_row(row))
+
+
+def _with_greeting(reading: Reading) -> Reading:
+    """Return a reading in which words that the assistant says before any request are context only."""
+    first = next(iter(reading.turns), None)
+    if first is None or first.role != "assistant" or first.calls or len(reading.turns) < 2:
+        return reading
+    return reading._replace(turns=(first.model_copy(update={"context_only": True}), *reading.turns[1:]))
 
 
 def _check(reading: Reading) -> None:
-    if not any(turn.role == "assistant" for turn in reading.turns):
+    if not any(turn.role == "assistant" and not turn.context_only for turn in reading.turns):
         raise RowError(QuarantineReason.NO_ASSISTANT_TURN, "nobody answers, so there is nothing to learn or to score")
-    if reading.turns[0].role == "assistant":
+    if reading.turns[0].role == "assistant" and not reading.turns[0].context_only:
         raise RowError(QuarantineReason.NO_REQUEST, "the assistant speaks first, so there is no request to answer")
     values = [call.arguments for turn in reading.turns for call in turn.calls]
     values += [answer.content for turn in reading.turns for answer in turn.responses]

@@ -2,7 +2,7 @@
 
 `{"type": "function", "function": {...}}` (Hermes, OpenAI) and the bare `{"name", "description", "parameters"}`
 (glaive, BFCL) are the same tool; arguments may be an object or its JSON text. Functions that repair add what they did
-to the list `repairs`. The shapes of rows live in `hermes_rows`, `openai_logs` and `bfcl_rows`.
+to the list `repairs`. The shapes of rows are listed in `shapes`.
 """
 
 import ast
@@ -39,6 +39,7 @@ class QuarantineReason(StrEnum):
     NO_ASSISTANT_TURN = "no_assistant_turn"
     EXACT_DUPLICATE = "exact_duplicate"
     CONTINUED_ELSEWHERE = "continued_elsewhere"
+    UNREAD_KEY = "unread_key"
 
 
 class Repair(StrEnum):
@@ -49,6 +50,8 @@ class Repair(StrEnum):
     ARGUMENT_RENAMED = "argument_renamed"
     TOOLS_SPLIT_AROUND_TAG = "tools_split_around_tag"
     RESPONSE_KEPT_AS_TEXT = "response_kept_as_text"
+    TOOL_LEFT_OUT = "tool_left_out"  # built-in or custom: no function with parameters
+    PADDING_DROPPED = "padding_dropped"
 
 
 GOLD_REPAIRS = frozenset({Repair.LITERAL_NEWLINES, Repair.NAME_LIFTED, Repair.ARGUMENT_RENAMED})
@@ -133,22 +136,45 @@ def _is_json(value: Any) -> bool:
     return value is None or isinstance(value, str | bool | int | float)
 
 
-def read_tools(value: Any) -> tuple[ToolSpec, ...]:
-    """Read a list of tools, () for None; an UnreadableError for other values, lost names and odd parameters."""
+def read_values(text: Any, repairs: list[Repair]) -> Any:
+    """Return what `read_value` reads or, where a text has one JSON value a line, the list of them."""
+    try:
+        return read_value(text, repairs)
+    except UnreadableError:
+        with suppress(ValueError, RecursionError):
+            return [_JSON.decode(line) for line in str(text).strip().splitlines() if line.strip()]
+        raise
+
+
+def read_tools(value: Any, repairs: list[Repair] | None = None) -> tuple[ToolSpec, ...]:
+    """Read a list of tools, () for None; an UnreadableError for other values, lost names and odd parameters.
+
+    Built-in and custom tools (`{"type": "web_search"}`) have no parameters to call them with and are left out.
+    """
     if value is None:
         return ()
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list | tuple):
         raise UnreadableError(f"tools are a {type(value).__name__}, not a list")
-    return tuple(_read_tool(entry) for entry in value)
+    kept = [entry for entry in value if not _is_built_in(entry)]
+    if len(kept) < len(value) and repairs is not None:
+        repairs.append(Repair.TOOL_LEFT_OUT)
+    return tuple(_read_tool(entry) for entry in kept)
+
+
+def _is_built_in(entry: Any) -> bool:
+    if not isinstance(entry, dict) or entry.get("type") in (None, "function"):
+        return False
+    return not entry.keys() & {"function", "parameters", "input_schema", "inputSchema"}
 
 
 def _read_tool(entry: Any) -> ToolSpec:
     function = entry.get("function", entry) if isinstance(entry, dict) else entry
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise UnreadableError("a tool without a name")
-    parameters = read_value(function.get("parameters"), [])
+    written = (function.get(key) for key in ("parameters", "input_schema", "inputSchema"))
+    parameters = read_value(next((each for each in written if each is not None), None), [])
     if parameters is not None and not isinstance(parameters, dict):
         raise UnreadableError(f"the parameters of {function['name']} are a {type(parameters).__name__}, not an object")
     description = function.get("description")
@@ -160,7 +186,19 @@ def _read_tool(entry: Any) -> ToolSpec:
 def _shared(text: str) -> ToolSpec:
     """Return the tool of a JSON text, one object for all rows that offer it: an agent's log repeats its tools."""
     name, description, parameters = json.loads(text)
-    return ToolSpec(name=name, description=description, parameters=parameters)
+    return ToolSpec(name=name, description=description, parameters=_schema_without_padding(parameters))
+
+
+def _schema_without_padding(schema: Any) -> Any:
+    """Return a schema without the properties of null that a table filled in; every other null stays."""
+    if isinstance(schema, list):
+        return [_schema_without_padding(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    whole = {key: _schema_without_padding(inner) for key, inner in schema.items()}
+    if isinstance(declared := whole.get("properties"), dict):
+        whole["properties"] = {name: inner for name, inner in declared.items() if inner is not None}
+    return whole
 
 
 def read_call(value: Any, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> ToolCall:
@@ -170,6 +208,7 @@ def read_call(value: Any, tools: tuple[ToolSpec, ...], repairs: list[Repair]) ->
     name, arguments = value.get("name"), value.get("arguments", {})
     if isinstance(arguments, str):
         arguments = read_value(arguments, []) if arguments.strip() else {}
+        arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict):
         raise UnreadableError(f"arguments are a {type(arguments).__name__}, not an object")
     # Extraction rows write {"arguments": {"queries": [...], "name": "F"}} while F declares another single property.
@@ -198,3 +237,26 @@ def read_response(text: str, repairs: list[Repair]) -> ToolResponse:
     if isinstance(value, dict) and set(value) == {"name", "content"} and isinstance(value["name"], str):
         return ToolResponse(**value)
     return ToolResponse(content=value)
+
+
+def without_padding(call: ToolCall, tools: tuple[ToolSpec, ...], repairs: list[Repair]) -> ToolCall:
+    """Return a call without the nulls that a table filled in: keys its tool neither requires nor lets be null."""
+    schema = next((tool.parameters for tool in tools if tool.name == call.name), {})
+    declared, required = schema.get("properties"), schema.get("required")
+    if not isinstance(declared, dict):
+        return call
+    kept = {
+        name: value for name, value in call.arguments.items()
+        if value is not None or name in (required or ()) or _may_be_null(declared.get(name, {"type": "none"}))
+    }  # fmt: skip
+    if len(kept) == len(call.arguments):
+        return call
+    repairs.append(Repair.PADDING_DROPPED)
+    return ToolCall(name=call.name, arguments=kept)
+
+
+def _may_be_null(schema: Any) -> bool:
+    if not isinstance(schema, dict) or "type" not in schema or schema.get("nullable"):
+        return True
+    kinds = schema["type"]
+    return "null" in (kinds if isinstance(kinds, list) else [kinds])
