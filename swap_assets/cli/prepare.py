@@ -202,7 +202,8 @@ def _lengths(experiment: Experiment) -> TextLengths:
         typer.echo("The rows are not on this machine yet, so the split is not tried.")
         return HERMES_LENGTHS
     loaded, splits = try_splits(experiment)
-    typer.echo(f"Source: {Notices.of(loaded).source}")
+    notices = Notices.of(loaded)
+    typer.echo("\n".join(filter(None, (notices.warning, f"Source: {notices.source}"))))
     rows = {row.id: row for row in loaded.conversations}
     for scale, split in splits.items():
         asked = sum(len(eval_cases(rows[name])) for name in split.test)
