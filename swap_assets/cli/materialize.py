@@ -30,9 +30,9 @@ _ERROR = re.compile(r"^((\w+\.)+(\w*Error|Failure)|\w+Error): ")
 
 # What Dagster says where a step's process ended without an exception; it keeps the exit code to itself.
 _CRASH = "ChildProcessCrashException"
-# What our executor says of runs that are in the way (`defs.lost_runs`).
+# What our executor says of runs that are in the way (`defs.lost_runs`), and a step of a failure that may pass.
 _PROCESS = re.compile(r"\(process (\d+);")
-_TOLD = re.compile(r" - (\S+ waits: .*|run \w{8} of .* was lost: .*)$")
+_TOLD = re.compile(r" - (\S+ waits: .*|\S+ tries again in \d+ s: .*|run \w{8} of .* was lost: .*)$")
 
 
 class Segment(NamedTuple):
@@ -155,7 +155,8 @@ def materialize(
 ) -> None:
     """Materialise assets with Dagster, recorded where `ui` and the sensors see it."""
     experiment = experiment_or_exit(config)
-    names = [name.strip() for name in assets.split(",")]
+    if not (names := [name.strip() for name in assets.split(",") if name.strip()]):
+        raise fail("no asset is named; name one, such as hermes_conversations")
     if problem := selection_problem(experiment, names, partition):
         raise fail(problem)
     try:

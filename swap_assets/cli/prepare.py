@@ -29,6 +29,7 @@ from swap_assets.domain.experiment.sources import LoadedSource, LocalSource, Not
 from swap_assets.domain.profile import ProposedSizes, profile_markdown, profile_source, propose_sizes
 from swap_assets.domain.splits.capabilities import eval_cases
 from swap_assets.domain.splits.leakage_index import LeakageIndex, repetitions
+from swap_assets.domain.splits.similarity import requests_in
 
 _SEED = 42
 _TOLD_EVERY = 500  # rows between two updates of the count on the terminal
@@ -207,9 +208,11 @@ def _lengths(experiment: Experiment) -> TextLengths:
     rows = {row.id: row for row in loaded.conversations}
     for scale, split in splits.items():
         asked = sum(len(eval_cases(rows[name])) for name in split.test)
+        different = requests_in(rows[name] for name in split.train)
         typer.echo(
-            f"{scale}: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test rows, "
-            f"asked {asked} times in each track; {'; '.join((split.told_of_cut, *split.short))}"
+            f"{scale}: {len(split.train)} train (of {different} different requests), {len(split.validation)} "
+            f"validation, {len(split.test)} test rows, asked {asked} times in each track; "
+            f"{'; '.join((split.told_of_cut, *split.short))}"
         )
     return measured_lengths(loaded.conversations)
 

@@ -20,7 +20,7 @@ from swap_assets.domain.report.tables import markdown_table
 from swap_assets.domain.splits.capability_splits import select
 from swap_assets.domain.splits.leakage_index import build_index
 from swap_assets.domain.splits.scale_split import DatasetSplit, SourceRows, split_experiment
-from swap_assets.domain.splits.similarity import boilerplate_of
+from swap_assets.domain.splits.similarity import boilerplate_of, requests_in
 from swap_assets.domain.synthetic.generator import GeneratorSettings, fill_settings, generate
 from swap_assets.domain.tracks import TrackData, TrainingExample, structured_track, toolcall_track
 
@@ -112,7 +112,7 @@ def dataset_split(
     with store.recording_failure(context), explained(ValueError):
         split = split_experiment(experiment, hermes_conversations, scale=context.partition_key)
     # The fingerprints of all held-out rows, against which later data is checked before anybody trains on it.
-    held_out = {*split.test, *split.reserve, *split.release}
+    held_out, trained = {*split.test, *split.reserve, *split.release}, {*split.train}
     rows = [row for row in hermes_conversations if row.id in held_out]
     index = build_index(rows, boilerplate_of(hermes_conversations))
     kept = store.keep("leakage_index", f"{split.scale}.json", index)
@@ -122,6 +122,7 @@ def dataset_split(
         split,
         {
             "sizes": metadata.counts_table({part: len(getattr(split, part)) for part in parts}, of="part"),
+            "requests_trained_on": requests_in(row for row in hermes_conversations if row.id in trained),
             "sources": metadata.markdown(markdown_table(SourceRows.HEADER, [each.cells for each in split.sources])),
             "short_sources": "; ".join(split.short) or "none",
             "closest_pair": closest,

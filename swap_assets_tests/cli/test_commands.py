@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -38,6 +39,16 @@ def test_plan_prints_calls_tokens_cost_and_trainings_before_anything_starts():
     assert done.exit_code == 0
     for words in ("beside gpt-4o", "LLM calls", "USD", "phi-4-mini", "llama-3.1-8b", "GPU time in all"):
         assert words in done.output
+
+
+def test_plan_says_how_many_different_requests_the_training_rows_have(tmp_path, experiment_data):
+    import yaml
+
+    (tmp_path / "swap.yaml").write_text(yaml.safe_dump(experiment_data), encoding="utf-8")
+    done = run("plan", "--config", str(tmp_path / "swap.yaml"))
+    train = experiment_data["scales"]["tiny"]["train"]
+    (different,) = re.findall(rf"tiny: {train} train \(of (\d+) different requests\)", done.output)
+    assert 0 < int(different) <= train
 
 
 def test_plan_refuses_sizes_that_the_rows_cannot_fill(tmp_path, experiment_data):
@@ -134,6 +145,12 @@ def test_a_segment_whose_step_is_killed_is_tried_once_more(tmp_path, monkeypatch
     with outcome:
         run_segment(Segment("Frail", ("frail",)), environment=environment, log=log, console=console)
     assert "once more" in console.export_text() and log.with_suffix(".crashed.log").exists()
+
+
+def test_a_step_that_tries_again_says_so_and_why():
+    console = Console(record=True, width=200)
+    _Steps(console, "").show("12:00 - dagster - WARNING - job - 1 - rows - rows tries again in 30 s: no hub [x]\n")
+    assert "rows tries again in 30 s: no hub [x]" in console.export_text()
 
 
 def test_who_holds_a_place_is_told_where_it_is_another_command_and_not_one_of_our_own_steps():

@@ -117,6 +117,8 @@ def test_the_command_of_every_decision_can_be_pasted_on_another_experiment(tmp_p
         (("paper_adapter", "--partition", "tiny"), "paper_adapter takes --partition 'little|tiny' or"),
         (("hermes_conversations", "--partition", "tiny"), "leave --partition out"),
         (("dataset_spilt", "--partition", "tiny"), "did you mean dataset_split?"),
+        (("",), "no asset is named"),
+        ((" , ",), "no asset is named"),
         (("x...",), "there is no asset 'x...'"),
         (('key:"x..."', "--partition", "tiny"), "there is no asset 'x...'"),
         (("dataset_split,a-b", "--partition", "tiny"), "there is no asset 'a-b'"),

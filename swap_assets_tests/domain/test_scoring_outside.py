@@ -145,12 +145,23 @@ def test_a_remote_reference_is_not_fetched_and_one_in_circles_harms_nothing():
     assert fits({"$ref": "#"}, a=1) is True
 
 
-def test_a_call_that_refers_to_an_earlier_result_makes_the_order_count():
+@pytest.mark.parametrize(
+    ("value", "refers"),
+    [*((value, True) for value in (
+        "$functions.search.result", "$search.id", "{{search.output}}", "${search}", "<search.result>", "search_result",
+        "{{ search.items }}", "the result of search", "<result of call 1>", "$0.id", "$call_1", "#E1",
+        "$functions.search(q='x').result", "${functions.search.response}",
+    )), *((value, False) for value in (
+        "$functions.lookup.result", "$1.50", "#E1E1E1", "search results", "research_result", "$searching", "result",
+        "the search", "$5",
+    ))],
+)  # fmt: skip
+def test_a_call_that_refers_to_an_earlier_result_makes_the_order_count(value, refers):
     search, book = (
         ToolCall(name="search", arguments={"q": "x"}),
-        ToolCall(name="book", arguments={"id": "$functions.search.result"}),
+        ToolCall(name="book", arguments={"id": [{"of": value}]}),
     )
-    assert uses_earlier_result((search, book))
+    assert uses_earlier_result((search, book)) == refers
     assert not uses_earlier_result((book, search))
 
 

@@ -179,12 +179,14 @@ class ExperimentStore(dg.ConfigurableResource):
                 yield
         except Exception as error:
             passes = error.allow_retries if isinstance(error, dg.Failure) else is_transient(error)
-            if passes and context.retry_number < RETRIES:
-                raise dg.RetryRequested(RETRIES, RETRY_AFTER_S * 2**context.retry_number) from error
             why = error.description if isinstance(error, dg.Failure) else str(error)
-            partition = context.partition_key if context.has_partition_key else None
             first_line = (why or type(error).__name__).splitlines()[0]
             asset = min(context.selected_asset_keys).path[-1]  # a step that makes several is named by one of them
+            if passes and context.retry_number < RETRIES:
+                later = RETRY_AFTER_S * 2**context.retry_number
+                context.log.warning(f"{asset} tries again in {later:.0f} s: {first_line}")
+                raise dg.RetryRequested(RETRIES, later) from error
+            partition = context.partition_key if context.has_partition_key else None
             with contextlib.suppress(OSError):  # of a full disk, which may be why
                 self.folder.record_failure(asset, partition, first_line)
             raise

@@ -20,7 +20,7 @@ from swap_assets.domain.model import EvalCase, Frozen, ToolSpec
 from swap_assets.domain.predictions import FinishReason, finish_reason
 from swap_assets.domain.scoring.bfcl import is_relevance, score_bfcl, score_relevance
 from swap_assets.domain.scoring.bfcl_answers import accepted_by_text, holds_accepted_values, parse_bfcl_answer
-from swap_assets.domain.scoring.fields import uses_earlier_result
+from swap_assets.domain.scoring.fields import may_use_a_result, uses_earlier_result
 from swap_assets.domain.scoring.row_scoring import function_asked_for, score_answer, unscored
 from swap_assets.domain.scoring.scores import RowScore
 
@@ -150,7 +150,7 @@ def _gold(answer_format: AnswerFormat, row: _Line) -> GoldRow:
     if isinstance(row["reference"], bool | int | float):
         raise ValueError("`reference` is a number: an answer is text, or JSON that holds calls")
     # Most texts cannot refer to an earlier result at all, which spares a walk through their calls.
-    refers = reference is not None and any(mark in reference for mark in (".result", ".output", "\\u"))
+    refers = reference is not None and ("\\u" in reference or may_use_a_result(reference))
     ordered = bool(row["ordered"]) if "ordered" in row else refers and uses_earlier_result(calls)
     case = _case(row, tools=tools, gold_calls=calls, ordered=ordered)
     return GoldRow(case=case, reference=reference or "", read=read)

@@ -10,6 +10,7 @@ Unicode canonical composition (NFC), case and blanks count; NaN equals NaN; the 
 in a list does.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from typing import Any, NamedTuple
@@ -22,6 +23,14 @@ Leaves = dict[Path, Any]
 _NAN = ("number", "nan")
 _EMPTY_OBJECT = ("empty", "{}")
 _EMPTY_LIST = ("empty", "[]")
+# How an argument names an earlier call, by its function or its place; `$1.50`, "#E1E1E1" and "search results" do not.
+_REFERS = ("$", "{{", "#E", "result", "output", "response", "return_value")
+_REFERENCE = (
+    r"(?:\$\{?|\{\{\s*)(?:functions\.)?(?:%(name)s)(?![\w-])"
+    r"|(?<![\w-])(?:%(name)s)[._](?:result|output|response|return_value)(?![a-z])"
+    r"|\bresult of (?:call )?(?:%(name)s|\d+)(?![\w-])"
+    r"|\$(?:call|step|result)_?\d+(?!\w)|\$\d+\.[A-Za-z_]|#E\d(?!\w)"
+)
 
 
 class Fields(NamedTuple):
@@ -106,15 +115,22 @@ def same_calls(gold: list[Fields], predicted: list[Fields], *, ordered: bool) ->
     return counted[0] == counted[1]
 
 
+def may_use_a_result(text: str) -> bool:
+    """Whether a text can hold a reference to an earlier call's result at all, which is quick to say."""
+    return any(mark in text for mark in _REFERS)
+
+
 def uses_earlier_result(calls: tuple[ToolCall, ...]) -> bool:
     """Whether an argument refers to the result of an earlier one of the calls, so that their order matters.
 
-    Hermes writes such a reference as `$functions.search.result`; `{{search.output}}` and `<search.result>` mean it too.
+    Hermes writes such a reference as `$functions.search.result`. Others write `{{search.output}}`, `${search}`,
+    `<result of search>`, `search_result`, or the place of the call: `$0.id`, `$call_1`, `#E1`.
     """
     read = [fields_of(call) for call in calls] if len(calls) > 1 else []
     for index, call in enumerate(read):
-        texts = [text for text in call.leaves.values() if isinstance(text, str) and "." in text]
-        if any(f"{one.name}.{word}" in text for text in texts for one in read[:index] for word in ("result", "output")):
+        texts = [text for text in call.leaves.values() if isinstance(text, str) and may_use_a_result(text)]
+        names = "|".join(re.escape(one.name) for one in read[:index])
+        if index and texts and any(re.search(_REFERENCE % {"name": names}, text) for text in texts):
             return True
     return False
 

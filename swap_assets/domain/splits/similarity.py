@@ -53,6 +53,11 @@ def request_key(conversation: Conversation) -> str:
     return content_hash(" ".join((passage_of(conversation) or first).casefold().split()))
 
 
+def requests_in(conversations: Iterable[Conversation]) -> int:
+    """Return how many different requests conversations have; what repeats one teaches less than another would."""
+    return len(set(map(request_key, conversations)))
+
+
 class Traits(NamedTuple):
     """What decides beside the texts' similarity whether two requests are the same; no text, but hashes.
 
