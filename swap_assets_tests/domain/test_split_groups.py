@@ -127,6 +127,12 @@ HALL = ("put the hall light on", {"light": "hall", "on": True})
         (("heat to 21 degrees", {"to": 21}), ("heat to 21.0 degrees", {"to": 21.0}), True),
         (("a table for four", {"for": 4}), ("a table for 4", {"for": "four", "at": None}), True),
         (("heat room12 now", {"room": "room12"}), ("heat room13 now", {"room": "room13"}), False),
+        (("work out 7 + 2 now", {"sum": "7 + 2"}), ("work out 7 * 2 now", {"sum": "7 * 2"}), False),
+        (("solve y+4=9 for me", {"eq": "y+4=9"}), ("solve y-4=9 for me", {"eq": "y-4=9"}), False),
+        (("find C++ jobs in Bern", {"q": "C++"}), ("find C# jobs in Bern", {"q": "C#"}), False),
+        (("show all below < 30 now", {"if": "age < 30"}), ("show all above > 30 now", {"if": "age > 30"}), False),
+        (("mail amy@a.org: hi", {"to": "amy@a.org"}), ("mail amy@b.org: hi", {"to": "amy@b.org"}), False),
+        (("ring +41 555 now", {"number": "+41 555"}), ("ring 41 555 now", {"number": "41 555"}), True),
         (("say it in German", {"in": "German"}), ("please say it in german", {"in": "de"}), True),
     ],
 )

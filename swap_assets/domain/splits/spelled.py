@@ -21,6 +21,7 @@ krw, won; rub, ruble, rubles; cad, canadiandollar, canadiandollars; aud, austral
 en, english; de, german, deutsch; fr, french; es, spanish; it, italian; pt, portuguese; ru, russian
 ja, japanese; ko, korean; ar, arabic; hi, hindi; nl, dutch; tr, turkish; pl, polish; sv, swedish; el, greek
 zh, chinese, mandarin; uk, ukrainian; da, danish; no, norwegian; fi, finnish; cs, czech; vi, vietnamese; th, thai
+btc, bitcoin; eth, ethereum; usa, us, unitedstates, unitedstatesofamerica; gray, grey
 c, celsius, centigrade, °c; f, fahrenheit, °f; km, kilometer, kilometers, kilometre, kilometres; mi, mile, miles
 m, meter, meters, metre, metres; cm, centimeter, centimeters; kg, kilogram, kilograms, kilo, kilos; g, gram, grams
 lb, lbs; l, liter, liters, litre, litres; h, hour, hours, hr, hrs; min, minute, minutes, mins; s, second, seconds, sec
@@ -33,7 +34,9 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _MONTH = re.compile(rf"({'|'.join(_MONTHS)})(uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?")
 _TIME = re.compile(r"(\d{1,2})(?:[:.](\d\d))?(?::00)?\s*([ap])\.?m\.?|(\d{1,2}):(\d\d)(?::00)?")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
-_TOKEN = re.compile(r"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|[^\W\d_]+|[%$€£¥₹°]")
+# A sign that makes another value (5 + 3, 5 * 3; C, C++, C#; > 100, < 100) is a token; that of a phone number is none.
+_SIGN = r"(?<=\w)[+#]+|\+(?=\s)|[*^<>]+"
+_TOKEN = re.compile(rf"(?:(?<!\w)-)?\d+(?:[.,]\d+)*|[^\W\d_]+|[%$€£¥₹°]|{_SIGN}")
 _THOUSANDS, _NUMBER = re.compile(r",(?=\d{3})"), re.compile(r"-?\d{1,15}(\.\d+)?")
 _ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)\b")
 _FREE_WORDS = 3  # from here on a text value is words that may be put otherwise
@@ -98,7 +101,9 @@ def spelled(value: str) -> Spelling:
         names.sort()
     numbers = [name for name in names if name[-1].isdecimal()]
     name = (" " if numbers else "").join(names)
-    free = short_hash(*numbers) if len(names) >= _FREE_WORDS and not all(name in numbers for name in names) else ""
+    signs = [token for token in tokens if re.fullmatch(r"[+#*^<>]+", token)]
+    is_free = len(names) >= _FREE_WORDS and " " in text.strip() and {*names} - {*numbers, *signs}
+    free = short_hash(*numbers, *signs) if is_free else ""
     return Spelling(short_hash(_NAMES.get("".join(tokens), name or text)), tuple(map(short_hash, _short(tokens))), free)
 
 
