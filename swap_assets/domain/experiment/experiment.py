@@ -103,10 +103,8 @@ class Experiment(Frozen):
             for approach in self.approach_names:
                 settings = self.approach_for(approach, model=model)
                 if settings.tracks != self.approaches[approach].tracks:
-                    raise ValueError(
-                        f"models.{model}.approaches.{approach}.adapters has other adapters or tracks than "
-                        f"approaches.{approach}; make it an approach of its own"
-                    )
+                    told = f"models.{model}.approaches.{approach}.adapters has other adapters or tracks than "
+                    raise ValueError(f"{told}approaches.{approach}; make it an approach of its own")
                 try:
                     rows_each(settings.training, entry.gpus)
                 except ValueError as error:
@@ -161,8 +159,7 @@ class Experiment(Frozen):
 
     def next_scale(self, key: str) -> str | None:
         """Return the scale after `key` in the file's order, None after the last."""
-        scales = [*self.scales, None]
-        return scales[scales.index(key) + 1]
+        return [*self.scales, None][list(self.scales).index(key) + 1]
 
     @property
     def approach_names(self) -> tuple[str, ...]:
@@ -185,10 +182,8 @@ class Experiment(Frozen):
         """Return an approach with a model's settings and a scale's epochs; an ExperimentError where they do not fit."""
         overrides = self.small_model(model).approaches
         if unknown := set(overrides) - set(self.approaches):
-            raise ExperimentError(
-                f"models.{model}.approaches.{min(unknown)} is not an approach: expected "
-                f"{' or '.join(self.approach_names)}"
-            )
+            expected = " or ".join(self.approach_names)
+            raise ExperimentError(f"models.{model}.approaches.{min(unknown)} is not an approach: expected {expected}")
         data = self.approaches[approach].model_dump()
         for part, settings in overrides.get(approach, {}).items():
             data[part] = {**data.get(part, {}), **settings}
