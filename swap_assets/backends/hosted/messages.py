@@ -106,7 +106,7 @@ def _words(value: Any) -> str:
 def read_usage(value: Any) -> Usage | None:
     """Read what a server says that an answer took, a mapping or an object; None where it says no two counts."""
     found: dict[str, Any] = value if isinstance(value, dict) else getattr(value, "__dict__", {})
-    counts: list[Any] = [found.get(name) for name in Usage.model_fields]
+    counts: list[Any] = [found.get(name) for name in ("prompt_tokens", "completion_tokens")]
     if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts):
         return None
     return Usage(prompt_tokens=counts[0], completion_tokens=counts[1])
