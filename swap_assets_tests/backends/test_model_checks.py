@@ -152,7 +152,7 @@ def test_a_quantised_base_is_said_to_be_no_base_for_a_merge(hub):
 def test_what_a_template_lacks_is_named_before_anything_is_loaded(hub):
     files = hub.models[NAME]
     files["chat_template.jinja"] = CHATML.encode()
-    assert look(SmallModel(hub_id=NAME))["template"] == ("m: template", "ok", "as it is published")
+    assert look(SmallModel(hub_id=NAME))["template"][:3] == ("m: template", "ok", "as it is published")
     for template, told in {
         STRICT: "system messages as the user's",
         "{{ messages[9].content }}": "does not take",
