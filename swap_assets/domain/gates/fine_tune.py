@@ -1,6 +1,7 @@
 """Does a small model need training? Its untouched answers first, then what the decision lets through."""
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from swap_assets.domain.experiment.gate_policy import GatePolicy
 from swap_assets.domain.gates.gate import BASELINE, MODEL_BASELINE, REPORT, TRAIN, Deciding, Gate, Step, unusable
@@ -24,7 +25,7 @@ def fine_tune(slm: Evaluation, llm: Evaluation, policy: GatePolicy) -> Decision:
     """Decide whether a small model needs training: where it trails the LLM too far, or stands below a floor."""
     limit = policy.fine_tune.trails_by_points
     found, missing = contrasts([slm], llm, policy.core)
-    stands = floors(slm, llm, policy)
+    stands = floors(slm, llm, policy, margin_points=inf)  # every core metric is read here
     each: list[Verdict] = [_within(item, limit) for item in found]
     if missing or not found:
         each.append("inconclusive")
