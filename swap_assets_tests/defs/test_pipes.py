@@ -13,7 +13,7 @@ from swap_assets_tests.backends.test_specs import generate_spec
 from swap_assets_tests.backends.test_training import spec_for
 
 pytestmark = pytest.mark.slow
-LAST_STEP = r"step 6/6, loss \d+\.\d{4}, \d+ tokens/s, \d+ s left"
+LAST_STEP = r"step 6/6, loss \d+\.\d{4} \(of the token that ends an answer \d+\.\d{4}\), \d+ tokens/s, \d+ s left"
 
 
 def materialize(spec: Spec, folder: Path, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
